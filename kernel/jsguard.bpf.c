@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* jsguard.bpf.c: the detector, wholly in the kernel; user space loads it and prints its alerts. */
+
+/*
+ * What happens, in the order of execution. The numbers stand again at the code.
+ *
+ * 1. A TCP socket changes its state. The kernel calls the tracepoint inet_sock_set_state, on
+ * whatever CPU and in whatever context that happens. The local port gives the service by one load
+ * from a table of 65,536 bytes; a socket of a port that is not guarded is done with here. Else the
+ * cell (old state, new state) of that service is counted in this CPU's own counters, which only
+ * ever grow. A connection that is accepted (LISTEN->SYN_RECV) and a socket that begins to listen
+ * take a slot in a flat table, under their address; ->CLOSE empties it. No lock, no allocation, no
+ * clock.  [below, and sockets.bpf.h]
+ *
+ * 2. Once, after attaching, the loader lets an iterator pass over the sockets that were there
+ * before. They take a slot too, with a mark that their age is not known.
+ *
+ * 3. A timer ticks TICKS times a step. Each tick does two things, so that no callback is long:
+ *    a. It looks at one slice of the slots. Each socket's phase (what is it waiting for?) and age
+ * in that phase are found from its state and byte counts, and counted for its service.
+ * [occupancy.h] b. It gives one service its turn: in a step, each has one.
+ *
+ * 4. A service's turn closes its step: all counters are read once, and the window is the difference
+ * between this reading and the one a window ago.  [window.bpf.h]
+ *
+ * 5. The window is measured: the Jensen-Shannon divergence of its transitions, and of its
+ * occupancy, from the service's baseline, in fixed point; how many sockets are open, and how many
+ * are to be expected at this rate of exchanges.  [comparison.h, js_divergence.h, decision.h]
+ *
+ * 6. The window is judged: over the threshold with the evidence, or why not. So many steps over it
+ * in a row raise an alert, so many under it clear it. That is all that goes through the ring
+ * buffer. The record of the window goes into a map.  [service.bpf.h, decision.h]
+ *
+ * 7. A service that has not seen enough yet learns the step instead, or, later on, what was quiet.
+ */
+
+#include "service.bpf.h"
+#include "sockets.bpf.h"
+
+#include <bpf/bpf_tracing.h>
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/*
+ * 1. A transition.
+ *
+ * A transition in an interrupt that interrupts this very program on the same CPU is not shown to
+ * it: the kernel does not run a program inside itself, and counts it as a miss. About one in 25,000
+ * under load. So a slot holds the state that its socket was left in, and the next transition, or
+ * the look that finds the socket gone, tells of the one in between, which is then counted.
+ */
+static __always_inline void count_late(struct jsg_counters *row, __u32 old_state, __u32 new_state)
+{
+	if (old_state >= JSG_STATES || new_state >= JSG_STATES)
+		return;
+	row->transitions[jsg_transition_cell(old_state, new_state)]++;
+	COUNT(transitions_late, 1);
+}
+
+/* An accepted connection, or a listener. A slot that it has already is that of one that is gone. */
+static __always_inline void remember(struct jsg_counters *row, __u64 sk, __u32 service, __u32 state)
+{
+	struct jsg_slot *slot = slot_of(sk);
+
+	if (slot) {
+		count_late(row, slot->state, JSG_TCP_CLOSE);
+		slot_describe(slot, service, state, 0);
+		return;
+	}
+	if (!slot_take(sk, service, state, 0) && state != JSG_TCP_LISTEN) {
+		row->untracked_opened++;
+		COUNT(sockets_untracked, 1);
+	}
+}
+
+/* A later transition of what is, or is not, remembered. */
+static __always_inline void follow(struct jsg_counters *row, struct tcp_sock *tp, __u64 sk,
+				   __u32 service, __u32 old_state, __u32 new_state)
+{
+	struct jsg_slot *slot = slot_of(sk);
+
+	/* Accepted children have no struct socket yet: if so, that they were is what was missed. */
+	if (!slot && old_state == JSG_TCP_SYN_RECV && !tp->inet_conn.icsk_inet.sk.sk_socket) {
+		slot = slot_take(sk, service, old_state, 0);
+		if (slot)
+			count_late(row, JSG_TCP_LISTEN, old_state);
+	}
+	if (!slot) {
+		if (new_state == JSG_TCP_CLOSE && old_state != JSG_TCP_LISTEN &&
+		    old_state != JSG_TCP_SYN_SENT)
+			row->untracked_closed++;
+		return;
+	}
+	if (slot->state != old_state)
+		count_late(row, slot->state, old_state);
+	if (new_state == JSG_TCP_CLOSE)
+		slot_leave(slot);
+	else
+		RELAXED_WRITE(slot->state, new_state);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(jsg_transition, struct sock *sk, int old_state, int new_state)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk); /* none for other protocols */
+	struct jsg_counters *row;
+	__u32 port, service;
+
+	if (!tp)
+		return 0;
+	/* Not skc_num, which is 0 already at ->CLOSE. */
+	port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
+	service = jsg_service_of_port[port & (JSG_PORTS - 1)];
+	if (!service) {
+		if (new_state != JSG_TCP_LISTEN || !jsg_config.guard_listeners)
+			return 0;
+		service = service_claim(port);
+		if (!service)
+			return 0;
+	}
+	row = bpf_map_lookup_elem(&counters, &service);
+	if (!row)
+		return 0;
+	if ((__u32)old_state >= JSG_STATES || (__u32)new_state >= JSG_STATES) {
+		COUNT(unknown_states, 1);
+		return 0;
+	}
+	row->transitions[jsg_transition_cell(old_state, new_state)]++;
+
+	if (new_state == JSG_TCP_LISTEN ||
+	    (old_state == JSG_TCP_LISTEN && new_state != JSG_TCP_CLOSE))
+		remember(row, address_of(sk), service, new_state);
+	else
+		follow(row, tp, address_of(sk), service, old_state, new_state);
+	return 0;
+}
+
+/* 2. A socket that was there before. */
+SEC("iter/tcp")
+int jsg_existing(struct bpf_iter__tcp *context)
+{
+	struct sock_common *common = context->sk_common;
+	struct tcp_sock *tp;
+	__u32 state, service, port;
+	__u64 address;
+
+	if (!common)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(
+		common); /* none for TIME_WAIT and half-open ones, which are no full sockets */
+	if (!tp)
+		return 0;
+	state = tp->inet_conn.icsk_inet.sk.__sk_common.skc_state;
+	port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
+	service = jsg_service_of_port[port & (JSG_PORTS - 1)];
+	if (state == JSG_TCP_LISTEN) {
+		if (!service && jsg_adopt_listeners && jsg_config.guard_listeners)
+			service = service_claim(port);
+	} else if (state == JSG_TCP_CLOSE || state == JSG_TCP_SYN_SENT ||
+		   BPF_CORE_READ_BITFIELD_PROBED(&tp->inet_conn.icsk_inet.sk, sk_userlocks) &
+			   SOCK_BINDPORT_LOCK) {
+		return 0; /* opened actively, from a port that is guarded */
+	}
+	if (!service)
+		return 0;
+	address = address_of(tp);
+	/* It may have come since the tracepoint was attached. */
+	if (!slot_of(address) && !slot_take(address, service, state, 1))
+		COUNT(sockets_untracked, 1);
+	return 0;
+}
+
+/* 3. The clock. */
+#define TICKS JSG_SERVICES /* a step: a slice of the slots and the turn of one service each */
+#define SLICE (SLOTS / TICKS)
+JSG_ASSERT(SLOTS % TICKS == 0, "the slices make up the slots");
+
+/* Sockets looked at a second before a sample has to do: about 1 % of one CPU. */
+#define LOOKS_PER_SECOND 65536
+
+struct jsg_clock {
+	struct bpf_timer timer;
+	__u64 next_ns;
+	__u32 tick; /* of the step */
+	__u32 remembered; /* sockets found since the step began */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct jsg_clock);
+} clocks SEC(".maps");
+
+/* What the next step looks at: all sockets, or those in every 2nd, 4th ... slot. */
+static __always_inline void choose_sample(struct jsg_clock *clock)
+{
+	__u64 affordable = LOOKS_PER_SECOND * (jsg_config.step_ns / NS_IN_S);
+	__u32 shift = 0;
+
+	if (clock->remembered > affordable)
+		shift = jsg_highest_bit((clock->remembered - 1) / affordable) + 1;
+	jsg_sample_weight = 1U << (shift & 15);
+	clock->remembered = 0;
+}
+
+static int tick(void *map, __u32 *key, struct jsg_clock *clock)
+{
+	__u64 now_ns = bpf_ktime_get_ns();
+	__u64 period_ns = jsg_config.step_ns / TICKS;
+	struct jsg_walk walk = {
+		.first = clock->tick * SLICE,
+		.now_ms = now_ns / NS_IN_MS,
+		.sample_mask = jsg_sample_weight - 1,
+		.weight = jsg_sample_weight,
+	};
+
+	RELAXED_WRITE(jsg_now_ms, walk.now_ms);
+	bpf_loop(SLICE, look_at_slot, &walk, 0);
+	clock->remembered += walk.remembered;
+	service_turn(clock->tick + 1, now_ns);
+	if (++clock->tick == TICKS) {
+		clock->tick = 0;
+		choose_sample(clock);
+	}
+
+	clock->next_ns += period_ns;
+	now_ns = bpf_ktime_get_ns();
+	if (now_ns > clock->next_ns + jsg_config.step_ns) {
+		COUNT(steps_late, (now_ns - clock->next_ns) / jsg_config.step_ns);
+		clock->next_ns = now_ns + period_ns;
+	}
+	bpf_timer_start(&clock->timer, clock->next_ns > now_ns ? clock->next_ns - now_ns : 1, 0);
+	return 0;
+}
+
+/* Run once by the loader: only a syscall or tracing program may arm a timer. */
+SEC("syscall")
+int jsg_start(void *context)
+{
+	__u32 zero = 0;
+	struct jsg_clock *clock = bpf_map_lookup_elem(&clocks, &zero);
+	int error;
+
+	if (!clock)
+		return 1;
+	error = bpf_timer_init(&clock->timer, &clocks, 1 /* CLOCK_MONOTONIC */);
+	if (error)
+		return error;
+	jsg_sample_weight = 1;
+	clock->next_ns = bpf_ktime_get_ns();
+	error = bpf_timer_set_callback(&clock->timer, tick);
+	if (error)
+		return error;
+	return bpf_timer_start(&clock->timer, 0, 0);
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* jsguard.h: the contract with user space: all that crosses a map or the ring buffer. */
+#ifndef JSGUARD_H
+#define JSGUARD_H
+
+#include "fixed_point.h"
+
+/* Version of all the layouts below; a reader that was built for another one must not read. */
+#define JSG_SCHEMA 1
+
+/* Services: one for each guarded local port. Number 0 means "not guarded". */
+#define JSG_SERVICES 64
+#define JSG_SERVICE_PLACES (JSG_SERVICES + 1)
+#define JSG_PORTS 65536
+
+/*
+ * Transitions: one cell for each (old state, new state), states as in the kernel's
+ * include/net/tcp_states.h.
+ */
+enum jsg_tcp_state {
+	JSG_TCP_NONE, /* no socket is in it */
+	JSG_TCP_ESTABLISHED,
+	JSG_TCP_SYN_SENT,
+	JSG_TCP_SYN_RECV,
+	JSG_TCP_FIN_WAIT1,
+	JSG_TCP_FIN_WAIT2,
+	JSG_TCP_TIME_WAIT,
+	JSG_TCP_CLOSE,
+	JSG_TCP_CLOSE_WAIT,
+	JSG_TCP_LAST_ACK,
+	JSG_TCP_LISTEN,
+	JSG_TCP_CLOSING,
+	JSG_TCP_NEW_SYN_RECV,
+	JSG_TCP_BOUND_INACTIVE,
+	JSG_STATES,
+};
+#define JSG_TRANSITION_CELLS (JSG_STATES * JSG_STATES)
+
+/* A cell of the transition distribution; both states under JSG_STATES. */
+JSG_INLINE __u32 jsg_transition_cell(__u32 old_state, __u32 new_state)
+{
+	return old_state * JSG_STATES + new_state;
+}
+
+/*
+ * Occupancy: one cell for each (phase, age). The phases up to JSG_CELL_PHASES have cells, the
+ * others none.
+ */
+enum jsg_phase {
+	JSG_RESPONSE_MOVING,
+	JSG_RESPONSE_STALLED,
+	JSG_REQUEST_MOVING,
+	JSG_REQUEST_STALLED,
+	JSG_CLOSING,
+	JSG_UNNOTICED,
+	JSG_WAITING, /* last of the cells: occupancy is judged without it and with it */
+	JSG_CELL_PHASES,
+	JSG_IDLE = JSG_CELL_PHASES,
+	JSG_NO_PHASE, /* a state in which a connection is not served: SYN_RECV, CLOSE */
+	JSG_PHASES,
+};
+#define JSG_AGES 7 /* under 1 s, 1-2, 2-4, 4-8, 8-16, 16-32, 32 s and over */
+#define JSG_PHASE_CELLS (JSG_CELL_PHASES * JSG_AGES)
+#define JSG_JUDGED_CELLS (JSG_WAITING * JSG_AGES) /* those that are judged without waiting */
+#define JSG_CELL_UNEXPECTED JSG_PHASE_CELLS /* the baseline's alone: more sockets than expected */
+#define JSG_OCCUPANCY_CELLS (JSG_PHASE_CELLS + 1)
+JSG_ASSERT(JSG_TRANSITION_CELLS <= 256 && JSG_OCCUPANCY_CELLS <= 256,
+	   "the accuracy proof covers 256 cells");
+
+/* What the detector is told; set before it is loaded, constant after. */
+struct jsg_config {
+	__u64 step_ns; /* how far a window slides */
+	__u32 window_steps; /* length of a window in steps */
+	__u32 learn_steps; /* learning time in steps */
+	__u32 transition_threshold_nanobits;
+	__u32 occupancy_threshold_nanobits;
+	__u32 min_transitions; /* in the window, for a transition alert */
+	__u32 min_sockets; /* excess of open sockets, for an occupancy alert */
+	__u32 min_rate; /* bytes a second that make a request or a response a moving one */
+	__u32 confirm_steps; /* consecutive steps over the threshold before an alert */
+	__u32 clear_steps; /* consecutive steps under it before an alert clears */
+	__u32 readings_per_service; /* counter readings kept, see jsg_readings_needed() */
+	__u32 cpus; /* possible CPUs, whose counters are added up */
+	__u8 guard_listeners; /* 1: a port that begins to listen is guarded */
+	__u8 has_rdonly_cast; /* 1: the kernel offers bpf_rdonly_cast (6.2 and later) */
+	__u8 reserved[2];
+};
+JSG_ASSERT(sizeof(struct jsg_config) == 56, "jsg_config is packed by hand");
+
+/* What a service does now. */
+enum jsg_mode {
+	JSG_FREE, /* no service in this place */
+	JSG_LEARNING, /* gathers its baseline; nothing is judged */
+	JSG_LEARNING_ON, /* showed too little: judged against the built-in occupancy baseline, goes
+			    on learning */
+	JSG_GUARDING, /* judged against its own baseline */
+	JSG_LEAVING, /* the port is no longer used: the place is being cleared */
+};
+
+/* What was found of one signal in one window, and if it is no reason for an alert, why not. */
+enum jsg_verdict {
+	JSG_NOTHING_SEEN, /* an empty window has no distribution: no verdict */
+	JSG_NOT_JUDGED, /* still learning: no verdict */
+	JSG_TOO_FEW_TRANSITIONS, /* under min_transitions: no verdict */
+	JSG_TOO_FEW_SOCKETS, /* under min_sockets open on average: no verdict */
+	JSG_NORMAL, /* under the threshold, and no excess */
+	JSG_EXCESS_ONLY, /* more sockets than expected, of normal phases and ages */
+	JSG_NO_EXCESS, /* over the threshold, with no more sockets than are expected */
+	JSG_OVER, /* over the threshold, with the evidence: counts towards an alert */
+};
+
+enum jsg_alert_state {
+	JSG_QUIET,
+	JSG_CONFIRMING, /* over, but not for confirm_steps yet */
+	JSG_ALERT, /* raised and not cleared */
+};
+
+enum jsg_signal {
+	JSG_TRANSITIONS,
+	JSG_OCCUPANCY,
+	JSG_SIGNALS,
+};
+
+/*
+ * One closed window of one service. Divergences and entropies are in billionths of a bit, mean
+ * numbers of sockets in thousandths. Value of the map "windows", key jsg_window_key.
+ */
+struct jsg_window {
+	__u64 sequence; /* of the service, from 1; a step each */
+	__u64 end_ns; /* CLOCK_MONOTONIC */
+	__u64 end_unix_ms;
+	__u64 transition_kl_nanobits; /* of the window from the baseline, capped at 32 bits */
+	__u64 occupancy_kl_nanobits;
+	__u64 transition_entropy_nanobits; /* of the cells (old state, new state) */
+	__u64 state_entropy_nanobits; /* of the states entered, 1..13 */
+	__u64 state_entropy_trend_nanobits; /* its mean over the last JSG_TREND_WINDOWS windows */
+	__u32 port;
+	enum jsg_mode mode;
+	__u32 transitions;
+	__u32 sockets; /* live at the last look, idle ones too */
+	__u32 idle_sockets; /* at the last look */
+	__u32 waiting_sockets; /* at the last look */
+	__u32 open_requests; /* in phase request at the last look */
+	__u32 exchanges; /* connections accepted and answers seen in the window */
+	__u32 open_millisockets; /* mean number that is judged: not idle, and waiting only if
+				    with_waiting */
+	__u32 expected_millisockets;
+	__u32 excess_millisockets; /* open beyond twice the expected, or 0 */
+	__u32 looked_at_ppm; /* share of the live sockets that the last step looked at */
+	__u32 transition_js_nanobits;
+	__u32 occupancy_js_nanobits;
+	enum jsg_verdict transition_verdict;
+	enum jsg_verdict occupancy_verdict;
+	enum jsg_alert_state transition_alert;
+	enum jsg_alert_state occupancy_alert;
+	__u32 with_waiting; /* 1: the occupancy figures include the phase waiting */
+	__u32 reserved;
+};
+JSG_ASSERT(sizeof(struct jsg_window) == 144, "jsg_window is packed by hand");
+
+#define JSG_WINDOWS_KEPT 1024
+#define JSG_TREND_WINDOWS 16
+
+struct jsg_window_key {
+	__u32 service; /* 1..JSG_SERVICES */
+	__u32 place; /* sequence modulo JSG_WINDOWS_KEPT */
+};
+
+/* State of one signal's alert. */
+struct jsg_alert_track {
+	__u64 since_unix_ms; /* first step over the threshold of the present run, or of the alert
+				that is up */
+	__u64 raised_ns; /* CLOCK_MONOTONIC, of the alert that is up */
+	__u64 number; /* of the alert that is up */
+	__u32 over_steps; /* consecutive */
+	__u32 clear_steps; /* consecutive */
+	__u32 peak_nanobits; /* of the steps over the threshold since the raise */
+	enum jsg_alert_state state;
+};
+JSG_ASSERT(sizeof(struct jsg_alert_track) == 40, "jsg_alert_track is packed by hand");
+
+/* One guarded port. Value of the map "services", whose key is the service's number. */
+struct jsg_service {
+	__u64 started_ns; /* CLOCK_MONOTONIC */
+	__u64 sequence; /* of the last window closed */
+	__u64 last_used_ns; /* when a listener or a socket was last seen */
+	__u64 untracked_opened; /* the counters' readings at the last step */
+	__u64 untracked_closed;
+	__u64 trend_sum_nanobits;
+	__u64 trend_nanobits[JSG_TREND_WINDOWS];
+	struct jsg_alert_track alerts[JSG_SIGNALS];
+	__u32 port;
+	enum jsg_mode mode;
+	__u32 stays; /* 1: named by the user, keeps its place though nobody listens */
+	__u32 learned_steps;
+	__u32 quiet_steps; /* consecutive steps not over the threshold, for learning on */
+	__u32 listeners;
+	__u32 sockets;
+	__u32 untracked_sockets; /* live ones that found no slot, as far as can be told */
+};
+JSG_ASSERT(sizeof(struct jsg_service) == 288, "jsg_service is packed by hand");
+
+/*
+ * What a service normally does, in raw counts. Value of the map "baselines", key: the service's
+ * number.
+ */
+struct jsg_baseline {
+	__u32 learned_s; /* seconds that the counts were gathered over */
+	__u32 transitions; /* total of transition_counts */
+	__u32 exchanges; /* connections accepted and answers seen */
+	__u32 judged_socket_seconds; /* total of the cells but waiting */
+	__u32 waiting_socket_seconds;
+	__u32 reserved;
+	__u32 transition_counts[JSG_TRANSITION_CELLS]; /* by jsg_transition_cell() */
+	__u32 occupancy_socket_seconds[JSG_PHASE_CELLS]; /* by phase * JSG_AGES + age */
+};
+JSG_ASSERT(sizeof(struct jsg_baseline) == 24 + 4 * (JSG_TRANSITION_CELLS + JSG_PHASE_CELLS),
+	   "jsg_baseline is packed by hand");
+
+/* A baseline is one when it has seen this much. */
+#define JSG_BASELINE_TRANSITIONS 100
+#define JSG_BASELINE_SOCKET_SECONDS 30
+
+JSG_INLINE int jsg_baseline_complete(const struct jsg_baseline *baseline)
+{
+	return baseline->transitions >= JSG_BASELINE_TRANSITIONS &&
+	       (__u64)baseline->judged_socket_seconds + baseline->waiting_socket_seconds >=
+		       JSG_BASELINE_SOCKET_SECONDS;
+}
+
+/* A cell that speaks for an alert. Shares in billionths of the distribution. */
+struct jsg_top_cell {
+	__u32 cell; /* of the alert's signal */
+	__u32 window_ppb;
+	__u32 baseline_ppb;
+	__u32 nanobits; /* its part of the divergence */
+};
+#define JSG_TOP_CELLS 5
+
+enum jsg_event {
+	JSG_RAISE,
+	JSG_CLEAR,
+};
+
+/* What the ring buffer "alerts" carries, and nothing else. */
+struct jsg_alert {
+	__u64 number; /* of this detector, from 1; a clear bears that of its raise */
+	__u64 at_unix_ms;
+	__u64 since_unix_ms; /* first step over the threshold */
+	__u64 duration_ns; /* of a clear: time since its raise; of a raise 0 */
+	enum jsg_event event;
+	enum jsg_signal signal;
+	__u32 port;
+	__u32 js_nanobits;
+	__u32 threshold_nanobits;
+	__u32 peak_nanobits; /* largest divergence of a step over the threshold since the raise */
+	__u32 window_s;
+	__u32 transitions;
+	__u32 sockets;
+	__u32 open_requests;
+	__u32 open_millisockets;
+	__u32 expected_millisockets;
+	__u32 top_count; /* used entries of top, largest part first */
+	__u32 reserved;
+	struct jsg_top_cell top[JSG_TOP_CELLS];
+};
+JSG_ASSERT(sizeof(struct jsg_alert) == 168, "jsg_alert is packed by hand");
+
+/* What was lost or left out, since the start. The one value of the map "stats". */
+struct jsg_stats {
+	__u64 unknown_states; /* transitions from or to a state over 13 */
+	__u64 services_refused; /* ports that began to listen and found no place */
+	__u64 sockets_untracked; /* accepted sockets that found no slot: counted, never looked at */
+	__u64 transitions_late; /* missed when they happened, see jsguard.bpf.c, and counted later
+				 */
+	__u64 alerts_lost; /* the ring buffer was full */
+	__u64 windows_lost; /* the map of records took no more */
+	__u64 steps_late; /* the clock was more than a whole step late */
+	__u64 windows; /* closed, all services */
+	__u64 transitions; /* in them: counted since the start, all guarded services */
+	__u64 alerts; /* raised */
+};
+
+/* The steps before one over the threshold that are not learned from either while learning on. */
+#define JSG_LEARN_DELAY_STEPS 10
+
+/* Readings that a service needs: of the window's both ends, and for the delay of learning on. */
+JSG_INLINE __u32 jsg_readings_needed(__u32 window_steps)
+{
+	return (window_steps > JSG_LEARN_DELAY_STEPS + 1 ? window_steps
+							 : JSG_LEARN_DELAY_STEPS + 1) +
+	       1;
+}
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* state.bpf.h: every map and every global of the BPF program, with who writes it. */
+#ifndef JSG_STATE_BPF_H
+#define JSG_STATE_BPF_H
+
+#include "tables.h"
+#include "tcp.bpf.h"
+
+#define barrier() asm volatile("" ::: "memory")
+#define RELAXED_READ(x) (*(const volatile typeof(x) *)&(x))
+#define RELAXED_WRITE(x, value) (*(volatile typeof(x) *)&(x) = (value))
+
+const volatile struct jsg_config jsg_config = {};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, JSG_SERVICE_PLACES);
+	__type(key, __u32);
+	__type(value, struct jsg_counters);
+} counters SEC(".maps");
+
+/* Written by the tick; the loader sets max_entries to places times readings_per_service. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct jsg_reading);
+} readings SEC(".maps");
+
+/* Written by the tick; a port is put in by whoever claims the place. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, JSG_SERVICE_PLACES);
+	__type(key, __u32);
+	__type(value, struct jsg_service);
+} services SEC(".maps");
+
+/* Written by the tick, and by the loader before the start. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, JSG_SERVICE_PLACES);
+	__type(key, __u32);
+	__type(value, struct jsg_baseline);
+} baselines SEC(".maps");
+
+/* A hash, not an array, so that a dump shows the records that there are and no empty ones. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, JSG_SERVICES *JSG_WINDOWS_KEPT);
+	__type(key, struct jsg_window_key);
+	__type(value, struct jsg_window);
+} windows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 * 1024);
+} alerts SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct jsg_stats);
+} stats SEC(".maps");
+
+/*
+ * Remembered sockets: a slot is found by hash and PROBES linear probes. Taken by compare-and-swap
+ * of sk and emptied by transitions, read by the tick. meta follows sk: 0 while the slot is being
+ * taken or left.
+ */
+#define SLOT_BITS 17
+#define SLOTS (1U << SLOT_BITS)
+#define SLOT_MASK (SLOTS - 1)
+#define PROBES 8
+
+struct jsg_slot jsg_slots[SLOTS];
+
+/* What the tick knows of the socket in the slot of the same number. Written by the tick alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SLOTS);
+	__type(key, __u32);
+	__type(value, struct jsg_look);
+} looks SEC(".maps");
+
+/* What the looks found, by service. Written by the tick alone. */
+#define FOUND_PLACES 128
+JSG_ASSERT(JSG_SERVICE_PLACES <= FOUND_PLACES && !(FOUND_PLACES & (FOUND_PLACES - 1)),
+	   "a mask bounds a service's number");
+struct jsg_found jsg_found[FOUND_PLACES];
+
+static __always_inline struct jsg_found *found_of(__u32 service)
+{
+	return &jsg_found[service & (FOUND_PLACES - 1)];
+}
+
+/* The service that guards a port, 0 for none: one load on the path of every transition. */
+__u8 jsg_service_of_port[JSG_PORTS];
+
+/* A bit for each port that has, is getting, or may not have a service; and one for each refused. */
+__u64 jsg_port_claimed[JSG_PORTS / 64];
+__u64 jsg_port_refused[JSG_PORTS / 64];
+
+/* The time in ms, published by the tick, because a clock read costs more than a load. */
+__u32 jsg_now_ms;
+
+/* CLOCK_REALTIME less CLOCK_MONOTONIC; the loader keeps it. */
+__s64 jsg_unix_offset_ns;
+
+/*
+ * So many sockets does one stand for that is looked at: 1 but for a server with very many. Power of
+ * two.
+ */
+__u32 jsg_sample_weight;
+
+/* 1: the pass over existing sockets guards the ports of listeners. Set by the loader. */
+__u32 jsg_adopt_listeners;
+
+static __always_inline struct jsg_stats *the_stats(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&stats, &zero);
+}
+
+/* Adds to a named counter of struct jsg_stats; from any context. */
+#define COUNT(counter, number)                                                                     \
+	do {                                                                                       \
+		struct jsg_stats *all_ = the_stats();                                              \
+		if (all_)                                                                          \
+			__sync_fetch_and_add(&all_->counter, number);                              \
+	} while (0)
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* tables.h: layouts of the BPF program's own, which only the tests read from outside. */
+#ifndef JSG_TABLES_H
+#define JSG_TABLES_H
+
+#include "decision.h"
+#include "jsguard.h"
+
+/* One service's counters on one CPU, written by its transitions alone; they only grow. */
+struct jsg_counters {
+	__u64 transitions[JSG_TRANSITION_CELLS];
+	__u64 untracked_opened; /* accepted sockets that found no slot */
+	__u64 untracked_closed; /* sockets of a state that accepted ones have, and no slot, that
+				   closed */
+};
+
+/*
+ * All counters of one service at the close of one step, modulo 2^32: a window is a difference of
+ * two.
+ */
+struct jsg_reading {
+	__u32 transitions[JSG_TRANSITION_CELLS];
+	__u32 occupancy[JSG_PHASE_CELLS]; /* sockets looked at, by cell */
+	__u32 answers;
+};
+
+/*
+ * A remembered socket. What follows sk is one word, and 0 while the slot is being taken or left.
+ * The state tells of a transition that the program missed: the next one then begins elsewhere.
+ */
+struct jsg_slot {
+	__u64 sk;
+	__u32 born_ms;
+	__u8 service;
+	__u8 state; /* that its last transition led to */
+	__u8 was_there; /* 1: open before the detector, so its age is not known */
+	__u8 reserved;
+};
+JSG_ASSERT(sizeof(struct jsg_slot) == 16, "jsg_slot is packed by hand");
+
+/* What the looks found of one service. */
+struct jsg_found {
+	__u32 occupancy[JSG_PHASE_CELLS]; /* only grows, modulo 2^32 */
+	__u32 answers; /* only grows */
+	__u32 closed_unseen[JSG_STATES]; /* only grows: sockets found gone, by their last state */
+	__u32 sockets; /* this and what follows: since the service's last window was closed */
+	__u32 looked_at;
+	__u32 idle; /* each that was looked at stands for as many as the sample leaves out */
+	__u32 waiting;
+	__u32 open_requests;
+	__u32 listeners;
+};
+
+/* What was counted between two readings. */
+struct jsg_counts {
+	struct jsg_reading cells;
+	__u32 transitions; /* total */
+	__u32 judged; /* total of the occupancy cells but waiting: sockets times steps */
+	__u32 waiting;
+	__u32 exchanges;
+};
+
+/* How far a window is from its baseline in one signal. */
+struct jsg_distance {
+	struct jsg_expectation sockets; /* occupancy only */
+	__u64 kl_nanobits;
+	__u64 entropy_nanobits;
+	__u32 js_nanobits;
+	__u32 with_waiting;
+};
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* tcp.bpf.h: the few kernel types that are read (CO-RE), and how a socket is read. */
+#ifndef JSG_TCP_BPF_H
+#define JSG_TCP_BPF_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+
+#include "occupancy.h"
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct sock_common {
+	unsigned char skc_state;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	__u8 sk_userlocks; /* a bit field on some kernels */
+	void *sk_socket;
+};
+
+struct inet_sock {
+	struct sock sk;
+	__be16 inet_sport;
+};
+
+struct inet_connection_sock {
+	struct inet_sock icsk_inet;
+	struct {
+		__u32 lrcvtime;
+	} icsk_ack;
+};
+
+struct tcp_sock {
+	struct inet_connection_sock inet_conn;
+	__u64 bytes_sent;
+	__u64 bytes_received;
+	__u64 bytes_acked;
+	__u32 write_seq;
+	__u32 snd_una;
+	__u32 lsndtime;
+};
+
+struct bpf_iter_meta {
+	void *seq;
+};
+
+struct bpf_iter__tcp {
+	struct bpf_iter_meta *meta;
+	struct sock_common *sk_common;
+};
+
+#pragma clang attribute pop
+
+/* include/net/sock.h: bound to its port by bind(); an accepted child has it cleared. */
+#define SOCK_BINDPORT_LOCK 8
+
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
+
+/*
+ * The address of a kernel object as a number: the verifier forbids arithmetic on the pointer
+ * itself.
+ */
+static __always_inline __u64 address_of(const void *object)
+{
+	__u64 address = 0;
+
+	bpf_probe_read_kernel(&address, sizeof(address), &object);
+	return address;
+}
+
+/*
+ * Reads a socket by its remembered address. It may have been freed: TCP sockets are type-safe under
+ * RCU, and a fault reads as 0, so the worst is one look at the wrong socket.
+ */
+static __always_inline void read_by_cast(struct jsg_tcp *out, __u64 address)
+{
+	const struct tcp_sock *tp =
+		bpf_rdonly_cast((void *)address, bpf_core_type_id_kernel(struct tcp_sock));
+
+	out->bytes_sent = tp->bytes_sent;
+	out->bytes_received = tp->bytes_received;
+	out->bytes_acked = tp->bytes_acked;
+	out->write_seq = tp->write_seq;
+	out->snd_una = tp->snd_una;
+	out->lsndtime = tp->lsndtime;
+	out->lrcvtime = tp->inet_conn.icsk_ack.lrcvtime;
+	out->state = tp->inet_conn.icsk_inet.sk.__sk_common.skc_state;
+	out->port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
+}
+
+/* The same for kernels before 6.2, which have no bpf_rdonly_cast. */
+static __always_inline void read_by_probe(struct jsg_tcp *out, __u64 address)
+{
+	const struct tcp_sock *tp = (const struct tcp_sock *)address;
+
+	out->bytes_sent = BPF_CORE_READ(tp, bytes_sent);
+	out->bytes_received = BPF_CORE_READ(tp, bytes_received);
+	out->bytes_acked = BPF_CORE_READ(tp, bytes_acked);
+	out->write_seq = BPF_CORE_READ(tp, write_seq);
+	out->snd_una = BPF_CORE_READ(tp, snd_una);
+	out->lsndtime = BPF_CORE_READ(tp, lsndtime);
+	out->lrcvtime = BPF_CORE_READ(tp, inet_conn.icsk_ack.lrcvtime);
+	out->state = BPF_CORE_READ(tp, inet_conn.icsk_inet.sk.__sk_common.skc_state);
+	out->port = bpf_ntohs(BPF_CORE_READ(tp, inet_conn.icsk_inet.inet_sport));
+}
+
+#endif

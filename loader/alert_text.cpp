@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Alerts for people and for programs, and the lines at start and end.
+#include "alert_text.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "cells.hpp"
+
+namespace jsguard {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr int json_schema = 1;         // of the alert objects
+constexpr std::size_t cells_told = 3;  // in a line for people
+
+// The nearest double to the decimal that a map dump shows, so JSON prints no noise.
+double bits(std::uint32_t nanobits) { return nanobits / double{JSG_NANO}; }
+
+double thousandths(std::uint32_t number) { return number / 1e3; }
+
+// A share to a millionth; what is finer means nothing.
+double share(std::uint32_t ppb) { return std::round(ppb / 1e3) / 1e6; }
+
+double milliseconds_of(std::uint64_t ns) { return std::round(static_cast<double>(ns) / 1e6) / 1e3; }
+
+// Three decimals, or three digits where those would all be 0.
+std::string bits_text(std::uint32_t nanobits) {
+    const double value = bits(nanobits);
+    return nanobits == 0 || value >= 0.01 ? fmt::format("{:.3f}", value)
+                                          : fmt::format("{:.3g}", value);
+}
+
+std::string percent(std::uint32_t ppb) {
+    const double value = ppb / 1e7;
+    if (value > 0 && value < 0.5) return "<1 %";
+    return fmt::format("{:.0f} %", value);
+}
+
+std::span<const jsg_top_cell> top_cells(const jsg_alert& alert) {
+    return {alert.top, std::min<std::size_t>(alert.top_count, JSG_TOP_CELLS)};
+}
+
+std::string counted(std::uint64_t count, std::string_view one, std::string_view many) {
+    return fmt::format("{} {}", count, count == 1 ? one : many);
+}
+
+std::string open_requests(const jsg_alert& alert) {
+    return counted(alert.open_requests, "request open", "requests open");
+}
+
+std::string seen(const jsg_alert& alert) {
+    if (alert.signal == JSG_TRANSITIONS) {
+        return fmt::format("{} in {} s, {}, {}",
+                           counted(alert.transitions, "transition", "transitions"), alert.window_s,
+                           open_requests(alert), counted(alert.sockets, "socket", "sockets"));
+    }
+    return fmt::format("{}, {}, on average {:.0f} not idle ({:.0f} expected)", open_requests(alert),
+                       counted(alert.sockets, "socket", "sockets"),
+                       thousandths(alert.open_millisockets),
+                       thousandths(alert.expected_millisockets));
+}
+
+std::string cell_text(jsg_signal signal, const jsg_top_cell& top) {
+    const std::string name = cell_name(signal, top.cell);
+    // Its shares say nothing to people: it is made from the number that was expected.
+    if (signal == JSG_OCCUPANCY && top.cell == JSG_CELL_UNEXPECTED) return name;
+    return fmt::format("{}: {} of the window, {} of the baseline", name, percent(top.window_ppb),
+                       percent(top.baseline_ppb));
+}
+
+std::string raise_line(const jsg_alert& alert) {
+    std::string line =
+        fmt::format("ALERT port {}: {} {} bits from normal (threshold {}), {}", alert.port,
+                    signal_name(alert.signal), bits_text(alert.js_nanobits),
+                    bits(alert.threshold_nanobits), seen(alert));
+    const auto cells = top_cells(alert);
+    for (const jsg_top_cell& top : cells.first(std::min(cells.size(), cells_told))) {
+        line += "; " + cell_text(alert.signal, top);
+    }
+    return line;
+}
+
+std::string clear_line(const jsg_alert& alert) {
+    return fmt::format("CLEAR port {}: {} after {:.0f} s (peak {} bits), now {} (threshold {}), {}",
+                       alert.port, signal_name(alert.signal), milliseconds_of(alert.duration_ns),
+                       bits_text(alert.peak_nanobits), bits_text(alert.js_nanobits),
+                       bits(alert.threshold_nanobits), seen(alert));
+}
+
+ordered_json top_cells_json(const jsg_alert& alert) {
+    ordered_json cells = ordered_json::array();
+    for (const jsg_top_cell& top : top_cells(alert)) {
+        cells.push_back({{"cell", cell_name(alert.signal, top.cell)},
+                         {"window", share(top.window_ppb)},
+                         {"baseline", share(top.baseline_ppb)},
+                         {"bits", bits(top.nanobits)}});
+    }
+    return cells;
+}
+
+ordered_json details_json(const jsg_alert& alert, const Origin& origin) {
+    ordered_json details = {{"schema", json_schema},
+                            {"event", event_name(alert.event)},
+                            {"id", fmt::format("{}-{}", origin.instance, alert.number)},
+                            {"port", alert.port},
+                            {"signal", signal_name(alert.signal)},
+                            {"js_bits", bits(alert.js_nanobits)},
+                            {"threshold_bits", bits(alert.threshold_nanobits)},
+                            {"window_s", alert.window_s},
+                            {"since", utc_timestamp(alert.since_unix_ms)}};
+    if (alert.event == JSG_CLEAR) {
+        details["duration_s"] = milliseconds_of(alert.duration_ns);
+        details["peak_js_bits"] = bits(alert.peak_nanobits);
+    }
+    details["transitions"] = alert.transitions;
+    details["sockets"] = alert.sockets;
+    details["open_requests"] = alert.open_requests;
+    details["open_sockets"] = thousandths(alert.open_millisockets);
+    details["expected_sockets"] = thousandths(alert.expected_millisockets);
+    details["top_cells"] = top_cells_json(alert);
+    return details;
+}
+
+std::string guarded_text(const Options& options, std::span<const std::uint16_t> ports) {
+    if (!options.ports.empty()) {
+        return fmt::format("{} {}", ports.size() == 1 ? "port" : "ports", fmt::join(ports, ", "));
+    }
+    std::string text = "every listening port";
+    if (!options.excluded_ports.empty()) {
+        text += fmt::format(" but {}", fmt::join(options.excluded_ports, ", "));
+    }
+    return ports.empty() ? text + " (none now)"
+                         : text + fmt::format(" (now {})", fmt::join(ports, ", "));
+}
+
+std::string learning_text(const Options& options, std::size_t ports, std::size_t with_baseline) {
+    if (with_baseline == 0) return fmt::format("learning for {} s", options.learn_s);
+    if (with_baseline < ports) {
+        return fmt::format("{} of {} ports from their baseline, learning for {} s for the others",
+                           with_baseline, ports, options.learn_s);
+    }
+    return "from the baseline";
+}
+
+// Each counter of what was lost or left out, and what to call it.
+struct Loss {
+    __u64 jsg_stats::*count;
+    std::string_view one;
+    std::string_view many;
+};
+constexpr std::array losses = {
+    Loss{&jsg_stats::alerts_lost, "alert (the ring buffer was full)",
+         "alerts (the ring buffer was full)"},
+    Loss{&jsg_stats::windows_lost, "window record", "window records"},
+    Loss{&jsg_stats::services_refused, "listening port not guarded (no place was free)",
+         "listening ports not guarded (no place was free)"},
+    Loss{&jsg_stats::sockets_untracked, "socket never looked at (no slot was free)",
+         "sockets never looked at (no slot was free)"},
+    Loss{&jsg_stats::unknown_states, "transition of an unknown state",
+         "transitions of unknown states"},
+    Loss{&jsg_stats::steps_late, "step that came late", "steps that came late"},
+};
+static_assert(
+    sizeof(jsg_stats) == (losses.size() + 4) * sizeof(__u64),
+    "all counters of jsg_stats but windows, transitions (late ones too) and alerts are losses");
+
+}  // namespace
+
+std::string utc_timestamp(std::uint64_t unix_ms) {
+    constexpr std::uint64_t last_ms = 253'402'300'799'999;  // of the year 9999
+    const std::uint64_t shown_ms = std::min(unix_ms, last_ms);
+    return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}+00:00",
+                       fmt::gmtime(static_cast<std::time_t>(shown_ms / 1000)), shown_ms % 1000);
+}
+
+std::string alert_line(const jsg_alert& alert) {
+    return alert.event == JSG_CLEAR ? clear_line(alert) : raise_line(alert);
+}
+
+std::string alert_json(const jsg_alert& alert, const Origin& origin) {
+    const ordered_json object = {{"timestamp", utc_timestamp(alert.at_unix_ms)},
+                                 {"event_type", "jsguard"},
+                                 {"hostname", origin.hostname},
+                                 {"jsguard", details_json(alert, origin)}};
+    // A host name need not be UTF-8, and an alert must not be lost over that.
+    return object.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+std::string alert_text(const jsg_alert& alert, const Origin& origin, const Options& options) {
+    if (options.json) return alert_json(alert, origin);
+    if (!options.timestamp) return alert_line(alert);
+    return utc_timestamp(alert.at_unix_ms) + " " + alert_line(alert);
+}
+
+std::string start_line(const Options& options, std::span<const std::uint16_t> ports,
+                       std::size_t with_baseline) {
+    return fmt::format(
+        "guarding {}: threshold {} bits for occupancy, {} bits for transitions; window {} s, step "
+        "{} s; {}",
+        guarded_text(options, ports), bits(options.occupancy_threshold_nanobits),
+        bits(options.transition_threshold_nanobits), options.window_s, options.step_s,
+        learning_text(options, ports.size(), with_baseline));
+}
+
+std::string summary_line(const jsg_stats& stats, std::uint64_t missed_transitions) {
+    std::string lost;
+    if (missed_transitions || stats.transitions_late)
+        lost = fmt::format(
+            "{} of any port came while the program ran, {} of guarded ports found out",
+            counted(missed_transitions, "transition", "transitions"), stats.transitions_late);
+    for (const Loss& loss : losses) {
+        if (stats.*loss.count == 0) continue;
+        lost += (lost.empty() ? "" : ", ") + counted(stats.*loss.count, loss.one, loss.many);
+    }
+    return fmt::format("{}, {}, {}; {}", counted(stats.windows, "window", "windows"),
+                       counted(stats.transitions, "transition", "transitions"),
+                       counted(stats.alerts, "alert", "alerts"),
+                       lost.empty() ? "nothing lost" : "lost or left out: " + lost);
+}
+
+std::string learning_bar(std::uint32_t done_s, std::uint32_t total_s, std::size_t width) {
+    constexpr std::string_view before = "learning ";
+    constexpr std::size_t bar_least = 5;
+    constexpr std::size_t bar_most = 40;
+    const std::uint32_t done = std::min(done_s, total_s);
+    const std::string after = fmt::format("{}/{} s", done, total_s);
+    const std::size_t around = before.size() + after.size() + std::string_view("[] ").size();
+    if (width < around + bar_least) {
+        return (std::string(before) + after).substr(0, width);
+    }
+    const std::size_t bar = std::min(width - around, bar_most);
+    const std::size_t filled = total_s == 0 ? bar : std::uint64_t{done} * bar / total_s;
+    return fmt::format("{}[{:#<{}}{:.<{}}] {}", before, "", filled, "", bar - filled, after);
+}
+
+}  // namespace jsguard

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Baseline files: what services normally do, as JSON that people can read.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "jsguard.h"
+
+namespace jsguard {
+
+using Baselines = std::map<std::uint16_t, jsg_baseline>;  // by port
+
+// Where and when a file was learned; for people, reading ignores it.
+struct BaselineOrigin {
+    std::string host;
+    std::string kernel;
+    std::uint64_t unix_ms = 0;
+};
+
+// Throws Error(usage) for a file that cannot be read or does not hold sound baselines.
+Baselines read_baselines(const std::filesystem::path& path);
+
+// Replaces the file as a whole or not at all; throws Error(runtime).
+void write_baselines(const std::filesystem::path& path, const Baselines& baselines,
+                     const BaselineOrigin& origin);
+
+// Throws Error(usage) if path is nothing that write_baselines could replace: to be asked before
+// learning, not after.
+void check_baseline_target(const std::filesystem::path& path);
+
+// The text of a file; parse throws Error(usage) whose message does not name the file.
+std::string baselines_to_json(const Baselines& baselines, const BaselineOrigin& origin);
+Baselines baselines_from_json(std::string_view text);
+
+}  // namespace jsguard

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The contract's numbers in words: cells, and what a service, a window and an alert say.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "jsguard.h"
+
+namespace jsguard {
+
+// "ESTABLISHED->FIN_WAIT1"
+std::string transition_name(std::uint32_t cell);
+// "request stalled 8-16s"; "more open than expected" for JSG_CELL_UNEXPECTED
+std::string occupancy_name(std::uint32_t cell);
+std::string cell_name(jsg_signal signal, std::uint32_t cell);
+
+// The cell of a name as above; a baseline has no unexpected cell, so that is no name here.
+std::optional<std::uint32_t> transition_cell(std::string_view name);
+std::optional<std::uint32_t> occupancy_cell(std::string_view name);
+
+// A value that this build does not know reads "unknown".
+std::string_view signal_name(jsg_signal signal);
+std::string_view event_name(jsg_event event);
+std::string_view mode_name(jsg_mode mode);
+std::string_view verdict_name(jsg_verdict verdict);
+std::string_view alert_state_name(jsg_alert_state state);
+
+}  // namespace jsguard

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The one error type: layers throw it, only main prints it and exits with its code.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+namespace jsguard {
+
+enum class ExitCode {
+    clean = 0,
+    runtime = 1,
+    usage = 2,
+    unsupported = 3,  // the kernel lacks something
+    not_permitted = 4,
+    alert = 10,  // --exit-on-alert without a code of its own
+};
+
+// The message is one line that says what was tried, why it failed and what to do next.
+class Error : public std::runtime_error {
+  public:
+    Error(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+    ExitCode code() const { return code_; }
+
+  private:
+    ExitCode code_;
+};
+
+// "cannot open /x: No such file or directory", and "; <next step>" if there is one.
+inline Error errno_error(ExitCode code, int error_number, std::string_view tried,
+                         std::string_view next_step = {}) {
+    return Error(code,
+                 fmt::format("{}: {}{}{}", tried, std::generic_category().message(error_number),
+                             next_step.empty() ? "" : "; ", next_step));
+}
+
+// Text that came from outside, safe to put into a message of one line: no control characters, and
+// not longer than a line can bear.
+inline std::string printable(std::string_view text) {
+    constexpr std::size_t most = 200;
+    std::string shown(text.substr(0, most));
+    for (char& c : shown) {
+        if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = '?';
+    }
+    return text.size() > most ? shown + "..." : shown;
+}
+
+}  // namespace jsguard

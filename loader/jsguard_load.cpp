@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// jsguard-load: loads the detector into the kernel and prints its alerts.
+#include <sys/random.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <ctime>
+
+#include "alert_text.hpp"
+#include "detector.hpp"
+#include "error.hpp"
+#include "progress.hpp"
+
+namespace jsguard {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int poll_ms = 200;
+constexpr auto look_around_every = std::chrono::milliseconds(900);
+
+volatile std::sig_atomic_t stop_requested = 0;
+
+void request_stop(int) { stop_requested = 1; }
+
+void catch_signals() {
+    struct sigaction action {};
+    action.sa_handler = request_stop;
+    for (const int number : {SIGINT, SIGTERM}) sigaction(number, &action, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);  // a closed stdout shows when it is written
+}
+
+// Unique over restarts and boots: the time in seconds, and 16 random bits for two in one second.
+Origin make_origin() {
+    utsname names{};
+    uname(&names);
+    std::uint16_t chance = 0;
+    if (getrandom(&chance, sizeof(chance), 0) != sizeof(chance))
+        chance = static_cast<std::uint16_t>(getpid());
+    return {names.nodename, fmt::format("{:08x}{:04x}", std::time(nullptr), chance)};
+}
+
+BaselineOrigin baseline_origin() {
+    utsname names{};
+    uname(&names);
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return {names.nodename, names.release,
+            static_cast<std::uint64_t>(
+                std::chrono::duration_cast<std::chrono::milliseconds>(now).count())};
+}
+
+void print_line(const std::string& line) {
+    if (std::puts(line.c_str()) == EOF || std::fflush(stdout) != 0)
+        throw errno_error(ExitCode::runtime, errno, "cannot write to stdout");
+}
+
+// Prints alerts until a signal, the duration or --exit-on-alert ends it; the exit code.
+int watch(Detector& detector, const Options& options, Progress& progress) {
+    const Origin origin = make_origin();
+    const auto start = Clock::now();
+    auto look_around_at = start;
+    bool alerted = false;
+    while (!stop_requested) {
+        detector.poll(poll_ms, [&](const jsg_alert& alert) {
+            if (alerted && options.exit_on_alert) return;
+            progress.hide_bar();
+            print_line(alert_text(alert, origin, options));
+            alerted = alerted || alert.event == JSG_RAISE;
+        });
+        if (alerted && options.exit_on_alert) return *options.exit_on_alert;
+        const auto now = Clock::now();
+        if (options.duration_s && now - start >= std::chrono::seconds(*options.duration_s)) break;
+        if (now < look_around_at) continue;
+        look_around_at = now + look_around_every;
+        progress.update(detector.services(), detector.stats());
+        if (options.save_baseline_file && progress.take_learned())
+            write_baselines(*options.save_baseline_file, detector.baselines(), baseline_origin());
+    }
+    return static_cast<int>(ExitCode::clean);
+}
+
+void finish(const Detector& detector, const Options& options) {
+    fmt::print(stderr, "{}\n", summary_line(detector.stats(), detector.missed_transitions()));
+    if (!options.save_baseline_file) return;
+    if (const Baselines learned = detector.baselines(); !learned.empty())
+        write_baselines(*options.save_baseline_file, learned, baseline_origin());
+    else
+        fmt::print(stderr, "no baseline was learned, so {} was not written\n",
+                   *options.save_baseline_file);
+}
+
+int guard(const Options& options) {
+    Baselines baselines;
+    if (options.baseline_file) baselines = read_baselines(*options.baseline_file);
+    if (options.save_baseline_file) check_baseline_target(*options.save_baseline_file);
+
+    catch_signals();
+    Detector detector;
+    detector.load(options, baselines);
+    detector.pin();
+    detector.attach();
+    detector.adopt_sockets();
+    detector.arm_clock();
+    const auto ports = detector.guarded_ports();
+    fmt::print(stderr, "{}\n", start_line(options, ports, detector.baselines().size()));
+    if (options.verbose) fmt::print(stderr, "{}\n", detector.describe());
+
+    Progress progress(options, isatty(STDERR_FILENO) == 1);
+    const int code = watch(detector, options, progress);
+    progress.hide_bar();
+    finish(detector, options);
+    return code;
+}
+
+}  // namespace
+}  // namespace jsguard
+
+int main(int argc, char** argv) {
+    using namespace jsguard;
+    try {
+        const auto request = parse_options(argc, argv);
+        if (const auto* answer = std::get_if<Answer>(&request)) {
+            fmt::print("{}", answer->text);
+            return static_cast<int>(ExitCode::clean);
+        }
+        return guard(std::get<Options>(request));
+    } catch (const Error& error) {
+        fmt::print(stderr, "jsguard-load: {}\n", error.what());
+        return static_cast<int>(error.code());
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "jsguard-load: {}\n", error.what());
+        return static_cast<int>(ExitCode::runtime);
+    }
+}

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The options of jsguard-load: CLI11 takes the command line apart, each value is checked here.
+#include "options.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <iterator>
+#include <memory>
+#include <string_view>
+
+#include "error.hpp"
+#include "whole_number.hpp"
+
+namespace jsguard {
+namespace {
+
+constexpr std::uint32_t window_most_s = 300;
+constexpr std::uint32_t day_s = 86'400;
+constexpr std::uint32_t count_most = 1'000'000'000;
+// An excess is compared in thousandths of a socket, in 32 bits.
+constexpr std::uint32_t sockets_most = 4'000'000;
+constexpr std::uint32_t exit_code_most = 255;
+constexpr std::uint64_t second_ns = 1'000'000'000;
+
+// What was written, where the order on the command line must not matter.
+struct Written {
+    Options options;
+    std::optional<std::uint32_t> threshold_nanobits;
+    std::optional<std::uint32_t> transition_threshold_nanobits;
+    std::optional<std::uint32_t> occupancy_threshold_nanobits;
+    std::optional<std::uint32_t> learn_s;
+    std::string exit_on_alert;
+};
+
+[[noreturn]] void refuse(std::string_view option, std::string_view value, std::string_view wanted) {
+    throw Error(ExitCode::usage, fmt::format("{} \"{}\": {}", option, printable(value), wanted));
+}
+
+std::uint32_t parse_threshold(std::string_view option, std::string_view text) {
+    constexpr std::string_view wanted =
+        "give a number of bits over 0 and under 1 (not under a billionth), such as 0.12";
+    double bits = 0;
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, bits);
+    // Written so that a NaN is refused too.
+    if (error != std::errc() || stop != end || !(bits > 0 && bits < 1)) {
+        refuse(option, text, wanted);
+    }
+    const auto nanobits = static_cast<std::uint32_t>(std::llround(bits * JSG_NANO));
+    if (nanobits == 0 || nanobits == JSG_NANO) refuse(option, text, wanted);
+    return nanobits;
+}
+
+void merge_ports(std::vector<std::uint16_t>& ports, std::string_view option,
+                 std::string_view text) {
+    for (std::size_t start = 0; start <= text.size();) {
+        const std::size_t end = std::min(text.find(',', start), text.size());
+        const auto port = whole_number(text.substr(start, end - start), 1, JSG_PORTS - 1);
+        if (!port) {
+            refuse(option, text,
+                   fmt::format("give ports from 1 to {} with one comma between, such as 80,443",
+                               JSG_PORTS - 1));
+        }
+        ports.push_back(static_cast<std::uint16_t>(*port));
+        start = end + 1;
+    }
+    std::sort(ports.begin(), ports.end());
+    ports.erase(std::unique(ports.begin(), ports.end()), ports.end());
+}
+
+// Adds options to a CLI11 app with the checks that this file knows; a repeated option's last value
+// counts, but lists of ports add up.
+class Adder {
+  public:
+    explicit Adder(CLI::App& app) : app_(app) {}
+
+    void group(std::string name) { group_ = std::move(name); }
+
+    CLI::Option* whole(std::string short_name, std::string name, std::string value_name,
+                       std::uint32_t most, std::string description,
+                       std::function<void(std::uint32_t)> store) {
+        auto check = [name, most, store = std::move(store)](const std::string& text) {
+            const auto number = whole_number(text, 1, most);
+            if (!number) refuse(name, text, fmt::format("give a whole number from 1 to {}", most));
+            store(*number);
+        };
+        return value(short_name + name, value_name, description, check);
+    }
+
+    CLI::Option* threshold(std::string name, std::string description,
+                           std::optional<std::uint32_t>& target) {
+        return value(name, "BITS", description, [name, &target](const std::string& text) {
+            target = parse_threshold(name, text);
+        });
+    }
+
+    CLI::Option* ports(std::string names, std::string name, std::string description,
+                       std::vector<std::uint16_t>& target) {
+        auto add = [name, &target](const std::vector<std::string>& lists) {
+            for (const std::string& list : lists) merge_ports(target, name, list);
+        };
+        return app_.add_option_function<std::vector<std::string>>(names, add, description)
+            ->type_name("PORT")
+            ->option_text("PORT[,PORT...]")
+            ->allow_extra_args(false)
+            ->group(group_);
+    }
+
+    // A name in the file system; what looks like an option is one whose value was forgotten.
+    CLI::Option* path(std::string name, std::string value_name, std::string description,
+                      std::function<void(const std::string&)> store) {
+        return value(name, value_name, description,
+                     [name, store = std::move(store)](const std::string& text) {
+                         if (text.empty() || text.front() == '-') {
+                             refuse(name, text, "give a path (./-x for a name that begins with -)");
+                         }
+                         store(text);
+                     });
+    }
+
+    template <class T>
+    CLI::Option* flag(std::string names, std::string description, T& target) {
+        return app_.add_flag(names, target, description)->group(group_);
+    }
+
+  private:
+    CLI::Option* value(const std::string& names, const std::string& value_name,
+                       const std::string& description,
+                       std::function<void(const std::string&)> check) {
+        return app_.add_option_function<std::string>(names, check, description)
+            ->type_name(value_name)
+            ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
+            ->group(group_);
+    }
+
+    CLI::App& app_;
+    std::string group_;
+};
+
+auto store_in(auto& target) {
+    return [&target](const auto& value) { target = value; };
+}
+
+std::string with_default(std::string_view description, const auto& value) {
+    return fmt::format("{} (default: {})", description, value);
+}
+
+void add_what_is_guarded(Adder& add, Written& written) {
+    Options& o = written.options;
+    add.group("What is guarded");
+    add.ports("-L,--localport,--port", "--localport",
+              "guard these local ports (default: every listening port)", o.ports);
+    add.ports("--exclude-port", "--exclude-port", "do not guard these (default: none)",
+              o.excluded_ports);
+}
+
+void add_when_to_alert(Adder& add, Written& written) {
+    Options& o = written.options;
+    add.group("When to raise an alert");
+    add.threshold("--threshold",
+                  with_default("divergence of both signals, over 0 and under 1",
+                               o.occupancy_threshold_nanobits / double{JSG_NANO}),
+                  written.threshold_nanobits);
+    add.threshold("--transition-threshold", "that of transitions (default: that of --threshold)",
+                  written.transition_threshold_nanobits);
+    add.threshold("--occupancy-threshold", "that of occupancy (default: that of --threshold)",
+                  written.occupancy_threshold_nanobits);
+    add.whole("", "--min-sockets", "N", sockets_most,
+              with_default("sockets beyond the expected that it takes", o.min_sockets),
+              store_in(o.min_sockets));
+    add.whole("", "--min-transitions", "N", count_most,
+              with_default("transitions in the window that it takes", o.min_transitions),
+              store_in(o.min_transitions));
+    add.whole("", "--min-rate", "BYTES", count_most,
+              with_default("bytes a second that make a connection a moving one", o.min_rate),
+              store_in(o.min_rate));
+    add.whole("", "--confirm", "N", day_s,
+              with_default("windows in a row over the threshold before it", o.confirm_windows),
+              store_in(o.confirm_windows));
+    add.whole("", "--clear", "N", day_s,
+              with_default("windows in a row under it before it clears", o.clear_windows),
+              store_in(o.clear_windows));
+}
+
+void add_time_and_learning(Adder& add, Written& written) {
+    Options& o = written.options;
+    add.group("Time and learning");
+    add.whole("-i,", "--window", "SECONDS", window_most_s,
+              with_default("length of the sliding window", o.window_s), store_in(o.window_s));
+    add.whole("", "--step", "SECONDS", window_most_s,
+              with_default("how far it slides; a window is a multiple of it", o.step_s),
+              store_in(o.step_s));
+    add.whole("", "--learn", "SECONDS", day_s,
+              with_default("learning time of a port without a baseline", o.learn_s),
+              store_in(written.learn_s));
+    add.path("--baseline", "FILE", "start from the baselines in FILE", store_in(o.baseline_file));
+    add.path("--save-baseline", "FILE", "write what was learned to FILE",
+             store_in(o.save_baseline_file));
+    add.whole("-d,", "--duration", "SECONDS", count_most, "stop after (default: never)",
+              store_in(o.duration_s));
+}
+
+void add_output(Adder& add, Written& written) {
+    Options& o = written.options;
+    add.group("Output and exit");
+    add.flag("--json", "one JSON object a line on stdout, not text", o.json)
+        ->disable_flag_override();
+    add.flag("-T,--timestamp", "begin each line of text with the time (UTC)", o.timestamp)
+        ->disable_flag_override();
+    add.flag("-v,--verbose", "say more on stderr", o.verbose)->disable_flag_override();
+    add.flag("--exit-on-alert",
+             fmt::format("stop at the first alert with this code (default: off; no CODE: {})",
+                         static_cast<int>(ExitCode::alert)),
+             written.exit_on_alert)
+        ->option_text("[=CODE]");
+    add.path("--pin-dir", "DIR", with_default("where the maps are pinned", o.pin_dir),
+             store_in(o.pin_dir));
+}
+
+void check_ports(Options& options) {
+    if (options.ports.empty()) return;
+    std::vector<std::uint16_t> guarded;
+    std::set_difference(options.ports.begin(), options.ports.end(), options.excluded_ports.begin(),
+                        options.excluded_ports.end(), std::back_inserter(guarded));
+    options.ports = std::move(guarded);
+    if (options.ports.empty()) {
+        throw Error(ExitCode::usage,
+                    "--exclude-port takes out every port of --localport: leave one in");
+    }
+    if (options.ports.size() > JSG_SERVICES) {
+        throw Error(ExitCode::usage,
+                    fmt::format("--localport: {} ports, but {} can be guarded at once: give fewer",
+                                options.ports.size(), JSG_SERVICES));
+    }
+}
+
+std::uint32_t round_up(std::uint32_t number, std::uint32_t step) {
+    return (number + step - 1) / step * step;
+}
+
+void check_times(Options& options, const std::optional<std::uint32_t>& learn_s) {
+    if (options.window_s % options.step_s != 0) {
+        const std::uint32_t next = round_up(options.window_s, options.step_s);
+        throw Error(
+            ExitCode::usage,
+            fmt::format("--window {} is not a multiple of --step {}: make it {}", options.window_s,
+                        options.step_s, next > window_most_s ? next - options.step_s : next));
+    }
+    // Only a time that was asked for is held to: the default adapts itself to the step.
+    options.learn_s = learn_s.value_or(round_up(options.learn_s, options.step_s));
+    if (options.learn_s % options.step_s != 0) {
+        throw Error(
+            ExitCode::usage,
+            fmt::format("--learn {} is not a multiple of --step {}: make it {}", options.learn_s,
+                        options.step_s, round_up(options.learn_s, options.step_s)));
+    }
+}
+
+void check_exit_on_alert(Options& options, const std::string& written) {
+    if (written.empty()) return;
+    // What CLI11 gives for a flag without a value.
+    if (written == "true") {
+        options.exit_on_alert = static_cast<int>(ExitCode::alert);
+        return;
+    }
+    const auto code = whole_number(written, 0, exit_code_most);
+    if (!code) {
+        refuse("--exit-on-alert", written,
+               fmt::format("give an exit code from 0 to {}", exit_code_most));
+    }
+    options.exit_on_alert = static_cast<int>(*code);
+}
+
+Options settle(Written written) {
+    Options& options = written.options;
+    const std::uint32_t both =
+        written.threshold_nanobits.value_or(options.occupancy_threshold_nanobits);
+    options.transition_threshold_nanobits = written.transition_threshold_nanobits.value_or(both);
+    options.occupancy_threshold_nanobits = written.occupancy_threshold_nanobits.value_or(both);
+    check_ports(options);
+    check_times(options, written.learn_s);
+    check_exit_on_alert(options, written.exit_on_alert);
+    if (options.pin_dir.front() != '/') {
+        refuse("--pin-dir", options.pin_dir, "give a path that begins with /");
+    }
+    return std::move(options);
+}
+
+}  // namespace
+
+std::variant<Options, Answer> parse_options(int argc, const char* const* argv) {
+    Written written;
+    CLI::App app(
+        "Watches TCP connections from inside the kernel and raises an alert when their "
+        "shape departs\nfrom what is normal, as slow HTTP attacks make it do.",
+        "jsguard-load");
+    app.get_formatter()->column_width(34);
+    Adder add(app);
+    add_what_is_guarded(add, written);
+    add_when_to_alert(add, written);
+    add_time_and_learning(add, written);
+    add_output(add, written);
+    app.set_help_flag("-h,--help", "print this and exit")->group("Output and exit");
+    app.set_version_flag("-V,--version", "jsguard-load " JSGUARD_VERSION,
+                         "print the version and exit")
+        ->group("Output and exit");
+    app.footer(
+        fmt::format("Exit codes: {} clean, {} runtime failure, {} usage, {} the kernel lacks "
+                    "something, {} not permitted.",
+                    static_cast<int>(ExitCode::clean), static_cast<int>(ExitCode::runtime),
+                    static_cast<int>(ExitCode::usage), static_cast<int>(ExitCode::unsupported),
+                    static_cast<int>(ExitCode::not_permitted)));
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::CallForHelp&) {
+        return Answer{app.help()};
+    } catch (const CLI::CallForVersion& version) {
+        return Answer{std::string(version.what()) + "\n"};
+    } catch (const CLI::ExtrasError&) {
+        throw Error(ExitCode::usage, fmt::format("unknown argument \"{}\": see jsguard-load --help",
+                                                 printable(app.remaining().front())));
+    } catch (const CLI::ParseError& error) {
+        throw Error(ExitCode::usage,
+                    fmt::format("{}: see jsguard-load --help", printable(error.what())));
+    }
+    return settle(std::move(written));
+}
+
+jsg_config make_config(const Options& options) {
+    jsg_config config{};
+    config.step_ns = options.step_s * second_ns;
+    config.window_steps = options.window_s / options.step_s;
+    config.learn_steps = options.learn_s / options.step_s;
+    config.transition_threshold_nanobits = options.transition_threshold_nanobits;
+    config.occupancy_threshold_nanobits = options.occupancy_threshold_nanobits;
+    config.min_transitions = options.min_transitions;
+    config.min_sockets = options.min_sockets;
+    config.min_rate = options.min_rate;
+    config.confirm_steps = options.confirm_windows;
+    config.clear_steps = options.clear_windows;
+    config.readings_per_service = jsg_readings_needed(config.window_steps);
+    config.guard_listeners = options.ports.empty() ? 1 : 0;
+    return config;
+}
+
+}  // namespace jsguard

@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Alerts and clears: scripted sockets against the real object, its ring buffer and its records.
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+#include <span>
+
+#include "../catch_compat.hpp"
+#include "cells.hpp"
+#include "skeleton.hpp"
+#include "watched.hpp"
+
+using namespace testbed;
+
+namespace {
+
+constexpr std::uint16_t first_port = 17401;
+
+void add(jsg_baseline& baseline, __u32 from, __u32 to, __u32 count) {
+    baseline.transition_counts[jsg_transition_cell(from, to)] += count;
+    baseline.transitions += count;
+}
+
+// A minute of a service at 10 connections a second, each of them half a second in its request and
+// then closed by its client.
+jsg_baseline usual_baseline() {
+    jsg_baseline baseline{};
+    baseline.learned_s = 60;
+    baseline.exchanges = 600;
+    add(baseline, JSG_TCP_LISTEN, JSG_TCP_SYN_RECV, 600);
+    add(baseline, JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED, 600);
+    add(baseline, JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE_WAIT, 600);
+    add(baseline, JSG_TCP_CLOSE_WAIT, JSG_TCP_LAST_ACK, 600);
+    add(baseline, JSG_TCP_LAST_ACK, JSG_TCP_CLOSE, 600);
+    baseline.occupancy_socket_seconds[JSG_REQUEST_STALLED * JSG_AGES] = 300;
+    baseline.judged_socket_seconds = 300;
+    return baseline;
+}
+
+// Whether the cells are sorted, are part of the divergence, and bear one of these names.
+void check_top_cells(const jsg_alert& alert, std::span<const std::string> beginnings) {
+    REQUIRE(alert.top_count >= 1);
+    REQUIRE(alert.top_count <= JSG_TOP_CELLS);
+    std::uint64_t sum = 0;
+    for (std::uint32_t i = 0; i < alert.top_count; ++i) {
+        const jsg_top_cell& cell = alert.top[i];
+        const std::string name = jsguard::cell_name(alert.signal, cell.cell);
+        CAPTURE(i, name);
+        if (i > 0) CHECK(cell.nanobits <= alert.top[i - 1].nanobits);
+        CHECK(cell.nanobits > 0);
+        CHECK(std::any_of(beginnings.begin(), beginnings.end(),
+                          [&](const std::string& begin) { return name.starts_with(begin); }));
+        sum += cell.nanobits;
+    }
+    CHECK(sum <= alert.js_nanobits + JSG_TOP_CELLS);
+}
+
+// Follows the records' verdicts and checks that their alert states, and the raise and the clear
+// that came, are what the verdicts make.
+void check_alerts_follow_windows(const std::vector<jsg_window>& windows, const jsg_config& config,
+                                 const jsg_alert& raise, const jsg_alert& clear) {
+    jsg_alert_track track{};
+    int raises = 0, clears = 0;
+    std::uint64_t raised_ns = 0;
+    for (const jsg_window& record : windows) {
+        CAPTURE(record.sequence);
+        const jsg_change change =
+            jsg_track(&track, &config, record.occupancy_verdict, record.occupancy_js_nanobits,
+                      record.end_ns, record.end_unix_ms);
+        CHECK(record.occupancy_alert == track.state);
+        if (change == JSG_NO_CHANGE) continue;
+        const jsg_alert& alert = change == JSG_RAISED ? raise : clear;
+        ++(change == JSG_RAISED ? raises : clears);
+        if (change == JSG_RAISED) raised_ns = record.end_ns;
+        CHECK(alert.duration_ns == (change == JSG_RAISED ? 0 : record.end_ns - raised_ns));
+        CHECK(alert.at_unix_ms == record.end_unix_ms);
+        CHECK(alert.since_unix_ms == track.since_unix_ms);
+        CHECK(alert.peak_nanobits == track.peak_nanobits);
+        CHECK(alert.js_nanobits == record.occupancy_js_nanobits);
+        CHECK(alert.transitions == record.transitions);
+        CHECK(alert.sockets == record.sockets);
+        CHECK(alert.open_requests == record.open_requests);
+        CHECK(alert.open_millisockets == record.open_millisockets);
+        CHECK(alert.expected_millisockets == record.expected_millisockets);
+    }
+    CHECK(raises == 1);
+    CHECK(clears == 1);
+}
+
+// Fills the ring buffer with records that are no alerts, as another writer could.
+void fill_ring_buffer(const jsguard::Detector& detector) {
+    constexpr int record = 8;
+    const auto insn = [](int code, int dst, int src, int off, int imm) {
+        return bpf_insn{.code = static_cast<__u8>(code),
+                        .dst_reg = static_cast<__u8>(dst & 15),
+                        .src_reg = static_cast<__u8>(src & 15),
+                        .off = static_cast<__s16>(off),
+                        .imm = imm};
+    };
+    const int map = bpf_map__fd(detector.skeleton().maps.alerts);
+    const bpf_insn code[] = {
+        insn(BPF_ST | BPF_MEM | BPF_DW, BPF_REG_10, 0, -record, 0),
+        insn(BPF_LD | BPF_DW | BPF_IMM, BPF_REG_1, BPF_PSEUDO_MAP_FD, 0, map),
+        insn(0, 0, 0, 0, 0),
+        insn(BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_2, BPF_REG_10, 0, 0),
+        insn(BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_2, 0, 0, -record),
+        insn(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_3, 0, 0, record),
+        insn(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_4, 0, 0, 0),
+        insn(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_ringbuf_output),
+        insn(BPF_JMP | BPF_EXIT, 0, 0, 0, 0),
+    };
+    LIBBPF_OPTS(bpf_prog_load_opts, options, .prog_flags = BPF_F_SLEEPABLE);
+    const Socket program(
+        bpf_prog_load(BPF_PROG_TYPE_SYSCALL, "fill", "GPL", code, std::size(code), &options));
+    REQUIRE(program.fd() >= 0);
+    for (int i = 0; i < 1'000'000; ++i) {
+        bpf_test_run_opts run{};
+        run.sz = sizeof(run);
+        REQUIRE(bpf_prog_test_run_opts(program.fd(), &run) == 0);
+        if (run.retval) return;
+    }
+    FAIL("the ring buffer does not fill");
+}
+
+// Connections at a steady rate, each open for so long.
+class Crowd {
+  public:
+    Crowd(const Socket& listener, std::uint16_t port) : listener_(listener), port_(port) {}
+
+    template <typename Condition>
+    bool run(Watched& w, double rate, double lifetime_s, double at_most_s, Condition until) {
+        const double start = now_s();
+        for (double next = start; !until(); pause_ms(2)) {
+            const double now = now_s();
+            if (now > start + at_most_s) return false;
+            for (; next <= now; next += 1 / rate)
+                open_.push_back({next, std::move(hold(listener_, port_, 1).front())});
+            while (!open_.empty() && open_.front().since + lifetime_s <= now) {
+                open_.front().ends.server.close();
+                open_.pop_front();
+            }
+            w.take_alerts();
+        }
+        return true;
+    }
+    std::size_t open() const { return open_.size(); }
+
+  private:
+    struct Open {
+        double since;
+        Ends ends;
+    };
+    const Socket& listener_;
+    std::uint16_t port_;
+    std::deque<Open> open_;
+};
+
+}  // namespace
+
+TEST_CASE("60 held connections raise one alert, clear it once and are never learned; 15 are normal",
+          "[alerts]") {
+    constexpr std::uint16_t attacked = first_port + 2, small = first_port + 3;
+    jsguard::Options options = quick_options({attacked, small});
+    options.learn_s = 2;
+    // So that under the alert there are more quiet steps than learning on waits for.
+    options.clear_windows = JSG_LEARN_DELAY_STEPS + 3;
+    Watched w(options);
+    const Socket listeners[] = {listen_on(attacked), listen_on(small)};
+    w.detector.arm_clock();
+    REQUIRE(w.wait_for_mode(1, JSG_LEARNING_ON));
+    REQUIRE(w.wait_for_mode(2, JSG_LEARNING_ON));
+    const jsg_baseline before = w.baseline(1);
+    CHECK(before.learned_s == 2);
+
+    auto attackers = hold(listeners[0], attacked, 60);
+    const auto few = hold(listeners[1], small, 15);
+    reset_clients(listeners[1], small, 40);
+    REQUIRE(w.wait(15, [&] { return !w.alerts.empty(); }));
+    const jsg_alert raise = w.alerts[0];
+    CHECK(raise.event == JSG_RAISE);
+    CHECK(raise.signal == JSG_OCCUPANCY);
+    CHECK(raise.port == attacked);
+    CHECK(raise.number == 1);
+    CHECK(raise.open_requests == 60);
+    CHECK(raise.sockets == 60);
+    CHECK(raise.open_millisockets == 60'000);
+    CHECK(raise.js_nanobits > raise.threshold_nanobits);
+    CHECK(raise.threshold_nanobits == options.occupancy_threshold_nanobits);
+    CHECK(raise.window_s == window_s);
+    const std::string of_occupancy[] = {"request stalled", "more open than expected"};
+    check_top_cells(raise, of_occupancy);
+    CHECK(std::any_of(raise.top, raise.top + raise.top_count, [](const jsg_top_cell& cell) {
+        return cell.cell / JSG_AGES == JSG_REQUEST_STALLED && cell.window_ppb > 0;
+    }));
+
+    REQUIRE(w.wait_for_steps(1, 2));
+    CHECK(w.alerts.size() == 1);  // an alert that is up is not raised again
+    attackers.clear();
+    REQUIRE(w.wait(25, [&] { return w.alerts.size() > 1; }));
+    const jsg_alert clear = w.alerts[1];
+    CHECK(clear.event == JSG_CLEAR);
+    CHECK(clear.signal == JSG_OCCUPANCY);
+    CHECK(clear.port == attacked);
+    CHECK(clear.number == 1);
+    CHECK(clear.peak_nanobits >= raise.js_nanobits);
+    CHECK(clear.top_count == 0);
+    // Steps under the alert were not learned, though the last eleven and more were quiet.
+    const jsg_baseline at_clear = w.baseline(1);
+    CHECK(std::memcmp(&at_clear, &before, sizeof(before)) == 0);
+
+    // Later ones are, and the attack is in none of them.
+    REQUIRE(w.wait(15, [&] { return w.baseline(1).learned_s > before.learned_s; }));
+    const auto windows = w.windows(1);
+    const auto last_under_alert =
+        std::find_if(windows.rbegin(), windows.rend(),
+                     [](const jsg_window& record) { return record.occupancy_alert == JSG_ALERT; });
+    REQUIRE(last_under_alert != windows.rend());
+    CHECK(windows.back().sequence > last_under_alert->sequence + JSG_LEARN_DELAY_STEPS);
+    const jsg_baseline after = w.baseline(1);
+    CHECK(after.transitions == before.transitions);
+    CHECK(after.exchanges == before.exchanges);
+    CHECK(after.judged_socket_seconds == 0);
+    CHECK(after.waiting_socket_seconds == 0);
+
+    CHECK(w.alerts.size() == 2);
+    CHECK(w.detector.stats().alerts == 1);
+    CHECK(w.detector.stats().alerts_lost == 0);
+    CHECK(w.detector.stats().windows_lost == 0);
+    check_alerts_follow_windows(windows, w.detector.skeleton().rodata->jsg_config, raise, clear);
+    for (const jsg_window& record : windows) {
+        CAPTURE(record.sequence);
+        CHECK(record.port == attacked);
+        CHECK(record.looked_at_ppm == 1'000'000);
+        CHECK(record.transition_verdict == JSG_NOT_JUDGED);
+        CHECK(record.transition_alert == JSG_QUIET);
+    }
+
+    // Under the evidence: no alert, and therefore learned in the end.
+    CHECK(w.service(2).mode == JSG_GUARDING);
+    const jsg_baseline usual = w.baseline(2);
+    CHECK(usual.judged_socket_seconds >= JSG_BASELINE_SOCKET_SECONDS);
+    int diverging = 0;
+    for (const jsg_window& record : w.windows(2)) {
+        CAPTURE(record.sequence);
+        CHECK(record.port == small);
+        CHECK(record.sockets <= 15);
+        CHECK(record.occupancy_verdict <= JSG_TOO_FEW_SOCKETS);
+        CHECK(record.occupancy_alert == JSG_QUIET);
+        diverging += record.occupancy_verdict == JSG_TOO_FEW_SOCKETS &&
+                     record.occupancy_js_nanobits > options.occupancy_threshold_nanobits;
+    }
+    CHECK(diverging > 5);
+}
+
+TEST_CASE("a flash crowd does not raise, and as many sockets without its exchanges do",
+          "[alerts]") {
+    constexpr std::uint16_t port = first_port + 4;
+    constexpr double rate = 30, lifetime_s = 0.5;
+    constexpr int times = 10;
+    jsguard::Options options = quick_options({port});
+    options.learn_s = 5;
+    Watched w(options);
+    const Socket listener = listen_on(port);
+    Crowd crowd(listener, port);
+    w.detector.arm_clock();
+    REQUIRE(crowd.run(w, rate, lifetime_s, 15, [&] { return w.service(1).mode == JSG_GUARDING; }));
+    const auto learned = w.service(1).sequence;
+    REQUIRE(crowd.run(w, times * rate, lifetime_s, 15,
+                      [&] { return w.service(1).sequence >= learned + 6; }));
+    CHECK(w.alerts.empty());
+    std::uint32_t most_open = 0, most_expected = 0;
+    for (const jsg_window& record : w.windows(1)) {
+        CAPTURE(record.sequence);
+        CHECK(record.transition_verdict != JSG_OVER);
+        CHECK(record.occupancy_verdict != JSG_OVER);
+        most_open = std::max(most_open, record.open_millisockets);
+        most_expected = std::max(most_expected, record.expected_millisockets);
+    }
+    CHECK(most_open > 100'000);
+    CHECK(most_expected > 100'000);
+
+    CHECK(crowd.open() > 100);
+    CHECK(w.wait(10, [&] { return !w.alerts.empty(); }));
+    REQUIRE(w.alerts.size() == 1);
+    CHECK(w.alerts[0].signal == JSG_OCCUPANCY);
+    CHECK(w.alerts[0].sockets == crowd.open());
+    CHECK(w.alerts[0].expected_millisockets < most_expected / 2);
+}
+
+TEST_CASE("resets by 300 clients raise an alert on transitions, and by 20 are too few to judge",
+          "[alerts]") {
+    constexpr std::uint16_t many = first_port + 5, few = first_port + 6;
+    Watched w(quick_options({many, few}), {{many, usual_baseline()}, {few, usual_baseline()}});
+    CHECK(w.service(1).mode == JSG_GUARDING);  // by the baselines that were given
+    CHECK(w.service(2).mode == JSG_GUARDING);
+    const Socket listeners[] = {listen_on(many), listen_on(few)};
+    w.detector.arm_clock();
+    REQUIRE(w.wait_for_steps(1, 2));
+    reset_clients(listeners[0], many, 300);
+    reset_clients(listeners[1], few, 20);
+    REQUIRE(w.wait(10, [&] { return !w.alerts.empty(); }));
+    REQUIRE(w.wait_for_steps(2, 2));
+    REQUIRE(w.alerts.size() == 1);
+    const jsg_alert& raise = w.alerts[0];
+    CHECK(raise.event == JSG_RAISE);
+    CHECK(raise.signal == JSG_TRANSITIONS);
+    CHECK(raise.port == many);
+    CHECK(raise.number == 1);
+    CHECK(raise.transitions >= 100);
+    CHECK(raise.js_nanobits > raise.threshold_nanobits);
+    const std::string names[] = {"ESTABLISHED->", "CLOSE_WAIT->", "LAST_ACK->", "LISTEN->",
+                                 "SYN_RECV->"};
+    check_top_cells(raise, names);
+    CHECK(jsguard::cell_name(raise.signal, raise.top[0].cell) == "ESTABLISHED->CLOSE");
+    CHECK(raise.top[0].baseline_ppb == 0);
+
+    std::uint32_t seen = 0;
+    for (const jsg_window& record : w.windows(2)) {
+        CAPTURE(record.sequence);
+        CHECK(record.transition_verdict ==
+              (record.transitions ? JSG_TOO_FEW_TRANSITIONS : JSG_NOTHING_SEEN));
+        CHECK(record.transition_alert == JSG_QUIET);
+        CHECK((record.transition_js_nanobits > 0) == (record.transitions > 0));
+        seen = std::max(seen, record.transitions);
+    }
+    CHECK(seen >= 60);
+}
+
+TEST_CASE("an alert that finds the ring buffer full is counted as lost, and its clear arrives",
+          "[alerts]") {
+    constexpr std::uint16_t port = first_port + 7;
+    jsguard::Options options = quick_options({port});
+    options.min_transitions = 1'000'000;
+    Watched w(options, {{port, usual_baseline()}});
+    const Socket listener = listen_on(port);
+    w.detector.arm_clock();
+    fill_ring_buffer(w.detector);
+    auto attackers = hold(listener, port, 60);
+    const auto alert_state = [&] {
+        const auto record = last_window(w.detector, 1);
+        return record ? record->occupancy_alert : JSG_QUIET;
+    };
+    REQUIRE(wait_until(10, [&] { return alert_state() == JSG_ALERT; }));
+    CHECK(w.detector.stats().alerts == 1);
+    CHECK(w.detector.stats().alerts_lost == 1);
+    w.take_alerts();
+    CHECK(w.alerts.empty());
+
+    attackers.clear();
+    REQUIRE(w.wait(10, [&] { return !w.alerts.empty(); }));
+    CHECK(w.alerts[0].event == JSG_CLEAR);
+    CHECK(w.alerts[0].number == 1);
+    CHECK(w.detector.stats().alerts_lost == 1);
+}
+
+TEST_CASE("windows are kept in a ring: a record takes the place of the one 1,024 steps before",
+          "[alerts]") {
+    constexpr std::uint16_t port = first_port + 8;
+    constexpr std::uint64_t already = 2 * JSG_WINDOWS_KEPT - 2;  // steps that are skipped
+    Watched w(quick_options({port}));
+    const int services = bpf_map__fd(w.detector.skeleton().maps.services);
+    const int windows = bpf_map__fd(w.detector.skeleton().maps.windows);
+    jsg_service service = w.service(1);
+    service.sequence = already;
+    const std::uint32_t place = 1;
+    REQUIRE(bpf_map_update_elem(services, &place, &service, BPF_ANY) == 0);
+    for (std::uint64_t sequence = already + 1 - JSG_WINDOWS_KEPT; sequence <= already; ++sequence) {
+        const jsg_window_key key{place, static_cast<__u32>(sequence % JSG_WINDOWS_KEPT)};
+        jsg_window old{};
+        old.sequence = sequence;
+        REQUIRE(bpf_map_update_elem(windows, &key, &old, BPF_NOEXIST) == 0);
+    }
+    w.detector.arm_clock();
+    REQUIRE(w.wait_for_steps(1, 4));
+
+    const auto last = w.service(1).sequence;
+    REQUIRE(wait_until(1, [&] { return window(w.detector, place, last).has_value(); }));
+    const auto closed = w.detector.stats().windows;
+    std::vector<std::uint64_t> ends_ns;
+    for (std::uint64_t sequence = already + 1; sequence <= last; ++sequence) {
+        CAPTURE(sequence);
+        const jsg_window_key key{place, static_cast<__u32>(sequence % JSG_WINDOWS_KEPT)};
+        jsg_window record{};
+        REQUIRE(bpf_map_lookup_elem(windows, &key, &record) == 0);
+        CHECK(record.sequence == sequence);
+        CHECK(record.port == port);
+        CHECK(record.looked_at_ppm == 1'000'000);
+        ends_ns.push_back(record.end_ns);
+    }
+    for (std::size_t i = 1; i < ends_ns.size(); ++i) {
+        CHECK(ends_ns[i] - ends_ns[i - 1] > 500'000'000);
+        CHECK(ends_ns[i] - ends_ns[i - 1] < 1'500'000'000);
+    }
+    int kept = 0;
+    jsg_window_key key{}, next{};
+    for (const void* from = nullptr; bpf_map_get_next_key(windows, from, &next) == 0; from = &key) {
+        key = next;
+        ++kept;
+    }
+    CHECK(kept == JSG_WINDOWS_KEPT);
+    CHECK(closed >= last - already);
+    CHECK(closed <= last - already + 1);  // one more may have closed just now
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The main function of the kernel tests: skips, visibly, where BPF programs cannot be loaded.
+#include <bpf/bpf.h>
+#include <linux/bpf.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <iostream>
+#include <string>
+#include <string_view>
+
+#define CATCH_CONFIG_RUNNER
+#if __has_include(<catch2/catch_session.hpp>)
+#include <catch2/catch_session.hpp>
+#else
+#include <catch2/catch.hpp>
+#endif
+
+namespace {
+
+constexpr int exit_skipped = 77;  // ctest's SKIP_RETURN_CODE
+
+/// ctest asks for the list of tests when they are built, without root.
+bool only_lists_or_explains(int argc, char** argv) {
+    for (int i = 1; i < argc; i++) {
+        const std::string_view argument = argv[i];
+        if (argument.starts_with("--list") || argument == "-l" || argument == "-t" ||
+            argument == "--help" || argument == "-h" || argument == "-?")
+            return true;
+    }
+    return false;
+}
+
+/// Why no program of the type that the tests drive can be loaded, or nothing.
+std::string why_no_bpf() {
+    const bpf_insn return_0[] = {
+        {.code = BPF_ALU64 | BPF_MOV | BPF_K,
+         .dst_reg = BPF_REG_0,
+         .src_reg = 0,
+         .off = 0,
+         .imm = 0},
+        {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0}};
+    LIBBPF_OPTS(bpf_prog_load_opts, options, .prog_flags = BPF_F_SLEEPABLE);
+    const int program = bpf_prog_load(BPF_PROG_TYPE_SYSCALL, "probe", "GPL", return_0, 2, &options);
+    if (program >= 0) {
+        close(program);
+        return {};
+    }
+    const int error = -program;
+    if (error == EPERM || error == EACCES)
+        return "loading a BPF program is not permitted: run the test as root";
+    if (error == ENOSYS) return "this kernel has no bpf(): it needs CONFIG_BPF_SYSCALL";
+    if (error == EINVAL)
+        return "this kernel has no BPF programs of type syscall: it needs to be 5.14 or later";
+    return std::string("a BPF program cannot be loaded: ") + std::strerror(error);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (!only_lists_or_explains(argc, argv)) {
+        if (const std::string why = why_no_bpf(); !why.empty()) {
+            const char* required = std::getenv("JSGUARD_REQUIRE_BPF");
+            if (required && std::string_view(required) == "1") {
+                std::cerr << "FAIL: JSGUARD_REQUIRE_BPF=1, but " << why << '\n';
+                return EXIT_FAILURE;
+            }
+            std::cout << "SKIP: " << why << '\n';
+            return exit_skipped;
+        }
+    }
+    return Catch::Session().run(argc, argv);
+}

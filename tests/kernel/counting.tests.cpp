@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Every transition is counted once, in its cell: scripted sockets whose transitions are known
+// exactly.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <atomic>
+#include <cstring>
+#include <thread>
+
+#include "../catch_compat.hpp"
+#include "skeleton.hpp"
+#include "testbed.hpp"
+
+using namespace testbed;
+
+namespace {
+
+constexpr std::uint16_t port_v4 = 17101;
+constexpr std::uint16_t port_v6 = 17102;
+
+// How a connection ends; the letter is what the client sends to make the server do its part.
+enum class Ending : char {
+    client_closes = 'c',
+    server_closes = 's',
+    client_resets = 'R',
+    server_resets = 'r',
+};
+constexpr std::array endings = {Ending::client_closes, Ending::server_closes, Ending::client_resets,
+                                Ending::server_resets};
+
+void pin_to_cpu(int cpu) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+}
+
+void run_client(std::uint16_t port, Family family, Ending ending) {
+    Socket client = connect_to(port, family);
+    const char letter = static_cast<char>(ending);
+    client.send({&letter, 1});
+    if (ending == Ending::client_resets) return client.reset();
+    if (ending == Ending::client_closes) return client.close();
+    client.wait_for_end();
+}
+
+void run_server(const Socket& listener, int connections) {
+    for (int i = 0; i < connections; ++i) {
+        Socket server = accept_from(listener);
+        char letter = static_cast<char>(Ending::client_resets);
+        recv(server.fd(), &letter, 1, 0);  // fails if the client has reset already
+        switch (static_cast<Ending>(letter)) {
+            case Ending::client_closes:
+            case Ending::client_resets:
+                server.wait_for_end();
+                break;
+            case Ending::server_resets:
+                server.reset();
+                break;
+            case Ending::server_closes:
+                break;
+        }
+    }
+}
+
+// What the server's side of so many connections of each ending goes through.
+Transitions expected(std::uint64_t each) {
+    Transitions t;
+    const auto all = each * endings.size();
+    t[{JSG_TCP_CLOSE, JSG_TCP_LISTEN}] = 1;
+    t[{JSG_TCP_LISTEN, JSG_TCP_SYN_RECV}] = all;
+    t[{JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED}] = all;
+    t[{JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE_WAIT}] = each;
+    t[{JSG_TCP_CLOSE_WAIT, JSG_TCP_LAST_ACK}] = each;
+    t[{JSG_TCP_LAST_ACK, JSG_TCP_CLOSE}] = each;
+    t[{JSG_TCP_ESTABLISHED, JSG_TCP_FIN_WAIT1}] = each;
+    t[{JSG_TCP_FIN_WAIT1, JSG_TCP_FIN_WAIT2}] = each;
+    t[{JSG_TCP_FIN_WAIT2, JSG_TCP_CLOSE}] = each;
+    t[{JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE}] = 2 * each;
+    return t;
+}
+
+std::uint64_t total(const Transitions& transitions) {
+    std::uint64_t sum = 0;
+    for (const auto& [cell, count] : transitions) sum += count;
+    return sum;
+}
+
+// A SYN from an address that nobody answers from, so that the connection stays half open.
+void send_lone_syn(int raw, std::uint16_t port, std::uint16_t source_port) {
+    struct {
+        iphdr ip;
+        tcphdr tcp;
+    } packet{};
+    struct {
+        std::uint32_t source, target;
+        std::uint16_t protocol, length;
+        tcphdr tcp;
+    } pseudo{};
+    packet.ip.version = 4;
+    packet.ip.ihl = 5;
+    packet.ip.ttl = 64;
+    packet.ip.protocol = IPPROTO_TCP;
+    packet.ip.saddr = htonl(0x7f000009);  // of loopback, but made unreachable by the test
+    packet.ip.daddr = htonl(INADDR_LOOPBACK);
+    packet.ip.tot_len = htons(sizeof(packet));
+    packet.tcp.source = htons(source_port);
+    packet.tcp.dest = htons(port);
+    packet.tcp.seq = htonl(1);
+    packet.tcp.doff = 5;
+    packet.tcp.syn = 1;
+    packet.tcp.window = htons(1000);
+    pseudo = {packet.ip.saddr, packet.ip.daddr, htons(IPPROTO_TCP), htons(sizeof(tcphdr)),
+              packet.tcp};
+    std::uint32_t sum = 0;
+    std::array<std::uint16_t, sizeof(pseudo) / 2> words;
+    std::memcpy(words.data(), &pseudo, sizeof(pseudo));
+    for (const auto word : words) sum += word;
+    while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
+    packet.tcp.check = static_cast<std::uint16_t>(~sum);
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_addr.s_addr = packet.ip.daddr;
+    REQUIRE(sendto(raw, &packet, sizeof(packet), 0, reinterpret_cast<sockaddr*>(&to), sizeof(to)) ==
+            sizeof(packet));
+}
+
+}  // namespace
+
+TEST_CASE("10,000 scripted sockets from two CPUs at once give the exact number in each cell",
+          "[counting]") {
+    enter_namespace();
+    constexpr int families = 2;
+    constexpr int each = 1250;  // of each ending, for each family
+    constexpr int connections = each * static_cast<int>(endings.size());
+    jsguard::Detector detector;
+    detector.load(options_for({port_v4, port_v6}), {});
+    detector.attach();
+    detector.arm_clock();
+
+    {
+        const Socket listeners[families] = {listen_on(port_v4, Family::v4),
+                                            listen_on(port_v6, Family::v6)};
+        std::atomic<int> failures = 0;
+        std::vector<std::thread> threads;
+        const auto run = [&](int cpu, auto work) {
+            threads.emplace_back([&failures, cpu, work] {
+                pin_to_cpu(cpu);
+                try {
+                    work();
+                } catch (const std::exception& error) {
+                    ++failures;
+                    std::fprintf(stderr, "%s\n", error.what());
+                }
+            });
+        };
+        for (int family = 0; family < families; ++family) {
+            run(family, [&, family] { run_server(listeners[family], connections); });
+            run(1 - family, [&, family] {
+                for (int i = 0; i < connections; ++i)
+                    run_client(family ? port_v6 : port_v4, family ? Family::v6 : Family::v4,
+                               endings[static_cast<std::size_t>(i) % endings.size()]);
+            });
+        }
+        for (auto& thread : threads) thread.join();
+        REQUIRE(failures == 0);
+
+        const auto all_closed = [&] { return remembered(detector) == families; };
+        CHECK(wait_until(10, all_closed));  // the listeners alone
+        CHECK(counted(detector, 1) == expected(each));
+        CHECK(counted(detector, 2) == expected(each));
+
+        // What the windows have counted since the start is the same.
+        const std::uint64_t all = 2 * total(expected(each));
+        CHECK(wait_until(5, [&] { return detector.stats().transitions == all; }));
+        CAPTURE(detector.stats().transitions, all);
+        CHECK(wait_until(5, [&] {
+            const auto last = last_window(detector, 1);
+            return last && last->sockets == 0;
+        }));
+    }
+    auto closed = expected(each);
+    closed[{JSG_TCP_LISTEN, JSG_TCP_CLOSE}] = 1;
+    CHECK(counted(detector, 1) == closed);
+    CHECK(counted(detector, 2) == closed);
+    CHECK(remembered(detector) == 0);
+    CHECK(detector.stats().unknown_states == 0);
+    CHECK(detector.stats().sockets_untracked == 0);
+}
+
+TEST_CASE("half-open connections are no transitions and are not remembered", "[counting]") {
+    enter_namespace();
+    jsguard::Detector detector;
+    detector.load(options_for({port_v4}), {});
+    detector.attach();
+    const Socket listener = listen_on(port_v4);
+    const auto before = counted(detector, 1);
+    // The reset that loopback would answer the SYN-ACK with never arrives: its source is no route.
+    REQUIRE(system("ip route add unreachable 127.0.0.9/32 table local 2>/dev/null || "
+                   "ip route replace unreachable 127.0.0.9/32 table local") == 0);
+    const Socket raw(socket(AF_INET, SOCK_RAW, IPPROTO_RAW));
+    REQUIRE(raw.fd() >= 0);
+    for (std::uint16_t i = 0; i < 1000; ++i)
+        send_lone_syn(raw.fd(), port_v4, static_cast<std::uint16_t>(20000 + i));
+    Socket real = connect_to(port_v4);
+    auto after = before;
+    after[{JSG_TCP_LISTEN, JSG_TCP_SYN_RECV}] += 1;
+    after[{JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED}] += 1;
+    CHECK(wait_until(5, [&] { return counted(detector, 1) == after; }));
+    CHECK(counted(detector, 1) == after);
+    CHECK(remembered(detector) == 2);  // the listener and the real one
+}
+
+TEST_CASE("a shutdown before the close shows as FIN_WAIT1->FIN_WAIT2 and FIN_WAIT2->FIN_WAIT2",
+          "[counting]") {
+    enter_namespace();
+    jsguard::Detector detector;
+    detector.load(options_for({port_v4}), {});
+    detector.attach();
+    const Socket listener = listen_on(port_v4);
+    Socket client = connect_to(port_v4);
+    Socket server = accept_from(listener);
+    server.shut_down_sending();
+    const std::pair<int, int> acknowledged{JSG_TCP_FIN_WAIT1, JSG_TCP_FIN_WAIT2};
+    REQUIRE(wait_until(5, [&] { return counted(detector, 1).contains(acknowledged); }));
+    server.close();
+    client.wait_for_end();
+    Transitions wanted;
+    wanted[{JSG_TCP_CLOSE, JSG_TCP_LISTEN}] = 1;
+    wanted[{JSG_TCP_LISTEN, JSG_TCP_SYN_RECV}] = 1;
+    wanted[{JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED}] = 1;
+    wanted[{JSG_TCP_ESTABLISHED, JSG_TCP_FIN_WAIT1}] = 1;
+    wanted[{JSG_TCP_FIN_WAIT1, JSG_TCP_FIN_WAIT2}] = 1;
+    wanted[{JSG_TCP_FIN_WAIT2, JSG_TCP_FIN_WAIT2}] = 1;
+    wanted[{JSG_TCP_FIN_WAIT2, JSG_TCP_CLOSE}] = 1;
+    CHECK(wait_until(5, [&] { return counted(detector, 1) == wanted; }));
+    CHECK(counted(detector, 1) == wanted);
+}
+
+// A missed transition cannot be brought about at will: what it leaves behind can, a slot with the
+// state before it.
+TEST_CASE("a transition that was missed is counted when the socket next moves", "[counting]") {
+    enter_namespace();
+    jsguard::Detector detector;
+    detector.load(options_for({port_v4}), {});
+    detector.attach();
+    const Socket listener = listen_on(port_v4);
+    Socket client = connect_to(port_v4);
+    Socket server = accept_from(listener);
+    auto* slots = detector.skeleton().bss->jsg_slots;
+    jsg_slot* slot = nullptr;
+    for (std::size_t i = 0; i < std::size(detector.skeleton().bss->jsg_slots); ++i) {
+        if (slots[i].sk && slots[i].state == JSG_TCP_ESTABLISHED) slot = &slots[i];
+    }
+    REQUIRE(slot);
+    auto wanted = counted(detector, 1);
+
+    SECTION("one in the middle of its life") {
+        slot->state = JSG_TCP_SYN_RECV;  // as if SYN_RECV->ESTABLISHED had been missed
+        wanted[{JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED}] += 1;
+    }
+    SECTION("the last: the look that finds the socket gone tells of it") {
+        detector.arm_clock();
+        const jsg_slot before = *slot;
+        const auto sequence_of = [&] { return detector.services()[0].sequence; };
+        wanted[{JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE}] += 1;
+        client.reset();
+        CHECK(wait_until(5, [&] { return counted(detector, 1) == wanted; }));
+        server.close();
+        jsg_slot again = before;
+        again.born_ms -= 3000;
+        again.state = JSG_TCP_ESTABLISHED;
+        const std::uint64_t address = again.sk;
+        again.sk = 0;
+        *slot = again;
+        slot->sk = address;
+        const auto start = sequence_of();
+        REQUIRE(wait_until(5, [&] { return sequence_of() >= start + 3; }));
+        CHECK(slot->sk == 0);
+        CHECK(detector.stats().transitions_late == 1);
+        const int reset = JSG_TCP_ESTABLISHED * JSG_STATES + JSG_TCP_CLOSE;
+        CHECK(reading(detector, 1, sequence_of()).transitions[reset] == 2);
+        return;
+    }
+    wanted[{JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE}] += 1;
+    client.reset();
+    CHECK(wait_until(5, [&] { return counted(detector, 1) == wanted; }));
+    CHECK(counted(detector, 1) == wanted);
+    CHECK(detector.stats().transitions_late == 1);
+    CHECK(remembered(detector) == 1);
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Learning: what becomes a baseline, and what is judged with one and without.
+#include <algorithm>
+#include <cstring>
+#include <span>
+
+#include "../catch_compat.hpp"
+#include "comparison.h"
+#include "watched.hpp"
+
+using namespace testbed;
+
+namespace {
+
+constexpr std::uint16_t first_port = 17480;
+
+// What a record should say of occupancy, computed from the readings by the native arithmetic.
+std::uint32_t occupancy_js(const Watched& w, std::uint32_t place, const jsg_window& record,
+                           std::span<const __u32> baseline) {
+    const jsg_reading newer = reading(w.detector, place, record.sequence),
+                      older = reading(w.detector, place, record.sequence - window_s);
+    const std::size_t cells = record.with_waiting ? JSG_PHASE_CELLS : JSG_JUDGED_CELLS;
+    std::uint64_t p_total = 0, q_total = 0;
+    for (std::size_t i = 0; i < cells; ++i) {
+        p_total += newer.occupancy[i] - older.occupancy[i];
+        q_total += baseline[i];
+    }
+    CHECK(record.open_millisockets == p_total * 1000 / window_s);
+    const jsg_expectation e = jsg_expect(record.open_millisockets, record.expected_millisockets);
+    CHECK(record.excess_millisockets == e.excess);
+    if (!p_total) return 0;
+    jsg_comparison comparison;
+    jsg_comparison_begin(&comparison, p_total, q_total, e.share_q32);
+    for (std::size_t i = 0; i < cells; ++i)
+        jsg_comparison_add(&comparison, newer.occupancy[i] - older.occupancy[i], baseline[i]);
+    return static_cast<std::uint32_t>(jsg_js_nanobits(comparison.js_q55));
+}
+
+// The design's baseline before anything is learned.
+std::vector<__u32> built_in() {
+    std::vector<__u32> cells(JSG_PHASE_CELLS);
+    for (const int phase :
+         {JSG_RESPONSE_MOVING, JSG_RESPONSE_STALLED, JSG_REQUEST_MOVING, JSG_REQUEST_STALLED})
+        cells.at(static_cast<std::size_t>(phase * JSG_AGES)) = 1;
+    return cells;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "what a service showed while learning is its baseline, to the count, and too little is none",
+    "[learning]") {
+    constexpr std::uint16_t enough = first_port, too_little = first_port + 1;
+    constexpr std::uint32_t held = 20, reset = 40, few_held = 16, few_reset = 10;
+    Watched w(quick_options({enough, too_little}));
+    const Socket listeners[] = {listen_on(enough), listen_on(too_little)};
+    const auto sockets = hold(listeners[0], enough, held);
+    const auto few_sockets = hold(listeners[1], too_little, few_held);
+    reset_clients(listeners[0], enough, reset);
+    reset_clients(listeners[1], too_little, few_reset);
+    REQUIRE(wait_until(5, [&] { return remembered(w.detector) == held + few_held + 2; }));
+    w.detector.arm_clock();
+    REQUIRE(w.wait_for_mode(1, JSG_GUARDING));
+    REQUIRE(w.wait_for_mode(2, JSG_LEARNING_ON));
+
+    Transitions wanted;
+    wanted[{JSG_TCP_CLOSE, JSG_TCP_LISTEN}] = 1;
+    wanted[{JSG_TCP_LISTEN, JSG_TCP_SYN_RECV}] = held + reset;
+    wanted[{JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED}] = held + reset;
+    wanted[{JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE}] = reset;
+    const jsg_baseline learned = w.baseline(1);
+    Transitions in_baseline;
+    for (int cell = 0; cell < JSG_TRANSITION_CELLS; ++cell) {
+        if (learned.transition_counts[cell])
+            in_baseline[{cell / JSG_STATES, cell % JSG_STATES}] = learned.transition_counts[cell];
+    }
+    CHECK(in_baseline == wanted);
+    CHECK(learned.transitions == 1 + 2 * (held + reset) + reset);
+    CHECK(learned.exchanges == held + reset);
+    CHECK(learned.learned_s == 3);
+    const jsg_reading last = reading(w.detector, 1, 3), first = reading(w.detector, 1, 1);
+    std::uint32_t all = 0, since_first = 0;
+    for (int cell = 0; cell < JSG_PHASE_CELLS; ++cell) {
+        CAPTURE(cell);
+        CHECK(learned.occupancy_socket_seconds[cell] == last.occupancy[cell]);
+        all += last.occupancy[cell];
+        since_first += last.occupancy[cell] - first.occupancy[cell];
+    }
+    CHECK(since_first == 2 * held);  // the first step is a short one: looks begin with the clock
+    CHECK(learned.judged_socket_seconds == all);
+    CHECK(learned.waiting_socket_seconds == 0);
+
+    // More transitions than are needed to judge them where there is a baseline, and ages that the
+    // built-in one has.
+    constexpr std::uint32_t fresh = 3, later_reset = 60, more = 2 * fresh + 3 * later_reset;
+    const auto fresh_sockets = hold(listeners[0], enough, fresh);
+    const auto few_fresh_sockets = hold(listeners[1], too_little, fresh);
+    reset_clients(listeners[0], enough, later_reset);
+    reset_clients(listeners[1], too_little, later_reset);
+    REQUIRE(w.wait(5, [&] {
+        const auto a = last_window(w.detector, 1), b = last_window(w.detector, 2);
+        return a && b && a->transitions == more && b->transitions == more;
+    }));
+    REQUIRE(w.wait_for_steps(2, window_s + 1));
+    const auto is_busy = [](const jsg_window& record) {
+        return record.mode != JSG_LEARNING && record.transitions == more;
+    };
+    const auto guarded = w.windows(1), learning_on = w.windows(2);
+    const auto judged = std::find_if(guarded.begin(), guarded.end(), is_busy);
+    const auto not_judged = std::find_if(learning_on.begin(), learning_on.end(), is_busy);
+    REQUIRE(judged != guarded.end());
+    REQUIRE(not_judged != learning_on.end());
+    CHECK(judged->transition_verdict >= JSG_NORMAL);
+    CHECK(judged->transition_js_nanobits > 0);
+    CHECK(not_judged->transition_verdict == JSG_NOT_JUDGED);
+    CHECK(not_judged->transition_js_nanobits == 0);
+    CHECK(not_judged->transition_entropy_nanobits == judged->transition_entropy_nanobits);
+
+    for (std::size_t i = 0; i < 3; ++i) {
+        for (const jsg_window& record : {guarded[i], learning_on[i]}) {
+            CHECK(record.mode == JSG_LEARNING);
+            CHECK(record.transition_verdict == JSG_NOT_JUDGED);
+            CHECK(record.occupancy_verdict == JSG_NOT_JUDGED);
+        }
+    }
+    for (std::size_t i = 3; i < guarded.size(); ++i) {
+        CAPTURE(i);
+        CHECK(guarded[i].mode == JSG_GUARDING);
+        CHECK(guarded[i].expected_millisockets >= all * 1000 / 3);
+        CHECK(guarded[i].occupancy_js_nanobits ==
+              occupancy_js(w, 1, guarded[i], learned.occupancy_socket_seconds));
+    }
+    std::uint32_t least_js = JSG_NANO;
+    for (std::size_t i = 3; i < learning_on.size(); ++i) {
+        const jsg_window& record = learning_on[i];
+        CAPTURE(i);
+        CHECK(record.mode == JSG_LEARNING_ON);
+        CHECK(record.expected_millisockets == record.exchanges * 1000 / window_s);
+        CHECK(record.occupancy_js_nanobits == occupancy_js(w, 2, record, built_in()));
+        least_js = std::min(least_js, record.occupancy_js_nanobits);
+        CHECK(record.occupancy_verdict ==
+              jsg_judge_occupancy(&w.detector.skeleton().rodata->jsg_config,
+                                  record.open_millisockets, record.occupancy_js_nanobits,
+                                  record.excess_millisockets));
+    }
+    // Those that were held are older now than any in the baseline, but no more.
+    CHECK(guarded.back().occupancy_verdict == JSG_NO_EXCESS);
+    CHECK(least_js < JSG_NANO);  // the cells of the built-in baseline took part
+    const jsg_baseline later = w.baseline(1);
+    CHECK(std::memcmp(&later, &learned, sizeof(learned)) == 0);  // what is guarded is not learned
+    CHECK(w.alerts.empty());
+}

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Phases are right: scripted connections, each on a port of its own, found in phase and age for 40
+// s.
+#include <algorithm>
+#include <functional>
+#include <set>
+
+#include "../catch_compat.hpp"
+#include "cells.hpp"
+#include "occupancy.h"
+#include "testbed.hpp"
+
+using namespace testbed;
+
+namespace {
+
+constexpr std::uint16_t first_port = 17201;
+constexpr double watched_s = 40;
+constexpr double step_s = 1;
+constexpr double jitter_s = 0.15;  // of a late tick, and of this test
+
+constexpr const char* request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+// From `from` on (seconds since the connection was accepted) the socket is in one of these phases.
+// The split is left open where the sizes of the kernel's buffers decide it.
+struct Segment {
+    double from;
+    std::set<int> phases;
+};
+
+// Both ends of one connection, and what is to be done at what time.
+struct Ends {
+    Socket client;
+    Socket server;
+};
+struct Action {
+    double at;
+    std::function<void(Ends&)> act;
+};
+
+struct Script {
+    const char* name;
+    std::vector<Segment> expected;
+    std::vector<Action> actions;  // in order of time
+    int receive_buffer = 0;       // of the client
+};
+
+// The same action every `every` seconds for as long as is watched.
+std::vector<Action> repeated(double every, const std::function<void(Ends&)>& act) {
+    std::vector<Action> actions;
+    for (double at = every; at < watched_s + 3; at += every) actions.push_back({at, act});
+    return actions;
+}
+
+constexpr std::size_t large = 16 << 20;
+const std::set<int> stalled_request = {JSG_REQUEST_STALLED};
+const std::set<int> a_response = {JSG_RESPONSE_MOVING, JSG_RESPONSE_STALLED};
+
+std::vector<Script> scripts() {
+    std::vector<Script> all;
+    all.push_back({"never sends", {{0, stalled_request}}, {}});
+    all.push_back({"half a request", {{0, stalled_request}}, {{0, [](Ends& e) {
+                                                                   e.client.send("GET / HT");
+                                                               }}}});
+    all.push_back({"a request that trickles, 10 bytes every 4 s",
+                   {{0, stalled_request}},
+                   repeated(4, [](Ends& e) { e.client.send("X-a: bcd\r\n"); })});
+    all.push_back({"one request and no answer",
+                   {{0, stalled_request}},
+                   {{0, [](Ends& e) { e.client.send(request); }}}});
+    all.push_back({"answered and idle",
+                   {{0, {JSG_IDLE}}},
+                   {{0, [](Ends& e) { e.client.send(request); }},
+                    {0.01, [](Ends& e) { e.server.send("HTTP/1.1 204 No Content\r\n\r\n"); }}}});
+    all.push_back({"answered, and half of a second request 2 s later",
+                   {{0, {JSG_IDLE}}, {2, stalled_request}},
+                   {{0, [](Ends& e) { e.client.send(request); }},
+                    {0.01, [](Ends& e) { e.server.send("HTTP/1.1 204 No Content\r\n\r\n"); }},
+                    {2, [](Ends& e) { e.client.send("GET / HT"); }}}});
+    all.push_back({"does not read the answer",
+                   {{0, a_response}, {3, {JSG_RESPONSE_STALLED}}},
+                   {{0, [](Ends& e) { e.client.send(request); }},
+                    {0.01, [](Ends& e) { e.server.send_bytes(large); }}}});
+    all.push_back({"reads the answer at 20 kB/s",
+                   {{0, a_response}, {3, {JSG_RESPONSE_MOVING}}},
+                   repeated(0.1,
+                            [](Ends& e) {
+                                e.server.send_bytes(large);
+                                e.client.receive_bytes(2000);
+                            }),
+                   2048});
+    all.push_back({"reads the answer at 100 bytes/s",
+                   {{0, a_response}},
+                   repeated(0.05,
+                            [](Ends& e) {
+                                e.server.send_bytes(large);
+                                e.client.receive_bytes(5);
+                            }),
+                   2048});
+    all.push_back({"uploads at 10 kB/s",
+                   {{0, {JSG_REQUEST_MOVING, JSG_REQUEST_STALLED}}, {2, {JSG_REQUEST_MOVING}}},
+                   repeated(0.1, [](Ends& e) {
+                       e.client.send_bytes(1000);
+                       e.server.receive_bytes(1000);
+                   })});
+    all.push_back({"leaves, and the server does not notice",
+                   {{0, stalled_request}, {3, {JSG_UNNOTICED}}},
+                   {{3, [](Ends& e) { e.client.close(); }}}});
+    all.push_back({"closed by the server, and the client does not close",
+                   {{0, {JSG_IDLE}}, {3, {JSG_CLOSING}}},
+                   {{0, [](Ends& e) { e.client.send(request); }},
+                    {0.01, [](Ends& e) { e.server.send("HTTP/1.1 204 No Content\r\n\r\n"); }},
+                    {3, [](Ends& e) { e.server.shut_down_sending(); }}}});
+    all.push_back({"closed by the server with an answer that is not read",
+                   {{0, a_response}, {3, {JSG_RESPONSE_STALLED}}},
+                   {{0, [](Ends& e) { e.client.send(request); }},
+                    {0.01, [](Ends& e) { e.server.send_bytes(large); }},
+                    {5, [](Ends& e) { e.server.shut_down_sending(); }}}});
+    all.push_back({"half closed by the client, which does not read the answer",
+                   {{0, a_response}, {3, {JSG_RESPONSE_STALLED}}},
+                   {{0, [](Ends& e) { e.client.send(request); }},
+                    {0.01, [](Ends& e) { e.server.send_bytes(large); }},
+                    {0.5, [](Ends& e) { e.client.shut_down_sending(); }}}});
+    return all;
+}
+
+// The cell that a step's looks found the socket in; -1: none (idle, or not there).
+int found_cell(const jsg_reading& older, const jsg_reading& newer) {
+    int cell = -1;
+    for (int i = 0; i < JSG_PHASE_CELLS; ++i) {
+        const auto looks = newer.occupancy[i] - older.occupancy[i];
+        if (looks == 0) continue;
+        REQUIRE(looks == 1);
+        REQUIRE(cell == -1);
+        cell = i;
+    }
+    return cell;
+}
+
+std::string name_of(int cell) {
+    return cell < 0 ? "no cell" : jsguard::occupancy_name(static_cast<std::uint32_t>(cell));
+}
+
+// Whether the cell is right for a look some time in the step that ended `end` seconds after the
+// connection was accepted. A phase is noticed up to a step late, so the age may be that much less.
+bool fits(const Script& script, int cell, double end) {
+    for (double at = end - step_s - jitter_s; at <= end + jitter_s; at += 0.01) {
+        const auto after = std::find_if(script.expected.begin(), script.expected.end(),
+                                        [&](const Segment& s) { return s.from > at; });
+        if (after == script.expected.begin()) continue;
+        const Segment& segment = *std::prev(after);
+        if (cell < 0) {
+            if (segment.phases.contains(JSG_IDLE)) return true;
+            continue;
+        }
+        if (!segment.phases.contains(cell / JSG_AGES)) continue;
+        // The split restarts no age: segments that differ in it alone are one.
+        double since = segment.from;
+        for (auto it = std::prev(after); it != script.expected.begin(); --it) {
+            const bool same = std::prev(it)->phases.contains(*it->phases.begin());
+            if (!same) break;
+            since = std::prev(it)->from;
+        }
+        for (double age = std::max(0.0, at - since - step_s - jitter_s);
+             age <= at - since + jitter_s; age += 0.01) {
+            if (cell % JSG_AGES == static_cast<int>(jsg_age_bucket(static_cast<__u32>(age * 1000))))
+                return true;
+        }
+    }
+    return false;
+}
+
+}  // namespace
+
+TEST_CASE("scripted connections are found in their phase and age bucket for 40 s, to one step",
+          "[phases]") {
+    enter_namespace();
+    const auto all = scripts();
+    std::vector<std::uint16_t> ports;
+    for (std::size_t i = 0; i < all.size(); ++i)
+        ports.push_back(static_cast<std::uint16_t>(first_port + i));
+    jsguard::Detector detector;
+    detector.load(options_for(ports), {});
+    detector.attach();
+    detector.arm_clock();
+
+    struct Running {
+        Socket listener;
+        Ends ends;
+        double accepted_at = 0;
+        std::size_t next_action = 0;
+        std::uint64_t next_step = 0;  // sequence
+        int steps_seen = 0;
+    };
+    std::vector<Running> running;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        Running r;
+        r.listener = listen_on(ports[i]);
+        r.ends.client = connect_to(ports[i], Family::v4, 0, all[i].receive_buffer);
+        r.accepted_at = now_s();
+        r.ends.server = accept_from(r.listener);
+        r.next_step = detector.services()[i].sequence + 1;
+        running.push_back(std::move(r));
+    }
+
+    const double start = now_s();
+    while (now_s() < start + watched_s + 2) {
+        const auto services = detector.services();
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            Running& r = running[i];
+            const Script& script = all[i];
+            while (r.next_action < script.actions.size() &&
+                   now_s() - r.accepted_at >= script.actions[r.next_action].at)
+                script.actions[r.next_action++].act(r.ends);
+
+            const auto place = static_cast<std::uint32_t>(i + 1);
+            for (; r.next_step <= services[i].sequence; ++r.next_step) {
+                const auto record = window(detector, place, r.next_step);
+                REQUIRE(record);
+                const double end = static_cast<double>(record->end_ns) * 1e-9 - r.accepted_at;
+                const int cell = found_cell(reading(detector, place, r.next_step - 1),
+                                            reading(detector, place, r.next_step));
+                const bool looked = record->sockets == 1;
+                if (end < step_s + jitter_s && !looked) continue;  // its slot's turn had passed
+                INFO(script.name << ": found in " << name_of(cell) << " in the step that ended "
+                                 << end << " s after the connection");
+                CHECK(looked);
+                CHECK(fits(script, cell, end));
+                CHECK(record->idle_sockets == (cell < 0 ? 1u : 0u));
+                const int phase = cell / JSG_AGES;
+                const bool open =
+                    cell >= 0 && (phase == JSG_REQUEST_MOVING || phase == JSG_REQUEST_STALLED);
+                CHECK(record->open_requests == (open ? 1u : 0u));
+                ++r.steps_seen;
+            }
+        }
+        pause_ms(2);
+    }
+    for (const Running& r : running) CHECK(r.steps_seen >= static_cast<int>(watched_s));
+
+    running.clear();
+    CHECK(wait_until(10, [&] { return remembered(detector) == 0; }));
+}
+
+TEST_CASE("what a client sends together with the server's last bytes is waiting, not request",
+          "[phases]") {
+    enter_namespace();
+    constexpr std::uint16_t port = 17230;
+    constexpr int connections = 20;
+    jsguard::Detector detector;
+    detector.load(options_for({port}), {});
+    detector.attach();
+    detector.arm_clock();
+    const Socket listener = listen_on(port);
+    std::vector<Ends> ends;
+    for (int i = 0; i < connections; ++i) {
+        Socket client = connect_to(port);
+        ends.push_back({std::move(client), accept_from(listener)});
+    }
+    // As at the end of a TLS handshake: the server's last flight, the client's, and then silence.
+    // The 20 ms between are more than a jiffy. A look may fall between them: then it is a request.
+    for (Ends& e : ends) e.server.send("server's last flight");
+    pause_ms(20);
+    for (Ends& e : ends) e.client.send("client's");
+    CHECK(wait_until(5, [&] {
+        const auto last = last_window(detector, 1);
+        return last && last->sockets == connections &&
+               last->waiting_sockets + last->open_requests == connections &&
+               last->waiting_sockets >= connections * 3 / 4;
+    }));
+    // The first trickle of a request shows the ones that wait as what they are.
+    for (Ends& e : ends) e.client.send("GET / HT");
+    CHECK(wait_until(5, [&] {
+        const auto last = last_window(detector, 1);
+        return last && last->open_requests == connections;
+    }));
+}

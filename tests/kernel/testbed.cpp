@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the tests of the real object share: a network namespace of their own, sockets, and the
+// tables.
+#include "testbed.hpp"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <ctime>
+#include <stdexcept>
+#include <system_error>
+
+#include "cells.hpp"
+#include "skeleton.hpp"
+
+namespace testbed {
+namespace {
+
+constexpr int patience_ms = 10'000;
+
+int checked(int result, const char* what) {
+    if (result < 0) throw std::system_error(errno, std::generic_category(), what);
+    return result;
+}
+
+// The loopback address of a family, with a port.
+struct Address {
+    sockaddr_storage storage{};
+    socklen_t size = 0;
+
+    Address(Family family, std::uint16_t port, std::uint32_t v4_host = INADDR_LOOPBACK) {
+        if (family == Family::v4) {
+            auto* v4 = reinterpret_cast<sockaddr_in*>(&storage);
+            *v4 = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {}, .sin_zero = {}};
+            v4->sin_addr.s_addr = htonl(v4_host);
+            size = sizeof(*v4);
+        } else {
+            auto* v6 = reinterpret_cast<sockaddr_in6*>(&storage);
+            v6->sin6_family = AF_INET6;
+            v6->sin6_port = htons(port);
+            v6->sin6_addr = in6addr_loopback;
+            size = sizeof(*v6);
+        }
+    }
+    const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+};
+
+Socket new_socket(Family family) {
+    Socket socket(
+        checked(::socket(family == Family::v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0),
+                "socket"));
+    const int on = 1;
+    setsockopt(socket.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    return socket;
+}
+
+}  // namespace
+
+void enter_namespace() {
+    static const bool entered = [] {
+        checked(unshare(CLONE_NEWNET), "unshare");
+        const Socket control(checked(::socket(AF_INET, SOCK_DGRAM, 0), "socket"));
+        ifreq request{};
+        request.ifr_name[0] = 'l';
+        request.ifr_name[1] = 'o';
+        request.ifr_flags = IFF_UP | IFF_RUNNING;
+        checked(ioctl(control.fd(), SIOCSIFFLAGS, &request), "lo up");
+        return true;
+    }();
+    static_cast<void>(entered);
+}
+
+void Socket::close() {
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = -1;
+}
+
+void Socket::reset() {
+    const linger at_once{1, 0};
+    checked(setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), "SO_LINGER");
+    close();
+}
+
+void Socket::shut_down_sending() { checked(shutdown(fd_, SHUT_WR), "shutdown"); }
+
+void Socket::send(std::string_view text) const {
+    checked(static_cast<int>(::send(fd_, text.data(), text.size(), MSG_NOSIGNAL)), "send");
+}
+
+std::size_t Socket::send_bytes(std::size_t bytes) const {
+    const std::string block(64 * 1024, 'x');
+    std::size_t sent = 0;
+    while (sent < bytes) {
+        const auto now = ::send(fd_, block.data(), std::min(block.size(), bytes - sent),
+                                MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (now <= 0) break;
+        sent += static_cast<std::size_t>(now);
+    }
+    return sent;
+}
+
+std::size_t Socket::receive_bytes(std::size_t bytes) const {
+    std::string block(bytes, ' ');
+    const auto got = recv(fd_, block.data(), bytes, MSG_DONTWAIT);
+    return got > 0 ? static_cast<std::size_t>(got) : 0;
+}
+
+void Socket::wait_for_end() const {
+    char byte;
+    pollfd wanted{fd_, POLLIN, 0};
+    while (poll(&wanted, 1, patience_ms) == 1) {
+        if (recv(fd_, &byte, 1, MSG_DONTWAIT) <= 0) return;
+    }
+    throw std::runtime_error("the other end did not close");
+}
+
+Socket listen_on(std::uint16_t port, Family family) {
+    Socket socket = new_socket(family);
+    const Address address(family, port);
+    if (family == Family::v6) {
+        const int on = 1;
+        setsockopt(socket.fd(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+    }
+    checked(bind(socket.fd(), address.get(), address.size), "bind");
+    checked(listen(socket.fd(), 4096), "listen");
+    return socket;
+}
+
+Socket connect_to(std::uint16_t port, Family family, std::uint16_t local_port, int receive_buffer) {
+    Socket socket = new_socket(family);
+    if (receive_buffer)
+        setsockopt(socket.fd(), SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(receive_buffer));
+    if (local_port) {
+        // Another address than the listeners', which would keep the port to themselves.
+        const Address local(family, local_port, INADDR_LOOPBACK + 1);
+        checked(bind(socket.fd(), local.get(), local.size), "bind");
+    }
+    const Address address(family, port);
+    checked(connect(socket.fd(), address.get(), address.size), "connect");
+    return socket;
+}
+
+Socket accept_from(const Socket& listener) {
+    return Socket(checked(accept4(listener.fd(), nullptr, nullptr, SOCK_CLOEXEC), "accept"));
+}
+
+jsguard::Options options_for(std::vector<std::uint16_t> ports) {
+    jsguard::Options options;
+    options.ports = std::move(ports);
+    options.learn_s = 3600;
+    return options;
+}
+
+Transitions counted(const jsguard::Detector& detector, std::uint32_t place) {
+    const int cpus = libbpf_num_possible_cpus();
+    std::vector<jsg_counters> rows(static_cast<std::size_t>(cpus));
+    checked(
+        bpf_map_lookup_elem(bpf_map__fd(detector.skeleton().maps.counters), &place, rows.data()),
+        "counters");
+    Transitions counted;
+    for (const jsg_counters& row : rows) {
+        for (int cell = 0; cell < JSG_TRANSITION_CELLS; ++cell) {
+            if (row.transitions[cell])
+                counted[{cell / JSG_STATES, cell % JSG_STATES}] += row.transitions[cell];
+        }
+    }
+    return counted;
+}
+
+std::ostream& operator<<(std::ostream& out, const Transitions& transitions) {
+    for (const auto& [cell, count] : transitions)
+        out << jsguard::transition_name(jsg_transition_cell(static_cast<__u32>(cell.first),
+                                                            static_cast<__u32>(cell.second)))
+            << " " << count << "; ";
+    return out;
+}
+
+std::size_t remembered(const jsguard::Detector& detector) {
+    std::size_t used = 0;
+    for (const jsg_slot& slot : detector.skeleton().bss->jsg_slots) used += slot.sk != 0;
+    return used;
+}
+
+std::optional<jsg_window> window(const jsguard::Detector& detector, std::uint32_t place,
+                                 std::uint64_t sequence) {
+    const jsg_window_key key{place, static_cast<__u32>(sequence % JSG_WINDOWS_KEPT)};
+    jsg_window found{};
+    if (bpf_map_lookup_elem(bpf_map__fd(detector.skeleton().maps.windows), &key, &found) != 0 ||
+        found.sequence != sequence)
+        return std::nullopt;
+    return found;
+}
+
+std::optional<jsg_window> last_window(const jsguard::Detector& detector, std::uint32_t place) {
+    return window(detector, place, detector.services().at(place - 1).sequence);
+}
+
+jsg_reading reading(const jsguard::Detector& detector, std::uint32_t place,
+                    std::uint64_t sequence) {
+    const auto kept = detector.skeleton().rodata->jsg_config.readings_per_service;
+    const std::uint32_t key = place * kept + static_cast<std::uint32_t>(sequence % kept);
+    jsg_reading found{};
+    checked(bpf_map_lookup_elem(bpf_map__fd(detector.skeleton().maps.readings), &key, &found),
+            "readings");
+    return found;
+}
+
+std::uint32_t place_of(const jsguard::Detector& detector, std::uint16_t port) {
+    return detector.skeleton().bss->jsg_service_of_port[port];
+}
+
+double now_s() {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+void pause_ms(int ms) {
+    const timespec time{ms / 1000, ms % 1000 * 1'000'000L};
+    nanosleep(&time, nullptr);
+}
+
+}  // namespace testbed

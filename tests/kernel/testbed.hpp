@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the tests of the real object share: a network namespace of their own, sockets, and the
+// tables.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "detector.hpp"
+#include "tables.h"
+
+namespace testbed {
+
+// Moves this thread, and what it starts later, to a network namespace with nothing but a loopback
+// device, once. Ports are the test's own there; the tracepoint still sees all namespaces.
+void enter_namespace();
+
+// A socket that closes itself.
+class Socket {
+  public:
+    explicit Socket(int fd = -1) : fd_(fd) {}
+    ~Socket() { close(); }
+    Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    Socket& operator=(Socket&& other) noexcept {
+        std::swap(fd_, other.fd_);
+        return *this;
+    }
+    int fd() const { return fd_; }
+    void close();
+    void reset();  // closes with RST
+    void shut_down_sending();
+    void send(std::string_view text) const;
+    // Sends as much as fits at once, up to so many bytes.
+    std::size_t send_bytes(std::size_t bytes) const;
+    std::size_t receive_bytes(std::size_t bytes) const;
+    // Waits (10 s at most) until the other end has closed or reset.
+    void wait_for_end() const;
+
+  private:
+    int fd_;
+};
+
+enum class Family { v4, v6 };
+
+Socket listen_on(std::uint16_t port, Family family = Family::v4);
+// local_port: 0, or the port to bind to first. receive_buffer: 0, or SO_RCVBUF.
+Socket connect_to(std::uint16_t port, Family family = Family::v4, std::uint16_t local_port = 0,
+                  int receive_buffer = 0);
+Socket accept_from(const Socket& listener);
+
+// The options that the tests start from: nothing learned, everything judged late.
+jsguard::Options options_for(std::vector<std::uint16_t> ports);
+
+// Counts of transitions, by (old state, new state); those that are 0 are left out.
+struct Transitions : std::map<std::pair<int, int>, std::uint64_t> {};
+std::ostream& operator<<(std::ostream& out, const Transitions& transitions);
+
+// The counters of a place, added up over the CPUs.
+Transitions counted(const jsguard::Detector& detector, std::uint32_t place);
+
+// The slots in use.
+std::size_t remembered(const jsguard::Detector& detector);
+
+// The last window record of a place.
+std::optional<jsg_window> last_window(const jsguard::Detector& detector, std::uint32_t place);
+std::optional<jsg_window> window(const jsguard::Detector& detector, std::uint32_t place,
+                                 std::uint64_t sequence);
+// The reading of that sequence number, while it is kept.
+jsg_reading reading(const jsguard::Detector& detector, std::uint32_t place, std::uint64_t sequence);
+
+// The place of a port, 0 for none.
+std::uint32_t place_of(const jsguard::Detector& detector, std::uint16_t port);
+
+// Waits until the condition holds, or so many seconds; whether it held.
+template <typename Condition>
+bool wait_until(double seconds, Condition condition);
+
+double now_s();
+void pause_ms(int ms);
+
+template <typename Condition>
+bool wait_until(double seconds, Condition condition) {
+    for (const double end = now_s() + seconds; now_s() < end; pause_ms(5)) {
+        if (condition()) return true;
+    }
+    return condition();
+}
+
+}  // namespace testbed

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The verifier's work on each program is a number, held to a table.
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "../catch_compat.hpp"
+#include "skeleton.hpp"
+#include "testbed.hpp"
+
+TEST_CASE("the verifier processes no more instructions for a program than the table says",
+          "[verifier]") {
+    jsguard::Detector detector;
+    detector.load(testbed::options_for({17501}), {});
+    const auto& programs = detector.skeleton().progs;
+    // Linux 6.18; other kernels differ by a few percent. The limit of the kernel is 1,000,000.
+    const struct {
+        const bpf_program* program;
+        std::uint32_t most;
+    } table[] = {
+        {programs.jsg_transition, 1'300},
+        {programs.jsg_existing, 550},
+        {programs.jsg_start, 60'000},  // with the tick and all that it calls
+    };
+    for (const auto& row : table) {
+        bpf_prog_info info{};
+        std::uint32_t size = sizeof(info);
+        REQUIRE(bpf_obj_get_info_by_fd(bpf_program__fd(row.program), &info, &size) == 0);
+        WARN(bpf_program__name(row.program) << ": " << info.verified_insns);
+        CHECK(info.verified_insns > 0);
+        CHECK(info.verified_insns <= row.most);
+    }
+}

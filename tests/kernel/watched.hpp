@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A detector on quick terms with all that comes through its ring buffer, and clients to show it.
+#pragma once
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <vector>
+
+#include "../catch_compat.hpp"
+#include "skeleton.hpp"
+#include "testbed.hpp"
+
+namespace testbed {
+
+// A window of so many seconds, 3 s of learning, 2 windows to confirm and 3 to clear.
+constexpr std::uint32_t window_s = 2;
+inline jsguard::Options quick_options(std::vector<std::uint16_t> ports) {
+    jsguard::Options options = options_for(std::move(ports));
+    options.learn_s = 3;
+    options.window_s = window_s;
+    options.confirm_windows = 2;
+    options.clear_windows = 3;
+    return options;
+}
+
+// The detector, and all that came through its ring buffer.
+struct Watched {
+    jsguard::Detector detector;
+    std::vector<jsg_alert> alerts;
+
+    explicit Watched(const jsguard::Options& options, const jsguard::Baselines& baselines = {}) {
+        enter_namespace();
+        detector.load(options, baselines);
+        detector.attach();
+    }
+    void take_alerts() {
+        detector.poll(0, [this](const jsg_alert& alert) { alerts.push_back(alert); });
+    }
+    template <typename Condition>
+    bool wait(double seconds, Condition condition) {
+        return wait_until(seconds, [&] {
+            take_alerts();
+            return condition();
+        });
+    }
+    jsg_service service(std::uint32_t place) const { return detector.services().at(place - 1); }
+    bool wait_for_mode(std::uint32_t place, jsg_mode mode) {
+        return wait(15, [&] { return service(place).mode == mode; });
+    }
+    bool wait_for_steps(std::uint32_t place, std::uint64_t steps) {
+        const auto until = service(place).sequence + steps;
+        return wait(static_cast<double>(steps) + 5,
+                    [&] { return service(place).sequence >= until; });
+    }
+    jsg_baseline baseline(std::uint32_t place) const {
+        jsg_baseline found{};
+        REQUIRE(bpf_map_lookup_elem(bpf_map__fd(detector.skeleton().maps.baselines), &place,
+                                    &found) == 0);
+        return found;
+    }
+    // All records of a place, which must be one a step from the first on.
+    std::vector<jsg_window> windows(std::uint32_t place) const {
+        const auto last = service(place).sequence;
+        // The number is there a moment before the record.
+        REQUIRE(wait_until(1, [&] { return window(detector, place, last).has_value(); }));
+        std::vector<jsg_window> all;
+        for (std::uint64_t sequence = 1; sequence <= last; ++sequence) {
+            const auto record = window(detector, place, sequence);
+            CAPTURE(sequence);
+            REQUIRE(record);
+            all.push_back(*record);
+        }
+        return all;
+    }
+};
+
+struct Ends {
+    Socket client;
+    Socket server;
+};
+
+// Clients that connect and never send.
+inline std::vector<Ends> hold(const Socket& listener, std::uint16_t port, int connections) {
+    std::vector<Ends> held;
+    for (int i = 0; i < connections; ++i) {
+        Socket client = connect_to(port);
+        held.push_back({std::move(client), accept_from(listener)});
+    }
+    return held;
+}
+
+// Clients that connect and reset: three transitions each.
+inline void reset_clients(const Socket& listener, std::uint16_t port, int connections) {
+    for (Ends& ends : hold(listener, port, connections)) ends.client.reset();
+}
+
+}  // namespace testbed

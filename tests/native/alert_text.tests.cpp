@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Tests of all that jsguard-load says while it runs.
+#include "alert_text.hpp"
+
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "../catch_compat.hpp"
+
+using namespace jsguard;
+
+namespace {
+
+const Origin web1 = {"web1", "5f0c9a1e"};
+constexpr std::uint64_t at_ms = 1'767'323'045'678;  // 2026-01-02T03:04:05.678
+
+std::uint32_t occupancy(jsg_phase phase, std::uint32_t age) { return phase * JSG_AGES + age; }
+
+// The alert of the example in the documentation.
+jsg_alert example() {
+    jsg_alert alert{};
+    alert.number = 7;
+    alert.at_unix_ms = at_ms;
+    alert.since_unix_ms = at_ms - 2000;
+    alert.event = JSG_RAISE;
+    alert.signal = JSG_OCCUPANCY;
+    alert.port = 8080;
+    alert.js_nanobits = 413'200'000;
+    alert.threshold_nanobits = 120'000'000;
+    alert.peak_nanobits = 413'200'000;
+    alert.window_s = 10;
+    alert.transitions = 412;
+    alert.sockets = 1718;
+    alert.open_requests = 518;
+    alert.open_millisockets = 540'250;
+    alert.expected_millisockets = 40'400;
+    alert.top_count = 1;
+    alert.top[0] = {occupancy(JSG_REQUEST_STALLED, 4), 710'000'000, 20'000'000, 310'000'000};
+    return alert;
+}
+
+jsg_alert example_clear() {
+    jsg_alert alert = example();
+    alert.event = JSG_CLEAR;
+    alert.js_nanobits = 21'000'000;
+    alert.peak_nanobits = 980'000'000;
+    alert.duration_ns = 43'210'400'000;
+    alert.open_requests = 1;
+    alert.top_count = 0;
+    return alert;
+}
+
+// Each counter of losses has a number of its own.
+jsg_stats all_losses() {
+    jsg_stats stats{};
+    stats.unknown_states = 11;
+    stats.services_refused = 12;
+    stats.sockets_untracked = 13;
+    stats.transitions_late = 14;
+    stats.alerts_lost = 15;
+    stats.windows_lost = 16;
+    stats.steps_late = 17;
+    return stats;
+}
+
+bool contains(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("a time is shown in UTC to the millisecond", "[alert_text]") {
+    CHECK(utc_timestamp(at_ms) == "2026-01-02T03:04:05.678+00:00");
+    CHECK(utc_timestamp(0) == "1970-01-01T00:00:00.000+00:00");
+    CHECK(utc_timestamp(1'709'164'800'007) == "2024-02-29T00:00:00.007+00:00");
+    CHECK(utc_timestamp(UINT64_MAX) == "9999-12-31T23:59:59.999+00:00");
+}
+
+TEST_CASE("a raise as JSON has the documented fields in their order", "[alert_text]") {
+    CHECK(alert_json(example(), web1) ==
+          R"({"timestamp":"2026-01-02T03:04:05.678+00:00","event_type":"jsguard",)"
+          R"("hostname":"web1","jsguard":{"schema":1,"event":"raise","id":"5f0c9a1e-7",)"
+          R"("port":8080,"signal":"occupancy","js_bits":0.4132,"threshold_bits":0.12,)"
+          R"("window_s":10,"since":"2026-01-02T03:04:03.678+00:00","transitions":412,)"
+          R"("sockets":1718,"open_requests":518,"open_sockets":540.25,"expected_sockets":40.4,)"
+          R"("top_cells":[{"cell":"request stalled 8-16s","window":0.71,"baseline":0.02,)"
+          R"("bits":0.31}]}})");
+}
+
+TEST_CASE("a clear as JSON bears its raise's id, its duration and peak", "[alert_text]") {
+    const auto object = nlohmann::json::parse(alert_json(example_clear(), web1)).at("jsguard");
+    CHECK(object.at("event") == "clear");
+    CHECK(object.at("id") == "5f0c9a1e-7");
+    CHECK(object.at("duration_s") == 43.21);
+    CHECK(object.at("peak_js_bits") == 0.98);
+    CHECK(object.at("js_bits") == 0.021);
+    CHECK(object.at("top_cells").empty());
+}
+
+TEST_CASE("JSON shows divergences as the maps do, without noise", "[alert_text]") {
+    const struct {
+        std::uint32_t nanobits;
+        const char* text;
+    } rows[] = {{0, "0.0"},
+                {1, "1e-09"},
+                {413'200'000, "0.4132"},
+                {300'000'001, "0.300000001"},
+                {999'999'999, "0.999999999"},
+                {1'000'000'000, "1.0"}};
+    for (const auto& row : rows) {
+        jsg_alert alert = example();
+        alert.js_nanobits = row.nanobits;
+        CAPTURE(row.text);
+        CHECK(contains(alert_json(alert, web1), std::string("\"js_bits\":") + row.text + ","));
+    }
+}
+
+TEST_CASE("shares are rounded to millionths", "[alert_text]") {
+    jsg_alert alert = example();
+    alert.top[0].window_ppb = 333'333'333;
+    alert.top[0].baseline_ppb = 666'666'667;
+    CHECK(contains(alert_json(alert, web1), R"("window":0.333333,"baseline":0.666667)"));
+}
+
+TEST_CASE("a host name that is not UTF-8 costs no alert", "[alert_text]") {
+    const std::string line = alert_json(example(), {"w\xff\"eb\n", "i"});
+    CHECK(nlohmann::json::parse(line).at("hostname") == "w\xef\xbf\xbd\"eb\n");
+    CHECK_FALSE(contains(line, "\n"));
+}
+
+TEST_CASE("more top cells than there is room for are not read", "[alert_text]") {
+    jsg_alert alert = example();
+    alert.top_count = UINT32_MAX;
+    const auto object = nlohmann::json::parse(alert_json(alert, web1)).at("jsguard");
+    CHECK(object.at("top_cells").size() == JSG_TOP_CELLS);
+}
+
+TEST_CASE("a raise for people says what is wrong, in words", "[alert_text]") {
+    CHECK(alert_line(example()) ==
+          "ALERT port 8080: occupancy 0.413 bits from normal (threshold 0.12), 518 requests open, "
+          "1718 sockets, on average 540 not idle (40 expected); request stalled 8-16s: 71 % of the "
+          "window, 2 % of the baseline");
+}
+
+TEST_CASE("a transition alert for people tells the transitions", "[alert_text]") {
+    jsg_alert alert = example();
+    alert.signal = JSG_TRANSITIONS;
+    alert.top[0].cell = jsg_transition_cell(JSG_TCP_SYN_RECV, JSG_TCP_CLOSE);
+    alert.top[0].baseline_ppb = 0;
+    CHECK(alert_line(alert) ==
+          "ALERT port 8080: transitions 0.413 bits from normal (threshold 0.12), 412 transitions "
+          "in 10 s, 518 requests open, 1718 sockets; SYN_RECV->CLOSE: 71 % of the window, 0 % of "
+          "the baseline");
+}
+
+TEST_CASE("people are told the three cells that contribute most", "[alert_text]") {
+    jsg_alert alert = example();
+    alert.top_count = 4;
+    alert.top[1] = {JSG_CELL_UNEXPECTED, 0, 850'000'000, 200'000'000};
+    alert.top[2] = {occupancy(JSG_REQUEST_MOVING, 0), 1'000'000, 995'000'000, 100'000'000};
+    alert.top[3] = {occupancy(JSG_CLOSING, 6), 1, 1, 1};
+    const std::string line = alert_line(alert);
+    CHECK(contains(line, "; more open than expected; request moving <1s: <1 % of the window, "));
+    CHECK(line.substr(line.size() - 21) == "100 % of the baseline");
+    CHECK_FALSE(contains(line, "closing"));
+}
+
+TEST_CASE("a clear for people says how long and how bad it was", "[alert_text]") {
+    CHECK(alert_line(example_clear()) ==
+          "CLEAR port 8080: occupancy after 43 s (peak 0.980 bits), now 0.021 (threshold 0.12), "
+          "1 request open, 1718 sockets, on average 540 not idle (40 expected)");
+}
+
+TEST_CASE("a divergence too small for three decimals is not shown as zero", "[alert_text]") {
+    jsg_alert alert = example();
+    alert.js_nanobits = 345'678;
+    alert.threshold_nanobits = 100'000;
+    CHECK(contains(alert_line(alert), "occupancy 0.000346 bits from normal (threshold 0.0001)"));
+}
+
+TEST_CASE("the options choose the form of an alert", "[alert_text]") {
+    Options options;
+    CHECK(alert_text(example(), web1, options) == alert_line(example()));
+    options.timestamp = true;
+    CHECK(alert_text(example(), web1, options) ==
+          "2026-01-02T03:04:05.678+00:00 " + alert_line(example()));
+    options.json = true;
+    CHECK(alert_text(example(), web1, options) == alert_json(example(), web1));
+}
+
+TEST_CASE("the first line says what is guarded and how", "[alert_text]") {
+    Options options;
+    options.ports = {80, 443};
+    options.transition_threshold_nanobits = 250'000'000;
+    CHECK(start_line(options, options.ports) ==
+          "guarding ports 80, 443: threshold 0.12 bits for occupancy, 0.25 bits for transitions; "
+          "window 10 s, step 1 s; learning for 60 s");
+    const std::vector<std::uint16_t> one = {80};
+    options.ports = one;
+    CHECK(contains(start_line(options, one), "guarding port 80: "));
+}
+
+TEST_CASE("the first line says which listening ports there are", "[alert_text]") {
+    Options options;
+    CHECK(contains(start_line(options, {}), "guarding every listening port (none now): "));
+    options.excluded_ports = {22, 25};
+    const std::vector<std::uint16_t> now = {80, 443};
+    CHECK(contains(start_line(options, now),
+                   "guarding every listening port but 22, 25 (now 80, 443): "));
+}
+
+TEST_CASE("the first line says who need not learn", "[alert_text]") {
+    Options options;
+    options.ports = {80, 443};
+    CHECK(contains(start_line(options, options.ports, 1),
+                   "; 1 of 2 ports from their baseline, learning for 60 s for the others"));
+    CHECK(contains(start_line(options, options.ports, 2), "; from the baseline"));
+}
+
+TEST_CASE("the summary says that nothing was lost", "[alert_text]") {
+    jsg_stats stats{};
+    stats.windows = 1234;
+    stats.transitions = 1;
+    CHECK(summary_line(stats) == "1234 windows, 1 transition, 0 alerts; nothing lost");
+}
+
+TEST_CASE("the summary names every loss", "[alert_text]") {
+    const std::string line = summary_line(all_losses());
+    for (const char* part :
+         {"11 transitions of unknown states", "12 listening ports not guarded",
+          "13 sockets never looked at", "14 of guarded ports found out",
+          "15 alerts (the ring buffer was full)", "16 window records", "17 steps that came late"}) {
+        CAPTURE(part);
+        CHECK(contains(line, part));
+    }
+    CHECK_FALSE(contains(line, "nothing lost"));
+}
+
+TEST_CASE("the summary leaves out what was not lost", "[alert_text]") {
+    jsg_stats stats{};
+    stats.alerts_lost = 1;
+    CHECK(summary_line(stats) ==
+          "0 windows, 0 transitions, 0 alerts; lost or left out: 1 alert (the ring buffer was "
+          "full)");
+}
+
+TEST_CASE("the summary names transitions that the program was not shown", "[alert_text]") {
+    CHECK(summary_line(jsg_stats{}, 2) ==
+          "0 windows, 0 transitions, 0 alerts; lost or left out: 2 transitions of any port came "
+          "while the program ran, 0 of guarded ports found out");
+    CHECK(contains(summary_line(all_losses(), 1),
+                   "1 transition of any port came while the program ran, 14 of guarded ports found "
+                   "out, 15 alerts"));
+}
+
+TEST_CASE("the learning bar fills from nothing to all", "[alert_text]") {
+    CHECK(learning_bar(0, 60, 28) == "learning [..........] 0/60 s");
+    CHECK(learning_bar(30, 60, 29) == "learning [#####.....] 30/60 s");
+    CHECK(learning_bar(60, 60, 29) == "learning [##########] 60/60 s");
+    CHECK(learning_bar(99, 60, 29) == "learning [##########] 60/60 s");
+    CHECK(learning_bar(0, 0, 27) == "learning [##########] 0/0 s");
+}
+
+TEST_CASE("the learning bar is never wider than it may be", "[alert_text]") {
+    for (std::size_t width = 0; width < 300; width++) {
+        for (const std::uint32_t total : {0U, 1U, 60U, 86'400U, UINT32_MAX}) {
+            CAPTURE(width, total);
+            REQUIRE(learning_bar(total / 2, total, width).size() <= width);
+        }
+    }
+    CHECK(learning_bar(30, 60, 20) == "learning 30/60 s");
+}

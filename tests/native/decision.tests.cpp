@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Expected numbers, verdicts, and when an alert is raised and cleared: edges by name, then
+// properties.
+#include "decision.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <random>
+#include <vector>
+
+#include "../catch_compat.hpp"
+
+namespace {
+
+using Wide = unsigned __int128;
+
+constexpr std::uint32_t u32_most = 0xffffffff;
+
+constexpr std::uint32_t transition_threshold = 120'000'000;
+constexpr std::uint32_t occupancy_threshold = 200'000'000;
+
+jsg_config test_config() {
+    jsg_config config{};
+    config.transition_threshold_nanobits = transition_threshold;
+    config.occupancy_threshold_nanobits = occupancy_threshold;
+    config.min_transitions = 100;
+    config.min_sockets = 20;
+    config.confirm_steps = 3;
+    config.clear_steps = 4;
+    return config;
+}
+
+// One signal followed through steps of a second each.
+struct Followed {
+    jsg_config config = test_config();
+    jsg_alert_track track{};
+    std::uint64_t step = 0;
+
+    std::uint64_t now_ns() const { return step * 1'000'000'000; }
+    std::uint64_t now_unix_ms() const { return 1'700'000'000'000 + step * 1000; }
+    jsg_change next(jsg_verdict verdict, std::uint32_t js_nanobits = 500'000'000) {
+        ++step;
+        return jsg_track(&track, &config, verdict, js_nanobits, now_ns(), now_unix_ms());
+    }
+    // The changes of several steps of one verdict.
+    std::vector<jsg_change> next(int steps, jsg_verdict verdict) {
+        std::vector<jsg_change> changes;
+        for (int i = 0; i < steps; ++i) changes.push_back(next(verdict));
+        return changes;
+    }
+    void raise() {
+        for (std::uint32_t i = 1; i < config.confirm_steps; ++i)
+            REQUIRE(next(JSG_OVER) == JSG_NO_CHANGE);
+        REQUIRE(next(JSG_OVER) == JSG_RAISED);
+    }
+};
+
+std::vector<jsg_change> nothing(int steps) {
+    return std::vector<jsg_change>(static_cast<std::size_t>(steps), JSG_NO_CHANGE);
+}
+
+}  // namespace
+
+TEST_CASE("what does not fit 32 bits is the largest number that does", "[decision]") {
+    CHECK(jsg_saturate_u32(0) == 0);
+    CHECK(jsg_saturate_u32(u32_most) == u32_most);
+    CHECK(jsg_saturate_u32(JSG_U32_MAX + 1) == u32_most);
+    CHECK(jsg_saturate_u32(~0ULL) == u32_most);
+}
+
+TEST_CASE("a rate is in thousandths a second, rounded down", "[decision]") {
+    struct Row {
+        const char* name;
+        std::uint64_t number;
+        std::uint32_t seconds, milli;
+    };
+    const Row row = GENERATE(values<Row>({
+        {"nothing", 0, 1, 0},
+        {"one a second", 1, 1, 1000},
+        {"one in three seconds", 1, 3, 333},
+        {"two in three seconds", 2, 3, 666},
+        {"one in 1,000 s", 1, 1000, 1},
+        {"one in 1,001 s", 1, 1001, 0},
+        {"the largest that fits", 4'294'967, 1, 4'294'967'000},
+        {"the first that does not", 4'294'968, 1, u32_most},
+        {"32 bits of them", u32_most, 1, u32_most},
+        {"32 bits of them over 300 s", u32_most, 300, u32_most},
+        {"32 bits of them over 1,000 s", u32_most, 1000, u32_most},
+        {"a total of 40 bits", 1ULL << JSG_TOTAL_BITS, 1, u32_most},
+    }));
+    CAPTURE(row.name);
+    CHECK(jsg_rate_milli(row.number, row.seconds) == row.milli);
+}
+
+TEST_CASE("the expected number grows with the exchanges and never falls under the baseline's",
+          "[decision]") {
+    struct Row {
+        const char* name;
+        std::uint32_t base, base_rate, rate, expected;
+    };
+    const Row row = GENERATE(values<Row>({
+        {"as in the baseline", 5'000, 10'000, 10'000, 5'000},
+        {"twice the exchanges", 5'000, 10'000, 20'000, 10'000},
+        {"ten times the exchanges", 5'000, 10'000, 100'000, 50'000},
+        {"half as much again", 5'000, 10'000, 15'000, 7'500},
+        {"half the exchanges", 5'000, 10'000, 5'000, 5'000},
+        {"no exchange", 5'000, 10'000, 0, 5'000},
+        {"one thousandth more, which 16 bits of fraction hold", 1'000'000, 10'000, 10'001,
+         1'000'091},  // 1.0001 rounded down to 65542/65536
+        {"nothing open in the baseline", 0, 10'000, 1'000'000, 0},
+        {"no exchange in the baseline, none now", 5'000, 0, 0, 5'000},
+        {"no exchange in the baseline: a second for each", 5'000, 0, 7'000, 12'000},
+        {"no exchange in the baseline, saturated", u32_most, 0, 1, u32_most},
+        {"a baseline with nothing at all: a second for each", 0, 0, 7'000, 7'000},
+        {"saturated by the number", u32_most, 1'000, 2'000, u32_most},
+        {"the largest that fits", u32_most, 1'000, 1'000, u32_most},
+        {"saturated by the ratio", 1'000, 1, u32_most, 65'535'999},
+        {"everything at its largest", u32_most, u32_most, u32_most, u32_most},
+    }));
+    CAPTURE(row.name);
+    CHECK(jsg_expected_milli(row.base, row.base_rate, row.rate) == row.expected);
+}
+
+TEST_CASE("the expected number is n_b max(1, a / a_b) to 16 bits of the ratio", "[decision]") {
+    std::mt19937_64 random(1);
+    for (int i = 0; i < 100'000; ++i) {
+        const auto base = static_cast<std::uint32_t>(random() >> (32 + random() % 32));
+        const auto base_rate = static_cast<std::uint32_t>(random() >> (32 + random() % 32)) | 1;
+        const auto rate = static_cast<std::uint32_t>(random() >> (32 + random() % 32));
+        const auto ratio = std::max(1.0L, static_cast<long double>(rate) / base_rate);
+        const auto exact = base * ratio;
+        const auto found = jsg_expected_milli(base, base_rate, rate);
+        CAPTURE(base, base_rate, rate, exact);
+        REQUIRE(found >= base);
+        REQUIRE(found <= exact);
+        if (found != u32_most && ratio < 65535) REQUIRE(exact - found < base / 65536.0L + 1);
+        REQUIRE(jsg_expected_milli(base, base_rate, rate | 1) >= found);
+    }
+}
+
+TEST_CASE(
+    "beyond twice the expected number the rest is excess, and the baseline's cells share 2e/n",
+    "[decision]") {
+    struct Row {
+        const char* name;
+        std::uint32_t open, expected, excess;
+        std::uint64_t share_q32;
+    };
+    const Row row = GENERATE(values<Row>({
+        {"nothing open, nothing expected", 0, 0, 0, JSG_ONE_Q32},
+        {"nothing open", 0, 5'000, 0, JSG_ONE_Q32},
+        {"as many as expected", 5'000, 5'000, 0, JSG_ONE_Q32},
+        {"exactly twice", 10'000, 5'000, 0, JSG_ONE_Q32},
+        {"a thousandth of a socket over twice", 10'001, 5'000, 1, (10'000 * JSG_ONE_Q32) / 10'001},
+        {"four times", 20'000, 5'000, 10'000, JSG_ONE_Q32 / 2},
+        {"eight times", 40'000, 5'000, 30'000, JSG_ONE_Q32 / 4},
+        {"none expected", 1'000, 0, 1'000, 0},
+        {"the largest number, none expected", u32_most, 0, u32_most, 0},
+        {"the largest number, and half of it expected", u32_most, 1U << 31, 0, JSG_ONE_Q32},
+        {"the largest number, and a little less than half expected", u32_most, (1U << 31) - 1, 1,
+         (0xfffffffeULL << 32) / u32_most},
+        {"the largest of both", u32_most, u32_most, 0, JSG_ONE_Q32},
+    }));
+    CAPTURE(row.name);
+    const jsg_expectation e = jsg_expect(row.open, row.expected);
+    CHECK(e.open == row.open);
+    CHECK(e.expected == row.expected);
+    CHECK(e.excess == row.excess);
+    CHECK(e.share_q32 == row.share_q32);
+}
+
+TEST_CASE("share and excess say the same of a number", "[decision]") {
+    std::mt19937_64 random(2);
+    for (int i = 0; i < 100'000; ++i) {
+        const auto open = static_cast<std::uint32_t>(random() >> (32 + random() % 32));
+        const auto expected = static_cast<std::uint32_t>(random() >> (32 + random() % 32));
+        const jsg_expectation e = jsg_expect(open, expected);
+        CAPTURE(open, expected);
+        REQUIRE(e.share_q32 <= JSG_ONE_Q32);
+        REQUIRE((e.excess == 0) == (e.share_q32 == JSG_ONE_Q32));
+        if (e.excess) {
+            REQUIRE(e.excess + 2 * std::uint64_t{expected} == open);
+            REQUIRE(e.share_q32 ==
+                    static_cast<std::uint64_t>((Wide{open - e.excess} << 32) / open));
+        }
+    }
+}
+
+TEST_CASE("verdicts on transitions at, under and over each bound", "[decision]") {
+    struct Row {
+        const char* name;
+        std::uint32_t transitions, js_nanobits;
+        jsg_verdict verdict;
+    };
+    const Row row = GENERATE(values<Row>({
+        {"an empty window", 0, 0, JSG_NOTHING_SEEN},
+        {"an empty window has no divergence, whatever is said", 0, JSG_NANO, JSG_NOTHING_SEEN},
+        {"one transition", 1, JSG_NANO, JSG_TOO_FEW_TRANSITIONS},
+        {"one too few", 99, JSG_NANO, JSG_TOO_FEW_TRANSITIONS},
+        {"just enough, under the threshold", 100, transition_threshold - 1, JSG_NORMAL},
+        {"just enough, at the threshold", 100, transition_threshold, JSG_NORMAL},
+        {"just enough, over the threshold", 100, transition_threshold + 1, JSG_OVER},
+        {"many, equal", u32_most, 0, JSG_NORMAL},
+        {"many, disjoint", u32_most, JSG_NANO, JSG_OVER},
+    }));
+    CAPTURE(row.name);
+    const jsg_config config = test_config();
+    CHECK(jsg_judge_transitions(&config, row.transitions, row.js_nanobits) == row.verdict);
+}
+
+TEST_CASE("a single transition is judged where the user asks for no more", "[decision]") {
+    jsg_config config = test_config();
+    config.min_transitions = 0;
+    CHECK(jsg_judge_transitions(&config, 0, JSG_NANO) == JSG_NOTHING_SEEN);
+    CHECK(jsg_judge_transitions(&config, 1, JSG_NANO) == JSG_OVER);
+}
+
+TEST_CASE("verdicts on occupancy at, under and over each bound", "[decision]") {
+    struct Row {
+        const char* name;
+        std::uint32_t open_milli, js_nanobits, excess_milli;
+        jsg_verdict verdict;
+    };
+    const Row row = GENERATE(values<Row>({
+        {"nothing open", 0, 0, 0, JSG_NOTHING_SEEN},
+        {"nothing open has no divergence, whatever is said", 0, JSG_NANO, 0, JSG_NOTHING_SEEN},
+        {"a tenth of a socket", 100, JSG_NANO, 100, JSG_TOO_FEW_SOCKETS},
+        {"a thousandth of a socket too few, over", 19'999, JSG_NANO, 19'999, JSG_TOO_FEW_SOCKETS},
+        {"a thousandth of a socket too few, equal", 19'999, 0, 0, JSG_TOO_FEW_SOCKETS},
+        {"just enough open, all of them excess", 20'000, JSG_NANO, 20'000, JSG_OVER},
+        {"just enough open, under the threshold", 20'000, occupancy_threshold - 1, 0, JSG_NORMAL},
+        {"at the threshold, no excess", 90'000, occupancy_threshold, 0, JSG_NORMAL},
+        {"over the threshold, no excess", 90'000, occupancy_threshold + 1, 0, JSG_NO_EXCESS},
+        {"over, excess a thousandth too small", 90'000, occupancy_threshold + 1, 19'999,
+         JSG_NO_EXCESS},
+        {"over, excess just enough", 90'000, occupancy_threshold + 1, 20'000, JSG_OVER},
+        {"at the threshold, excess just enough", 90'000, occupancy_threshold, 20'000,
+         JSG_EXCESS_ONLY},
+        {"under, excess a thousandth too small", 90'000, occupancy_threshold - 1, 19'999,
+         JSG_NORMAL},
+        {"everything at its largest", u32_most, JSG_NANO, u32_most, JSG_OVER},
+    }));
+    CAPTURE(row.name);
+    const jsg_config config = test_config();
+    CHECK(jsg_judge_occupancy(&config, row.open_milli, row.js_nanobits, row.excess_milli) ==
+          row.verdict);
+}
+
+TEST_CASE("each signal has its own threshold", "[decision]") {
+    const jsg_config config = test_config();
+    const std::uint32_t between = (transition_threshold + occupancy_threshold) / 2;
+    CHECK(jsg_judge_transitions(&config, 1000, between) == JSG_OVER);
+    CHECK(jsg_judge_occupancy(&config, 90'000, between, 50'000) == JSG_EXCESS_ONLY);
+}
+
+TEST_CASE("evidence of more sockets than 32 bits of thousandths hold is never reached",
+          "[decision]") {
+    jsg_config config = test_config();
+    config.min_sockets = u32_most;
+    CHECK(jsg_judge_occupancy(&config, u32_most, JSG_NANO, u32_most) == JSG_TOO_FEW_SOCKETS);
+}
+
+TEST_CASE("what counts towards clear is no verdict, or divergence and excess both under",
+          "[decision]") {
+    CHECK(jsg_counts_towards_clear(JSG_NOTHING_SEEN));
+    CHECK(jsg_counts_towards_clear(JSG_NOT_JUDGED));
+    CHECK(jsg_counts_towards_clear(JSG_TOO_FEW_TRANSITIONS));
+    CHECK(jsg_counts_towards_clear(JSG_TOO_FEW_SOCKETS));
+    CHECK(jsg_counts_towards_clear(JSG_NORMAL));
+    CHECK_FALSE(jsg_counts_towards_clear(JSG_EXCESS_ONLY));
+    CHECK_FALSE(jsg_counts_towards_clear(JSG_NO_EXCESS));
+    CHECK_FALSE(jsg_counts_towards_clear(JSG_OVER));
+}
+
+TEST_CASE("so many consecutive steps over the threshold raise, not one fewer", "[decision]") {
+    Followed f;
+    CHECK(f.track.state == JSG_QUIET);
+    CHECK(f.next(JSG_OVER) == JSG_NO_CHANGE);
+    CHECK(f.track.state == JSG_CONFIRMING);
+    CHECK(f.track.over_steps == 1);
+    CHECK(f.next(JSG_OVER) == JSG_NO_CHANGE);
+    CHECK(f.track.state == JSG_CONFIRMING);
+    CHECK(f.next(JSG_OVER) == JSG_RAISED);
+    CHECK(f.track.state == JSG_ALERT);
+    CHECK(f.track.raised_ns == f.now_ns());
+    CHECK(f.next(20, JSG_OVER) == nothing(20));
+    CHECK(f.track.state == JSG_ALERT);
+}
+
+TEST_CASE("any other verdict begins the count of steps over the threshold anew", "[decision]") {
+    const jsg_verdict verdict = GENERATE(
+        values<jsg_verdict>({JSG_NOTHING_SEEN, JSG_NOT_JUDGED, JSG_TOO_FEW_TRANSITIONS,
+                             JSG_TOO_FEW_SOCKETS, JSG_NORMAL, JSG_EXCESS_ONLY, JSG_NO_EXCESS}));
+    CAPTURE(verdict);
+    Followed f;
+    CHECK(f.next(2, JSG_OVER) == nothing(2));
+    CHECK(f.next(verdict) == JSG_NO_CHANGE);
+    CHECK(f.track.state == JSG_QUIET);
+    CHECK(f.track.over_steps == 0);
+    CHECK(f.next(2, JSG_OVER) == nothing(2));
+    CHECK(f.next(JSG_OVER) == JSG_RAISED);
+}
+
+TEST_CASE("with a confirmation of one step the first one over the threshold raises", "[decision]") {
+    Followed f;
+    f.config.confirm_steps = 1;
+    CHECK(f.next(JSG_NO_EXCESS) == JSG_NO_CHANGE);
+    CHECK(f.next(JSG_OVER) == JSG_RAISED);
+    CHECK(f.track.since_unix_ms == f.now_unix_ms());
+}
+
+TEST_CASE("so many consecutive steps that count towards it clear, not one fewer", "[decision]") {
+    const jsg_verdict verdict =
+        GENERATE(values<jsg_verdict>({JSG_NOTHING_SEEN, JSG_NOT_JUDGED, JSG_TOO_FEW_TRANSITIONS,
+                                      JSG_TOO_FEW_SOCKETS, JSG_NORMAL}));
+    CAPTURE(verdict);
+    Followed f;
+    f.raise();
+    CHECK(f.next(3, verdict) == nothing(3));
+    CHECK(f.track.state == JSG_ALERT);
+    CHECK(f.track.clear_steps == 3);
+    CHECK(f.next(verdict) == JSG_CLEARED);
+    CHECK(f.track.state == JSG_QUIET);
+    CHECK(f.next(20, verdict) == nothing(20));
+}
+
+TEST_CASE("steps of different verdicts clear together", "[decision]") {
+    Followed f;
+    f.raise();
+    CHECK(f.next(JSG_NORMAL) == JSG_NO_CHANGE);
+    CHECK(f.next(JSG_NOTHING_SEEN) == JSG_NO_CHANGE);
+    CHECK(f.next(JSG_TOO_FEW_TRANSITIONS) == JSG_NO_CHANGE);
+    CHECK(f.next(JSG_NORMAL) == JSG_CLEARED);
+}
+
+TEST_CASE("divergence alone, excess alone and both begin the count towards clear anew",
+          "[decision]") {
+    const jsg_verdict verdict =
+        GENERATE(values<jsg_verdict>({JSG_NO_EXCESS, JSG_EXCESS_ONLY, JSG_OVER}));
+    CAPTURE(verdict);
+    Followed f;
+    f.raise();
+    CHECK(f.next(3, JSG_NORMAL) == nothing(3));
+    CHECK(f.next(verdict) == JSG_NO_CHANGE);
+    CHECK(f.track.clear_steps == 0);
+    CHECK(f.next(3, JSG_NORMAL) == nothing(3));
+    CHECK(f.next(JSG_NORMAL) == JSG_CLEARED);
+}
+
+TEST_CASE("divergence alone and excess alone neither raise nor clear, however long", "[decision]") {
+    const jsg_verdict verdict = GENERATE(values<jsg_verdict>({JSG_NO_EXCESS, JSG_EXCESS_ONLY}));
+    CAPTURE(verdict);
+    Followed f;
+    CHECK(f.next(50, verdict) == nothing(50));
+    CHECK(f.track.state == JSG_QUIET);
+    f.raise();
+    CHECK(f.next(50, verdict) == nothing(50));
+    CHECK(f.track.state == JSG_ALERT);
+}
+
+TEST_CASE("the peak is the largest divergence of a step over the threshold since the raise",
+          "[decision]") {
+    Followed f;
+    CHECK(f.next(JSG_OVER, 900'000'000) == JSG_NO_CHANGE);
+    CHECK(f.next(JSG_OVER, 800'000'000) == JSG_NO_CHANGE);
+    CHECK(f.next(JSG_OVER, 300'000'000) == JSG_RAISED);
+    CHECK(f.track.peak_nanobits == 300'000'000);
+    f.next(JSG_OVER, 250'000'000);
+    CHECK(f.track.peak_nanobits == 300'000'000);
+    f.next(JSG_OVER, 400'000'000);
+    CHECK(f.track.peak_nanobits == 400'000'000);
+    f.next(JSG_NO_EXCESS, JSG_NANO);
+    f.next(JSG_NORMAL, JSG_NANO);
+    CHECK(f.track.peak_nanobits == 400'000'000);
+    f.next(2, JSG_NORMAL);
+    CHECK(f.next(JSG_NORMAL, 100'000'000) == JSG_CLEARED);
+    CHECK(f.track.peak_nanobits == 400'000'000);  // the clear bears it
+}
+
+TEST_CASE("since is the first step of the run that raised", "[decision]") {
+    Followed f;
+    f.next(2, JSG_OVER);
+    f.next(JSG_NORMAL);
+    f.next(JSG_OVER);
+    const auto since = f.now_unix_ms();
+    f.next(JSG_OVER);
+    CHECK(f.next(JSG_OVER) == JSG_RAISED);
+    CHECK(f.track.since_unix_ms == since);
+    f.next(JSG_NORMAL);
+    f.next(5, JSG_OVER);  // a new run under the same alert is no new alert
+    CHECK(f.track.since_unix_ms == since);
+    f.next(3, JSG_NORMAL);
+    CHECK(f.next(JSG_NORMAL) == JSG_CLEARED);
+    CHECK(f.track.since_unix_ms == since);
+}
+
+TEST_CASE("a second attack after the clear is a second alert with figures of its own",
+          "[decision]") {
+    Followed f;
+    f.raise();
+    f.next(JSG_OVER, JSG_NANO);
+    f.next(3, JSG_NORMAL);
+    REQUIRE(f.next(JSG_NORMAL) == JSG_CLEARED);
+    CHECK(f.next(JSG_OVER, 210'000'000) == JSG_NO_CHANGE);
+    const auto since = f.now_unix_ms();
+    CHECK(f.next(JSG_OVER, 220'000'000) == JSG_NO_CHANGE);
+    CHECK(f.next(JSG_OVER, 230'000'000) == JSG_RAISED);
+    CHECK(f.track.since_unix_ms == since);
+    CHECK(f.track.raised_ns == f.now_ns());
+    CHECK(f.track.peak_nanobits == 230'000'000);
+    CHECK(f.next(3, JSG_NORMAL) == nothing(3));
+    CHECK(f.next(JSG_NORMAL) == JSG_CLEARED);
+}
+
+TEST_CASE("of any steps, raises and clears alternate and each has its run before it",
+          "[decision]") {
+    std::mt19937_64 random(3);
+    Followed f;
+    f.config.confirm_steps = 2;
+    f.config.clear_steps = 2;
+    bool up = false;
+    std::vector<jsg_verdict> past(2, JSG_NORMAL);
+    int raises = 0;
+    for (int i = 0; i < 20'000; ++i) {
+        const auto verdict = static_cast<jsg_verdict>(random() % (JSG_OVER + 1));
+        past = {past[1], verdict};
+        const bool over = past[0] == JSG_OVER && past[1] == JSG_OVER;
+        const bool under = jsg_counts_towards_clear(past[0]) && jsg_counts_towards_clear(past[1]);
+        const jsg_change change = f.next(verdict);
+        REQUIRE((change == JSG_RAISED) == (!up && over));
+        REQUIRE((change == JSG_CLEARED) == (up && under));
+        if (change != JSG_NO_CHANGE) up = !up;
+        REQUIRE((f.track.state == JSG_ALERT) == up);
+        raises += change == JSG_RAISED;
+    }
+    CHECK(raises > 100);
+}

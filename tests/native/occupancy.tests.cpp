@@ -1,0 +1,457 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Phase, split and age of a connection from look to look: edges by name, then properties.
+#include "occupancy.h"
+
+#include <cstdint>
+#include <random>
+#include <string>
+
+#include "../catch_compat.hpp"
+
+namespace {
+
+constexpr std::uint32_t min_rate = 512;
+constexpr std::uint32_t u32_most = 0xffffffff;
+constexpr std::uint32_t born = 5'000'000;  // ms
+
+// A connection as the kernel keeps it, and the record of the looks at it.
+struct Connection {
+    jsg_tcp tcp{};
+    jsg_look look{};
+    std::uint32_t now = born;
+
+    explicit Connection(std::uint32_t born_ms = born) : now(born_ms) {
+        tcp.state = JSG_TCP_ESTABLISHED;
+        tcp.port = 80;
+        tcp.write_seq = tcp.snd_una = 0xfffffff0;  // sequence numbers wrap, too
+        jsg_look_begin(&look, &tcp, 0x1000, born_ms, 0);
+    }
+    void was_there_before() { jsg_look_begin(&look, &tcp, 0x1000, now, 1); }
+    void receive(std::uint64_t bytes) {
+        tcp.bytes_received += bytes;
+        tcp.lrcvtime = now / 4;
+    }
+    void send(std::uint32_t bytes) {
+        tcp.bytes_sent += bytes;
+        tcp.write_seq += bytes;
+        tcp.lsndtime = now / 4;
+    }
+    void acknowledge(std::uint32_t bytes) {
+        tcp.bytes_acked += bytes;
+        tcp.snd_una += bytes;
+    }
+    void answer(std::uint32_t bytes = 100) {
+        send(bytes);
+        acknowledge(bytes);
+    }
+    jsg_sight after(std::uint32_t ms) {
+        now += ms;
+        return jsg_look_at(&look, &tcp, now, min_rate);
+    }
+};
+
+std::uint32_t cell(std::uint32_t phase, std::uint32_t age) { return phase * JSG_AGES + age; }
+
+}  // namespace
+
+TEST_CASE("an age is in the bucket of its power of two seconds", "[occupancy]") {
+    struct Row {
+        std::uint32_t age_ms, bucket;
+    };
+    const Row row = GENERATE(values<Row>({{0, 0},
+                                          {1, 0},
+                                          {999, 0},
+                                          {1000, 1},
+                                          {1999, 1},
+                                          {2000, 2},
+                                          {3999, 2},
+                                          {4000, 3},
+                                          {7999, 3},
+                                          {8000, 4},
+                                          {15'999, 4},
+                                          {16'000, 5},
+                                          {31'999, 5},
+                                          {32'000, 6},
+                                          {63'999, 6},
+                                          {64'000, 6},
+                                          {JSG_LONGEST_AGE_MS, 6},
+                                          {u32_most, 6}}));
+    CAPTURE(row.age_ms);
+    CHECK(jsg_age_bucket(row.age_ms) == row.bucket);
+}
+
+TEST_CASE("an older connection is never in a younger bucket, and an unknown age is in the last",
+          "[occupancy]") {
+    for (std::uint32_t ms = 1; ms < 70'000; ++ms)
+        REQUIRE(jsg_age_bucket(ms) >= jsg_age_bucket(ms - 1));
+    CHECK(jsg_age_bucket(JSG_UNKNOWN_AGE_MS) == JSG_AGES - 1);
+    CHECK(jsg_age_bucket(JSG_UNKNOWN_AGE_MS - 1) == JSG_AGES - 2);
+}
+
+TEST_CASE("what is outstanding is undelivered, but for the FIN in the states that have sent one",
+          "[occupancy]") {
+    struct Row {
+        const char* name;
+        std::uint32_t state;
+        bool counts_fin;
+    };
+    const Row row = GENERATE(values<Row>({
+        {"ESTABLISHED", JSG_TCP_ESTABLISHED, false},
+        {"CLOSE_WAIT", JSG_TCP_CLOSE_WAIT, false},
+        {"FIN_WAIT2", JSG_TCP_FIN_WAIT2, false},
+        {"FIN_WAIT1", JSG_TCP_FIN_WAIT1, true},
+        {"CLOSING", JSG_TCP_CLOSING, true},
+        {"LAST_ACK", JSG_TCP_LAST_ACK, true},
+    }));
+    CAPTURE(row.name);
+    jsg_tcp tcp{};
+    tcp.state = row.state;
+    for (const std::uint32_t una : {0U, 1000U, u32_most - 1, u32_most}) {
+        CAPTURE(una);
+        tcp.snd_una = una;
+        tcp.write_seq = una;
+        CHECK_FALSE(jsg_undelivered(&tcp));
+        tcp.write_seq = una + 1;
+        CHECK(jsg_undelivered(&tcp) == !row.counts_fin);
+        tcp.write_seq = una + 2;
+        CHECK(jsg_undelivered(&tcp));
+        tcp.write_seq = una + 1'000'000;
+        CHECK(jsg_undelivered(&tcp));
+    }
+}
+
+TEST_CASE("a phase is the first row of the design's table that fits", "[occupancy]") {
+    enum : std::uint32_t { none = 0, one = 1, two = 2 };  // outstanding
+    constexpr bool never = false, sent = true;
+    constexpr bool no_more = false, more = true;
+    struct Row {
+        const char* name;
+        std::uint32_t state, outstanding;
+        bool sent, received_more;
+        std::int32_t client_later;  // jiffies by which its last data is newer than ours
+        std::uint32_t phase;
+    };
+    const Row row = GENERATE_COPY(values<Row>({
+        // response before all others
+        {"an answer under way", JSG_TCP_ESTABLISHED, one, sent, no_more, -1, JSG_RESPONSE_STALLED},
+        {"an answer under way, and more was received", JSG_TCP_ESTABLISHED, one, sent, more, 1,
+         JSG_RESPONSE_STALLED},
+        {"the first byte ever under way", JSG_TCP_ESTABLISHED, one, never, no_more, 1,
+         JSG_RESPONSE_STALLED},
+        {"an answer under way to a client that has closed", JSG_TCP_CLOSE_WAIT, one, sent, no_more,
+         1, JSG_RESPONSE_STALLED},
+        {"a FIN behind an answer under way", JSG_TCP_FIN_WAIT1, two, sent, no_more, 1,
+         JSG_RESPONSE_STALLED},
+        {"the same, both closing at once", JSG_TCP_CLOSING, two, sent, no_more, 1,
+         JSG_RESPONSE_STALLED},
+        {"the same, the client first", JSG_TCP_LAST_ACK, two, sent, no_more, 1,
+         JSG_RESPONSE_STALLED},
+        // request before waiting
+        {"nothing was ever sent or received", JSG_TCP_ESTABLISHED, none, never, no_more, 0,
+         JSG_REQUEST_STALLED},
+        {"a request before any answer", JSG_TCP_ESTABLISHED, none, never, more, 1,
+         JSG_REQUEST_STALLED},
+        {"more was received since the answer", JSG_TCP_ESTABLISHED, none, sent, more, 1,
+         JSG_REQUEST_STALLED},
+        {"more was received, in the same jiffy", JSG_TCP_ESTABLISHED, none, sent, more, 0,
+         JSG_REQUEST_STALLED},
+        // closing and unnoticed have states of their own
+        {"only the FIN is under way", JSG_TCP_FIN_WAIT1, one, sent, no_more, -1, JSG_CLOSING},
+        {"nothing is under way in FIN_WAIT1", JSG_TCP_FIN_WAIT1, none, sent, more, 1, JSG_CLOSING},
+        {"only the FIN is under way in CLOSING", JSG_TCP_CLOSING, one, sent, more, 1, JSG_CLOSING},
+        {"only the FIN is under way in LAST_ACK", JSG_TCP_LAST_ACK, one, never, more, 1,
+         JSG_CLOSING},
+        {"the FIN has arrived", JSG_TCP_FIN_WAIT2, none, sent, no_more, -1, JSG_CLOSING},
+        {"the FIN has arrived, nothing was ever sent", JSG_TCP_FIN_WAIT2, none, never, more, 1,
+         JSG_CLOSING},
+        {"the client has gone", JSG_TCP_CLOSE_WAIT, none, sent, no_more, -1, JSG_UNNOTICED},
+        {"the client has gone before any answer", JSG_TCP_CLOSE_WAIT, none, never, more, 1,
+         JSG_UNNOTICED},
+        // waiting before idle
+        {"the client's last data is newer", JSG_TCP_ESTABLISHED, none, sent, no_more, 1,
+         JSG_WAITING},
+        {"much newer", JSG_TCP_ESTABLISHED, none, sent, no_more, 1'000'000'000, JSG_WAITING},
+        {"both in the same jiffy", JSG_TCP_ESTABLISHED, none, sent, no_more, 0, JSG_IDLE},
+        {"our last data is newer", JSG_TCP_ESTABLISHED, none, sent, no_more, -1, JSG_IDLE},
+        // no connection is served
+        {"SYN_RECV", JSG_TCP_SYN_RECV, none, never, no_more, 0, JSG_NO_PHASE},
+        {"CLOSE", JSG_TCP_CLOSE, one, sent, more, 1, JSG_NO_PHASE},
+        {"LISTEN", JSG_TCP_LISTEN, none, never, no_more, 0, JSG_NO_PHASE},
+        {"SYN_SENT", JSG_TCP_SYN_SENT, one, never, no_more, 0, JSG_NO_PHASE},
+        {"TIME_WAIT", JSG_TCP_TIME_WAIT, none, sent, more, 0, JSG_NO_PHASE},
+        {"a state of later kernels", JSG_STATES, one, sent, more, 1, JSG_NO_PHASE},
+    }));
+    CAPTURE(row.name);
+    for (const std::uint32_t jiffies : {1000U, u32_most, 0x80000000U}) {  // they wrap
+        jsg_tcp tcp{};
+        tcp.state = row.state;
+        tcp.snd_una = 77;
+        tcp.write_seq = 77 + row.outstanding;
+        tcp.bytes_sent = row.sent ? 300 : 0;
+        tcp.bytes_received = row.received_more ? 501 : 500;
+        tcp.lsndtime = jiffies;
+        tcp.lrcvtime = jiffies + static_cast<std::uint32_t>(row.client_later);
+        CHECK(jsg_phase_of(&tcp, 500) == row.phase);
+    }
+}
+
+TEST_CASE("bytes move a connection at the least rate and not at a byte under it", "[occupancy]") {
+    struct Row {
+        const char* name;
+        std::uint32_t bytes, elapsed_ms, rate;
+        bool moved;
+    };
+    const Row row = GENERATE(values<Row>({
+        {"exactly the rate over a second", 512, 1000, 512, true},
+        {"a byte under", 511, 1000, 512, false},
+        {"nothing", 0, 1000, 512, false},
+        {"exactly the rate over two seconds", 1024, 2000, 512, true},
+        {"a byte under over two seconds", 1023, 2000, 512, false},
+        {"a millisecond more than the bytes last", 512, 1001, 512, false},
+        {"under a second counts as one", 512, 999, 512, true},
+        {"a byte under in half a second", 511, 500, 512, false},
+        {"half the bytes in half a second are too few", 256, 500, 512, false},
+        {"at once", 512, 0, 512, true},
+        {"at once, a byte under", 511, 0, 512, false},
+        {"no rate asked for: everything moves", 0, 1000, 0, true},
+        {"one byte a second asked for", 1, 1000, 1, true},
+        {"one byte a second asked for, none came", 0, 1000, 1, false},
+        {"everything at its largest", u32_most, u32_most, u32_most, false},
+        {"the largest bytes and rate over a second", u32_most, 1000, u32_most, true},
+        {"the largest number of bytes over the longest time", u32_most, u32_most, 1000, true},
+        {"the same, a rate over", u32_most, u32_most, 1001, false},
+    }));
+    CAPTURE(row.name);
+    CHECK(static_cast<bool>(jsg_moved(row.bytes, row.elapsed_ms, row.rate)) == row.moved);
+}
+
+TEST_CASE("the first look dates the phase from the birth", "[occupancy]") {
+    Connection c;
+    const jsg_sight sight = c.after(3500);
+    CHECK(sight.phase == JSG_REQUEST_STALLED);
+    CHECK(sight.cell == cell(JSG_REQUEST_STALLED, jsg_age_bucket(3500)));
+    CHECK_FALSE(sight.answered);
+}
+
+TEST_CASE("the first look counts the bytes since the birth, over at least a second",
+          "[occupancy]") {
+    const auto [bytes, elapsed_ms, phase] = GENERATE(
+        table<std::uint32_t, std::uint32_t, std::uint32_t>({{512, 100, JSG_REQUEST_MOVING},
+                                                            {511, 100, JSG_REQUEST_STALLED},
+                                                            {1024, 2000, JSG_REQUEST_MOVING},
+                                                            {1023, 2000, JSG_REQUEST_STALLED}}));
+    CAPTURE(bytes, elapsed_ms);
+    Connection c;
+    c.receive(bytes);
+    CHECK(c.after(elapsed_ms).phase == phase);
+}
+
+TEST_CASE("a phase that changes begins its age at the look that sees it", "[occupancy]") {
+    Connection c;
+    CHECK(c.after(900).cell == cell(JSG_REQUEST_STALLED, 0));
+    CHECK(c.after(1000).cell == cell(JSG_REQUEST_STALLED, 1));
+    c.send(5000);
+    CHECK(c.after(1000).cell == cell(JSG_RESPONSE_STALLED, 0));
+    CHECK(c.after(999).cell == cell(JSG_RESPONSE_STALLED, 0));
+    CHECK(c.after(1).cell == cell(JSG_RESPONSE_STALLED, 1));
+    c.acknowledge(5000);
+    CHECK(c.after(1000).phase == JSG_IDLE);
+    c.receive(10);
+    CHECK(c.after(60'000).cell == cell(JSG_REQUEST_STALLED, 0));
+    c.tcp.state = JSG_TCP_CLOSE_WAIT;
+    CHECK(c.after(1000).cell == cell(JSG_UNNOTICED, 0));
+    c.tcp.state = JSG_TCP_LAST_ACK;
+    ++c.tcp.write_seq;
+    CHECK(c.after(1000).cell == cell(JSG_CLOSING, 0));
+    CHECK(c.after(40'000).cell == cell(JSG_CLOSING, 6));
+}
+
+TEST_CASE("moving and stalled are one phase to the age", "[occupancy]") {
+    Connection c;
+    CHECK(c.after(1000).cell == cell(JSG_REQUEST_STALLED, 1));
+    c.receive(512);
+    CHECK(c.after(1000).cell == cell(JSG_REQUEST_MOVING, 2));
+    c.receive(511);
+    CHECK(c.after(2000).cell == cell(JSG_REQUEST_STALLED, 3));
+    c.send(100'000);
+    CHECK(c.after(1000).cell == cell(JSG_RESPONSE_STALLED, 0));
+    c.acknowledge(1024);
+    CHECK(c.after(2000).cell == cell(JSG_RESPONSE_MOVING, 2));
+    c.receive(100'000);  // a response moves by what is acknowledged alone
+    CHECK(c.after(2000).cell == cell(JSG_RESPONSE_STALLED, 3));
+}
+
+TEST_CASE("an answer is seen once, and sets what the next request is measured from",
+          "[occupancy]") {
+    Connection c;
+    c.receive(100);
+    c.answer();
+    jsg_sight sight = c.after(1000);
+    CHECK(sight.answered);
+    CHECK(sight.phase == JSG_IDLE);
+    sight = c.after(1000);
+    CHECK_FALSE(sight.answered);
+    CHECK(sight.phase == JSG_IDLE);
+    c.receive(1);
+    CHECK(c.after(1000).phase == JSG_REQUEST_STALLED);
+    c.answer();
+    sight = c.after(1000);
+    CHECK(sight.answered);
+    CHECK(sight.phase == JSG_IDLE);
+}
+
+TEST_CASE("what came between the answer and the look that sees it is waiting, not request",
+          "[occupancy]") {
+    Connection c;
+    c.answer();
+    c.now += 20;
+    c.receive(64);
+    CHECK(c.after(500).phase == JSG_WAITING);
+    CHECK(c.after(1000).cell == cell(JSG_WAITING, 1));
+    c.receive(1);
+    CHECK(c.after(1000).cell == cell(JSG_REQUEST_STALLED, 0));
+}
+
+TEST_CASE("idle and what is not served are in no cell", "[occupancy]") {
+    Connection c;
+    c.answer();
+    const jsg_sight idle = c.after(100);
+    CHECK(idle.phase == JSG_IDLE);
+    CHECK(idle.cell == JSG_NO_CELL);
+    c.tcp.state = JSG_TCP_CLOSE;
+    const jsg_sight closed = c.after(100);
+    CHECK(closed.phase == JSG_NO_PHASE);
+    CHECK(closed.cell == JSG_NO_CELL);
+}
+
+TEST_CASE("byte counters may pass 2^32", "[occupancy]") {
+    Connection c;
+    c.tcp.bytes_received = 0xffffff00;
+    c.tcp.bytes_sent = c.tcp.bytes_acked = 0xffffff00;
+    CHECK(c.after(1000).phase == JSG_IDLE);
+    c.receive(512);
+    CHECK(c.after(1000).phase == JSG_REQUEST_MOVING);
+    c.receive(511);
+    CHECK(c.after(1000).phase == JSG_REQUEST_STALLED);
+    c.send(100'000);
+    CHECK(c.after(1000).answered);
+    c.acknowledge(512);
+    CHECK(c.after(1000).phase == JSG_RESPONSE_MOVING);
+    c.acknowledge(511);
+    CHECK(c.after(1000).phase == JSG_RESPONSE_STALLED);
+}
+
+TEST_CASE("a count of bytes sent that stands at a multiple of 2^32 is not nothing", "[occupancy]") {
+    Connection c;
+    c.tcp.bytes_sent = 1ULL << 32;
+    c.was_there_before();
+    CHECK(c.after(1000).phase == JSG_IDLE);
+}
+
+TEST_CASE("the clock in ms may pass 2^32", "[occupancy]") {
+    Connection c(u32_most - 1499);
+    c.receive(512);
+    CHECK(c.after(1000).cell == cell(JSG_REQUEST_MOVING, 1));
+    c.receive(512);
+    CHECK(c.after(1000).cell == cell(JSG_REQUEST_MOVING, 2));  // past the wrap
+    CHECK(c.now == 500);
+    CHECK(c.after(1000).cell == cell(JSG_REQUEST_STALLED, 2));
+    CHECK(c.after(29'000).cell == cell(JSG_REQUEST_STALLED, 6));
+}
+
+TEST_CASE("an age that outlasts the clock stays in the last bucket", "[occupancy]") {
+    Connection c;
+    constexpr std::uint32_t part = 1U << 29;  // an eighth of what the clock holds
+    for (int i = 0; i < 20; ++i) REQUIRE(c.after(part).cell == cell(JSG_REQUEST_STALLED, 6));
+    c.send(1);
+    CHECK(c.after(1000).cell == cell(JSG_RESPONSE_STALLED, 0));
+}
+
+TEST_CASE("a socket of unknown age enters the cells after 32 s", "[occupancy]") {
+    Connection c;
+    c.was_there_before();
+    CHECK(c.after(1000).phase == JSG_REQUEST_STALLED);
+    CHECK(c.after(0).cell == JSG_NO_CELL);
+    CHECK(c.after(30'999).cell == JSG_NO_CELL);
+    CHECK(c.after(1).cell == cell(JSG_REQUEST_STALLED, 6));
+}
+
+TEST_CASE("a socket of unknown age enters the cells when its phase changes", "[occupancy]") {
+    Connection c;
+    c.was_there_before();
+    CHECK(c.after(5000).cell == JSG_NO_CELL);
+    c.send(5000);
+    CHECK(c.after(1000).cell == cell(JSG_RESPONSE_STALLED, 0));
+    CHECK(c.after(3000).cell == cell(JSG_RESPONSE_STALLED, 2));
+}
+
+TEST_CASE("the split of a socket of unknown age is no change of phase", "[occupancy]") {
+    Connection c;
+    c.was_there_before();
+    CHECK(c.after(1000).cell == JSG_NO_CELL);
+    c.receive(5000);
+    const jsg_sight sight = c.after(1000);
+    CHECK(sight.phase == JSG_REQUEST_MOVING);
+    CHECK(sight.cell == JSG_NO_CELL);
+}
+
+TEST_CASE("what a socket sent and received before the detector is no news", "[occupancy]") {
+    Connection c;
+    c.receive(100'000);
+    c.answer(100'000);
+    c.was_there_before();
+    const jsg_sight idle = c.after(1000);
+    CHECK_FALSE(idle.answered);
+    CHECK(idle.phase == JSG_IDLE);
+
+    Connection half;
+    half.send(100'000);
+    half.acknowledge(50'000);
+    half.was_there_before();
+    CHECK(half.after(1000).phase == JSG_RESPONSE_STALLED);
+}
+
+TEST_CASE("a record that begins anew keeps nothing of the socket before", "[occupancy]") {
+    Connection c;
+    c.was_there_before();
+    c.receive(1000);
+    c.answer();
+    c.after(50'000);
+    const jsg_tcp fresh = Connection().tcp;
+    jsg_look_begin(&c.look, &fresh, 0x2000, c.now, 0);
+    Connection untouched(c.now);
+    CHECK(c.look.sk == 0x2000);
+    CHECK(c.look.born_ms == c.now);
+    c.tcp = fresh;
+    const jsg_sight again = c.after(2500), first = untouched.after(2500);
+    CHECK(again.phase == first.phase);
+    CHECK(again.cell == first.cell);
+    CHECK(again.answered == first.answered);
+}
+
+TEST_CASE("any look finds a phase that exists and the one cell that belongs to it", "[occupancy]") {
+    std::mt19937_64 random(4);
+    Connection c;
+    for (int i = 0; i < 200'000; ++i) {
+        if (random() % 100 == 0) {
+            c = Connection(static_cast<std::uint32_t>(random()));
+            if (random() % 2) c.was_there_before();
+        }
+        if (random() % 4 == 0) c.tcp.state = static_cast<std::uint32_t>(random() % JSG_STATES);
+        if (random() % 3 == 0) c.receive(random() % 2000);
+        if (random() % 3 == 0) c.send(static_cast<std::uint32_t>(random() % 2000));
+        if (random() % 3 == 0) c.acknowledge(c.tcp.write_seq - c.tcp.snd_una);
+        const std::uint32_t before = c.look.phase;
+        const jsg_sight sight = c.after(static_cast<std::uint32_t>(random() % 5000));
+        CAPTURE(i, sight.phase, sight.cell);
+        REQUIRE(sight.phase < JSG_PHASES);
+        if (sight.cell != JSG_NO_CELL) {
+            REQUIRE(sight.cell < JSG_PHASE_CELLS);
+            REQUIRE(sight.cell / JSG_AGES == sight.phase);
+            REQUIRE((!c.look.age_unknown || sight.cell % JSG_AGES == JSG_AGES - 1));
+        } else {
+            REQUIRE((sight.phase >= JSG_CELL_PHASES || c.look.age_unknown));
+        }
+        if (before != JSG_PHASES && before != c.look.phase) REQUIRE(c.now == c.look.since_ms);
+    }
+}

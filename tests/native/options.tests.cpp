@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Tests of the command line of jsguard-load: defaults, edges and each refusal.
+#include "options.hpp"
+
+#include <fmt/format.h>
+
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+#include "../catch_compat.hpp"
+#include "error.hpp"
+
+using namespace jsguard;
+
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+std::variant<Options, Answer> parse(const Arguments& arguments) {
+    std::vector<const char*> argv = {"jsguard-load"};
+    for (const std::string& argument : arguments) argv.push_back(argument.c_str());
+    return parse_options(static_cast<int>(argv.size()), argv.data());
+}
+
+Options accepted(const Arguments& arguments) { return std::get<Options>(parse(arguments)); }
+
+// What the refusal says; "" if there was none, or none of usage.
+std::string refusal(const Arguments& arguments) {
+    try {
+        parse(arguments);
+    } catch (const Error& error) {
+        return error.code() == ExitCode::usage ? error.what() : "";
+    }
+    return "";
+}
+
+bool one_clear_line(const std::string& message, const std::string& names) {
+    return message.find(names) != std::string::npos && message.find('\n') == std::string::npos;
+}
+
+std::string port_list(int count) {
+    std::string list = "1";
+    for (int port = 2; port <= count; port++) list += fmt::format(",{}", port);
+    return list;
+}
+
+using Ports = std::vector<std::uint16_t>;
+
+}  // namespace
+
+TEST_CASE("without options the documented defaults hold", "[options]") {
+    const Options o = accepted({});
+    CHECK(o.transition_threshold_nanobits == 120'000'000);
+    CHECK(o.occupancy_threshold_nanobits == 120'000'000);
+    CHECK(o.ports.empty());
+    CHECK(o.excluded_ports.empty());
+    CHECK(o.window_s == 10);
+    CHECK(o.step_s == 1);
+    CHECK(o.learn_s == 60);
+    CHECK(o.min_sockets == 20);
+    CHECK(o.min_transitions == 100);
+    CHECK(o.min_rate == 512);
+    CHECK(o.confirm_windows == 3);
+    CHECK(o.clear_windows == 10);
+    CHECK_FALSE(o.baseline_file.has_value());
+    CHECK_FALSE(o.save_baseline_file.has_value());
+    CHECK_FALSE(o.duration_s.has_value());
+    CHECK_FALSE(o.exit_on_alert.has_value());
+    CHECK(o.pin_dir == "/sys/fs/bpf/jsguard");
+    CHECK_FALSE((o.json || o.timestamp || o.verbose));
+}
+
+TEST_CASE("every option reaches its field", "[options]") {
+    const Options o = accepted({"--threshold",
+                                "0.25",
+                                "--min-sockets",
+                                "21",
+                                "--min-transitions",
+                                "101",
+                                "--min-rate",
+                                "513",
+                                "--confirm",
+                                "4",
+                                "--clear",
+                                "11",
+                                "-L",
+                                "80",
+                                "--exclude-port",
+                                "22",
+                                "-i",
+                                "20",
+                                "--step",
+                                "2",
+                                "--learn",
+                                "30",
+                                "--baseline",
+                                "in.json",
+                                "-d",
+                                "99",
+                                "--save-baseline",
+                                "out",
+                                "--json",
+                                "-T",
+                                "-v",
+                                "--exit-on-alert=7",
+                                "--pin-dir",
+                                "/sys/fs/bpf/x"});
+    CHECK(o.transition_threshold_nanobits == 250'000'000);
+    CHECK(o.occupancy_threshold_nanobits == 250'000'000);
+    CHECK(o.min_sockets == 21);
+    CHECK(o.min_transitions == 101);
+    CHECK(o.min_rate == 513);
+    CHECK(o.confirm_windows == 4);
+    CHECK(o.clear_windows == 11);
+    CHECK(o.ports == Ports{80});
+    CHECK(o.excluded_ports == Ports{22});
+    CHECK(o.window_s == 20);
+    CHECK(o.step_s == 2);
+    CHECK(o.learn_s == 30);
+    CHECK(o.baseline_file == "in.json");
+    CHECK(o.save_baseline_file == "out");
+    CHECK(o.duration_s == 99U);
+    CHECK(o.exit_on_alert == 7);
+    CHECK(o.pin_dir == "/sys/fs/bpf/x");
+    CHECK((o.json && o.timestamp && o.verbose));
+}
+
+TEST_CASE("long and short names and both ways to give a value mean the same", "[options]") {
+    for (const Arguments& arguments :
+         {Arguments{"-L", "80", "-i", "20", "-d", "5", "-Tv"},
+          Arguments{"--localport=80", "--window=20", "--duration=5", "--timestamp", "--verbose"},
+          Arguments{"--port", "80", "-i20", "-d5", "-T", "-v"}}) {
+        const Options o = accepted(arguments);
+        CHECK(o.ports == Ports{80});
+        CHECK(o.window_s == 20);
+        CHECK(o.duration_s == 5U);
+        CHECK((o.timestamp && o.verbose));
+    }
+}
+
+TEST_CASE("a signal's own threshold goes before the common one, in any order", "[options]") {
+    const Options transitions = accepted({"--transition-threshold", "0.3", "--threshold", "0.2"});
+    CHECK(transitions.transition_threshold_nanobits == 300'000'000);
+    CHECK(transitions.occupancy_threshold_nanobits == 200'000'000);
+    const Options occupancy = accepted({"--threshold", "0.2", "--occupancy-threshold", "0.4"});
+    CHECK(occupancy.transition_threshold_nanobits == 200'000'000);
+    CHECK(occupancy.occupancy_threshold_nanobits == 400'000'000);
+}
+
+TEST_CASE("a threshold is rounded to billionths of a bit", "[options]") {
+    const struct {
+        const char* text;
+        std::uint32_t nanobits;
+    } rows[] = {{"0.12", 120'000'000}, {".5", 500'000'000},          {"1e-9", 1},
+                {"0.0000000005", 1},   {"0.999999999", 999'999'999}, {"0.0413", 41'300'000}};
+    for (const auto& row : rows) {
+        CAPTURE(row.text);
+        CHECK(accepted({"--threshold", row.text}).occupancy_threshold_nanobits == row.nanobits);
+    }
+}
+
+TEST_CASE("what is no threshold is refused in one line that names the option", "[options]") {
+    for (const char* name : {"--threshold", "--transition-threshold", "--occupancy-threshold"}) {
+        for (const char* text :
+             {"0",     "1",      "-0.1",   "1.5",          "nan",   "-nan",  "inf", "-inf",
+              "1e400", "1e-400", "1e-12",  "0.9999999999", "0.12x", "x",     "",    " 0.12",
+              "0.12 ", "0,12",   "0x1p-3", "12%",          "--",    "0.1\n2"}) {
+            CAPTURE(name, text);
+            CHECK(one_clear_line(refusal({name, text}), name));
+        }
+    }
+}
+
+TEST_CASE("lists of ports are merged, sorted and freed of duplicates", "[options]") {
+    CHECK(accepted({"-L", "443,80,8080,80"}).ports == Ports{80, 443, 8080});
+    CHECK(accepted({"-L", "443", "--port", "80,443"}).ports == Ports{80, 443});
+    CHECK(accepted({"-L", "1,65535"}).ports == Ports{1, 65535});
+    CHECK(accepted({"--exclude-port", "9,7", "--exclude-port", "8"}).excluded_ports ==
+          Ports{7, 8, 9});
+}
+
+TEST_CASE("excluded ports are not among the guarded", "[options]") {
+    CHECK(accepted({"-L", "80,81,82", "--exclude-port", "81,9"}).ports == Ports{80, 82});
+    CHECK(one_clear_line(refusal({"-L", "80,81", "--exclude-port", "81,80"}), "--exclude-port"));
+}
+
+TEST_CASE("what is no list of ports is refused in one line that names the option", "[options]") {
+    for (const char* name : {"--localport", "--exclude-port"}) {
+        for (const char* text :
+             {"0",       "65536",    "80,,443", "",     ",",      "80,",
+              ",80",     "-1",       "80,-1",   "http", "80;443", "80 443",
+              "80, 443", "[80,443]", "{}",      "1e2",  "0x50",   "99999999999999999999",
+              "80-90",   "+80"}) {
+            CAPTURE(name, text);
+            CHECK(one_clear_line(refusal({name, text}), name));
+        }
+    }
+}
+
+TEST_CASE("as many ports are guarded as there are places", "[options]") {
+    CHECK(accepted({"-L", port_list(JSG_SERVICES)}).ports.size() == JSG_SERVICES);
+    CHECK(one_clear_line(refusal({"-L", port_list(JSG_SERVICES + 1)}), "--localport"));
+    // One over, but one of them is not to be guarded.
+    CHECK(accepted({"-L", port_list(JSG_SERVICES + 1), "--exclude-port", "1"}).ports.size() ==
+          JSG_SERVICES);
+}
+
+TEST_CASE("what is no whole number in range is refused", "[options]") {
+    for (const char* name : {"--window", "--step", "--learn", "--min-sockets", "--min-transitions",
+                             "--min-rate", "--confirm", "--clear", "--duration"}) {
+        for (const char* text :
+             {"0", "-1", "", "x", "10s", "1.5", "1e3", " 1", "0x10", "4294967296",
+              "18446744073709551617", "99999999999999999999999", "4294967295"}) {
+            CAPTURE(name, text);
+            CHECK(one_clear_line(refusal({name, text}), name));
+        }
+        CAPTURE(name);
+        CHECK(one_clear_line(refusal({name}), name));
+    }
+}
+
+TEST_CASE("a window is a multiple of its step and at most 300 s", "[options]") {
+    CHECK(accepted({"-i", "300", "--step", "300"}).window_s == 300);
+    CHECK(accepted({"-i", "1"}).window_s == 1);
+    for (const Arguments& arguments :
+         {Arguments{"-i", "301"}, Arguments{"-i", "10", "--step", "3"},
+          Arguments{"-i", "10", "--step", "20"}, Arguments{"--step", "7"}}) {
+        CHECK(one_clear_line(refusal(arguments), "--window"));
+    }
+    CHECK(refusal({"-i", "10", "--step", "3"}).find("make it 12") != std::string::npos);
+    CHECK(refusal({"-i", "300", "--step", "7"}).find("make it 294") != std::string::npos);
+}
+
+TEST_CASE("learning takes whole steps", "[options]") {
+    CHECK(accepted({"--learn", "62", "--step", "2"}).learn_s == 62);
+    CHECK(one_clear_line(refusal({"--learn", "61", "--step", "2"}), "--learn"));
+    CHECK(one_clear_line(refusal({"--learn", "1", "--step", "2"}), "--learn"));
+    CHECK(one_clear_line(refusal({"--learn", "86401"}), "--learn"));
+}
+
+TEST_CASE("a default learning time adapts itself to the step", "[options]") {
+    CHECK(accepted({"-i", "300", "--step", "300"}).learn_s == 300);
+    CHECK(accepted({"-i", "14", "--step", "7"}).learn_s == 63);
+}
+
+TEST_CASE("exit on alert takes a code after = only", "[options]") {
+    CHECK(accepted({"--exit-on-alert"}).exit_on_alert == 10);
+    CHECK(accepted({"--exit-on-alert", "--json"}).exit_on_alert == 10);
+    CHECK(accepted({"--exit-on-alert=0"}).exit_on_alert == 0);
+    CHECK(accepted({"--exit-on-alert=255"}).exit_on_alert == 255);
+    for (const char* argument :
+         {"--exit-on-alert=256", "--exit-on-alert=-1", "--exit-on-alert=x", "--exit-on-alert=1.0",
+          "--exit-on-alert=false", "--exit-on-alert=99999999999999999999"}) {
+        CAPTURE(argument);
+        CHECK(one_clear_line(refusal({argument}), "--exit-on-alert"));
+    }
+    CHECK(one_clear_line(refusal({"--exit-on-alert", "5"}), "\"5\""));
+}
+
+TEST_CASE("a forgotten or empty path is refused", "[options]") {
+    for (const char* name : {"--baseline", "--save-baseline", "--pin-dir"}) {
+        CAPTURE(name);
+        CHECK(one_clear_line(refusal({name}), name));
+        CHECK(one_clear_line(refusal({name, ""}), name));
+        CHECK(one_clear_line(refusal({name, "--json"}), name));
+    }
+    CHECK(one_clear_line(refusal({"--pin-dir", "relative"}), "--pin-dir"));
+}
+
+TEST_CASE("unknown options and stray arguments are refused by name", "[options]") {
+    for (const char* argument : {"--bogus", "--bogus=3", "-z", "stray", "", "-", "-3", "--thresh",
+                                 "--persist", "--unload", "--probe"}) {
+        CAPTURE(argument);
+        CHECK(one_clear_line(refusal({argument}), fmt::format("\"{}\"", argument)));
+    }
+    CHECK(one_clear_line(refusal({"two\nlines"}), "two?lines"));
+    CHECK_FALSE(refusal({"-L", "80", "443"}).empty());
+    CHECK_FALSE(refusal({"--", "80"}).empty());
+    CHECK_FALSE(refusal({"--json=3"}).empty());
+}
+
+TEST_CASE("of a repeated option the last value counts", "[options]") {
+    CHECK(accepted({"-d", "1", "-d", "2"}).duration_s == 2U);
+    CHECK(accepted({"--threshold", "0.1", "--threshold", "0.2"}).occupancy_threshold_nanobits ==
+          200'000'000);
+    CHECK(accepted({"--json", "--json"}).json);
+}
+
+TEST_CASE("help and version are answers, not errors", "[options]") {
+    CHECK_THAT(std::get<Answer>(parse({"-V"})).text,
+               Catch::Matchers::Matches("jsguard-load [0-9]+\\.[0-9]+\\.[0-9]+\n"));
+    const std::string help = std::get<Answer>(parse({"--help"})).text;
+    for (const char* name : {"--threshold",
+                             "--transition-threshold",
+                             "--occupancy-threshold",
+                             "--localport",
+                             "--exclude-port",
+                             "--window",
+                             "--step",
+                             "--learn",
+                             "--min-sockets",
+                             "--min-transitions",
+                             "--min-rate",
+                             "--baseline",
+                             "--save-baseline",
+                             "--confirm",
+                             "--clear",
+                             "--duration",
+                             "--json",
+                             "--timestamp",
+                             "--verbose",
+                             "--version",
+                             "--help",
+                             "--exit-on-alert",
+                             "--pin-dir",
+                             "SECONDS",
+                             "BITS",
+                             "(default: 0.12)",
+                             "(default: 60)"}) {
+        CAPTURE(name);
+        CHECK(help.find(name) != std::string::npos);
+    }
+}
+
+TEST_CASE("the detector's configuration is in steps and nanobits", "[options]") {
+    const jsg_config config =
+        make_config(accepted({"-i", "20", "--step", "2", "--learn", "30", "--transition-threshold",
+                              "0.3", "--min-sockets", "5", "--min-transitions", "6", "--min-rate",
+                              "7", "--confirm", "8", "--clear", "9"}));
+    CHECK(config.step_ns == 2'000'000'000);
+    CHECK(config.window_steps == 10);
+    CHECK(config.learn_steps == 15);
+    CHECK(config.transition_threshold_nanobits == 300'000'000);
+    CHECK(config.occupancy_threshold_nanobits == 120'000'000);
+    CHECK(config.min_sockets == 5);
+    CHECK(config.min_transitions == 6);
+    CHECK(config.min_rate == 7);
+    CHECK(config.confirm_steps == 8);
+    CHECK(config.clear_steps == 9);
+    CHECK(config.readings_per_service == jsg_readings_needed(10));
+    CHECK(config.guard_listeners == 1);
+    CHECK(config.cpus == 0);
+    CHECK(config.has_rdonly_cast == 0);
+}
+
+TEST_CASE("the longest step does not overflow its nanoseconds", "[options]") {
+    CHECK(make_config(accepted({"-i", "300", "--step", "300"})).step_ns == 300'000'000'000);
+}
+
+TEST_CASE("named ports stop listeners from being guarded", "[options]") {
+    CHECK(make_config(accepted({"-L", "80"})).guard_listeners == 0);
+}

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Whether all files are formatted, shell scripts are clean, and each source file has its licence line.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+failed=0
+complain() {
+    echo "style: $*"
+    failed=1
+}
+files() { find "$@" -type f -not -path './.git/*' -not -path './build*' | sort; }
+
+mapfile -t code < <(files . \( -name '*.h' -o -name '*.hpp' -o -name '*.c' -o -name '*.cpp' \))
+mapfile -t scripts < <(grep -lE '^#!.*\bbash' -r --exclude-dir=.git --exclude-dir='build*' . | sort)
+mapfile -t sourced < <(files tests -name '*.sh')
+mapfile -t licensed < <(files . \( -name '*.py' -o -name '*.cmake' -o -name CMakeLists.txt -o -name '*.jq' \))
+
+clang-format --dry-run -Werror "${code[@]}" || complain "clang-format -i the files above"
+shellcheck -x -P tests/system "${scripts[@]}" "${sourced[@]}" || complain "shellcheck found something"
+for file in "${code[@]}" "${scripts[@]}" "${sourced[@]}" "${licensed[@]}"; do
+    wanted='BSD-2-Clause'
+    [[ $file == ./kernel/* && $file != */CMakeLists.txt ]] && wanted='GPL-2.0-only OR BSD-2-Clause'
+    head -n 2 "$file" | grep -q "SPDX-License-Identifier: $wanted" ||
+        complain "$file does not begin with its SPDX line"
+done
+echo "style: ${#code[@]} source files, ${#scripts[@]} scripts"
+exit "$failed"

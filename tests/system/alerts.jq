@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# jq module: jsguard's alerts as JSON lines, their time and what each of them must have.
+
+# An alert's time in ms since 1970.
+def ms: (.timestamp[0:19] + "Z" | fromdateiso8601) * 1000 + (.timestamp[20:23] | tonumber);
+
+def numbers(f): [f] | all(type == "number");
+def bits: type == "number" and . >= 0 and . <= 1;
+
+def well_formed:
+    .event_type == "jsguard" and (.hostname | type == "string")
+    and (.timestamp
+        | test("^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{3}[+]00:00$"))
+    and (.jsguard
+        | .schema == 1 and (.id | type == "string" and . != "")
+        and (.event == "raise" or .event == "clear")
+        and (.signal == "occupancy" or .signal == "transitions")
+        and (.js_bits | bits) and (.threshold_bits | bits)
+        and numbers(.port, .window_s, .transitions, .sockets, .open_requests)
+        and (.top_cells | type == "array")
+        and (.top_cells | all((.cell | type == "string") and numbers(.window, .baseline, .bits)))
+        and (.event == "raise" or (numbers(.duration_s) and (.peak_js_bits | bits))));
+
+# Of all alerts, in order: ids that are raised twice, or cleared without a raise of their own.
+def unpaired_ids:
+    reduce .[].jsguard as $alert ({up: {}, odd: []};
+        [$alert.port, $alert.signal] as $service
+        | if $alert.event == "raise" then
+              (if .up | has($alert.id) then .odd += [$alert.id] else . end) | .up[$alert.id] = $service
+          elif .up[$alert.id] == $service then .up[$alert.id] = "cleared"
+          else .odd += [$alert.id] end)
+    | .odd[];

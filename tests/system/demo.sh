@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# The demonstration: nginx under honest load, the detector, a slowhttptest attack, the alert, the clear.
+
+# shellcheck source=servers.sh
+source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
+
+readonly learn_s=30 quiet_s=10 attack_s=30 raise_within_s=20 clear_within_s=60
+
+tell() { printf '\n%s\n' "$*"; }
+said() { [[ $(wc -l <"$work/detector.out") -ge $1 ]]; }
+# show_said LINE: what the detector said, indented.
+show_said() { sed -n "$1{s/^/    /p}" "$work/detector.out"; }
+learned() { grep -q "learned its baseline" "$work/detector.err"; }
+busy() { (($(connections) >= 100)); }
+connections() { sockets "$@" | awk -v port="$guarded_port" '$1 == port { n = $2 } END { print n + 0 }'; }
+
+# answer: first line of what an honest visitor gets now.
+# shellcheck disable=SC2016
+answer() {
+    "${in_client[@]}" timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1"
+        printf "GET / HTTP/1.1\r\nHost: demo\r\nConnection: close\r\n\r\n" >&3
+        head -n 1 <&3' "$honest_address" "$guarded_port" 2>/dev/null || echo "(no answer)"
+}
+
+need_root_and_bpf
+need ip iproute2 ss iproute2 nginx nginx-light slowhttptest slowhttptest
+system_begin
+take_ports
+readonly guarded_port=$first_port
+new_namespaces
+
+tell "1. nginx serves port $guarded_port in a network namespace of its own. Honest visitors come from a second
+   one: 40 short connections a second (pages, downloads, aborts, bursts), and 20 a second that
+   behave like browsers and then sit idle, as keep-alive lets them."
+make_site
+start_nginx "$guarded_port"
+start_honest short short "$guarded_port"
+start_honest browsers browsers "$guarded_port"
+wait_for 20 busy || die "the visitors do not get in"
+
+tell "2. The detector learns for $learn_s s what is normal there:
+   jsguard-load --threshold 0.12 --learn $learn_s --localport $guarded_port"
+start_detector --timestamp --threshold 0.12 --learn "$learn_s" --localport "$guarded_port"
+wait_for $((learn_s + 10)) learned || die "the detector has not learned"
+sleep "$quiet_s"
+said 1 && {
+    show_said 1
+    die "an alert without an attack"
+}
+echo "   Learned. $quiet_s s on guard with $(connections) connections open: no alert."
+
+tell "3. A Slowloris attack from a third namespace: slowhttptest -H, 500 connections at 100 a second."
+start_attack H "$guarded_port" "$attack_s"
+attack=$spawned
+began=$(now_ms)
+wait_for "$raise_within_s" said 1 || die "no alert within $raise_within_s s"
+tell "4. The alert, $((($(now_ms) - began) / 1000)) s after the attack's start:"
+show_said 1
+echo "   $(connections) connections are open, $(connections dst "$attacker") of them the attacker's; an honest request is still answered:"
+answer | tr -d '\r' | sed 's/^/    /'
+
+tell "5. The attack goes on until $attack_s s are over; then the alert clears by itself."
+wait_for $((attack_s + 20)) gone "$attack" || die "slowhttptest does not end"
+said 2 && die "the alert cleared before the attack was over"
+ended=$(now_ms)
+wait_for "$clear_within_s" said 2 || die "the alert did not clear within $clear_within_s s"
+show_said 2
+echo "   Cleared $((($(now_ms) - ended) / 1000)) s after the attack."
+
+tell "6. Ctrl-C ends the detector:"
+stop_detector INT
+tail -n 1 "$work/detector.err" | sed 's/^/    /'
+((detector_status == 0)) || die "the detector's exit code is $detector_status"

@@ -1,0 +1,298 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Detection matrix: nginx and apache2 under honest load, slowhttptest, one detector; raise, hold, clear.
+#
+# All combinations run side by side, each on a port of its own, with one learning and one quiet time
+# for all. Beside them each server has, for each load, a control port that nobody attacks.
+
+# shellcheck source=servers.sh
+source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
+
+usage() {
+    cat <<END
+usage: detection.sh [--only WORD,...] [--quiet SECONDS] [--results FILE] [--windows FILE]
+                    [--shell] [--keep]
+  --only WORD,...   combinations with all these words: nginx apache2; short browsers; H B X creep
+  --quiet SECONDS   quiet time before the attacks (120)
+  --results FILE    figures of each combination, one JSON object a line
+  --windows FILE    window records of the whole run, one JSON object a line
+  --shell           a shell inside, with everything running, before the attacks
+  --keep            keep the folder with all logs
+JSGUARD_LOAD and HONEST_LOAD say where the programs are.
+END
+}
+
+only=
+quiet_s=120
+results=/dev/null
+windows=/dev/null
+shell=0
+while (($# > 0)); do
+    case $1 in
+    --only) only=$2 && shift ;;
+    --quiet) quiet_s=$2 && shift ;;
+    --results) results=$2 && shift ;;
+    --windows) windows=$2 && shift ;;
+    --shell) shell=1 ;;
+    --keep) JSGUARD_KEEP=1 ;;
+    -h | --help) usage && exit 0 ;;
+    *) usage >&2 && exit 2 ;;
+    esac
+    shift
+done
+
+readonly threshold=0.12
+readonly learn_s=60
+readonly attack_s=45
+readonly creep_s=75         # the creeping attack takes 67 s to open its connections
+readonly raise_within_s=10  # from the attack's start
+readonly creep_raise_within_s=45
+readonly clear_within_s=60 # from the attack's end
+readonly browsers_open=1000 # at the least, before the detector starts
+readonly least_open=5
+
+# By port, for all that is run.
+declare -A server=() load=() attack=()
+# By attacked port: times in ms since 1970, and the pid.
+declare -A attack_began=() attack_ended=() attack_pid=()
+
+wanted() {
+    local word
+    for word in ${only//,/ }; do
+        [[ " $* " == *" $word "* ]] || return 1
+    done
+}
+
+choose_combinations() {
+    local s l a port=$first_port
+    for s in nginx apache2; do
+        for l in short browsers; do
+            local any=0
+            for a in creep H B X; do
+                if wanted "$s" "$l" "$a"; then
+                    server[$port]=$s load[$port]=$l attack[$port]=$a any=1
+                fi
+                port=$((port + 1))
+            done
+            ((any)) && server[$port]=$s load[$port]=$l attack[$port]=none
+            port=$((port + 1))
+        done
+    done
+    ((${#server[@]} > 0)) || die "nothing matches --only $only"
+    mapfile -t ports < <(printf '%s\n' "${!server[@]}" | sort -n)
+}
+
+# ports_where SERVER LOAD: into $chosen.
+ports_where() {
+    local port
+    chosen=()
+    for port in "${ports[@]}"; do
+        if [[ ${server[$port]} == "$1" && ${load[$port]} == "$2" ]]; then chosen+=("$port"); fi
+    done
+}
+
+start_servers() {
+    local port nginx_ports=()
+    make_site
+    for port in "${ports[@]}"; do
+        if [[ ${server[$port]} == nginx ]]; then nginx_ports+=("$port"); else start_apache "$port"; fi
+    done
+    if ((${#nginx_ports[@]} > 0)); then start_nginx "${nginx_ports[@]}"; fi
+}
+
+start_visitors() {
+    local s l
+    honest_pids=()
+    for s in nginx apache2; do
+        for l in short browsers; do
+            ports_where "$s" "$l"
+            ((${#chosen[@]} > 0)) || continue
+            start_honest "$s-$l" "$l" "${chosen[@]}"
+            honest_pids+=("$spawned")
+        done
+    done
+}
+
+visitors_are_in() {
+    local port count
+    local -A open=()
+    while read -r port count; do open[$port]=$count; done < <(sockets)
+    for port in "${ports[@]}"; do
+        count=$least_open
+        [[ ${load[$port]} == browsers ]] && count=$browsers_open
+        ((${open[$port]:-0} >= count)) || return 1
+    done
+}
+
+all_learned() { (($(services_judged) == ${#ports[@]})); }
+
+# still_running: that neither the detector nor the load has died under us.
+still_running() {
+    local pid
+    alive "$detector_pid" || die "the detector ended by itself"
+    for pid in "${honest_pids[@]}"; do alive "$pid" || die "an honest load ended by itself"; done
+}
+
+hold_quiet() {
+    local end=$(($(now_ms) + quiet_s * 1000))
+    while (($(now_ms) < end)); do
+        still_running
+        sleep 1
+    done
+}
+
+# Started a second apart, the creeping ones, which take longest, first.
+start_attacks() {
+    local a port seconds
+    for a in creep H B X; do
+        for port in "${ports[@]}"; do
+            [[ ${attack[$port]} == "$a" ]] || continue
+            seconds=$attack_s
+            [[ $a == creep ]] && seconds=$creep_s
+            attack_began[$port]=$(now_ms)
+            start_attack "$a" "$port" "$seconds"
+            attack_pid[$port]=$spawned
+            watch_attacks 1
+        done
+    done
+}
+
+# watch_attacks SECONDS: notes the ends, and in held.txt "ms port connections" of the attacks.
+watch_attacks() {
+    local end=$(($(now_ms) + $1 * 1000)) port
+    while :; do
+        still_running
+        for port in "${!attack_pid[@]}"; do
+            if [[ -z ${attack_ended[$port]:-} ]] && gone "${attack_pid[$port]}"; then
+                attack_ended[$port]=$(now_ms)
+            fi
+        done
+        attack_sockets | sed "s/^/$(now_ms) /" >>"$work/held.txt"
+        (($(now_ms) < end)) || break
+        sleep 0.3
+    done
+}
+
+attacks_are_over() {
+    watch_attacks 0
+    ((${#attack_ended[@]} == ${#attack_pid[@]}))
+}
+
+
+# held_connections PORT: most connections that its attack had, and the least from then to the end,
+# as JSON; what was seen in the last two seconds may be slowhttptest closing them.
+held_connections() {
+    awk -v port="$1" -v ended="${attack_ended[$1]:-0}" '
+        $2 == port && $1 < ended - 2000 { if ($3 >= most) most = least = $3; if ($3 < least) least = $3 }
+        END { printf "[%d,%d]", most, least }' "$work/held.txt"
+}
+
+# write_runs: what was done, for judge.jq.
+write_runs() {
+    local port
+    for port in "${ports[@]}"; do
+        jq -nc --argjson port "$port" --arg server "${server[$port]}" --arg load "${load[$port]}" \
+            --arg attack "${attack[$port]}" --argjson needed "$(connections_needed "${attack[$port]}")" \
+            --argjson began "${attack_began[$port]:-null}" \
+            --argjson ended "${attack_ended[$port]:-null}" \
+            --argjson held "$(held_connections "$port")" \
+            --arg mode "$(awk -v port="$port" '$1 == port { print $2 }' <<<"$modes")" \
+            '{$server, $load, $attack, $port, $mode, $needed, $began, $ended, held: $held[0], least: $held[1]}'
+    done >"$work/runs.json"
+    jq -nc --argjson learned "$learned_ms" --argjson over "$(now_ms)" \
+        --argjson raise_s "$raise_within_s" --argjson creep_raise_s "$creep_raise_within_s" \
+        --argjson clear_s "$clear_within_s" '{$learned, $over, $raise_s, $creep_raise_s, $clear_s}' \
+        >"$work/limits.json"
+}
+
+print_table() {
+    {
+        echo "server load attack port baseline held least raised_s js_at_raise least_js peak_js cleared_s raised_later" \
+            "quiet_js quiet_excess"
+        jq -r 'def short: if type == "number" then . * 1000 | round / 1000 else . // "-" end;
+            [.server, .load, .attack, .port, .baseline, .connections_held, .connections_least, .raised_after_s,
+             .js_bits_at_raise, .least_js_bits_while_up, .peak_js_bits, .cleared_after_s,
+             .raises_after_attack, .quiet_max_occupancy_js_bits, .quiet_max_excess] | map(short) | join(" ")' \
+            "$work/results.json"
+    } | aligned
+}
+
+# show_windows PORT: every third window record from shortly before the attack on.
+show_windows() {
+    echo "--- windows of port $1, s since the attack began:"
+    {
+        echo "s sockets idle waiting requests exchanges open expected excess js verdict alert" \
+            "transitions js verdict alert"
+        # shellcheck disable=SC2016
+        jq -r --argjson port "$1" --argjson began "${attack_began[$1]:-$learned_ms}" '
+            select(.port == $port and .end_unix_ms > $began - 10000 and .sequence % 3 == 0)
+            | [(.end_unix_ms - $began) / 1000, .sockets, .idle_sockets, .waiting_sockets,
+               .open_requests, .exchanges, .open_millisockets / 1000,
+               .expected_millisockets / 1000, .excess_millisockets / 1000,
+               .occupancy_js_nanobits / 1e9, .occupancy_verdict, .occupancy_alert, .transitions,
+               .transition_js_nanobits / 1e9, .transition_verdict, .transition_alert]
+            | map(if type == "string" then ltrimstr("JSG_") else . end) | @tsv' \
+            "$work/windows.json" | sort -n
+    } | aligned
+}
+
+judge() {
+    local sentence port
+    dump_map windows | jq -c .value >"$work/windows.json" || fail "the window records cannot be read"
+    write_runs
+    jq -nc -L "$here" --slurpfile alerts "$work/detector.out" --slurpfile runs "$work/runs.json" \
+        --slurpfile windows "$work/windows.json" --slurpfile limits "$work/limits.json" \
+        -f "$here/judge.jq" >"$work/results.json"
+    print_table
+    while read -r port sentence; do
+        fail "${server[$port]} ${load[$port]} ${attack[$port]} on $port: $sentence"
+    done < <(jq -r '"\(.port) \(.failures[])"' "$work/results.json")
+    for port in $(jq 'select(.failures != []) | .port' "$work/results.json"); do
+        show_windows "$port"
+    done
+    check_alert_lines
+    cp "$work/results.json" "$results"
+    cp "$work/windows.json" "$windows"
+}
+
+need_root_and_bpf
+need ip iproute2 ss iproute2 nginx nginx-light apache2 apache2-bin slowhttptest slowhttptest
+system_begin
+take_ports
+choose_combinations
+new_namespaces
+
+say "${#ports[@]} ports: servers and honest visitors start"
+start_servers
+start_visitors
+wait_for 120 visitors_are_in || die "the honest visitors are not in after 120 s"
+
+mark=$(cpu_mark)
+say "learning, $learn_s s"
+start_detector --json --threshold "$threshold" --learn "$learn_s" \
+    --localport "$(IFS=, && echo "${ports[*]}")"
+if ! wait_for $((learn_s + 15)) all_learned; then
+    services
+    die "not every port is judged after $((learn_s + 15)) s"
+fi
+modes=$(services)
+learned_ms=$(now_ms)
+say "quiet, $quiet_s s (CPUs $(cpu_busy "$mark" "$(cpu_mark)") % busy while learning)"
+mark=$(cpu_mark)
+hold_quiet
+((shell == 0)) || shell_inside
+
+say "attacks (CPUs $(cpu_busy "$mark" "$(cpu_mark)") % busy in the quiet time)"
+mark=$(cpu_mark)
+start_attacks
+wait_for $((creep_s + 30)) attacks_are_over || die "an attack does not end"
+say "attacks over (CPUs $(cpu_busy "$mark" "$(cpu_mark)") % busy)"
+wait_for "$clear_within_s" all_alerts_cleared || true
+
+judge
+stop_detector INT
+((detector_status == 0)) || fail "the detector's exit code is $detector_status"
+for pid in "${honest_pids[@]}"; do stop "$pid"; done
+cat "$work"/honest-*.out
+tail -n 1 "$work/detector.err"
+finish

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What an honest visitor means to do, all of it drawn from the seed before the connection is
+// opened.
+#pragma once
+
+#include <cstddef>
+#include <random>
+#include <vector>
+
+namespace honest {
+
+enum class Profile { short_lived, browsers };
+
+// How a connection ends once its requests are answered.
+enum class Ending {
+    server_closes_now,   // the last request says Connection: close
+    client_closes,       // after a last pause
+    server_closes_idle,  // the client keeps it until the server's keep-alive ends
+    aborted_with_reset,  // the client is gone before the answer is complete
+    aborted_with_close,
+};
+
+struct Plan {
+    std::vector<double> pauses_s;  // before each request: the first since connect, then think times
+    double last_pause_s = 0;       // before client_closes
+    double bytes_per_second = 0;   // how fast answers are read; 0: as they come
+    std::size_t abort_after = 0;   // bytes of the answer that an abort waits for
+    bool large = false;            // asks for the large file
+    Ending ending = Ending::server_closes_now;
+};
+
+// Draws the arrivals and plans of one target; equal seeds give equal visitors whatever the server
+// does.
+class Visitors {
+  public:
+    Visitors(Profile profile, double rate, int burst_size, double burst_every_s, unsigned seed)
+        : random_(seed),
+          profile_(profile),
+          rate_(rate),
+          burst_size_(burst_size),
+          burst_every_s_(burst_every_s),
+          next_s_(between(0, 1 / rate)),
+          burst_s_(between(0, burst_every_s)) {}
+
+    // Seconds from the start to the next arrival.
+    double next_arrival_s() const { return bursting() ? burst_s_ : next_s_; }
+
+    Plan arrive() {
+        if (bursting()) {
+            if (++in_burst_ >= burst_size_) {
+                in_burst_ = 0;
+                burst_s_ += burst_every_s_;
+            }
+        } else {
+            next_s_ += std::exponential_distribution<>(rate_)(random_);
+        }
+        return profile_ == Profile::browsers ? browser() : short_visit();
+    }
+
+  private:
+    bool bursting() const { return burst_size_ > 0 && burst_s_ <= next_s_; }
+    double between(double low, double high) {
+        return std::uniform_real_distribution<>(low, high)(random_);
+    }
+    double line_speed() { return between(350e3, 2e6); }  // bytes a second
+    int one_of(int low, int high) { return std::uniform_int_distribution<>(low, high)(random_); }
+
+    Plan short_visit() {
+        const double kind = between(0, 1);
+        Plan plan;
+        plan.pauses_s = {0};
+        if (kind < 0.45) {  // one request
+            return plan;
+        }
+        if (kind < 0.75) {  // a few on one connection
+            for (int more = one_of(1, 4); more > 0; more--)
+                plan.pauses_s.push_back(between(0.05, 1));
+            plan.last_pause_s = between(0, 0.5);
+            plan.ending = Ending::client_closes;
+            return plan;
+        }
+        plan.large = true;
+        plan.bytes_per_second = line_speed();
+        if (kind < 0.9) return plan;  // a download
+        plan.ending = kind < 0.95 ? Ending::aborted_with_reset : Ending::aborted_with_close;
+        plan.abort_after = between(0, 1) < 0.3 ? 0 : static_cast<std::size_t>(one_of(1, 500'000));
+        return plan;
+    }
+
+    Plan browser() {
+        Plan plan;
+        const bool ahead_of_use = between(0, 1) < 0.1;
+        plan.pauses_s = {ahead_of_use ? between(1, 5) : 0};
+        for (int more = one_of(0, 4); more > 0; more--) plan.pauses_s.push_back(between(0.02, 2));
+        if (between(0, 1) < 0.05) {  // pictures, over a line that takes its time
+            plan.large = true;
+            plan.bytes_per_second = line_speed();
+        }
+        plan.ending = Ending::server_closes_idle;
+        return plan;
+    }
+
+    std::mt19937 random_;
+    Profile profile_;
+    double rate_;
+    int burst_size_;
+    double burst_every_s_;
+    double next_s_;
+    double burst_s_;
+    int in_burst_ = 0;
+};
+
+}  // namespace honest

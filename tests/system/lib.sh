@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# What the system tests share: skipping and failing, processes and waiting, the detector and its alerts.
+# shellcheck shell=bash
+# Sourced by the tests beside it. Everything that it starts it stops, by process id, at exit.
+
+set -euo pipefail
+
+here=$(dirname "${BASH_SOURCE[0]}")
+readonly here
+readonly exit_skip=77
+readonly patience_s=10 # for what takes a moment
+
+: "${JSGUARD_LOAD:=$here/../../build/quickstart/loader/jsguard-load}"
+: "${JSGUARD_REQUIRE_BPF:=0}"
+: "${JSGUARD_KEEP:=0}" # 1: the folder with all logs stays
+
+work=             # our folder, while we run
+spawned=          # pid of what spawn() started last
+started_pids=()   # all of them
+at_end=()         # functions to call at exit, after our processes have gone
+first_port=      # of those that take_ports() took
+detector_pid=
+detector_status= # exit code, once stopped
+failures=0
+readonly pin_dir=/sys/fs/bpf/jsguard-test-$$
+
+# --- saying, skipping, failing ---------------------------------------------------------------
+
+say() { printf '%s %s\n' "$(date +%H:%M:%S)" "$*"; }
+
+# skip REASON: not a failure, unless the caller demands that everything runs.
+skip() {
+    if [[ $JSGUARD_REQUIRE_BPF == 1 ]]; then
+        echo "FAIL (JSGUARD_REQUIRE_BPF=1): $*"
+        exit 1
+    fi
+    echo "SKIP: $*"
+    exit "$exit_skip"
+}
+
+# fail MESSAGE: counted; finish() turns it into the exit code.
+fail() {
+    failures=$((failures + 1))
+    echo "FAIL: $*"
+}
+
+die() {
+    fail "$@"
+    exit 1
+}
+
+# show_log FILE [LINES]: the end of a file in our folder.
+show_log() {
+    [[ -s $work/$1 ]] || return 0
+    echo "--- the end of $1:"
+    tail -n "${2:-20}" "$work/$1" | cut -c 1-400
+}
+
+finish() {
+    if ((failures > 0)); then
+        echo "$failures check(s) failed"
+        exit 1
+    fi
+    echo "all checks passed"
+}
+
+# aligned: words into columns.
+aligned() {
+    awk '{ for (i = 1; i <= NF; i++) { word[NR, i] = $i; if (length($i) > width[i]) width[i] = length($i) } }
+        { words[NR] = NF }
+        END {
+            for (row = 1; row <= NR; row++) {
+                line = ""
+                for (i = 1; i <= words[row]; i++)
+                    line = line sprintf("%-" width[i] "s  ", word[row, i])
+                sub(/ +$/, "", line)
+                print line
+            }
+        }'
+}
+
+# --- what is needed --------------------------------------------------------------------------
+
+# need COMMAND PACKAGE ...: skips where one is missing.
+need() {
+    while (($# > 0)); do
+        command -v "$1" >/dev/null || skip "no $1: apt-get install $2"
+        shift 2
+    done
+}
+
+need_root_and_bpf() {
+    ((EUID == 0)) || skip "needs root"
+    [[ -r /sys/kernel/btf/vmlinux ]] || skip "the kernel has no BTF (/sys/kernel/btf/vmlinux)"
+    need bpftool bpftool jq jq
+    bpftool prog list >/dev/null 2>&1 || skip "BPF is not permitted here"
+    # Stays mounted at exit: others may have pinned something in it by then.
+    mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf || skip "no bpffs to be had"
+    [[ -x $JSGUARD_LOAD ]] || die "no $JSGUARD_LOAD: build first, or set JSGUARD_LOAD"
+}
+
+# --- processes and waiting -------------------------------------------------------------------
+
+now_ms() { date +%s%3N; }
+alive() { kill -0 "$1" 2>/dev/null; }
+gone() { ! alive "$1"; }
+
+# wait_for SECONDS COMMAND...: until it succeeds; returns 1 when the time is over. Looks often at
+# first, then once a second, so that long waits cost the machine under test nothing.
+wait_for() {
+    local deadline=$(($(now_ms) + $1 * 1000)) pause_ms=100
+    shift
+    until "$@"; do
+        (($(now_ms) < deadline)) || return 1
+        sleep "$((pause_ms / 1000)).$(printf %03d $((pause_ms % 1000)))"
+        ((pause_ms >= 1000)) || pause_ms=$((pause_ms + 50))
+    done
+}
+
+# spawn NAME PROGRAM...: in the background, output in NAME.out and NAME.err, pid in $spawned.
+# Not a shell function: $spawned would be the pid of a shell around the program.
+spawn() {
+    local name=$1
+    shift
+    "$@" >"$work/$name.out" 2>"$work/$name.err" </dev/null &
+    spawned=$!
+    started_pids+=("$spawned")
+}
+
+# stop PID [SIGNAL]: ends a process of ours; what does not go in time is killed.
+stop() {
+    alive "$1" || return 0
+    kill "-${2:-TERM}" "$1" 2>/dev/null || true
+    wait_for "$patience_s" gone "$1" || kill -KILL "$1" 2>/dev/null || true
+}
+
+# system_begin: before anything is started.
+system_begin() {
+    work=$(mktemp -d --tmpdir jsguard-system.XXXXXX)
+    chmod 755 "$work" # the servers' workers are not root
+    trap system_end EXIT
+    trap 'exit 130' INT TERM
+}
+
+system_end() {
+    local status=$? pid action log
+    trap - EXIT INT TERM
+    set +e
+    if ((status != 0 && status != exit_skip)); then
+        for log in "$work"/*.err; do show_log "${log##*/}"; done
+    fi
+    for pid in "${started_pids[@]}"; do
+        alive "$pid" && kill -TERM "$pid" 2>/dev/null
+    done
+    for pid in "${started_pids[@]}"; do stop "$pid"; done
+    for action in "${at_end[@]}"; do "$action"; done
+    [[ -d $pin_dir ]] && rm -r "$pin_dir"
+    if [[ $JSGUARD_KEEP == 1 ]]; then
+        echo "kept: $work"
+    else
+        rm -rf "$work"
+    fi
+    exit "$status"
+}
+
+# CPU time of the machine in ticks: busy, and all. cpu_busy gives the percent between two marks.
+cpu_mark() {
+    awk '/^cpu / { busy = $2 + $3 + $4 + $7 + $8 + $9; print busy, busy + $5 + $6 }' /proc/stat
+}
+cpu_busy() {
+    awk -v from="$1" -v to="$2" 'BEGIN {
+        split(from, a); split(to, b)
+        printf "%.0f", 100 * (b[1] - a[1]) / (b[2] - a[2]) }'
+}
+
+# take_ports: 32 ports from $first_port on that no other run of these tests has at the same time; the
+# detector sees every network namespace, so that two runs on the same ports would see each other.
+# shellcheck disable=SC2034
+take_ports() {
+    local place lock
+    for ((place = 0; place < 64; place++)); do
+        exec {lock}>"/run/lock/jsguard-test-ports-$place"
+        first_port=$((18001 + 32 * place))
+        if flock --nonblock "$lock"; then return; fi # held until we and what we started have ended
+        exec {lock}>&-
+    done
+    die "all ports are taken by other runs of these tests"
+}
+
+# --- the detector ----------------------------------------------------------------------------
+
+# start_detector OPTIONS...: alerts in detector.out, all else in detector.err.
+start_detector() {
+    # A shell without job control starts what is in the background with SIGINT ignored.
+    spawn detector env --default-signal=INT "$JSGUARD_LOAD" --pin-dir "$pin_dir" "$@"
+    detector_pid=$spawned
+    wait_for "$patience_s" detector_began || true
+    if ! detector_guards || ! alive "$detector_pid"; then
+        die "the detector did not start"
+    fi
+}
+
+detector_guards() { grep -q '^guarding ' "$work/detector.err"; }
+detector_began() { detector_guards || ! alive "$detector_pid"; }
+
+# stop_detector [SIGNAL]: its exit code in $detector_status.
+# shellcheck disable=SC2034
+stop_detector() {
+    stop "$detector_pid" "${1:-INT}"
+    detector_status=0
+    wait "$detector_pid" 2>/dev/null || detector_status=$?
+}
+
+# dump_map NAME: the entries of a pinned map, one JSON object {"key":…,"value":…} a line.
+dump_map() { bpftool -j map dump pinned "$pin_dir/$1" | jq -c '.[].formatted // empty'; }
+
+# services: "port mode" of each guarded service.
+services() { dump_map services | jq -r '.value | select(.port > 0) | "\(.port) \(.mode)"'; }
+services_judged() { services | grep -cwE 'JSG_GUARDING|JSG_LEARNING_ON' || true; }
+
+# --- its alerts ------------------------------------------------------------------------------
+
+# alerts FILTER [JQ-OPTIONS...]: what a jq filter makes of each alert, one value a line.
+alerts() {
+    local filter=$1
+    shift
+    jq -r -L "$here" "$@" "include \"alerts\"; $filter" "$work/detector.out"
+}
+
+# shellcheck disable=SC2016
+count_events() { alerts 'select(.jsguard.event == $event) | 1' --arg event "$1" | wc -l; }
+all_alerts_cleared() { (($(count_events raise) == $(count_events clear))); }
+
+# check_alert_lines: every line is an alert as documented, and every clear has a raise of its own.
+check_alert_lines() {
+    local odd
+    odd=$(alerts 'select(well_formed | not)' -c) || {
+        fail "the detector's output is not JSON lines"
+        return
+    }
+    [[ -z $odd ]] || fail "not an alert as documented: $odd"
+    odd=$(alerts 'unpaired_ids' -s)
+    [[ -z $odd ]] || fail "raised twice, or cleared without a raise: $odd"
+}

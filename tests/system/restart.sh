@@ -1,0 +1,149 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# How the loader ends, starts again and refuses: SIGKILL, Ctrl-C, bad input, no privilege.
+
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+need_root_and_bpf
+need setpriv util-linux
+system_begin
+take_ports
+readonly port=$first_port # nobody listens there: windows are closed all the same
+
+# --- what it has in the kernel ---------------------------------------------------------------
+
+# Ids, one a line. Programs are ours if they use a map that is pinned in our folder.
+pinned_maps() {
+    local pin
+    for pin in "$pin_dir"/*; do bpftool -j map show pinned "$pin" | jq .id; done
+}
+programs_of_maps() {
+    bpftool -j prog show | jq --argjson maps "[${1//$'\n'/,}]" \
+        '.[] | select(any(.map_ids[]?; IN($maps[]))) | .id'
+}
+maps_of_programs() {
+    bpftool -j prog show | jq --argjson programs "[${1//$'\n'/,}]" \
+        '.[] | select(.id | IN($programs[])) | .map_ids[]' | sort -un
+}
+links_of_programs() {
+    bpftool -j link show | jq --argjson programs "[${1//$'\n'/,}]" \
+        '.[] | select(.prog_id | IN($programs[])) | .id'
+}
+none_exists() {
+    local kind=$1 id
+    shift
+    for id in "$@"; do
+        if bpftool "$kind" show id "$id" >/dev/null 2>&1; then return 1; fi
+    done
+}
+
+last_window() { dump_map windows | jq -s 'map(.value.sequence) | max // 0'; }
+windows_beyond() { (($(last_window) > $1)); }
+
+# check_windows_advance: two more are closed.
+check_windows_advance() {
+    local now
+    now=$(last_window)
+    wait_for "$patience_s" windows_beyond $((now + 1)) || fail "$1: windows do not advance"
+}
+
+say "SIGKILL leaves nothing attached, and no pin that stops the next start"
+start_detector --localport "$port" --learn 5
+check_windows_advance "running"
+pinned=$(pinned_maps)
+programs=$(programs_of_maps "$pinned")
+links=$(links_of_programs "$programs")
+maps=$(maps_of_programs "$programs")
+unpinned=$(comm -23 <(sort <<<"$maps") <(sort <<<"$pinned"))
+[[ -n $programs ]] || fail "no program of the running detector is found"
+[[ -n $links ]] || fail "no link of the running detector is found"
+[[ -n $unpinned ]] || fail "every map of the detector is pinned, that of the timer too"
+stop_detector KILL
+((detector_status == 137)) || fail "SIGKILL: exit code $detector_status"
+for kind in link:"$links" prog:"$programs" map:"$unpinned"; do
+    # shellcheck disable=SC2086 # one id a word
+    wait_for "$patience_s" none_exists "${kind%%:*}" ${kind#*:} ||
+        fail "after SIGKILL a ${kind%%:*} of it is still in the kernel: ${kind#*:}"
+done
+if [[ -e $pin_dir/windows ]]; then
+    before=$(last_window)
+    sleep 3 # three steps, in which nothing may happen
+    (($(last_window) == before)) || fail "after SIGKILL windows still advance"
+fi
+start_detector --localport "$port" --learn 5
+check_windows_advance "started again"
+
+say "a second detector with the same --pin-dir is refused, and does no harm"
+status=0
+"$JSGUARD_LOAD" --pin-dir "$pin_dir" --localport "$port" -d 1 >"$work/second.out" 2>"$work/second.err" ||
+    status=$?
+((status == 1)) || fail "a second detector: exit code $status"
+(($(wc -l <"$work/second.err") == 1)) || fail "a second detector: not one line on stderr"
+check_windows_advance "beside a refused one"
+
+say "the pinned maps can be read as they stand"
+bpftool map dump pinned "$pin_dir/windows" >"$work/windows.txt"
+for field in sequence end_unix_ms port mode transitions sockets idle_sockets open_requests \
+    transition_js_nanobits occupancy_js_nanobits transition_verdict occupancy_alert; do
+    grep -q "\"$field\": " "$work/windows.txt" || fail "a dump of windows has no field $field"
+done
+grep -q "\"port\": $port" "$work/windows.txt" || fail "a dump of windows does not name port $port"
+
+say "Ctrl-C ends it with a summary"
+stop_detector INT
+((detector_status == 0)) || fail "Ctrl-C: exit code $detector_status"
+tail -n 1 "$work/detector.err" | grep -qE '[0-9]+ windows, [0-9]+ transitions, [0-9]+ alerts' ||
+    fail "Ctrl-C: no summary"
+[[ ! -s $work/detector.out ]] || fail "without traffic something is on stdout"
+[[ ! -e $pin_dir ]] || fail "after Ctrl-C $pin_dir is still there"
+
+# --- what it refuses -------------------------------------------------------------------------
+
+# refused STATUS ARGUMENTS...: one line on stderr, none on stdout, nothing loaded.
+refused() {
+    local expected=$1 status=0
+    shift
+    timeout "$patience_s" "${as[@]}" "$loader" --pin-dir "$pin_dir" "$@" \
+        >"$work/refused.out" 2>"$work/refused.err" </dev/null || status=$?
+    ((status == expected)) || fail "${as[*]} jsguard-load $*: exit code $status, not $expected"
+    (($(wc -l <"$work/refused.err") == 1)) || fail "${as[*]} jsguard-load $*: not one line on stderr"
+    [[ ! -s $work/refused.out ]] || fail "${as[*]} jsguard-load $*: something on stdout"
+    [[ ! -e $pin_dir ]] || fail "${as[*]} jsguard-load $*: something was pinned"
+}
+
+say "bad input"
+loader=$JSGUARD_LOAD
+as=()
+head -c 100 /dev/urandom >"$work/not-a-baseline"
+refused 2 --no-such-option
+refused 2 unexpected-argument
+for threshold in 0 1 -0.1 1.5 0,12 x nan inf '' 0.12x; do
+    refused 2 --threshold "$threshold"
+    refused 2 --occupancy-threshold "$threshold"
+    refused 2 --transition-threshold "$threshold"
+done
+for ports in 0 65536 80,,443 ,80 '80,' '' http 80-90 -1 99999999999; do
+    refused 2 --localport "$ports"
+    refused 2 --exclude-port "$ports"
+done
+refused 2 --window 10 --step 3
+refused 2 --window 5 --step 10
+for seconds in 0 -1 301 1.5 x; do
+    refused 2 --window "$seconds"
+    refused 2 --step "$seconds"
+done
+refused 2 --baseline "$work/no-such-file"
+refused 2 --baseline "$work"
+refused 2 --baseline "$work/not-a-baseline"
+
+say "no privilege"
+loader=$work/jsguard-load # where the unprivileged can reach it
+cp "$JSGUARD_LOAD" "$loader"
+for as_whom in "setpriv --reuid 65534 --regid 65534 --clear-groups" "setpriv --bounding-set=-all"; do
+    read -ra as <<<"$as_whom"
+    refused 4 --localport "$port"
+    grep -q sudo "$work/refused.err" || fail "${as[*]}: does not say what to do"
+done
+
+finish

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Namespaces with the real servers of the system tests, their honest visitors, and slowhttptest.
+# shellcheck shell=bash
+
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+: "${HONEST_LOAD:=$here/../../build/quickstart/tests/system/honest-load}"
+
+readonly server_ns=jsg$$-server client_ns=jsg$$-client attack_ns=jsg$$-attack
+readonly in_server=(ip netns exec "$server_ns")
+readonly in_client=(ip netns exec "$client_ns")
+readonly in_attack=(ip netns exec "$attack_ns")
+# The server has an address for each, so that its sockets tell attackers from honest visitors.
+readonly honest_address=198.18.1.1 attack_address=198.18.2.1 attacker=198.18.2.2
+
+# --- namespaces ------------------------------------------------------------------------------
+
+# join NAMESPACE NUMBER: a veth pair between it and the server's, 198.18.NUMBER.0/24.
+join() {
+    local ns=$1 number=$2
+    ip -n "$server_ns" link add "to$number" type veth peer name eth0 netns "$ns"
+    ip -n "$server_ns" addr add "198.18.$number.1/24" dev "to$number"
+    ip -n "$server_ns" link set "to$number" up
+    ip -n "$ns" addr add "198.18.$number.2/24" dev eth0
+    ip -n "$ns" link set eth0 up
+    ip -n "$ns" link set lo up
+}
+
+new_namespaces() {
+    local ns
+    at_end+=(remove_namespaces)
+    for ns in "$server_ns" "$client_ns" "$attack_ns"; do
+        ip netns add "$ns" 2>/dev/null || skip "network namespaces are not permitted here"
+    done
+    ip -n "$server_ns" link set lo up
+    join "$client_ns" 1
+    join "$attack_ns" 2
+}
+
+remove_namespaces() {
+    local ns pid
+    for ns in "$attack_ns" "$client_ns" "$server_ns"; do
+        [[ -e /run/netns/$ns ]] || continue
+        # Whatever is left inside was started by what we started.
+        for pid in $(ip netns pids "$ns"); do kill -KILL "$pid" 2>/dev/null; done
+        ip netns del "$ns"
+    done
+}
+
+listens() { [[ -n $("${in_server[@]}" ss -Htln "( sport = :$1 )") ]]; }
+
+# sockets [FILTER...]: "port count" for each port that has connections, half-closed ones too.
+sockets() {
+    "${in_server[@]}" ss -Htan state connected exclude syn-sent exclude time-wait "$@" |
+        awk '{ sub(/.*:/, "", $4); count[$4]++ } END { for (port in count) print port, count[port] }'
+}
+attack_sockets() { sockets dst "$attacker"; }
+
+# shell_inside: for a look by hand, with everything running.
+shell_inside() {
+    echo "A shell in the server's namespace; the others are $client_ns and $attack_ns, files are in"
+    echo "$work, maps in $pin_dir. Leave it to go on."
+    "${in_server[@]}" bash -i </dev/tty >/dev/tty 2>&1 || true
+}
+
+# --- servers ---------------------------------------------------------------------------------
+
+# make_site: the files that both servers serve.
+make_site() {
+    mkdir "$work/site"
+    head -c 8192 /dev/zero | tr '\0' 'x' >"$work/site/index.html"
+    head -c $((1 << 20)) /dev/zero >"$work/site/large.bin"
+    echo thanks >"$work/site/upload" # apache2 reads the body of a POST to a file, then answers
+    # Served to -X: more than the largest send buffer takes (net.ipv4.tcp_wmem).
+    head -c $((16 << 20)) /dev/zero >"$work/site/huge.bin"
+}
+
+# start_nginx PORT...: one nginx for all of them; /upload goes to a backend once the body is read.
+start_nginx() {
+    local dir=$work/nginx port
+    mkdir -p "$dir"
+    {
+        cat <<END
+user www-data;
+worker_processes 2;
+worker_rlimit_nofile 20000;
+pid $dir/pid;
+error_log $dir/error.log;
+events { worker_connections 20000; }
+http {
+    access_log off;
+    types { text/html html; }
+    default_type application/octet-stream;
+    sendfile on;
+    tcp_nopush on;
+    keepalive_timeout 75;
+    client_body_temp_path $dir/body;
+    proxy_temp_path $dir/proxy;
+    fastcgi_temp_path $dir/fastcgi;
+    uwsgi_temp_path $dir/uwsgi;
+    scgi_temp_path $dir/scgi;
+    server { listen unix:$dir/backend.sock; location / { return 204; } }
+END
+        for port in "$@"; do
+            echo "    server { listen $port; root $work/site;" \
+                "location /upload { proxy_pass http://unix:$dir/backend.sock:/; } }"
+        done
+        echo "}"
+    } >"$dir/nginx.conf"
+    spawn nginx "${in_server[@]}" nginx -e "$dir/error.log" -p "$dir" -c "$dir/nginx.conf" -g 'daemon off;'
+    for port in "$@"; do
+        wait_for "$patience_s" listens "$port" && continue
+        show_log nginx/error.log
+        die "nginx does not listen on $port"
+    done
+}
+
+# start_apache PORT: an apache2 of its own, because the workers of one are shared by all its ports.
+start_apache() {
+    local port=$1 dir=$work/apache$1 modules=/usr/lib/apache2/modules
+    mkdir -p "$dir"
+    cat >"$dir/apache.conf" <<END
+ServerRoot $dir
+ServerName localhost
+DefaultRuntimeDir $dir
+PidFile $dir/pid
+ErrorLog $dir/error.log
+User www-data
+Group www-data
+LoadModule mpm_event_module $modules/mod_mpm_event.so
+LoadModule authz_core_module $modules/mod_authz_core.so
+LoadModule dir_module $modules/mod_dir.so
+StartServers 2
+MinSpareThreads 25
+MaxSpareThreads 75
+ThreadsPerChild 25
+MaxRequestWorkers 400
+AsyncRequestWorkerFactor 8
+KeepAlive On
+KeepAliveTimeout 75
+Timeout 60
+Listen $port
+DocumentRoot $work/site
+<Directory $work/site>
+    Require all granted
+</Directory>
+END
+    spawn "apache$port" "${in_server[@]}" apache2 -f "$dir/apache.conf" -DFOREGROUND
+    wait_for "$patience_s" listens "$port" && return
+    show_log "apache$port/error.log"
+    die "apache2 does not listen on $port"
+}
+
+# --- visitors --------------------------------------------------------------------------------
+
+# start_honest NAME PROFILE PORT...: honest visitors until stopped.
+start_honest() {
+    local name=$1 profile=$2
+    shift 2
+    spawn "honest-$name" "${in_client[@]}" "$HONEST_LOAD" --profile "$profile" "${@/#/$honest_address:}"
+}
+
+# connections_needed ATTACK: how many it must have had open at once to be what it is called. nginx
+# gives a client 60 s for its request's head, in which the creeping one opens 180.
+connections_needed() {
+    case $1 in
+    none) echo 0 ;;
+    creep) echo 170 ;;
+    *) echo 500 ;;
+    esac
+}
+
+# start_attack H|B|X|creep PORT SECONDS [OPTIONS...]: slowhttptest, pid in $spawned.
+start_attack() {
+    local kind=$1 port=$2 seconds=$3 url=http://$attack_address:$2 mode=()
+    case $kind in
+    H) mode=(-H -c 500 -r 100 -u "$url/index.html") ;;
+    B) mode=(-B -c 500 -r 100 -s 8192 -u "$url/upload") ;;
+    X) mode=(-X -c 500 -r 100 -w 512 -y 1024 -n 5 -z 32 -k 3 -u "$url/huge.bin") ;;
+    creep) mode=(-H -c 200 -r 3 -u "$url/index.html") ;;
+    *) die "no attack called $kind" ;;
+    esac
+    shift 3
+    spawn "attack-$port" "${in_attack[@]}" nice -n 10 slowhttptest "${mode[@]}" \
+        -i 10 -x 24 -p 3 -l "$seconds" "$@"
+}

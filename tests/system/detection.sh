@@ -49,6 +49,7 @@ readonly raise_within_s=10  # from the attack's start
 readonly creep_raise_within_s=45
 readonly clear_within_s=60 # from the attack's end
 readonly browsers_open=1000 # at the least, before the detector starts
+readonly settled_s=80        # by then the server's keep-alive of 75 s ends the first of them
 readonly least_open=5
 
 # By port, for all that is run.
@@ -115,6 +116,7 @@ start_visitors() {
 
 visitors_are_in() {
     local port count
+    (($(now_ms) - visitors_began >= settled_s * 1000)) || return 1
     local -A open=()
     while read -r port count; do open[$port]=$count; done < <(sockets)
     for port in "${ports[@]}"; do
@@ -265,6 +267,7 @@ new_namespaces
 say "${#ports[@]} ports: servers and honest visitors start"
 start_servers
 start_visitors
+visitors_began=$(now_ms)
 wait_for 120 visitors_are_in || die "the honest visitors are not in after 120 s"
 
 mark=$(cpu_mark)

@@ -116,7 +116,9 @@ END
     done
 }
 
-# start_apache PORT: an apache2 of its own, because the workers of one are shared by all its ports.
+# start_apache PORT: an apache2 of its own, because the workers of one are shared by all its ports. It keeps
+# all its processes: one that it ends for being idle closes its keep-alive connections at once, hundreds of
+# them, and that is an anomaly (docs/limits.md).
 start_apache() {
     local port=$1 dir=$work/apache$1 modules=/usr/lib/apache2/modules
     mkdir -p "$dir"
@@ -131,9 +133,9 @@ Group www-data
 LoadModule mpm_event_module $modules/mod_mpm_event.so
 LoadModule authz_core_module $modules/mod_authz_core.so
 LoadModule dir_module $modules/mod_dir.so
-StartServers 2
+StartServers 16
 MinSpareThreads 25
-MaxSpareThreads 75
+MaxSpareThreads 400
 ThreadsPerChild 25
 MaxRequestWorkers 400
 AsyncRequestWorkerFactor 8

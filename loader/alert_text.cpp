@@ -215,9 +215,9 @@ std::string start_line(const Options& options, std::span<const std::uint16_t> po
 std::string summary_line(const jsg_stats& stats, std::uint64_t missed_transitions) {
     std::string lost;
     if (missed_transitions || stats.transitions_late)
-        lost = fmt::format(
-            "{} of any port came while the program ran, {} of guarded ports found out",
-            counted(missed_transitions, "transition", "transitions"), stats.transitions_late);
+        lost = fmt::format("{} counted late, {} of the program skipped by the kernel",
+                           counted(stats.transitions_late, "transition", "transitions"),
+                           counted(missed_transitions, "run", "runs"));
     for (const Loss& loss : losses) {
         if (stats.*loss.count == 0) continue;
         lost += (lost.empty() ? "" : ", ") + counted(stats.*loss.count, loss.one, loss.many);

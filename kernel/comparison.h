@@ -18,6 +18,12 @@ struct jsg_comparison {
 	__s64 entropy_q54;
 };
 
+/* The baseline's probability of the cell "unexpected": all that its other cells do not share. */
+JSG_INLINE __u64 jsg_unexpected_q48(__u64 share_q32)
+{
+	return (JSG_ONE_Q32 - share_q32) << (JSG_PROBABILITY_BITS - JSG_SHARE_BITS);
+}
+
 JSG_INLINE void jsg_comparison_begin(struct jsg_comparison *c, __u64 p_total, __u64 q_total,
 				     __u64 share_q32)
 {
@@ -26,12 +32,8 @@ JSG_INLINE void jsg_comparison_begin(struct jsg_comparison *c, __u64 p_total, __
 	c->log_p_total_q30 = jsg_log2_q30(p_total);
 	c->log_q_total_q30 = jsg_log2_q30(q_total);
 	c->share_q32 = share_q32;
-	/*
-	 * The cell "unexpected": the window has nothing in it, the baseline all that its cells do
-	 * not share.
-	 */
-	c->js_q55 = jsg_js_part_q55(0, (JSG_ONE_Q32 - share_q32)
-					       << (JSG_PROBABILITY_BITS - JSG_SHARE_BITS));
+	/* The window has nothing in the cell "unexpected". */
+	c->js_q55 = jsg_js_part_q55(0, jsg_unexpected_q48(share_q32));
 	c->kl_q54 = 0;
 	c->entropy_q54 = 0;
 }

@@ -15,10 +15,12 @@
  * 2. Once, after attaching, the loader lets an iterator pass over the sockets that were there
  * before. They take a slot too, with a mark that their age is not known.
  *
- * 3. A timer ticks TICKS times a step. Each tick does two things, so that no callback is long:
- *    a. It looks at one slice of the slots. Each socket's phase (what is it waiting for?) and age
- * in that phase are found from its state and byte counts, and counted for its service.
- * [occupancy.h] b. It gives one service its turn: in a step, each has one.
+ * 3. A timer ticks TICKS times a step. Each tick does two things, so that no callback is long.
+ *
+ * 3a. It looks at one slice of the slots. Each socket's phase (what is it waiting for?) and age in
+ * that phase are found from its state and byte counts, and counted for its service. [occupancy.h]
+ *
+ * 3b. It gives one service its turn: in a step, each has one.
  *
  * 4. A service's turn closes its step: all counters are read once, and the window is the difference
  * between this reading and the one a window ago.  [window.bpf.h]
@@ -146,8 +148,8 @@ int jsg_existing(struct bpf_iter__tcp *context)
 
 	if (!common)
 		return 0;
-	tp = bpf_skc_to_tcp_sock(
-		common); /* none for TIME_WAIT and half-open ones, which are no full sockets */
+	/* None for TIME_WAIT and half-open ones, which are no full sockets. */
+	tp = bpf_skc_to_tcp_sock(common);
 	if (!tp)
 		return 0;
 	state = tp->inet_conn.icsk_inet.sk.__sk_common.skc_state;
@@ -195,7 +197,7 @@ struct {
 /* What the next step looks at: all sockets, or those in every 2nd, 4th ... slot. */
 static __always_inline void choose_sample(struct jsg_clock *clock)
 {
-	__u64 affordable = LOOKS_PER_SECOND * (jsg_config.step_ns / NS_IN_S);
+	__u64 affordable = LOOKS_PER_SECOND * step_seconds();
 	__u32 shift = 0;
 
 	if (clock->remembered > affordable)

@@ -5,9 +5,6 @@
 
 #include "window.bpf.h"
 
-#define NS_IN_MS 1000000ULL
-#define NS_IN_S 1000000000ULL
-
 /* An unused port gives its place back after so long. */
 #define LEAVE_AFTER_NS (60 * NS_IN_S)
 
@@ -21,7 +18,7 @@ static __always_inline __u64 unix_ms(__u64 now_ns)
 static __always_inline void learn_more(struct jsg_baseline *baseline)
 {
 	const struct jsg_counts *counts = &jsg_work.counts;
-	__u32 step_s = jsg_config.step_ns / NS_IN_S;
+	__u32 step_s = step_seconds();
 
 	/* Totals are 32 bits wide: a baseline that is so full is one. */
 	if ((__u64)baseline->transitions + counts->transitions > JSG_U32_MAX ||
@@ -133,7 +130,7 @@ __noinline int pick_top_cells(__u32 number, enum jsg_signal signal, int built_in
 		int with_waiting = jsg_work.occupancy.with_waiting;
 		__u64 share_q32 = jsg_work.occupancy.sockets.share_q32;
 		struct jsg_top_cell unexpected = {.cell = JSG_CELL_UNEXPECTED};
-		__u64 q_q48 = (JSG_ONE_Q32 - share_q32) << (JSG_PROBABILITY_BITS - JSG_SHARE_BITS);
+		__u64 q_q48 = jsg_unexpected_q48(share_q32);
 
 		load_occupancy(baseline, built_in);
 		cells = with_waiting ? JSG_PHASE_CELLS : JSG_JUDGED_CELLS;
@@ -191,7 +188,7 @@ __noinline int decide(__u32 number, enum jsg_signal signal, enum jsg_verdict ver
 					    ? jsg_config.transition_threshold_nanobits
 					    : jsg_config.occupancy_threshold_nanobits;
 	alert->peak_nanobits = track->peak_nanobits;
-	alert->window_s = jsg_config.window_steps * (jsg_config.step_ns / NS_IN_S);
+	alert->window_s = jsg_config.window_steps * step_seconds();
 	alert->transitions = record->transitions;
 	alert->sockets = record->sockets;
 	alert->open_requests = record->open_requests;

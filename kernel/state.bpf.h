@@ -10,7 +10,15 @@
 #define RELAXED_READ(x) (*(const volatile typeof(x) *)&(x))
 #define RELAXED_WRITE(x, value) (*(volatile typeof(x) *)&(x) = (value))
 
+#define NS_IN_MS 1000000ULL
+#define NS_IN_S 1000000000ULL
+
 const volatile struct jsg_config jsg_config = {};
+
+static __always_inline __u32 step_seconds(void)
+{
+	return jsg_config.step_ns / NS_IN_S;
+}
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -66,8 +74,7 @@ struct {
 
 /*
  * Remembered sockets: a slot is found by hash and PROBES linear probes. Taken by compare-and-swap
- * of sk and emptied by transitions, read by the tick. meta follows sk: 0 while the slot is being
- * taken or left.
+ * of sk and emptied by transitions, read by the tick, which also empties those of lost sockets.
  */
 #define SLOT_BITS 17
 #define SLOTS (1U << SLOT_BITS)

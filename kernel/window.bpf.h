@@ -195,7 +195,7 @@ static __always_inline void measure_occupancy_once(const struct jsg_baseline *ba
 						   int built_in, __u32 steps, int with_waiting)
 {
 	struct jsg_distance *out = &jsg_work.distance;
-	__u32 step_s = jsg_config.step_ns / 1000000000ULL;
+	__u32 step_s = step_seconds();
 	__u64 open = jsg_work.counts.judged;
 	__u64 rate = jsg_rate_milli(jsg_work.counts.exchanges, steps * step_s);
 	__u64 base_total = BUILT_IN_TOTAL;

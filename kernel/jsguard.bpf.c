@@ -65,7 +65,11 @@ static __always_inline void remember(struct jsg_counters *row, __u64 sk, __u32 s
 	struct jsg_slot *slot = slot_of(sk);
 
 	if (slot) {
-		count_late(row, slot->state, JSG_TCP_CLOSE);
+		__u32 its_service = slot->service; /* which may be another than the new one's */
+		struct jsg_counters *its_row = bpf_map_lookup_elem(&counters, &its_service);
+
+		if (its_row)
+			count_late(its_row, slot->state, JSG_TCP_CLOSE);
 		slot_describe(slot, service, state, 0);
 		return;
 	}

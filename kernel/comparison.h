@@ -16,6 +16,7 @@ struct jsg_comparison {
 	__s64 js_q55;
 	__s64 kl_q54;
 	__s64 entropy_q54;
+	__u32 cells; /* that either has counts in */
 };
 
 /* The baseline's probability of the cell "unexpected": all that its other cells do not share. */
@@ -36,6 +37,7 @@ JSG_INLINE void jsg_comparison_begin(struct jsg_comparison *c, __u64 p_total, __
 	c->js_q55 = jsg_js_part_q55(0, jsg_unexpected_q48(share_q32));
 	c->kl_q54 = 0;
 	c->entropy_q54 = 0;
+	c->cells = 0;
 }
 
 /* The baseline's probability of a cell, with its share. */
@@ -44,20 +46,23 @@ JSG_INLINE __u64 jsg_comparison_q_q48(const struct jsg_comparison *c, __u64 q_co
 	return jsg_scale_q48(jsg_probability_q48(q_count, c->q_total), c->share_q32);
 }
 
-JSG_INLINE void jsg_comparison_add(struct jsg_comparison *c, __u64 p_count, __u64 q_count)
+/* Adds a cell. Result: whether the window has more of it than the baseline. */
+JSG_INLINE int jsg_comparison_add(struct jsg_comparison *c, __u64 p_count, __u64 q_count)
 {
 	__u64 p_q48, q_q48;
 
 	if (!p_count && !q_count)
-		return;
+		return 0;
+	c->cells++;
 	p_q48 = jsg_probability_q48(p_count, c->p_total);
 	q_q48 = jsg_comparison_q_q48(c, q_count);
 	c->js_q55 += jsg_js_part_q55(p_q48, q_q48);
 	if (!p_count)
-		return;
+		return 0;
 	c->kl_q54 +=
 		jsg_kl_part_q54(p_q48, p_count, c->log_p_total_q30, q_count, c->log_q_total_q30);
 	c->entropy_q54 += jsg_entropy_part_q54(p_q48, p_count, c->log_p_total_q30);
+	return p_q48 > q_q48;
 }
 
 /*

@@ -22,6 +22,8 @@ struct jsg_expectation {
 	__u32 open;
 	__u32 expected;
 	__u32 excess; /* open beyond twice the expected */
+	__u32 held; /* of those open: that do not move */
+	__u32 held_excess; /* held beyond twice the expected of these */
 	__u64 share_q32; /* of the baseline's cells, the rest is in "unexpected" */
 };
 
@@ -51,64 +53,110 @@ JSG_INLINE __u32 jsg_expected_milli(__u32 base, __u32 base_rate, __u32 rate)
 
 /*
  * Up to twice the expected nothing is odd about the number; beyond, the baseline's cells share
- * 2e/n.
+ * 2e/n. Of what is held likewise: a request or a response that moves is being served, however
+ * slowly, so an excess of these alone is no evidence of anything held.
  */
-JSG_INLINE struct jsg_expectation jsg_expect(__u32 open, __u32 expected)
+JSG_INLINE struct jsg_expectation jsg_expect(__u32 open, __u32 expected, __u32 held,
+					     __u32 held_expected)
 {
 	struct jsg_expectation e = {
-		.open = open, .expected = expected, .excess = 0, .share_q32 = JSG_ONE_Q32};
-	__u64 usual = 2 * (__u64)expected;
+		.open = open,
+		.expected = expected,
+		.excess = 0,
+		.held = held,
+		.held_excess = 0,
+		.share_q32 = JSG_ONE_Q32,
+	};
+	__u64 usual = 2 * (__u64)expected, held_usual = 2 * (__u64)held_expected;
 
 	if (open > usual) {
 		e.excess = open - (__u32)usual;
 		e.share_q32 = (usual << JSG_SHARE_BITS) / open;
 	}
+	if (held > held_usual)
+		e.held_excess = held - (__u32)held_usual;
 	return e;
 }
 
+/* Whether an occupancy alert has its evidence in numbers: more open, and more held, than usual. */
+JSG_INLINE int jsg_exceeds(const volatile struct jsg_config *config,
+			   const struct jsg_expectation *sockets)
+{
+	__u64 needed = (__u64)config->min_sockets * JSG_MILLI;
+
+	return sockets->excess >= needed && sockets->held_excess >= needed;
+}
+
+/* What one signal's divergence is held against. All in billionths of a bit. */
+struct jsg_bounds {
+	__u32 js;
+	__u32 threshold;
+	__u32 chance; /* that chance alone gives to a normal window */
+};
+
+/*
+ * Whether about as many connections were opened as were closed. A service that fills or drains (it
+ * was restarted, a crowd came, a server reaps its idle connections) has another mix of transitions
+ * than one that does neither, and no fault of anyone's in it: what fills it is judged by its
+ * occupancy if it is not answered, and looks like a crowd if it is.
+ */
+JSG_INLINE int jsg_balanced(const volatile struct jsg_config *config, __u32 opened, __u32 closed)
+{
+	__u64 more = opened > closed ? opened : closed;
+	__u64 less = opened > closed ? closed : opened;
+
+	return 2 * more <= 3 * less + 2 * (__u64)config->min_sockets; /* half as many again */
+}
+
 JSG_INLINE enum jsg_verdict jsg_judge_transitions(const volatile struct jsg_config *config,
-						  __u32 transitions, __u32 js_nanobits)
+						  __u32 transitions, int balanced,
+						  struct jsg_bounds bounds)
 {
 	if (!transitions)
 		return JSG_NOTHING_SEEN;
 	if (transitions < config->min_transitions)
-		return JSG_TOO_FEW_TRANSITIONS;
-	return js_nanobits > config->transition_threshold_nanobits ? JSG_OVER : JSG_NORMAL;
+		return JSG_NOT_ENOUGH_TRAFFIC;
+	if (bounds.js <= bounds.threshold)
+		return JSG_NORMAL;
+	if (bounds.js <= bounds.chance)
+		return JSG_NOT_ENOUGH_TRAFFIC;
+	return balanced ? JSG_OVER : JSG_UNBALANCED;
 }
 
 /*
- * So few sockets that their excess cannot be enough give no verdict: their distribution is one of a
- * handful of looks, which chance alone puts over any threshold, and would keep an alert up for
- * ever.
+ * A divergence that chance explains gives no verdict, or a handful of looks would keep an alert up
+ * for ever; but an excess, however few looks, is there.
  */
 JSG_INLINE enum jsg_verdict jsg_judge_occupancy(const volatile struct jsg_config *config,
-						__u32 open_milli, __u32 js_nanobits,
-						__u32 excess_milli)
+						const struct jsg_expectation *sockets,
+						struct jsg_bounds bounds)
 {
-	int diverges = js_nanobits > config->occupancy_threshold_nanobits;
-	__u64 needed = (__u64)config->min_sockets * JSG_MILLI;
-	int exceeds = excess_milli >= needed;
+	int more_open = sockets->excess >= (__u64)config->min_sockets * JSG_MILLI;
+	int exceeds = jsg_exceeds(config, sockets);
 
-	if (!open_milli)
+	if (!sockets->open)
 		return JSG_NOTHING_SEEN;
-	if (open_milli < needed)
-		return JSG_TOO_FEW_SOCKETS;
-	if (diverges)
-		return exceeds ? JSG_OVER : JSG_NO_EXCESS;
-	return exceeds ? JSG_EXCESS_ONLY : JSG_NORMAL;
+	if (exceeds)
+		return bounds.js > bounds.threshold && bounds.js > bounds.chance ? JSG_OVER
+										 : JSG_EXCESS_ONLY;
+	if (more_open)
+		return JSG_MOVING;
+	if (bounds.js <= bounds.threshold)
+		return JSG_NORMAL;
+	return bounds.js > bounds.chance ? JSG_NO_EXCESS : JSG_NOT_ENOUGH_TRAFFIC;
 }
 
 /*
- * Whether a step counts towards clear: divergence and excess are both under, or there is no
- * verdict.
+ * Whether a step counts towards clear: divergence and excess are both under, or nothing is held, or
+ * there is no verdict.
  */
 JSG_INLINE int jsg_counts_towards_clear(enum jsg_verdict verdict)
 {
-	return verdict <= JSG_NORMAL;
+	return verdict <= JSG_MOVING;
 }
-JSG_ASSERT(JSG_NOTHING_SEEN < JSG_NORMAL && JSG_NOT_JUDGED < JSG_NORMAL &&
-		   JSG_TOO_FEW_TRANSITIONS < JSG_NORMAL && JSG_TOO_FEW_SOCKETS < JSG_NORMAL &&
-		   JSG_EXCESS_ONLY > JSG_NORMAL,
+JSG_ASSERT(JSG_NOTHING_SEEN < JSG_MOVING && JSG_NOT_JUDGED < JSG_MOVING &&
+		   JSG_NOT_ENOUGH_TRAFFIC < JSG_MOVING && JSG_NORMAL < JSG_MOVING &&
+		   JSG_EXCESS_ONLY > JSG_MOVING && JSG_UNBALANCED > JSG_MOVING,
 	   "what counts towards clear comes first");
 
 /* What a step changed about an alert. */

@@ -19,6 +19,8 @@
  *
  * 3a. It looks at one slice of the slots. Each socket's phase (what is it waiting for?) and age in
  * that phase are found from its state and byte counts, and counted for its service. [occupancy.h]
+ * Where the last window had too many of its kind, its remote address is counted too.
+ * [sources.bpf.h]
  *
  * 3b. It gives one service its turn: in a step, each has one.
  *
@@ -27,13 +29,15 @@
  *
  * 5. The window is measured: the Jensen-Shannon divergence of its transitions, and of its
  * occupancy, from the service's baseline, in fixed point; how many sockets are open, and how many
- * are to be expected at this rate of exchanges.  [comparison.h, js_divergence.h, decision.h]
+ * are to be expected at this rate of exchanges; and how far chance alone would put it.
+ * [comparison.h, js_divergence.h, decision.h, chance.h]
  *
  * 6. The window is judged: over the threshold with the evidence, or why not. So many steps over it
  * in a row raise an alert, so many under it clear it. That is all that goes through the ring
- * buffer. The record of the window goes into a map.  [service.bpf.h, decision.h]
+ * buffer. The record of the window goes into a map.  [service.bpf.h, decision.h, alert.bpf.h]
  *
- * 7. A service that has not seen enough yet learns the step instead, or, later on, what was quiet.
+ * 7. A service that has no baseline yet learns the step instead, or, later on, what was quiet; one
+ * that was asked to learn anew does so beside the judging.  [learning.bpf.h, spread.h]
  */
 
 #include "service.bpf.h"
@@ -105,6 +109,13 @@ static __always_inline void follow(struct jsg_counters *row, struct tcp_sock *tp
 		RELAXED_WRITE(slot->state, new_state);
 }
 
+/* Whether the socket is in another network namespace than the one that is guarded. */
+static __always_inline int is_elsewhere(const struct tcp_sock *tp)
+{
+	return jsg_config.netns &&
+	       tp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net->ns.inum != jsg_config.netns;
+}
+
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(jsg_transition, struct sock *sk, int old_state, int new_state)
 {
@@ -117,8 +128,10 @@ int BPF_PROG(jsg_transition, struct sock *sk, int old_state, int new_state)
 	/* Not skc_num, which is 0 already at ->CLOSE. */
 	port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
 	service = jsg_service_of_port[port & (JSG_PORTS - 1)];
+	if (service && is_elsewhere(tp))
+		return 0;
 	if (!service) {
-		if (new_state != JSG_TCP_LISTEN || !jsg_config.guard_listeners)
+		if (new_state != JSG_TCP_LISTEN || !jsg_config.guard_listeners || is_elsewhere(tp))
 			return 0;
 		service = service_claim(port);
 		if (!service)
@@ -155,6 +168,8 @@ int jsg_existing(struct bpf_iter__tcp *context)
 	/* None for TIME_WAIT and half-open ones, which are no full sockets. */
 	tp = bpf_skc_to_tcp_sock(common);
 	if (!tp)
+		return 0;
+	if (is_elsewhere(tp))
 		return 0;
 	state = tp->inet_conn.icsk_inet.sk.__sk_common.skc_state;
 	port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);

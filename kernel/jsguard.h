@@ -6,7 +6,7 @@
 #include "fixed_point.h"
 
 /* Version of all the layouts below; a reader that was built for another one must not read. */
-#define JSG_SCHEMA 1
+#define JSG_SCHEMA 2
 
 /* Services: one for each guarded local port. Number 0 means "not guarded". */
 #define JSG_SERVICES 64
@@ -72,8 +72,9 @@ struct jsg_config {
 	__u64 step_ns; /* how far a window slides */
 	__u32 window_steps; /* length of a window in steps */
 	__u32 learn_steps; /* learning time in steps */
-	__u32 transition_threshold_nanobits;
+	__u32 transition_threshold_nanobits; /* 0: from the spread while learning */
 	__u32 occupancy_threshold_nanobits;
+	__u32 chance_exponent; /* a normal window may be over by chance one time in 10^this */
 	__u32 min_transitions; /* in the window, for a transition alert */
 	__u32 min_sockets; /* excess of open sockets, for an occupancy alert */
 	__u32 min_rate; /* bytes a second that make a request or a response a moving one */
@@ -81,11 +82,12 @@ struct jsg_config {
 	__u32 clear_steps; /* consecutive steps under it before an alert clears */
 	__u32 readings_per_service; /* counter readings kept, see jsg_readings_needed() */
 	__u32 cpus; /* possible CPUs, whose counters are added up */
+	__u32 netns; /* inode of the network namespace that is guarded; 0: every one */
 	__u8 guard_listeners; /* 1: a port that begins to listen is guarded */
 	__u8 has_rdonly_cast; /* 1: the kernel offers bpf_rdonly_cast (6.2 and later) */
 	__u8 reserved[2];
 };
-JSG_ASSERT(sizeof(struct jsg_config) == 56, "jsg_config is packed by hand");
+JSG_ASSERT(sizeof(struct jsg_config) == 64, "jsg_config is packed by hand");
 
 /* What a service does now. */
 enum jsg_mode {
@@ -101,12 +103,17 @@ enum jsg_mode {
 enum jsg_verdict {
 	JSG_NOTHING_SEEN, /* an empty window has no distribution: no verdict */
 	JSG_NOT_JUDGED, /* still learning: no verdict */
-	JSG_TOO_FEW_TRANSITIONS, /* under min_transitions: no verdict */
-	JSG_TOO_FEW_SOCKETS, /* under min_sockets open on average: no verdict */
+	JSG_NOT_ENOUGH_TRAFFIC, /* under min_transitions, or chance explains the divergence: no
+				   verdict */
 	JSG_NORMAL, /* under the threshold, and no excess */
-	JSG_EXCESS_ONLY, /* more sockets than expected, of normal phases and ages */
-	JSG_NO_EXCESS, /* over the threshold, with no more sockets than are expected */
+	JSG_MOVING, /* more sockets than expected, but not of those that make no progress */
+	JSG_EXCESS_ONLY, /* more sockets than usual, of phases and ages that are normal, or may be
+			    by chance */
+	JSG_NO_EXCESS, /* over the threshold, with no more sockets than are usual */
+	JSG_UNBALANCED, /* over the threshold, but connections mostly open or mostly close, now or
+			   in the baseline */
 	JSG_OVER, /* over the threshold, with the evidence: counts towards an alert */
+	JSG_VERDICTS,
 };
 
 enum jsg_alert_state {
@@ -146,17 +153,21 @@ struct jsg_window {
 				    with_waiting */
 	__u32 expected_millisockets;
 	__u32 excess_millisockets; /* open beyond twice the expected, or 0 */
+	__u32 held_millisockets; /* of those open: that do not move */
+	__u32 held_excess_millisockets; /* held beyond twice the expected, or 0 */
 	__u32 looked_at_ppm; /* share of the live sockets that the last step looked at */
 	__u32 transition_js_nanobits;
 	__u32 occupancy_js_nanobits;
+	__u32 transition_chance_nanobits; /* that chance alone gives to a normal window */
+	__u32 occupancy_chance_nanobits;
 	enum jsg_verdict transition_verdict;
 	enum jsg_verdict occupancy_verdict;
 	enum jsg_alert_state transition_alert;
 	enum jsg_alert_state occupancy_alert;
 	__u32 with_waiting; /* 1: the occupancy figures include the phase waiting */
-	__u32 reserved;
+	__u32 full_queues; /* listeners whose accept queue was full at the last look */
 };
-JSG_ASSERT(sizeof(struct jsg_window) == 144, "jsg_window is packed by hand");
+JSG_ASSERT(sizeof(struct jsg_window) == 160, "jsg_window is packed by hand");
 
 #define JSG_WINDOWS_KEPT 1024
 #define JSG_TREND_WINDOWS 16
@@ -179,6 +190,63 @@ struct jsg_alert_track {
 };
 JSG_ASSERT(sizeof(struct jsg_alert_track) == 40, "jsg_alert_track is packed by hand");
 
+/*
+ * How far from normal the windows were while learning: each against what had been learned outside
+ * it.
+ */
+struct jsg_spread {
+	__u64 sum_microbits;
+	__u64 sum_of_squares; /* in millionths of a bit, squared */
+	__u32 windows;
+	__u32 mean_nanobits;
+	__u32 deviation_nanobits; /* standard deviation */
+	__u32 maximum_nanobits;
+};
+JSG_ASSERT(sizeof(struct jsg_spread) == 32, "jsg_spread is packed by hand");
+
+/*
+ * What a service normally does, in raw counts. Value of the map "baselines", key: the service's
+ * number.
+ */
+struct jsg_baseline {
+	struct jsg_spread spread[JSG_SIGNALS]; /* by enum jsg_signal */
+	__u32 learned_s; /* seconds that the counts were gathered over */
+	__u32 queue_full_s; /* of them: an accept queue was full */
+	__u32 transitions; /* total of transition_counts */
+	__u32 exchanges; /* connections accepted and answers seen */
+	__u32 judged_socket_seconds; /* total of the cells but waiting */
+	__u32 waiting_socket_seconds;
+	__u32 transition_counts[JSG_TRANSITION_CELLS]; /* by jsg_transition_cell() */
+	__u32 occupancy_socket_seconds[JSG_PHASE_CELLS]; /* by phase * JSG_AGES + age */
+	__u32 reserved;
+};
+JSG_ASSERT(sizeof(struct jsg_baseline) == JSG_SIGNALS * sizeof(struct jsg_spread) + 24 +
+						  4 * (JSG_TRANSITION_CELLS + JSG_PHASE_CELLS + 1),
+	   "jsg_baseline is packed by hand");
+JSG_ASSERT(sizeof(struct jsg_baseline) % 8 == 0, "jsg_baseline has no padding");
+
+/* A baseline is one when it has seen this much, and this many stays (chance.h). */
+#define JSG_BASELINE_TRANSITIONS 100
+#define JSG_BASELINE_SOCKET_SECONDS 30
+#define JSG_BASELINE_STAYS 20
+
+JSG_INLINE int jsg_baseline_complete(const struct jsg_baseline *baseline)
+{
+	return baseline->transitions >= JSG_BASELINE_TRANSITIONS &&
+	       (__u64)baseline->judged_socket_seconds + baseline->waiting_socket_seconds >=
+		       JSG_BASELINE_SOCKET_SECONDS;
+}
+
+/* Why what was learned may be an attack; bits of jsg_service.doubts. */
+#define JSG_DOUBT_OLD_AND_SILENT                                                                   \
+	1 /* most sockets that were not idle: from JSG_OLD_S on, not moving */
+#define JSG_DOUBT_QUEUE_FULL 2 /* an accept queue was, too often: JSG_QUEUE_FULL_SHARE */
+#define JSG_DOUBT_UNBALANCED                                                                       \
+	4 /* no attack, but connections mostly opened, or mostly closed: no                        \
+	     measure of transitions */
+#define JSG_OLD_S 8
+#define JSG_QUEUE_FULL_SHARE 10 /* one step in so many */
+
 /* One guarded port. Value of the map "services", whose key is the service's number. */
 struct jsg_service {
 	__u64 started_ns; /* CLOCK_MONOTONIC */
@@ -189,44 +257,30 @@ struct jsg_service {
 	__u64 trend_sum_nanobits;
 	__u64 trend_nanobits[JSG_TREND_WINDOWS];
 	struct jsg_alert_track alerts[JSG_SIGNALS];
+	__u32 threshold_nanobits[JSG_SIGNALS]; /* by enum jsg_signal; 0: not set yet */
 	__u32 port;
 	enum jsg_mode mode;
 	__u32 stays; /* 1: named by the user, keeps its place though nobody listens */
-	__u32 learned_steps;
-	__u32 quiet_steps; /* consecutive steps not over the threshold, for learning on */
+	__u32 learned_steps; /* of the baseline that is being learned, or was last */
+	__u32 relearning; /* 1: on guard, and learning anew */
+	__u32 relearn_request; /* number of the last one taken up */
+	__u32 baselines_learned; /* since the place was taken */
+	__u32 doubts; /* JSG_DOUBT_..., of the baseline in force */
+	__u32 quiet_steps; /* consecutive steps fit to be learned */
 	__u32 listeners;
 	__u32 sockets;
 	__u32 untracked_sockets; /* live ones that found no slot, as far as can be told */
 };
-JSG_ASSERT(sizeof(struct jsg_service) == 288, "jsg_service is packed by hand");
+JSG_ASSERT(sizeof(struct jsg_service) == 312, "jsg_service is packed by hand");
 
 /*
- * What a service normally does, in raw counts. Value of the map "baselines", key: the service's
- * number.
+ * What programs outside ask of the detector. The one value of the map "requests"; written from
+ * outside alone.
  */
-struct jsg_baseline {
-	__u32 learned_s; /* seconds that the counts were gathered over */
-	__u32 transitions; /* total of transition_counts */
-	__u32 exchanges; /* connections accepted and answers seen */
-	__u32 judged_socket_seconds; /* total of the cells but waiting */
-	__u32 waiting_socket_seconds;
+struct jsg_requests {
+	__u32 relearn; /* a new number: every service learns its baseline anew */
 	__u32 reserved;
-	__u32 transition_counts[JSG_TRANSITION_CELLS]; /* by jsg_transition_cell() */
-	__u32 occupancy_socket_seconds[JSG_PHASE_CELLS]; /* by phase * JSG_AGES + age */
 };
-JSG_ASSERT(sizeof(struct jsg_baseline) == 24 + 4 * (JSG_TRANSITION_CELLS + JSG_PHASE_CELLS),
-	   "jsg_baseline is packed by hand");
-
-/* A baseline is one when it has seen this much. */
-#define JSG_BASELINE_TRANSITIONS 100
-#define JSG_BASELINE_SOCKET_SECONDS 30
-
-JSG_INLINE int jsg_baseline_complete(const struct jsg_baseline *baseline)
-{
-	return baseline->transitions >= JSG_BASELINE_TRANSITIONS &&
-	       (__u64)baseline->judged_socket_seconds + baseline->waiting_socket_seconds >=
-		       JSG_BASELINE_SOCKET_SECONDS;
-}
 
 /* A cell that speaks for an alert. Shares in billionths of the distribution. */
 struct jsg_top_cell {
@@ -236,6 +290,28 @@ struct jsg_top_cell {
 	__u32 nanobits; /* its part of the divergence */
 };
 #define JSG_TOP_CELLS 5
+
+/*
+ * Where sockets of the deviating cells come from: an IPv4 address, or the first 64 bits of an IPv6
+ * one.
+ */
+struct jsg_source {
+	__u8 address[8]; /* network order */
+	__u32 prefix_bits; /* 32: IPv4, in the first four bytes; 64: IPv6 */
+	__u32 sockets;
+};
+JSG_ASSERT(sizeof(struct jsg_source) == 16, "jsg_source is packed by hand");
+#define JSG_TOP_SOURCES 5
+
+/* The sources of one service at one step's looks; context, never a verdict. */
+struct jsg_sources {
+	__u32 sockets; /* looked at in the cells that deviate */
+	__u32 distinct; /* sources that these come from */
+	__u32 top_count; /* used entries of top, most sockets first */
+	__u32 inexact; /* 1: more sources than places, so counts are too low, and distinct is about
+			*/
+	struct jsg_source top[JSG_TOP_SOURCES];
+};
 
 enum jsg_event {
 	JSG_RAISE,
@@ -250,9 +326,11 @@ struct jsg_alert {
 	__u64 duration_ns; /* of a clear: time since its raise; of a raise 0 */
 	enum jsg_event event;
 	enum jsg_signal signal;
+	__u32 netns; /* inode of the one network namespace that is guarded, or 0 */
 	__u32 port;
 	__u32 js_nanobits;
 	__u32 threshold_nanobits;
+	__u32 chance_nanobits; /* that chance alone gives to a normal window */
 	__u32 peak_nanobits; /* largest divergence of a step over the threshold since the raise */
 	__u32 window_s;
 	__u32 transitions;
@@ -260,11 +338,12 @@ struct jsg_alert {
 	__u32 open_requests;
 	__u32 open_millisockets;
 	__u32 expected_millisockets;
+	__u32 held_millisockets;
 	__u32 top_count; /* used entries of top, largest part first */
-	__u32 reserved;
 	struct jsg_top_cell top[JSG_TOP_CELLS];
+	struct jsg_sources sources;
 };
-JSG_ASSERT(sizeof(struct jsg_alert) == 168, "jsg_alert is packed by hand");
+JSG_ASSERT(sizeof(struct jsg_alert) == 272, "jsg_alert is packed by hand");
 
 /* What was lost or left out, since the start. The one value of the map "stats". */
 struct jsg_stats {
@@ -276,20 +355,28 @@ struct jsg_stats {
 	__u64 alerts_lost; /* the ring buffer was full */
 	__u64 windows_lost; /* the map of records took no more */
 	__u64 steps_late; /* the clock was more than a whole step late */
+	__u64 sources_lost; /* that gave their place to another while they were counted */
+	__u64 not_enough_traffic; /* windows with that verdict, of each signal */
 	__u64 windows; /* closed, all services */
 	__u64 transitions; /* in them: counted since the start, all guarded services */
 	__u64 alerts; /* raised */
 };
 
-/* The steps before one over the threshold that are not learned from either while learning on. */
+/*
+ * How many steps late a step is learned while learning on, or anew: so many that an alert is raised
+ * before its beginning is learned, and that no step of the present window is learned yet.
+ */
 #define JSG_LEARN_DELAY_STEPS 10
 
-/* Readings that a service needs: of the window's both ends, and for the delay of learning on. */
+JSG_INLINE __u32 jsg_learn_delay(__u32 window_steps)
+{
+	return window_steps > JSG_LEARN_DELAY_STEPS ? window_steps : JSG_LEARN_DELAY_STEPS;
+}
+
+/* Readings that a service needs: of the window's both ends, and of a step that is learned late. */
 JSG_INLINE __u32 jsg_readings_needed(__u32 window_steps)
 {
-	return (window_steps > JSG_LEARN_DELAY_STEPS + 1 ? window_steps
-							 : JSG_LEARN_DELAY_STEPS + 1) +
-	       1;
+	return jsg_learn_delay(window_steps) + 2;
 }
 
 #endif

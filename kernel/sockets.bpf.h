@@ -3,7 +3,7 @@
 #ifndef JSG_SOCKETS_BPF_H
 #define JSG_SOCKETS_BPF_H
 
-#include "state.bpf.h"
+#include "sources.bpf.h"
 
 /*
  * Sockets are at least 64-byte aligned, so the lowest bits say nothing; Knuth's multiplicative
@@ -163,6 +163,7 @@ static long look_at_slot(__u32 index, void *context)
 	}
 	if (slot.state == JSG_TCP_LISTEN) {
 		found->listeners++;
+		found->full_queues += accept_queue_is_full(slot.sk);
 		return 0;
 	}
 
@@ -181,8 +182,11 @@ static long look_at_slot(__u32 index, void *context)
 		found->waiting += walk->weight;
 	if (sight.phase == JSG_REQUEST_MOVING || sight.phase == JSG_REQUEST_STALLED)
 		found->open_requests += walk->weight;
-	if (sight.cell < JSG_PHASE_CELLS)
-		found->occupancy[sight.cell] += walk->weight;
+	if (sight.cell >= JSG_PHASE_CELLS)
+		return 0;
+	found->occupancy[sight.cell] += walk->weight;
+	if (found->deviating_cells >> sight.cell & 1)
+		count_source(slot.sk, slot.service, walk->weight, walk->now_ms);
 	return 0;
 }
 

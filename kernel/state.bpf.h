@@ -43,7 +43,23 @@ struct {
 	__type(value, struct jsg_service);
 } services SEC(".maps");
 
-/* Written by the tick, and by the loader before the start. */
+/* What is being learned, by service; a baseline comes in force when it is complete. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, JSG_SERVICE_PLACES);
+	__type(key, __u32);
+	__type(value, struct jsg_baseline);
+} lessons SEC(".maps");
+
+/* Written from outside. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct jsg_requests);
+} requests SEC(".maps");
+
+/* The baselines in force. Written by the tick, and by the loader before the start. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, JSG_SERVICE_PLACES);

@@ -22,6 +22,7 @@ struct jsg_reading {
 	__u32 transitions[JSG_TRANSITION_CELLS];
 	__u32 occupancy[JSG_PHASE_CELLS]; /* sockets looked at, by cell */
 	__u32 answers;
+	__u32 full_queue_steps; /* whose looks found an accept queue full */
 };
 
 /*
@@ -42,6 +43,7 @@ JSG_ASSERT(sizeof(struct jsg_slot) == 16, "jsg_slot is packed by hand");
 struct jsg_found {
 	__u32 occupancy[JSG_PHASE_CELLS]; /* only grows, modulo 2^32 */
 	__u32 answers; /* only grows */
+	__u32 full_queue_steps; /* only grows */
 	__u32 closed_unseen[JSG_STATES]; /* only grows: sockets found gone, by their last state */
 	__u32 sockets; /* this and what follows: since the service's last window was closed */
 	__u32 looked_at;
@@ -49,12 +51,27 @@ struct jsg_found {
 	__u32 waiting;
 	__u32 open_requests;
 	__u32 listeners;
+	__u32 full_queues;
+	__u32 pass; /* number of the looks between two windows */
+	__u64 deviating_cells; /* a bit for each, whose sockets' sources are counted */
+	struct jsg_sources sources;
 };
+
+/* A source of sockets in deviating cells. Written by the tick alone. */
+struct jsg_source_place {
+	struct jsg_source source; /* of the pass */
+	__u32 service; /* 0: the place is free */
+	__u32 pass; /* of the service that it was seen in last */
+	__u32 seen_ms;
+	__u32 reserved;
+};
+JSG_ASSERT(sizeof(struct jsg_source_place) == 32, "jsg_source_place is packed by hand");
 
 /* What was counted between two readings. */
 struct jsg_counts {
 	struct jsg_reading cells;
 	__u32 transitions; /* total */
+	__u32 moving; /* of judged: in the moving phases */
 	__u32 judged; /* total of the occupancy cells but waiting: sockets times steps */
 	__u32 waiting;
 	__u32 exchanges;
@@ -65,7 +82,10 @@ struct jsg_distance {
 	struct jsg_expectation sockets; /* occupancy only */
 	__u64 kl_nanobits;
 	__u64 entropy_nanobits;
+	__u64 deviating_cells; /* a bit for each that the window has more of; occupancy only */
 	__u32 js_nanobits;
+	__u32 chance_nanobits;
+	__u32 cells; /* that either has counts in */
 	__u32 with_waiting;
 };
 

@@ -12,12 +12,34 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct ns_common {
+	unsigned int inum;
+};
+
+struct net {
+	struct ns_common ns;
+};
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+struct in6_addr {
+	__u8 bytes[16]; /* in6_u, whatever its members are called */
+};
+
 struct sock_common {
+	__be32 skc_daddr;
+	unsigned short skc_family;
 	unsigned char skc_state;
+	possible_net_t skc_net;
+	struct in6_addr skc_v6_daddr;
 };
 
 struct sock {
 	struct sock_common __sk_common;
+	__u32 sk_ack_backlog;
+	__u32 sk_max_ack_backlog;
 	__u8 sk_userlocks; /* a bit field on some kernels */
 	void *sk_socket;
 };
@@ -55,6 +77,9 @@ struct bpf_iter__tcp {
 
 #pragma clang attribute pop
 
+/* include/linux/socket.h: AF_INET6. */
+#define SOCKET_FAMILY_IPV6 10
+
 /* include/net/sock.h: bound to its port by bind(); an accepted child has it cleared. */
 #define SOCK_BINDPORT_LOCK 8
 
@@ -70,6 +95,16 @@ static __always_inline __u64 address_of(const void *object)
 
 	bpf_probe_read_kernel(&address, sizeof(address), &object);
 	return address;
+}
+
+/* Whether a listener has more connections waiting for accept() than it allows (sk_acceptq_is_full).
+ */
+static __always_inline int accept_queue_is_full(__u64 address)
+{
+	const struct tcp_sock *tp = (const struct tcp_sock *)address;
+
+	return BPF_CORE_READ(tp, inet_conn.icsk_inet.sk.sk_ack_backlog) >
+	       BPF_CORE_READ(tp, inet_conn.icsk_inet.sk.sk_max_ack_backlog);
 }
 
 /*

@@ -3,13 +3,14 @@
 #ifndef JSG_WINDOW_BPF_H
 #define JSG_WINDOW_BPF_H
 
+#include "chance.h"
 #include "comparison.h"
-#include "decision.h"
 #include "state.bpf.h"
 
 /* The tick's work space, too large for the stack; one tick runs at a time. */
 struct {
 	struct jsg_counts counts;
+	struct jsg_baseline normal; /* what a window is compared with */
 	__u32 p[JSG_CELLS_MAX]; /* the histograms that are being compared */
 	__u32 q[JSG_CELLS_MAX];
 	struct jsg_distance distance; /* result of the last comparison */
@@ -17,6 +18,7 @@ struct {
 	struct jsg_distance occupancy;
 	struct jsg_window record;
 	struct jsg_alert alert;
+	struct jsg_sources sources; /* of the last step's looks */
 	__u64 untracked_opened;
 	__u64 untracked_closed;
 } jsg_work;
@@ -55,10 +57,11 @@ static long add_cpu(__u32 cpu, void *context)
 __noinline int take_reading(__u32 service, __u64 sequence)
 {
 	struct jsg_adding adding = {.sum = reading_of(service, sequence), .service = service};
-	const struct jsg_found *found = found_of(service);
+	struct jsg_found *found = found_of(service);
 
 	if (!adding.sum)
 		return 0;
+	found->full_queue_steps += found->full_queues != 0;
 	for (int cell = 0; cell < JSG_TRANSITION_CELLS; cell++)
 		adding.sum->transitions[cell] = 0;
 	jsg_work.untracked_opened = 0;
@@ -70,7 +73,63 @@ __noinline int take_reading(__u32 service, __u64 sequence)
 		adding.sum->transitions[state * JSG_STATES + JSG_TCP_CLOSE] +=
 			found->closed_unseen[state];
 	adding.sum->answers = found->answers;
+	adding.sum->full_queue_steps = found->full_queue_steps;
 	return 0;
+}
+
+/* Whether a socket in that state is a connection. */
+static __always_inline int is_connection(int state)
+{
+	return state != JSG_TCP_NONE && state != JSG_TCP_SYN_SENT && state != JSG_TCP_CLOSE &&
+	       state != JSG_TCP_LISTEN && state != JSG_TCP_BOUND_INACTIVE;
+}
+
+/* Whether sockets in the phase make progress. */
+static __always_inline int is_moving(int phase)
+{
+	return phase == JSG_RESPONSE_MOVING || phase == JSG_REQUEST_MOVING;
+}
+
+/* Whether as many connections arrived as ended, nearly, in these transitions. */
+static __always_inline int are_balanced(const __u32 *cells)
+{
+	__u32 closed = 0;
+
+	for (int state = 0; state < JSG_STATES; state++)
+		closed += is_connection(state) ? cells[state * JSG_STATES + JSG_TCP_CLOSE] : 0;
+	return jsg_balanced(&jsg_config, cells[JSG_TCP_LISTEN * JSG_STATES + JSG_TCP_SYN_RECV],
+			    closed);
+}
+
+/* The totals of the transitions in jsg_work.counts. */
+static __always_inline void total_transitions(struct jsg_counts *counts)
+{
+	const __u32 *cells = counts->cells.transitions;
+
+	counts->transitions = 0;
+	for (int cell = 0; cell < JSG_TRANSITION_CELLS; cell++)
+		counts->transitions += cells[cell];
+	counts->exchanges =
+		counts->cells.answers + cells[JSG_TCP_SYN_RECV * JSG_STATES + JSG_TCP_ESTABLISHED];
+}
+
+/* The sockets that the cells of a phase hold; of the two arrays that is asked for. */
+static __always_inline __u32 phase_total(const __u32 *occupancy, int phase)
+{
+	__u32 sum = 0;
+
+	for (int age = 0; age < JSG_AGES; age++)
+		sum += occupancy[phase * JSG_AGES + age];
+	return sum;
+}
+
+static __always_inline __u32 moving_total(const __u32 *occupancy)
+{
+	__u32 sum = 0;
+
+	for (int phase = 0; phase < JSG_CELL_PHASES; phase++)
+		sum += is_moving(phase) ? phase_total(occupancy, phase) : 0;
+	return sum;
 }
 
 /* What was counted after the older reading and up to the newer one, into jsg_work.counts. */
@@ -83,26 +142,19 @@ __noinline int count_between(__u32 service, __u64 newer_sequence, __u64 older_se
 
 	if (!newer || !older)
 		return 0;
-	for (int cell = 0; cell < JSG_TRANSITION_CELLS; cell++) {
+	for (int cell = 0; cell < JSG_TRANSITION_CELLS; cell++)
 		counts->cells.transitions[cell] =
 			newer->transitions[cell] - older->transitions[cell];
-		sum += counts->cells.transitions[cell];
-	}
-	counts->transitions = sum;
-	sum = 0;
 	for (int cell = 0; cell < JSG_PHASE_CELLS; cell++) {
 		counts->cells.occupancy[cell] = newer->occupancy[cell] - older->occupancy[cell];
-		if (cell == JSG_JUDGED_CELLS) {
-			counts->judged = sum;
-			sum = 0;
-		}
 		sum += counts->cells.occupancy[cell];
 	}
-	counts->waiting = sum;
 	counts->cells.answers = newer->answers - older->answers;
-	counts->exchanges =
-		counts->cells.answers +
-		counts->cells.transitions[JSG_TCP_SYN_RECV * JSG_STATES + JSG_TCP_ESTABLISHED];
+	counts->cells.full_queue_steps = newer->full_queue_steps - older->full_queue_steps;
+	total_transitions(counts);
+	counts->waiting = phase_total(counts->cells.occupancy, JSG_WAITING);
+	counts->judged = sum - counts->waiting;
+	counts->moving = moving_total(counts->cells.occupancy);
 	return 0;
 }
 
@@ -111,7 +163,8 @@ static long compare_cell(__u32 cell, void *context)
 {
 	if (cell >= JSG_CELLS_MAX)
 		return 1;
-	jsg_comparison_add(context, jsg_work.p[cell], jsg_work.q[cell]);
+	if (jsg_comparison_add(context, jsg_work.p[cell], jsg_work.q[cell]))
+		jsg_work.distance.deviating_cells |= 1ULL << (cell & 63);
 	return 0;
 }
 
@@ -127,6 +180,8 @@ __noinline int compare_loaded(__u32 cells, __u64 p_total, __u64 q_total, __u64 s
 	out->js_nanobits = 0;
 	out->kl_nanobits = 0;
 	out->entropy_nanobits = 0;
+	out->deviating_cells = 0;
+	out->cells = 0;
 	if (!p_total)
 		return 0;
 	jsg_comparison_begin(&comparison, p_total, q_total ? q_total : 1, share_q32);
@@ -134,14 +189,15 @@ __noinline int compare_loaded(__u32 cells, __u64 p_total, __u64 q_total, __u64 s
 	out->entropy_nanobits = jsg_entropy_nanobits(comparison.entropy_q54);
 	out->js_nanobits = jsg_js_nanobits(comparison.js_q55);
 	out->kl_nanobits = jsg_comparison_kl_nanobits(&comparison);
+	out->cells = comparison.cells;
 	return 0;
 }
 
-static __always_inline void load_transitions(const struct jsg_baseline *baseline)
+static __always_inline void load_transitions(void)
 {
 	for (int cell = 0; cell < JSG_TRANSITION_CELLS; cell++) {
 		jsg_work.p[cell] = jsg_work.counts.cells.transitions[cell];
-		jsg_work.q[cell] = baseline->transition_counts[cell];
+		jsg_work.q[cell] = jsg_work.normal.transition_counts[cell];
 	}
 }
 
@@ -153,26 +209,38 @@ static __always_inline int in_built_in(int cell)
 	return cell % JSG_AGES == 0 && cell / JSG_AGES <= JSG_REQUEST_STALLED;
 }
 
-static __always_inline void load_occupancy(const struct jsg_baseline *baseline, int built_in)
+static __always_inline void load_occupancy(int built_in)
 {
 	for (int cell = 0; cell < JSG_PHASE_CELLS; cell++) {
 		jsg_work.p[cell] = jsg_work.counts.cells.occupancy[cell];
-		jsg_work.q[cell] =
-			built_in ? in_built_in(cell) : baseline->occupancy_socket_seconds[cell];
+		jsg_work.q[cell] = built_in ? in_built_in(cell)
+					    : jsg_work.normal.occupancy_socket_seconds[cell];
 	}
 }
 
-/*
- * The transitions of the window against the service's own baseline, and the states that were
- * entered.
- */
-__noinline int measure_transitions(__u32 service)
+/* The total of the baseline that load_occupancy() loads. */
+static __always_inline __u64 normal_total(int built_in, int with_waiting)
 {
-	const struct jsg_baseline *baseline = bpf_map_lookup_elem(&baselines, &service);
-	__u32 total = jsg_work.counts.transitions;
+	if (built_in)
+		return BUILT_IN_TOTAL;
+	return (__u64)jsg_work.normal.judged_socket_seconds +
+	       (with_waiting ? jsg_work.normal.waiting_socket_seconds : 0);
+}
 
-	if (!baseline)
-		return 0;
+/* A service's baseline, or what it has learned so far, becomes what windows are compared with. */
+__noinline int take_normal(__u32 service, int lesson)
+{
+	const struct jsg_baseline *baseline = lesson ? bpf_map_lookup_elem(&lessons, &service)
+						     : bpf_map_lookup_elem(&baselines, &service);
+
+	if (baseline)
+		bpf_probe_read_kernel(&jsg_work.normal, sizeof(jsg_work.normal), baseline);
+	return 0;
+}
+
+/* The entropy of the states that were entered in the window. */
+__noinline int measure_states(void)
+{
 	for (int state = 0; state < JSG_STATES; state++) {
 		__u32 entered = 0;
 
@@ -181,69 +249,120 @@ __noinline int measure_transitions(__u32 service)
 		jsg_work.p[state] = entered;
 		jsg_work.q[state] = 0;
 	}
-	compare_loaded(JSG_STATES, total, 0, JSG_ONE_Q32);
+	compare_loaded(JSG_STATES, jsg_work.counts.transitions, 0, JSG_ONE_Q32);
 	jsg_work.record.state_entropy_nanobits = jsg_work.distance.entropy_nanobits;
+	return 0;
+}
 
-	load_transitions(baseline);
-	compare_loaded(JSG_TRANSITION_CELLS, total, baseline->transitions, JSG_ONE_Q32);
+/*
+ * What chance gives to a comparison of so many cells with so many samples, into jsg_work.distance.
+ */
+__noinline int measure_chance(__u32 cells, __u64 window_milli, __u64 baseline_milli)
+{
+	jsg_work.distance.chance_nanobits = jsg_chance_nanobits(cells, window_milli, baseline_milli,
+								jsg_config.chance_exponent);
+	return 0;
+}
+
+/* The transitions of the window against what is normal. */
+__noinline int measure_transitions(void)
+{
+	__u32 total = jsg_work.counts.transitions;
+
+	load_transitions();
+	compare_loaded(JSG_TRANSITION_CELLS, total, jsg_work.normal.transitions, JSG_ONE_Q32);
+	measure_chance(jsg_work.distance.cells, jsg_transition_samples_milli(total),
+		       jsg_transition_samples_milli(jsg_work.normal.transitions));
 	jsg_work.transitions = jsg_work.distance;
 	return 0;
 }
 
-/* One of the two comparisons, without or with the phase waiting, into jsg_work.distance. */
-static __always_inline void measure_occupancy_once(const struct jsg_baseline *baseline,
-						   int built_in, __u32 steps, int with_waiting)
+/*
+ * How many sockets are open and held, and how many are to be expected; with the phase waiting or
+ * without. What waits is held.
+ */
+__noinline int expect_sockets(int built_in, __u32 steps, int with_waiting)
 {
-	struct jsg_distance *out = &jsg_work.distance;
-	__u32 step_s = step_seconds();
+	const struct jsg_baseline *normal = &jsg_work.normal;
+	__u32 learned_s = normal->learned_s ? normal->learned_s : 1;
+	__u64 total = normal_total(built_in, with_waiting);
 	__u64 open = jsg_work.counts.judged;
-	__u64 rate = jsg_rate_milli(jsg_work.counts.exchanges, steps * step_s);
-	__u64 base_total = BUILT_IN_TOTAL;
-	__u32 expected = rate; /* each exchange a second long */
+	__u32 rate = jsg_rate_milli(jsg_work.counts.exchanges, steps * step_seconds());
+	__u32 base_rate = jsg_rate_milli(normal->exchanges, learned_s);
+	__u64 moving = moving_total(normal->occupancy_socket_seconds);
+	__u32 expected = rate, held_expected = rate; /* each exchange a second long */
 
+	if (!steps)
+		return 0;
 	if (with_waiting)
 		open += jsg_work.counts.waiting;
 	if (!built_in) {
-		__u32 learned_s = baseline->learned_s ? baseline->learned_s : 1;
-
-		base_total = baseline->judged_socket_seconds;
-		if (with_waiting)
-			base_total += baseline->waiting_socket_seconds;
-		expected = jsg_expected_milli(jsg_rate_milli(base_total, learned_s),
-					      jsg_rate_milli(baseline->exchanges, learned_s), rate);
+		expected = jsg_expected_milli(jsg_rate_milli(total, learned_s), base_rate, rate);
+		held_expected = jsg_expected_milli(jsg_rate_milli(total - moving, learned_s),
+						   base_rate, rate);
 	}
-	out->sockets = jsg_expect(jsg_rate_milli(open, steps), expected);
+	jsg_work.distance.sockets =
+		jsg_expect(jsg_rate_milli(open, steps), expected,
+			   jsg_rate_milli(open - jsg_work.counts.moving, steps), held_expected);
+	return 0;
+}
+
+/* The stays in the normal occupancy's first cells, in thousandths. */
+__noinline __u64 normal_stays(__u32 cells)
+{
+	__u32 learned_s = jsg_work.normal.learned_s;
+	__u32 step_s = step_seconds();
+
+	return jsg_stays_milli(jsg_work.normal.occupancy_socket_seconds, cells,
+			       learned_s ? learned_s : 1, step_s ? step_s : 1);
+}
+
+/* One of the two comparisons, without or with the phase waiting, into jsg_work.distance. */
+static __always_inline void measure_occupancy_once(int built_in, __u32 steps, int with_waiting)
+{
+	struct jsg_distance *out = &jsg_work.distance;
+	__u32 cells = with_waiting ? JSG_PHASE_CELLS : JSG_JUDGED_CELLS;
+	__u64 open = jsg_work.counts.judged, total = normal_total(built_in, with_waiting);
+
+	if (with_waiting)
+		open += jsg_work.counts.waiting;
+	expect_sockets(built_in, steps, with_waiting);
 	out->with_waiting = with_waiting;
-	if (!base_total)
+	if (!total)
 		out->sockets.share_q32 = 0; /* the baseline holds nothing: all is unexpected */
-	compare_loaded(with_waiting ? JSG_PHASE_CELLS : JSG_JUDGED_CELLS, open, base_total,
-		       out->sockets.share_q32);
+	compare_loaded(cells, open, total, out->sockets.share_q32);
+	/* A socket that stands for others is one sample. */
+	measure_chance(out->cells, out->sockets.open / (jsg_sample_weight ? jsg_sample_weight : 1),
+		       built_in ? 0 : normal_stays(cells));
+}
+
+/* Whether the comparison has all the evidence of an alert but the threshold. */
+static __always_inline int has_evidence(const struct jsg_distance *distance)
+{
+	return jsg_exceeds(&jsg_config, &distance->sockets) &&
+	       distance->js_nanobits > distance->chance_nanobits;
 }
 
 /*
- * The occupancy of the window against the service's baseline, or the built-in one. Of the
- * comparison without waiting and the one with it, that with the larger divergence that has its
- * evidence counts.
+ * The occupancy of the window against what is normal, or the built-in baseline. Of the comparison
+ * without waiting and the one with it, that with the larger divergence that has its evidence
+ * counts.
  */
-__noinline int measure_occupancy(__u32 service, int built_in, __u32 steps)
+__noinline int measure_occupancy(int built_in, __u32 steps)
 {
-	const struct jsg_baseline *baseline = bpf_map_lookup_elem(&baselines, &service);
 	struct jsg_distance *chosen = &jsg_work.occupancy, *with = &jsg_work.distance;
 	__u64 needed = (__u64)jsg_config.min_sockets * JSG_MILLI;
-	int evidence_without, evidence_with, only_with_is_judged, choose_with;
+	int only_with_is_judged, choose_with;
 
-	if (!baseline || !steps)
-		return 0;
-	load_occupancy(baseline, built_in);
-	measure_occupancy_once(baseline, built_in, steps, 0);
+	load_occupancy(built_in);
+	measure_occupancy_once(built_in, steps, 0);
 	*chosen = jsg_work.distance;
-	measure_occupancy_once(baseline, built_in, steps, 1);
-	evidence_without = chosen->sockets.excess >= needed;
-	evidence_with = with->sockets.excess >= needed;
+	measure_occupancy_once(built_in, steps, 1);
+	/* What waits may be all that there is: then it is not to be passed over for nothing. */
 	only_with_is_judged = chosen->sockets.open < needed && with->sockets.open >= needed;
 	choose_with = only_with_is_judged || with->js_nanobits > chosen->js_nanobits;
-	if (evidence_without != evidence_with)
-		choose_with = evidence_with;
+	if (has_evidence(chosen) != has_evidence(with))
+		choose_with = has_evidence(with);
 	if (choose_with)
 		*chosen = *with;
 	return 0;

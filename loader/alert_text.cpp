@@ -2,6 +2,7 @@
 // Alerts for people and for programs, and the lines at start and end.
 #include "alert_text.hpp"
 
+#include <arpa/inet.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -12,8 +13,11 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 #include <string_view>
+#include <vector>
 
 #include "cells.hpp"
+#include "chance.h"
+#include "error.hpp"
 
 namespace jsguard {
 namespace {
@@ -58,6 +62,43 @@ std::string open_requests(const jsg_alert& alert) {
     return counted(alert.open_requests, "request open", "requests open");
 }
 
+std::span<const jsg_source> top_sources(const jsg_alert& alert) {
+    return {alert.sources.top, std::min<std::size_t>(alert.sources.top_count, JSG_TOP_SOURCES)};
+}
+
+// "192.0.2.7", or "2001:db8:1:2::/64"
+std::string source_text(const jsg_source& source) {
+    std::array<std::uint8_t, sizeof(in6_addr)> bytes{};  // the rest of an IPv6 address is zeros
+    std::copy(std::begin(source.address), std::end(source.address), bytes.begin());
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    const bool v4 = source.prefix_bits == 32;
+    inet_ntop(v4 ? AF_INET : AF_INET6, bytes.data(), text.data(), text.size());
+    return v4 ? text.data() : fmt::format("{}/{}", text.data(), source.prefix_bits);
+}
+
+// What the connections of the cell that deviates most wait for, in words that name no culprit.
+std::string_view what_is_held(const jsg_alert& alert) {
+    constexpr std::array<std::string_view, JSG_CELL_PHASES> words = {
+        "responses held",         "responses held", "requests held",
+        "requests held",          "closings held",  "ended connections not noticed by the server",
+        "silent connections held"};
+    for (const jsg_top_cell& top : top_cells(alert)) {
+        const std::uint32_t phase = top.cell / JSG_AGES;
+        if (top.window_ppb > top.baseline_ppb && phase < words.size()) return words[phase];
+    }
+    return "connections held";
+}
+
+std::string spread_text(const jsg_sources& sources) {
+    if (sources.sockets == 0) return "their sources not counted yet";
+    const jsg_source& top = sources.top[0];
+    const std::string first = source_text(top);
+    if (sources.distinct == 1 && !sources.inexact)
+        return fmt::format("all {} from 1 source, {}", sources.sockets, first);
+    return fmt::format("{} spread over {}{} sources, {} has {} of them", sources.sockets,
+                       sources.inexact ? "about " : "", sources.distinct, first, top.sockets);
+}
+
 std::string seen(const jsg_alert& alert) {
     if (alert.signal == JSG_TRANSITIONS) {
         return fmt::format("{} in {} s, {}, {}",
@@ -78,11 +119,18 @@ std::string cell_text(jsg_signal signal, const jsg_top_cell& top) {
                        percent(top.baseline_ppb));
 }
 
+std::string netns_text(const jsg_alert& alert) {
+    return alert.netns ? fmt::format(" in network namespace {}", alert.netns) : "";
+}
+
 std::string raise_line(const jsg_alert& alert) {
     std::string line =
-        fmt::format("ALERT port {}: {} {} bits from normal (threshold {}), {}", alert.port,
-                    signal_name(alert.signal), bits_text(alert.js_nanobits),
-                    bits(alert.threshold_nanobits), seen(alert));
+        fmt::format("ALERT port {}{}: {} {} bits from normal (threshold {}, chance {})", alert.port,
+                    netns_text(alert), signal_name(alert.signal), bits_text(alert.js_nanobits),
+                    bits(alert.threshold_nanobits), bits_text(alert.chance_nanobits));
+    if (alert.signal == JSG_OCCUPANCY)
+        line += fmt::format(": {}, {}", what_is_held(alert), spread_text(alert.sources));
+    line += "; " + seen(alert);
     const auto cells = top_cells(alert);
     for (const jsg_top_cell& top : cells.first(std::min(cells.size(), cells_told))) {
         line += "; " + cell_text(alert.signal, top);
@@ -91,10 +139,11 @@ std::string raise_line(const jsg_alert& alert) {
 }
 
 std::string clear_line(const jsg_alert& alert) {
-    return fmt::format("CLEAR port {}: {} after {:.0f} s (peak {} bits), now {} (threshold {}), {}",
-                       alert.port, signal_name(alert.signal), milliseconds_of(alert.duration_ns),
-                       bits_text(alert.peak_nanobits), bits_text(alert.js_nanobits),
-                       bits(alert.threshold_nanobits), seen(alert));
+    return fmt::format(
+        "CLEAR port {}{}: {} after {:.0f} s (peak {} bits), now {} (threshold {}), {}", alert.port,
+        netns_text(alert), signal_name(alert.signal), milliseconds_of(alert.duration_ns),
+        bits_text(alert.peak_nanobits), bits_text(alert.js_nanobits),
+        bits(alert.threshold_nanobits), seen(alert));
 }
 
 ordered_json top_cells_json(const jsg_alert& alert) {
@@ -108,6 +157,18 @@ ordered_json top_cells_json(const jsg_alert& alert) {
     return cells;
 }
 
+ordered_json top_sources_json(const jsg_alert& alert) {
+    ordered_json sources = ordered_json::array();
+    for (const jsg_source& source : top_sources(alert))
+        sources.push_back({{"addr", source_text(source)}, {"sockets", source.sockets}});
+    return sources;
+}
+
+double top_source_share(const jsg_sources& sources) {
+    if (sources.sockets == 0) return 0;
+    return std::round(1e6 * sources.top[0].sockets / sources.sockets) / 1e6;
+}
+
 ordered_json details_json(const jsg_alert& alert, const Origin& origin) {
     ordered_json details = {{"schema", json_schema},
                             {"event", event_name(alert.event)},
@@ -116,18 +177,26 @@ ordered_json details_json(const jsg_alert& alert, const Origin& origin) {
                             {"signal", signal_name(alert.signal)},
                             {"js_bits", bits(alert.js_nanobits)},
                             {"threshold_bits", bits(alert.threshold_nanobits)},
+                            {"chance_bits", bits(alert.chance_nanobits)},
                             {"window_s", alert.window_s},
                             {"since", utc_timestamp(alert.since_unix_ms)}};
     if (alert.event == JSG_CLEAR) {
         details["duration_s"] = milliseconds_of(alert.duration_ns);
         details["peak_js_bits"] = bits(alert.peak_nanobits);
     }
+    if (alert.netns) details["netns"] = alert.netns;
     details["transitions"] = alert.transitions;
     details["sockets"] = alert.sockets;
     details["open_requests"] = alert.open_requests;
     details["open_sockets"] = thousandths(alert.open_millisockets);
     details["expected_sockets"] = thousandths(alert.expected_millisockets);
+    details["held_sockets"] = thousandths(alert.held_millisockets);
     details["top_cells"] = top_cells_json(alert);
+    details["sources"] = alert.sources.distinct;
+    details["sources_inexact"] = alert.sources.inexact != 0;
+    details["source_sockets"] = alert.sources.sockets;
+    details["top_source_share"] = top_source_share(alert.sources);
+    details["top_sources"] = top_sources_json(alert);
     return details;
 }
 
@@ -168,11 +237,18 @@ constexpr std::array losses = {
          "sockets never looked at (no slot was free)"},
     Loss{&jsg_stats::unknown_states, "transition of an unknown state",
          "transitions of unknown states"},
+    Loss{&jsg_stats::sources_lost, "source that gave way while it was counted",
+         "sources that gave way while they were counted"},
     Loss{&jsg_stats::steps_late, "step that came late", "steps that came late"},
 };
 static_assert(
-    sizeof(jsg_stats) == (losses.size() + 4) * sizeof(__u64),
-    "all counters of jsg_stats but windows, transitions (late ones too) and alerts are losses");
+    sizeof(jsg_stats) == (losses.size() + 5) * sizeof(__u64),
+    "all counters of jsg_stats but windows, transitions (late ones too), alerts and verdicts that "
+    "were not given are losses");
+
+std::string threshold_text(std::uint32_t nanobits) {
+    return nanobits ? fmt::format("{} bits", bits(nanobits)) : "from the spread";
+}
 
 }  // namespace
 
@@ -205,10 +281,12 @@ std::string alert_text(const jsg_alert& alert, const Origin& origin, const Optio
 std::string start_line(const Options& options, std::span<const std::uint16_t> ports,
                        std::size_t with_baseline) {
     return fmt::format(
-        "guarding {}: threshold {} bits for occupancy, {} bits for transitions; window {} s, step "
-        "{} s; {}",
-        guarded_text(options, ports), bits(options.occupancy_threshold_nanobits),
-        bits(options.transition_threshold_nanobits), options.window_s, options.step_s,
+        "guarding {}{}: threshold {} for occupancy, {} for transitions; window {} s, step {} s; "
+        "{}",
+        guarded_text(options, ports),
+        options.netns ? fmt::format(" in the network namespace {}", printable(*options.netns)) : "",
+        threshold_text(options.occupancy_threshold_nanobits),
+        threshold_text(options.transition_threshold_nanobits), options.window_s, options.step_s,
         learning_text(options, ports.size(), with_baseline));
 }
 
@@ -222,10 +300,49 @@ std::string summary_line(const jsg_stats& stats, std::uint64_t missed_transition
         if (stats.*loss.count == 0) continue;
         lost += (lost.empty() ? "" : ", ") + counted(stats.*loss.count, loss.one, loss.many);
     }
-    return fmt::format("{}, {}, {}; {}", counted(stats.windows, "window", "windows"),
+    return fmt::format("{} ({} without enough traffic), {}, {}; {}",
+                       counted(stats.windows, "window", "windows"),
+                       counted(stats.not_enough_traffic, "verdict", "verdicts"),
                        counted(stats.transitions, "transition", "transitions"),
                        counted(stats.alerts, "alert", "alerts"),
                        lost.empty() ? "nothing lost" : "lost or left out: " + lost);
+}
+
+std::string lacking_text(const jsg_baseline& lesson, std::uint32_t step_s) {
+    const std::uint64_t seconds =
+        std::uint64_t{lesson.judged_socket_seconds} + lesson.waiting_socket_seconds;
+    std::vector<std::string> lacking;
+    if (lesson.transitions < JSG_BASELINE_TRANSITIONS)
+        lacking.push_back(
+            fmt::format("{} of {} transitions", lesson.transitions, JSG_BASELINE_TRANSITIONS));
+    if (seconds < JSG_BASELINE_SOCKET_SECONDS)
+        lacking.push_back(
+            fmt::format("{} of {} socket-seconds", seconds, JSG_BASELINE_SOCKET_SECONDS));
+    const std::uint64_t stays = jsg_stays_milli(lesson.occupancy_socket_seconds, JSG_PHASE_CELLS,
+                                                std::max(lesson.learned_s, 1U), step_s) /
+                                JSG_MILLI;
+    if (stays < JSG_BASELINE_STAYS)
+        lacking.push_back(
+            fmt::format("{} of {} stays of a connection in a phase", stays, JSG_BASELINE_STAYS));
+    return fmt::format("{}", fmt::join(lacking, ", "));
+}
+
+std::string doubts_text(std::uint32_t doubts) {
+    std::vector<std::string_view> reasons;
+    std::string held;
+    if (doubts & JSG_DOUBT_OLD_AND_SILENT)
+        held = fmt::format(
+            "most connections that were not idle were held for {} s or longer without progress",
+            JSG_OLD_S);
+    if (!held.empty()) reasons.push_back(held);
+    if (doubts & JSG_DOUBT_QUEUE_FULL) reasons.push_back("its accept queue was full");
+    return fmt::format("{}", fmt::join(reasons, ", and "));
+}
+
+std::string learned_thresholds_text(const jsg_service& service) {
+    return fmt::format("threshold {} bits for occupancy, {} bits for transitions",
+                       bits_text(service.threshold_nanobits[JSG_OCCUPANCY]),
+                       bits_text(service.threshold_nanobits[JSG_TRANSITIONS]));
 }
 
 std::string learning_bar(std::uint32_t done_s, std::uint32_t total_s, std::size_t width) {

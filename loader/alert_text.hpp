@@ -40,6 +40,16 @@ std::string start_line(const Options& options, std::span<const std::uint16_t> po
 // came while the program ran on the same CPU, which the kernel then does not run again.
 std::string summary_line(const jsg_stats& stats, std::uint64_t missed_transitions = 0);
 
+// What a baseline that is being learned still lacks: "12 of 100 transitions, 3 of 30
+// socket-seconds, 2 of 20 stays of a connection in a phase".
+std::string lacking_text(const jsg_baseline& lesson, std::uint32_t step_s);
+
+// Why what was learned may be an attack; empty if it does not look like one.
+std::string doubts_text(std::uint32_t doubts);
+
+// "threshold 0.093 bits for occupancy, 0.061 bits for transitions"
+std::string learned_thresholds_text(const jsg_service& service);
+
 // "learning [#####.....] 30/60 s", of width characters or fewer; no bar where none fits.
 std::string learning_bar(std::uint32_t done_s, std::uint32_t total_s, std::size_t width);
 

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cmath>
 #include <cstdlib>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -138,6 +139,35 @@ std::uint32_t total(std::span<const __u32> counts, std::string_view name) {
     return static_cast<std::uint32_t>(sum);
 }
 
+constexpr const char* spread_key = "divergence_while_learning";
+
+// Bits, 0 to 1, as billionths.
+std::uint32_t read_bits(const ordered_json& object, const char* name) {
+    const ordered_json& value = member(object, name);
+    const double bits = value.is_number() ? value.get<double>() : -1;
+    if (!(bits >= 0 && bits <= 1))
+        refuse(fmt::format("\"{}\" is not a number of bits, 0 to 1", name));
+    return static_cast<std::uint32_t>(std::llround(bits * JSG_NANO));
+}
+
+// The sums stay 0: what comes from a file is not learned any further.
+jsg_spread read_spread(const ordered_json& object) {
+    jsg_spread spread{};
+    spread.windows = read_count(member(object, "windows"), "windows");
+    spread.mean_nanobits = read_bits(object, "mean_bits");
+    spread.deviation_nanobits = read_bits(object, "deviation_bits");
+    spread.maximum_nanobits = read_bits(object, "maximum_bits");
+    return spread;
+}
+
+ordered_json spread_json(const jsg_spread& spread) {
+    const auto bits = [](std::uint32_t nanobits) { return nanobits / double{JSG_NANO}; };
+    return {{"windows", spread.windows},
+            {"mean_bits", bits(spread.mean_nanobits)},
+            {"deviation_bits", bits(spread.deviation_nanobits)},
+            {"maximum_bits", bits(spread.maximum_nanobits)}};
+}
+
 constexpr const char* transitions_key = "transition_counts";
 constexpr const char* occupancy_key = "occupancy_socket_seconds";
 
@@ -156,6 +186,15 @@ jsg_baseline read_service(const ordered_json& service) {
     jsg_baseline baseline{};
     baseline.learned_s = read_count(member(service, "learned_s"), "learned_s");
     baseline.exchanges = read_count(member(service, "exchanges"), "exchanges");
+    // Not in the files of earlier versions.
+    if (service.contains("accept_queue_full_s"))
+        baseline.queue_full_s = read_count(service["accept_queue_full_s"], "accept_queue_full_s");
+    if (service.contains(spread_key)) {
+        const ordered_json& spread = object_member(service, spread_key);
+        for (const jsg_signal signal : {JSG_TRANSITIONS, JSG_OCCUPANCY})
+            baseline.spread[signal] =
+                read_spread(object_member(spread, std::string(signal_name(signal)).c_str()));
+    }
     read_cells(object_member(service, transitions_key), transition_cell,
                baseline.transition_counts);
     read_cells(object_member(service, occupancy_key), occupancy_cell,
@@ -262,7 +301,11 @@ std::string baselines_to_json(const Baselines& baselines, const BaselineOrigin& 
     for (const auto& [port, baseline] : baselines) {
         services[std::to_string(port)] = {
             {"learned_s", baseline.learned_s},
+            {"accept_queue_full_s", baseline.queue_full_s},
             {"exchanges", baseline.exchanges},
+            {spread_key,
+             {{signal_name(JSG_TRANSITIONS), spread_json(baseline.spread[JSG_TRANSITIONS])},
+              {signal_name(JSG_OCCUPANCY), spread_json(baseline.spread[JSG_OCCUPANCY])}}},
             {transitions_key, cells_json(transition_name, baseline.transition_counts)},
             {occupancy_key, cells_json(occupancy_name, baseline.occupancy_socket_seconds)}};
     }

@@ -25,15 +25,15 @@ constexpr Words<JSG_AGES> ages = {"<1s", "1-2s", "2-4s", "4-8s", "8-16s", "16-32
 constexpr Words<JSG_SIGNALS> signals = {"transitions", "occupancy"};
 constexpr Words<2> events = {"raise", "clear"};
 constexpr Words<5> modes = {"free", "learning", "learning on", "guarding", "leaving"};
-constexpr Words<8> verdicts = {"nothing seen",    "not judged", "too few transitions",
-                               "too few sockets", "normal",     "excess only",
-                               "no excess",       "over"};
+constexpr Words<JSG_VERDICTS> verdicts = {"nothing seen", "not judged", "not enough traffic",
+                                          "normal",       "moving",     "excess only",
+                                          "no excess",    "unbalanced", "over"};
 constexpr Words<3> alert_states = {"quiet", "confirming", "alert"};
 
 // An array's missing last words would be empty ones.
 static_assert(!states.back().empty() && !phases.back().empty() && !ages.back().empty());
 static_assert(signals.size() == JSG_OCCUPANCY + 1 && events.size() == JSG_CLEAR + 1);
-static_assert(modes.size() == JSG_LEAVING + 1 && verdicts.size() == JSG_OVER + 1);
+static_assert(modes.size() == JSG_LEAVING + 1 && !verdicts.back().empty());
 static_assert(alert_states.size() == JSG_ALERT + 1);
 
 template <std::size_t count>

@@ -5,19 +5,14 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
-#include <fcntl.h>
 #include <linux/capability.h>
-#include <sched.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
 #include <ctime>
-#include <filesystem>
 #include <set>
-#include <thread>
 
 #include "error.hpp"
 #include "kernel_needs.hpp"
@@ -55,23 +50,6 @@ bool may_load() {
         return (data[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability)) != 0;
     };
     return has(CAP_SYS_ADMIN) || (has(CAP_BPF) && has(CAP_PERFMON));
-}
-
-// One descriptor for each network namespace that some process is in, but the own.
-std::vector<int> other_network_namespaces() {
-    namespace fs = std::filesystem;
-    std::set<std::pair<dev_t, ino_t>> seen;
-    std::vector<int> found;
-    struct stat info {};
-    std::error_code ignored;  // processes end while they are listed
-    if (stat("/proc/self/ns/net", &info) == 0) seen.emplace(info.st_dev, info.st_ino);
-    for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
-        const fs::path path = entry.path() / "ns/net";
-        if (stat(path.c_str(), &info) != 0 || !seen.emplace(info.st_dev, info.st_ino).second)
-            continue;
-        if (const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC); fd >= 0) found.push_back(fd);
-    }
-    return found;
 }
 
 std::int64_t nanoseconds(clockid_t clock) {
@@ -126,6 +104,10 @@ void Detector::load(const Options& options, const Baselines& baselines) {
     jsg_config config = make_config(options);
     config.cpus = libbpf_num_possible_cpus();
     config.has_rdonly_cast = has_rdonly_cast(kernel.get());
+    if (options.netns) {
+        netns_ = std::make_unique<NetworkNamespace>(NetworkNamespace::open(*options.netns));
+        config.netns = netns_->inode();
+    }
     skeleton_->rodata->jsg_config = config;
     bpf_map__set_max_entries(skeleton_->maps.readings,
                              JSG_SERVICE_PLACES * config.readings_per_service);
@@ -169,7 +151,8 @@ void Detector::give_place(std::uint16_t port, const jsg_baseline* baseline) {
 void Detector::pin() {
     pins_ = std::make_unique<Pins>(pin_dir_);
     const auto& maps = skeleton_->maps;
-    for (bpf_map* map : {maps.windows, maps.services, maps.baselines, maps.stats, maps.counters})
+    for (bpf_map* map : {maps.windows, maps.services, maps.baselines, maps.lessons, maps.stats,
+                         maps.counters, maps.requests})
         pins_->pin(map);
 }
 
@@ -195,23 +178,22 @@ void Detector::run_iterator() {
     close(fd);
 }
 
-void Detector::adopt_sockets() {
+void Detector::adopt_listeners_and_sockets() {
     skeleton_->bss->jsg_adopt_listeners = 1;
     run_iterator();
     skeleton_->bss->jsg_adopt_listeners = 0;
-    // A thread enters the other namespaces, so that this one stays where it is.
-    std::exception_ptr failure;
-    std::thread([&] {
-        for (const int fd : other_network_namespaces()) {
-            try {
-                if (setns(fd, CLONE_NEWNET) == 0) run_iterator();
-            } catch (...) {
-                failure = std::current_exception();
-            }
-            close(fd);
-        }
-    }).join();
-    if (failure) std::rethrow_exception(failure);
+}
+
+void Detector::adopt_sockets() {
+    if (netns_) return netns_->run_inside([this] { adopt_listeners_and_sockets(); });
+    adopt_listeners_and_sockets();
+    namespaces_left_out_ = NetworkNamespace::run_inside_others([this] { run_iterator(); });
+}
+
+void Detector::relearn() {
+    auto asked = value_of<jsg_requests>(skeleton_->maps.requests, 0);
+    ++asked.relearn;
+    set_value(skeleton_->maps.requests, 0, asked);
 }
 
 void Detector::arm_clock() {
@@ -269,6 +251,14 @@ std::vector<jsg_service> Detector::services() const {
     return services;
 }
 
+jsg_baseline Detector::baseline(std::uint32_t place) const {
+    return value_of<jsg_baseline>(skeleton_->maps.baselines, place);
+}
+
+jsg_baseline Detector::lesson(std::uint32_t place) const {
+    return value_of<jsg_baseline>(skeleton_->maps.lessons, place);
+}
+
 std::vector<std::uint16_t> Detector::guarded_ports() const {
     std::set<std::uint16_t> ports;
     for (const jsg_service& service : services()) {
@@ -283,8 +273,7 @@ Baselines Detector::baselines() const {
     for (std::uint32_t place = 1; place <= JSG_SERVICES; ++place) {
         const jsg_service& service = all[place - 1];
         if (service.port && service.mode == JSG_GUARDING)
-            learned[static_cast<std::uint16_t>(service.port)] =
-                value_of<jsg_baseline>(skeleton_->maps.baselines, place);
+            learned[static_cast<std::uint16_t>(service.port)] = baseline(place);
     }
     return learned;
 }

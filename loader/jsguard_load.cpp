@@ -23,13 +23,19 @@ constexpr int poll_ms = 200;
 constexpr auto look_around_every = std::chrono::milliseconds(900);
 
 volatile std::sig_atomic_t stop_requested = 0;
+volatile std::sig_atomic_t relearn_requested = 0;
 
 void request_stop(int) { stop_requested = 1; }
+void request_relearn(int) { relearn_requested = 1; }
 
 void catch_signals() {
     struct sigaction action {};
     action.sa_handler = request_stop;
     for (const int number : {SIGINT, SIGTERM}) sigaction(number, &action, nullptr);
+    struct sigaction before {};
+    sigaction(SIGHUP, nullptr, &before);
+    action.sa_handler = request_relearn;
+    if (before.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, nullptr);  // else nohup asked
     std::signal(SIGPIPE, SIG_IGN);  // a closed stdout shows when it is written
 }
 
@@ -73,9 +79,16 @@ int watch(Detector& detector, const Options& options, Progress& progress) {
         if (alerted && options.exit_on_alert) return *options.exit_on_alert;
         const auto now = Clock::now();
         if (options.duration_s && now - start >= std::chrono::seconds(*options.duration_s)) break;
+        if (relearn_requested) {
+            relearn_requested = 0;
+            if (progress.terminal_is_gone()) break;
+            detector.relearn();
+        }
         if (now < look_around_at) continue;
         look_around_at = now + look_around_every;
-        progress.update(detector.services(), detector.stats());
+        progress.update(detector.services(), detector.stats(),
+                        {[&](std::uint32_t place) { return detector.baseline(place); },
+                         [&](std::uint32_t place) { return detector.lesson(place); }});
         if (options.save_baseline_file && progress.take_learned())
             write_baselines(*options.save_baseline_file, detector.baselines(), baseline_origin());
     }
@@ -106,6 +119,12 @@ int guard(const Options& options) {
     detector.arm_clock();
     const auto ports = detector.guarded_ports();
     fmt::print(stderr, "{}\n", start_line(options, ports, detector.baselines().size()));
+    if (const auto left_out = detector.namespaces_left_out())
+        fmt::print(
+            stderr,
+            "{} network namespaces could not be entered: sockets that are open there are not "
+            "known\n",
+            left_out);
     if (options.verbose) fmt::print(stderr, "{}\n", detector.describe());
 
     Progress progress(options, isatty(STDERR_FILENO) == 1);

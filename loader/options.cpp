@@ -13,6 +13,7 @@
 #include <memory>
 #include <string_view>
 
+#include "chance.h"
 #include "error.hpp"
 #include "whole_number.hpp"
 
@@ -43,7 +44,8 @@ struct Written {
 
 std::uint32_t parse_threshold(std::string_view option, std::string_view text) {
     constexpr std::string_view wanted =
-        "give a number of bits over 0 and under 1 (not under a billionth), such as 0.12";
+        "give a number of bits over 0 and under 1 (not under a billionth), such as 0.12, or auto";
+    if (text == "auto") return 0;
     double bits = 0;
     const char* end = text.data() + text.size();
     const auto [stop, error] = std::from_chars(text.data(), end, bits);
@@ -54,6 +56,23 @@ std::uint32_t parse_threshold(std::string_view option, std::string_view text) {
     const auto nanobits = static_cast<std::uint32_t>(std::llround(bits * JSG_NANO));
     if (nanobits == 0 || nanobits == JSG_NANO) refuse(option, text, wanted);
     return nanobits;
+}
+
+// The exponent of a probability 10^-exponent; what lies between is taken down to the next such one.
+std::uint32_t parse_probability(std::string_view option, std::string_view text) {
+    double probability = 0;
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, probability);
+    const auto exponent =
+        error == std::errc() && stop == end && probability > 0 && probability < 0.1 + 1e-9
+            ? std::ceil(-std::log10(probability) - 1e-9)
+            : 0;
+    if (!(exponent >= 1 && exponent <= JSG_CHANCE_EXPONENTS)) {
+        refuse(option, text,
+               fmt::format("give a probability from 1e-{} to 0.1, such as 1e-6",
+                           JSG_CHANCE_EXPONENTS));
+    }
+    return static_cast<std::uint32_t>(exponent);
 }
 
 void merge_ports(std::vector<std::uint16_t>& ports, std::string_view option,
@@ -96,6 +115,12 @@ class Adder {
                            std::optional<std::uint32_t>& target) {
         return value(name, "BITS", description, [name, &target](const std::string& text) {
             target = parse_threshold(name, text);
+        });
+    }
+
+    CLI::Option* probability(std::string name, std::string description, std::uint32_t& exponent) {
+        return value(name, "P", description, [name, &exponent](const std::string& text) {
+            exponent = parse_probability(name, text);
         });
     }
 
@@ -157,21 +182,32 @@ void add_what_is_guarded(Adder& add, Written& written) {
               "guard these local ports (default: every listening port)", o.ports);
     add.ports("--exclude-port", "--exclude-port", "do not guard these (default: none)",
               o.excluded_ports);
+    add.path("--netns", "PATH|PID", "only in this network namespace (default: in every one)",
+             store_in(o.netns));
 }
 
 void add_when_to_alert(Adder& add, Written& written) {
     Options& o = written.options;
     add.group("When to raise an alert");
     add.threshold("--threshold",
-                  with_default("divergence of both signals, over 0 and under 1",
+                  with_default("divergence of both signals, over 0 and under 1; auto: from its "
+                               "spread while learning",
                                o.occupancy_threshold_nanobits / double{JSG_NANO}),
                   written.threshold_nanobits);
-    add.threshold("--transition-threshold", "that of transitions (default: that of --threshold)",
+    add.threshold("--transition-threshold",
+                  "that of transitions, or auto (default: that of --threshold)",
                   written.transition_threshold_nanobits);
-    add.threshold("--occupancy-threshold", "that of occupancy (default: that of --threshold)",
+    add.threshold("--occupancy-threshold",
+                  "that of occupancy, or auto (default: that of --threshold)",
                   written.occupancy_threshold_nanobits);
+    add.probability("--false-alarm",
+                    with_default("probability that chance alone puts a normal window over what "
+                                 "counts; rounded down to a power of ten",
+                                 fmt::format("1e-{}", o.chance_exponent)),
+                    o.chance_exponent);
     add.whole("", "--min-sockets", "N", sockets_most,
-              with_default("sockets beyond the expected that it takes", o.min_sockets),
+              with_default("sockets beyond twice the expected that it takes, held ones too",
+                           o.min_sockets),
               store_in(o.min_sockets));
     add.whole("", "--min-transitions", "N", count_most,
               with_default("transitions in the window that it takes", o.min_transitions),
@@ -338,6 +374,7 @@ jsg_config make_config(const Options& options) {
     config.learn_steps = options.learn_s / options.step_s;
     config.transition_threshold_nanobits = options.transition_threshold_nanobits;
     config.occupancy_threshold_nanobits = options.occupancy_threshold_nanobits;
+    config.chance_exponent = options.chance_exponent;
     config.min_transitions = options.min_transitions;
     config.min_sockets = options.min_sockets;
     config.min_rate = options.min_rate;

@@ -9,13 +9,16 @@
 #include <vector>
 
 #include "jsguard.h"
+#include "spread.h"
 
 namespace jsguard {
 
 struct Options {
-    std::uint32_t transition_threshold_nanobits = 120'000'000;
-    std::uint32_t occupancy_threshold_nanobits = 120'000'000;
-    std::vector<std::uint16_t> ports;  // empty: every listening port; sorted, no excluded one
+    // 0: from the spread of the divergence while learning.
+    std::uint32_t transition_threshold_nanobits = JSG_DEFAULT_THRESHOLD_NANOBITS;
+    std::uint32_t occupancy_threshold_nanobits = JSG_DEFAULT_THRESHOLD_NANOBITS;
+    std::uint32_t chance_exponent = 6;  // of the false-alarm probability of a window, 10^-6
+    std::vector<std::uint16_t> ports;   // empty: every listening port; sorted, no excluded one
     std::vector<std::uint16_t> excluded_ports;  // sorted
     std::uint32_t window_s = 10;
     std::uint32_t step_s = 1;
@@ -30,6 +33,7 @@ struct Options {
     std::optional<std::uint32_t> duration_s;  // none: until a signal
     std::optional<int> exit_on_alert;         // the exit code; none: go on
     std::string pin_dir = "/sys/fs/bpf/jsguard";
+    std::optional<std::string> netns;  // path or pid; none: every network namespace
     bool json = false;
     bool timestamp = false;
     bool verbose = false;
@@ -43,7 +47,7 @@ struct Answer {
 // Throws Error(usage) for whatever is not a sound set of options.
 std::variant<Options, Answer> parse_options(int argc, const char* const* argv);
 
-// What the detector is told. cpus and has_rdonly_cast are of this machine and stay 0.
+// What the detector is told. cpus, netns and has_rdonly_cast are of this machine and stay 0.
 jsg_config make_config(const Options& options);
 
 }  // namespace jsguard

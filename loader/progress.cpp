@@ -38,35 +38,110 @@ void Progress::hide_bar() {
     bar_shown_ = false;
 }
 
+bool Progress::terminal_is_gone() const { return terminal_ && isatty(STDERR_FILENO) != 1; }
+
 bool Progress::take_learned() { return std::exchange(learned_, false); }
 
-void Progress::follow(Known& known, const jsg_service& service) {
+void Progress::tell_learned(const Known& known, const jsg_service& service) {
+    say(fmt::format("port {}: learned its baseline{} in {} s, now {}", service.port,
+                    known.relearning ? " anew" : "", service.learned_steps * options_.step_s,
+                    known.relearning ? "in force" : "on guard"));
+    learned_ = true;
+}
+
+// With --threshold auto, what it is; also that of a baseline from a file.
+void Progress::tell_thresholds(const jsg_service& service, const jsg_baseline& baseline) {
+    const auto by_default = [&](std::uint32_t threshold, jsg_signal signal) {
+        return !threshold && baseline.spread[signal].windows < JSG_SPREAD_WINDOWS;
+    };
+    if (options_.occupancy_threshold_nanobits && options_.transition_threshold_nanobits) return;
+    say(fmt::format("port {}: {}", service.port, learned_thresholds_text(service)));
+    if (by_default(options_.occupancy_threshold_nanobits, JSG_OCCUPANCY) ||
+        by_default(options_.transition_threshold_nanobits, JSG_TRANSITIONS))
+        say(
+            fmt::format("port {}: its baseline saw too few windows to know their spread, so a "
+                        "threshold is the default; learn for longer (--learn)",
+                        service.port));
+}
+
+// A detector that took an attack for normal must not go on guard in silence.
+void Progress::tell_doubts(const jsg_service& service) {
+    if (const std::string why = doubts_text(service.doubts); !why.empty())
+        say(fmt::format(
+            "port {}: WARNING: its baseline looks like an attack: {}. Only what goes beyond that "
+            "is "
+            "told. If it is not normal for this service, end it, then learn anew (kill -HUP {})",
+            service.port, why, getpid()));
+    if (service.doubts & JSG_DOUBT_UNBALANCED)
+        say(
+            fmt::format("port {}: while it learned, connections mostly opened, or mostly closed: "
+                        "no transitions "
+                        "alert by such a baseline; learn anew when that has settled (kill -HUP {})",
+                        service.port, getpid()));
+}
+
+void Progress::tell_baseline(const Known& known, const jsg_service& service,
+                             const jsg_baseline& baseline) {
+    const bool learned = service.baselines_learned != known.baselines_learned;
+    const bool from_file = service.mode == JSG_GUARDING && known.mode == JSG_FREE && !learned;
+    if (learned) tell_learned(known, service);
+    if (!learned && !from_file) return;
+    tell_thresholds(service, baseline);
+    tell_doubts(service);
+}
+
+void Progress::tell_relearning(Known& known, const jsg_service& service,
+                               const jsg_baseline& lesson) {
+    const bool waiting =
+        service.relearning && (service.alerts[JSG_TRANSITIONS].state == JSG_ALERT ||
+                               service.alerts[JSG_OCCUPANCY].state == JSG_ALERT);
+    const bool lacking =
+        service.relearning && service.learned_steps * options_.step_s >= options_.learn_s;
+    if (service.relearning && !known.relearning)
+        say(fmt::format(
+            "port {}: learns its baseline anew; the one it has stays in force meanwhile",
+            service.port));
+    if (waiting && !known.waiting)
+        say(fmt::format(
+            "port {}: an alert is up; learning waits until it has cleared (if it is the "
+            "new normal, start again)",
+            service.port));
+    if (lacking && !known.lacking)
+        say(fmt::format("port {}: showed too little to learn from in {} s ({}); goes on learning",
+                        service.port, options_.learn_s, lacking_text(lesson, options_.step_s)));
+    known.relearning = service.relearning != 0;
+    known.waiting = waiting;
+    known.lacking = lacking;
+}
+
+void Progress::follow(Known& known, const jsg_service& service, const Read& read,
+                      std::uint32_t place) {
     const std::uint32_t port = service.mode == JSG_LEAVING ? 0 : service.port;
     if (port != known.port) {
         if (known.port)
             say(fmt::format("port {} is no longer used, and no longer guarded", known.port));
         if (port && !first_) say(fmt::format("port {} is guarded too", port));
-        known = {port, JSG_FREE};
+        known = {};
+        known.port = port;
     }
-    if (!port || service.mode == known.mode) return;
-    if (service.mode == JSG_GUARDING && known.mode != JSG_FREE) {
-        say(fmt::format("port {}: learned its baseline in {} s, now on guard", port,
-                        service.learned_steps * options_.step_s));
-        learned_ = true;
-    }
-    if (service.mode == JSG_LEARNING_ON)
+    // Until its first step a service has no thresholds.
+    if (!port || !service.sequence) return;
+    tell_baseline(known, service, read.in_force(place));
+    if (service.mode == JSG_LEARNING_ON && known.mode != JSG_LEARNING_ON)
         say(fmt::format(
-            "port {}: showed too little to learn from in {} s; goes on learning, and its "
-            "occupancy is judged against the built-in baseline meanwhile",
-            port, options_.learn_s));
+            "port {}: showed too little to learn from in {} s ({}); goes on learning, and "
+            "its occupancy is judged against the built-in baseline meanwhile",
+            port, options_.learn_s, lacking_text(read.lesson(place), options_.step_s)));
+    tell_relearning(known, service, read.lesson(place));
     known.mode = service.mode;
+    known.baselines_learned = service.baselines_learned;
 }
 
 void Progress::draw_bar(const std::vector<jsg_service>& services) {
     std::uint32_t steps = 0;
     bool learning = false;
     for (const jsg_service& service : services) {
-        if (!service.port || service.mode > JSG_LEARNING) continue;
+        if (!service.port || (service.mode > JSG_LEARNING && !service.relearning)) continue;
         learning = true;
         steps = std::max(steps, service.learned_steps);
     }
@@ -76,8 +151,9 @@ void Progress::draw_bar(const std::vector<jsg_service>& services) {
     bar_shown_ = true;
 }
 
-void Progress::update(const std::vector<jsg_service>& services, const jsg_stats& stats) {
-    for (std::size_t i = 0; i < services.size(); ++i) follow(known_[i], services[i]);
+void Progress::update(const std::vector<jsg_service>& services, const jsg_stats& stats,
+                      const Read& read) {
+    for (std::uint32_t i = 0; i < services.size(); ++i) follow(known_[i], services[i], read, i + 1);
     first_ = false;
     if (stats.services_refused > refused_)
         say(

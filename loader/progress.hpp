@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,10 +17,19 @@ class Progress {
     // terminal: stderr is one, so a bar may be drawn.
     Progress(const Options& options, bool terminal);
 
+    // How to read what the service in a place compares with, and what it has learned so far.
+    struct Read {
+        std::function<jsg_baseline(std::uint32_t place)> in_force;
+        std::function<jsg_baseline(std::uint32_t place)> lesson;
+    };
+
     // The lines that the services' change since the last call is worth, and the bar.
-    void update(const std::vector<jsg_service>& services, const jsg_stats& stats);
+    void update(const std::vector<jsg_service>& services, const jsg_stats& stats, const Read& read);
     // Takes the bar away, before anything else is written.
     void hide_bar();
+
+    // Whether stderr was a terminal and has hung up: then SIGHUP is no request to learn anew.
+    bool terminal_is_gone() const;
 
     // Whether some service has finished learning since the last call.
     bool take_learned();
@@ -28,10 +38,20 @@ class Progress {
     struct Known {
         std::uint32_t port = 0;
         jsg_mode mode = JSG_FREE;
+        std::uint32_t baselines_learned = 0;
+        bool relearning = false;
+        bool waiting = false;  // to learn anew, for an alert to clear
+        bool lacking = false;  // of what is learned anew
     };
 
     void say(const std::string& line);
-    void follow(Known& known, const jsg_service& service);
+    void follow(Known& known, const jsg_service& service, const Read& read, std::uint32_t place);
+    void tell_baseline(const Known& known, const jsg_service& service,
+                       const jsg_baseline& baseline);
+    void tell_learned(const Known& known, const jsg_service& service);
+    void tell_thresholds(const jsg_service& service, const jsg_baseline& baseline);
+    void tell_doubts(const jsg_service& service);
+    void tell_relearning(Known& known, const jsg_service& service, const jsg_baseline& lesson);
     void draw_bar(const std::vector<jsg_service>& services);
 
     const Options& options_;

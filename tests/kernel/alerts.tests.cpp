@@ -5,12 +5,12 @@
 
 #include <algorithm>
 #include <cstring>
-#include <deque>
 #include <span>
 
 #include "../catch_compat.hpp"
 #include "cells.hpp"
 #include "skeleton.hpp"
+#include "usual.hpp"
 #include "watched.hpp"
 
 using namespace testbed;
@@ -18,27 +18,6 @@ using namespace testbed;
 namespace {
 
 constexpr std::uint16_t first_port = 17401;
-
-void add(jsg_baseline& baseline, __u32 from, __u32 to, __u32 count) {
-    baseline.transition_counts[jsg_transition_cell(from, to)] += count;
-    baseline.transitions += count;
-}
-
-// A minute of a service at 10 connections a second, each of them half a second in its request and
-// then closed by its client.
-jsg_baseline usual_baseline() {
-    jsg_baseline baseline{};
-    baseline.learned_s = 60;
-    baseline.exchanges = 600;
-    add(baseline, JSG_TCP_LISTEN, JSG_TCP_SYN_RECV, 600);
-    add(baseline, JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED, 600);
-    add(baseline, JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE_WAIT, 600);
-    add(baseline, JSG_TCP_CLOSE_WAIT, JSG_TCP_LAST_ACK, 600);
-    add(baseline, JSG_TCP_LAST_ACK, JSG_TCP_CLOSE, 600);
-    baseline.occupancy_socket_seconds[JSG_REQUEST_STALLED * JSG_AGES] = 300;
-    baseline.judged_socket_seconds = 300;
-    return baseline;
-}
 
 // Whether the cells are sorted, are part of the divergence, and bear one of these names.
 void check_top_cells(const jsg_alert& alert, std::span<const std::string> beginnings) {
@@ -85,6 +64,8 @@ void check_alerts_follow_windows(const std::vector<jsg_window>& windows, const j
         CHECK(alert.open_requests == record.open_requests);
         CHECK(alert.open_millisockets == record.open_millisockets);
         CHECK(alert.expected_millisockets == record.expected_millisockets);
+        CHECK(alert.held_millisockets == record.held_millisockets);
+        CHECK(alert.chance_nanobits == record.occupancy_chance_nanobits);
     }
     CHECK(raises == 1);
     CHECK(clears == 1);
@@ -125,46 +106,15 @@ void fill_ring_buffer(const jsguard::Detector& detector) {
     FAIL("the ring buffer does not fill");
 }
 
-// Connections at a steady rate, each open for so long.
-class Crowd {
-  public:
-    Crowd(const Socket& listener, std::uint16_t port) : listener_(listener), port_(port) {}
-
-    template <typename Condition>
-    bool run(Watched& w, double rate, double lifetime_s, double at_most_s, Condition until) {
-        const double start = now_s();
-        for (double next = start; !until(); pause_ms(2)) {
-            const double now = now_s();
-            if (now > start + at_most_s) return false;
-            for (; next <= now; next += 1 / rate)
-                open_.push_back({next, std::move(hold(listener_, port_, 1).front())});
-            while (!open_.empty() && open_.front().since + lifetime_s <= now) {
-                open_.front().ends.server.close();
-                open_.pop_front();
-            }
-            w.take_alerts();
-        }
-        return true;
-    }
-    std::size_t open() const { return open_.size(); }
-
-  private:
-    struct Open {
-        double since;
-        Ends ends;
-    };
-    const Socket& listener_;
-    std::uint16_t port_;
-    std::deque<Open> open_;
-};
-
 }  // namespace
 
-TEST_CASE("60 held connections raise one alert, clear it once and are never learned; 15 are normal",
+TEST_CASE("60 held connections raise one alert, clear it once and are never learned; 22 are normal",
           "[alerts]") {
     constexpr std::uint16_t attacked = first_port + 2, small = first_port + 3;
+    constexpr int usual_number = 22;  // as a baseline needs, and under the evidence
     jsguard::Options options = quick_options({attacked, small});
     options.learn_s = 2;
+    options.min_sockets = 25;
     // So that under the alert there are more quiet steps than learning on waits for.
     options.clear_windows = JSG_LEARN_DELAY_STEPS + 3;
     Watched w(options);
@@ -172,11 +122,11 @@ TEST_CASE("60 held connections raise one alert, clear it once and are never lear
     w.detector.arm_clock();
     REQUIRE(w.wait_for_mode(1, JSG_LEARNING_ON));
     REQUIRE(w.wait_for_mode(2, JSG_LEARNING_ON));
-    const jsg_baseline before = w.baseline(1);
+    const jsg_baseline before = w.detector.lesson(1);
     CHECK(before.learned_s == 2);
 
     auto attackers = hold(listeners[0], attacked, 60);
-    const auto few = hold(listeners[1], small, 15);
+    const auto few = hold(listeners[1], small, usual_number);
     reset_clients(listeners[1], small, 40);
     REQUIRE(w.wait(15, [&] { return !w.alerts.empty(); }));
     const jsg_alert raise = w.alerts[0];
@@ -208,18 +158,18 @@ TEST_CASE("60 held connections raise one alert, clear it once and are never lear
     CHECK(clear.peak_nanobits >= raise.js_nanobits);
     CHECK(clear.top_count == 0);
     // Steps under the alert were not learned, though the last eleven and more were quiet.
-    const jsg_baseline at_clear = w.baseline(1);
+    const jsg_baseline at_clear = w.detector.lesson(1);
     CHECK(std::memcmp(&at_clear, &before, sizeof(before)) == 0);
 
     // Later ones are, and the attack is in none of them.
-    REQUIRE(w.wait(15, [&] { return w.baseline(1).learned_s > before.learned_s; }));
+    REQUIRE(w.wait(15, [&] { return w.detector.lesson(1).learned_s > before.learned_s; }));
     const auto windows = w.windows(1);
     const auto last_under_alert =
         std::find_if(windows.rbegin(), windows.rend(),
                      [](const jsg_window& record) { return record.occupancy_alert == JSG_ALERT; });
     REQUIRE(last_under_alert != windows.rend());
     CHECK(windows.back().sequence > last_under_alert->sequence + JSG_LEARN_DELAY_STEPS);
-    const jsg_baseline after = w.baseline(1);
+    const jsg_baseline after = w.detector.lesson(1);
     CHECK(after.transitions == before.transitions);
     CHECK(after.exchanges == before.exchanges);
     CHECK(after.judged_socket_seconds == 0);
@@ -246,10 +196,12 @@ TEST_CASE("60 held connections raise one alert, clear it once and are never lear
     for (const jsg_window& record : w.windows(2)) {
         CAPTURE(record.sequence);
         CHECK(record.port == small);
-        CHECK(record.sockets <= 15);
-        CHECK(record.occupancy_verdict <= JSG_TOO_FEW_SOCKETS);
+        CHECK(record.sockets <= static_cast<std::uint32_t>(usual_number));
+        const bool is_small =
+            record.occupancy_verdict <= JSG_NORMAL || record.occupancy_verdict == JSG_NO_EXCESS;
+        CHECK(is_small);
         CHECK(record.occupancy_alert == JSG_QUIET);
-        diverging += record.occupancy_verdict == JSG_TOO_FEW_SOCKETS &&
+        diverging += record.occupancy_verdict != JSG_NOT_JUDGED &&
                      record.occupancy_js_nanobits > options.occupancy_threshold_nanobits;
     }
     CHECK(diverging > 5);
@@ -321,7 +273,7 @@ TEST_CASE("resets by 300 clients raise an alert on transitions, and by 20 are to
     for (const jsg_window& record : w.windows(2)) {
         CAPTURE(record.sequence);
         CHECK(record.transition_verdict ==
-              (record.transitions ? JSG_TOO_FEW_TRANSITIONS : JSG_NOTHING_SEEN));
+              (record.transitions ? JSG_NOT_ENOUGH_TRAFFIC : JSG_NOTHING_SEEN));
         CHECK(record.transition_alert == JSG_QUIET);
         CHECK((record.transition_js_nanobits > 0) == (record.transitions > 0));
         seen = std::max(seen, record.transitions);

@@ -2,10 +2,9 @@
 // Learning: what becomes a baseline, and what is judged with one and without.
 #include <algorithm>
 #include <cstring>
-#include <span>
 
 #include "../catch_compat.hpp"
-#include "comparison.h"
+#include "recomputed.hpp"
 #include "watched.hpp"
 
 using namespace testbed;
@@ -14,37 +13,6 @@ namespace {
 
 constexpr std::uint16_t first_port = 17480;
 
-// What a record should say of occupancy, computed from the readings by the native arithmetic.
-std::uint32_t occupancy_js(const Watched& w, std::uint32_t place, const jsg_window& record,
-                           std::span<const __u32> baseline) {
-    const jsg_reading newer = reading(w.detector, place, record.sequence),
-                      older = reading(w.detector, place, record.sequence - window_s);
-    const std::size_t cells = record.with_waiting ? JSG_PHASE_CELLS : JSG_JUDGED_CELLS;
-    std::uint64_t p_total = 0, q_total = 0;
-    for (std::size_t i = 0; i < cells; ++i) {
-        p_total += newer.occupancy[i] - older.occupancy[i];
-        q_total += baseline[i];
-    }
-    CHECK(record.open_millisockets == p_total * 1000 / window_s);
-    const jsg_expectation e = jsg_expect(record.open_millisockets, record.expected_millisockets);
-    CHECK(record.excess_millisockets == e.excess);
-    if (!p_total) return 0;
-    jsg_comparison comparison;
-    jsg_comparison_begin(&comparison, p_total, q_total, e.share_q32);
-    for (std::size_t i = 0; i < cells; ++i)
-        jsg_comparison_add(&comparison, newer.occupancy[i] - older.occupancy[i], baseline[i]);
-    return static_cast<std::uint32_t>(jsg_js_nanobits(comparison.js_q55));
-}
-
-// The design's baseline before anything is learned.
-std::vector<__u32> built_in() {
-    std::vector<__u32> cells(JSG_PHASE_CELLS);
-    for (const int phase :
-         {JSG_RESPONSE_MOVING, JSG_RESPONSE_STALLED, JSG_REQUEST_MOVING, JSG_REQUEST_STALLED})
-        cells.at(static_cast<std::size_t>(phase * JSG_AGES)) = 1;
-    return cells;
-}
-
 }  // namespace
 
 TEST_CASE(
@@ -52,7 +20,11 @@ TEST_CASE(
     "[learning]") {
     constexpr std::uint16_t enough = first_port, too_little = first_port + 1;
     constexpr std::uint32_t held = 20, reset = 40, few_held = 16, few_reset = 10;
-    Watched w(quick_options({enough, too_little}));
+    jsguard::Options options = quick_options({enough, too_little});
+    options.transition_threshold_nanobits = 110'000'000;
+    options.occupancy_threshold_nanobits = 130'000'000;
+    Watched w(options);
+    ReadingLog readings[] = {ReadingLog(w, 1), ReadingLog(w, 2)};
     const Socket listeners[] = {listen_on(enough), listen_on(too_little)};
     const auto sockets = hold(listeners[0], enough, held);
     const auto few_sockets = hold(listeners[1], too_little, few_held);
@@ -62,6 +34,11 @@ TEST_CASE(
     w.detector.arm_clock();
     REQUIRE(w.wait_for_mode(1, JSG_GUARDING));
     REQUIRE(w.wait_for_mode(2, JSG_LEARNING_ON));
+    for (const std::uint32_t place : {1U, 2U}) {
+        CHECK(w.service(place).threshold_nanobits[JSG_TRANSITIONS] == 110'000'000);
+        CHECK(w.service(place).threshold_nanobits[JSG_OCCUPANCY] == 130'000'000);
+        CHECK(w.service(place).baselines_learned == (place == 1 ? 1 : 0));
+    }
 
     Transitions wanted;
     wanted[{JSG_TCP_CLOSE, JSG_TCP_LISTEN}] = 1;
@@ -102,6 +79,7 @@ TEST_CASE(
         return a && b && a->transitions == more && b->transitions == more;
     }));
     REQUIRE(w.wait_for_steps(2, window_s + 1));
+    for (ReadingLog& log : readings) log.take();
     const auto is_busy = [](const jsg_window& record) {
         return record.mode != JSG_LEARNING && record.transitions == more;
     };
@@ -123,28 +101,34 @@ TEST_CASE(
             CHECK(record.occupancy_verdict == JSG_NOT_JUDGED);
         }
     }
-    for (std::size_t i = 3; i < guarded.size(); ++i) {
+    const auto logged = std::min(guarded.size(), learning_on.size()) - 1;
+    for (std::size_t i = 3; i < logged; ++i) {
         CAPTURE(i);
         CHECK(guarded[i].mode == JSG_GUARDING);
         CHECK(guarded[i].expected_millisockets >= all * 1000 / 3);
-        CHECK(guarded[i].occupancy_js_nanobits ==
-              occupancy_js(w, 1, guarded[i], learned.occupancy_socket_seconds));
+        check_record(w, guarded[i], readings[0].at(i + 1), readings[0].at(i + 1 - window_s),
+                     &learned);
     }
     std::uint32_t least_js = JSG_NANO;
-    for (std::size_t i = 3; i < learning_on.size(); ++i) {
+    for (std::size_t i = 3; i < logged; ++i) {
         const jsg_window& record = learning_on[i];
         CAPTURE(i);
         CHECK(record.mode == JSG_LEARNING_ON);
         CHECK(record.expected_millisockets == record.exchanges * 1000 / window_s);
-        CHECK(record.occupancy_js_nanobits == occupancy_js(w, 2, record, built_in()));
+        const jsg_reading &newer = readings[1].at(i + 1), &older = readings[1].at(i + 1 - window_s);
+        check_record(w, record, newer, older, nullptr);
         least_js = std::min(least_js, record.occupancy_js_nanobits);
+        const jsg_config& config = w.detector.skeleton().rodata->jsg_config;
+        const Measured measured = occupancy_measured(config, newer, older, nullptr);
         CHECK(record.occupancy_verdict ==
-              jsg_judge_occupancy(&w.detector.skeleton().rodata->jsg_config,
-                                  record.open_millisockets, record.occupancy_js_nanobits,
-                                  record.excess_millisockets));
+              jsg_judge_occupancy(
+                  &config, &measured.sockets,
+                  {measured.js, options.occupancy_threshold_nanobits, measured.chance}));
     }
     // Those that were held are older now than any in the baseline, but no more.
-    CHECK(guarded.back().occupancy_verdict == JSG_NO_EXCESS);
+    CHECK(guarded.back().occupancy_verdict >= JSG_NORMAL);
+    CHECK(guarded.back().excess_millisockets == 0);
+    CHECK(guarded.back().occupancy_js_nanobits > options.occupancy_threshold_nanobits);
     CHECK(least_js < JSG_NANO);  // the cells of the built-in baseline took part
     const jsg_baseline later = w.baseline(1);
     CHECK(std::memcmp(&later, &learned, sizeof(learned)) == 0);  // what is guarded is not learned

@@ -6,18 +6,25 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <ctime>
+#include <exception>
 #include <stdexcept>
 #include <system_error>
+#include <thread>
 
 #include "cells.hpp"
 #include "skeleton.hpp"
@@ -54,6 +61,17 @@ struct Address {
     const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
 };
 
+// Moves the caller to a new network namespace with nothing but a loopback device.
+void make_namespace() {
+    checked(unshare(CLONE_NEWNET), "unshare");
+    const Socket control(checked(::socket(AF_INET, SOCK_DGRAM, 0), "socket"));
+    ifreq request{};
+    request.ifr_name[0] = 'l';
+    request.ifr_name[1] = 'o';
+    request.ifr_flags = IFF_UP | IFF_RUNNING;
+    checked(ioctl(control.fd(), SIOCSIFFLAGS, &request), "lo up");
+}
+
 Socket new_socket(Family family) {
     Socket socket(
         checked(::socket(family == Family::v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0),
@@ -67,13 +85,7 @@ Socket new_socket(Family family) {
 
 void enter_namespace() {
     static const bool entered = [] {
-        checked(unshare(CLONE_NEWNET), "unshare");
-        const Socket control(checked(::socket(AF_INET, SOCK_DGRAM, 0), "socket"));
-        ifreq request{};
-        request.ifr_name[0] = 'l';
-        request.ifr_name[1] = 'o';
-        request.ifr_flags = IFF_UP | IFF_RUNNING;
-        checked(ioctl(control.fd(), SIOCSIFFLAGS, &request), "lo up");
+        make_namespace();
         return true;
     }();
     static_cast<void>(entered);
@@ -123,7 +135,7 @@ void Socket::wait_for_end() const {
     throw std::runtime_error("the other end did not close");
 }
 
-Socket listen_on(std::uint16_t port, Family family) {
+Socket listen_on(std::uint16_t port, Family family, int backlog) {
     Socket socket = new_socket(family);
     const Address address(family, port);
     if (family == Family::v6) {
@@ -131,8 +143,111 @@ Socket listen_on(std::uint16_t port, Family family) {
         setsockopt(socket.fd(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
     }
     checked(bind(socket.fd(), address.get(), address.size), "bind");
+    checked(listen(socket.fd(), backlog), "listen");
+    return socket;
+}
+
+Socket listen_on_both(std::uint16_t port) {
+    Socket socket = new_socket(Family::v6);
+    const int off = 0;
+    setsockopt(socket.fd(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+    sockaddr_in6 any{};
+    any.sin6_family = AF_INET6;
+    any.sin6_port = htons(port);
+    checked(bind(socket.fd(), reinterpret_cast<const sockaddr*>(&any), sizeof(any)), "bind");
     checked(listen(socket.fd(), 4096), "listen");
     return socket;
+}
+
+Socket listen_on_shared(std::uint16_t port) {
+    Socket socket = new_socket(Family::v4);
+    const int on = 1;
+    checked(setsockopt(socket.fd(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)), "SO_REUSEPORT");
+    const Address address(Family::v4, port);
+    checked(bind(socket.fd(), address.get(), address.size), "bind");
+    checked(listen(socket.fd(), 4096), "listen");
+    return socket;
+}
+
+Socket connect_from(const std::string& address, std::uint16_t port) {
+    const Family family = address.find(':') == std::string::npos ? Family::v4 : Family::v6;
+    Socket socket = new_socket(family);
+    // The port is chosen at connect(), so that each address has all of them.
+    const int on = 1;
+    setsockopt(socket.fd(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+    Address from(family, 0);
+    void* place = family == Family::v4
+                      ? static_cast<void*>(&reinterpret_cast<sockaddr_in&>(from.storage).sin_addr)
+                      : &reinterpret_cast<sockaddr_in6&>(from.storage).sin6_addr;
+    if (inet_pton(family == Family::v4 ? AF_INET : AF_INET6, address.c_str(), place) != 1)
+        throw std::runtime_error("no address: " + address);
+    checked(bind(socket.fd(), from.get(), from.size), "bind");
+    const Address to(family, port);
+    checked(connect(socket.fd(), to.get(), to.size), "connect");
+    return socket;
+}
+
+void add_address(const std::string& address) {
+    const Socket control(checked(::socket(AF_INET6, SOCK_DGRAM, 0), "socket"));
+    // As struct in6_ifreq of linux/ipv6.h, which does not go with netinet/in.h.
+    struct {
+        in6_addr address;
+        std::uint32_t prefix_bits;
+        int interface;
+    } request{};
+    if (inet_pton(AF_INET6, address.c_str(), &request.address) != 1)
+        throw std::runtime_error("no address: " + address);
+    request.prefix_bits = 128;
+    request.interface = static_cast<int>(if_nametoindex("lo"));
+    checked(ioctl(control.fd(), SIOCSIFADDR, &request), "add an address");
+}
+
+OtherNamespace::OtherNamespace() {
+    int ready[2];
+    checked(pipe2(ready, O_CLOEXEC), "pipe");
+    process_ = checked(fork(), "fork");
+    if (process_ == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        try {
+            make_namespace();
+        } catch (...) {
+            _exit(1);
+        }
+        if (write(ready[1], "", 1) == 1) pause();
+        _exit(1);
+    }
+    ::close(ready[1]);
+    char byte;
+    const bool is_ready = read(ready[0], &byte, 1) == 1;
+    ::close(ready[0]);
+    if (!is_ready) throw std::runtime_error("no other network namespace");
+}
+
+OtherNamespace::~OtherNamespace() {
+    kill(process_, SIGKILL);
+    waitpid(process_, nullptr, 0);
+}
+
+std::string OtherNamespace::path() const { return "/proc/" + std::to_string(process_) + "/ns/net"; }
+
+std::uint32_t OtherNamespace::inode() const {
+    struct stat info {};
+    checked(stat(path().c_str(), &info), "stat");
+    return static_cast<std::uint32_t>(info.st_ino);
+}
+
+void OtherNamespace::run(const std::function<void()>& function) const {
+    std::exception_ptr failure;
+    std::thread([&] {
+        try {
+            const Socket other(checked(open(path().c_str(), O_RDONLY | O_CLOEXEC), "open"));
+            checked(setns(other.fd(), CLONE_NEWNET), "setns");
+            function();
+        } catch (...) {
+            failure = std::current_exception();
+        }
+    }).join();
+    if (failure) std::rethrow_exception(failure);
 }
 
 Socket connect_to(std::uint16_t port, Family family, std::uint16_t local_port, int receive_buffer) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <ostream>
@@ -19,6 +20,24 @@ namespace testbed {
 // Moves this thread, and what it starts later, to a network namespace with nothing but a loopback
 // device, once. Ports are the test's own there; the tracepoint still sees all namespaces.
 void enter_namespace();
+
+// Another network namespace, and a process in it that does nothing.
+class OtherNamespace {
+  public:
+    OtherNamespace();
+    ~OtherNamespace();
+    OtherNamespace(const OtherNamespace&) = delete;
+    OtherNamespace& operator=(const OtherNamespace&) = delete;
+    int process() const { return process_; }
+    // As a path for others to open.
+    std::string path() const;
+    std::uint32_t inode() const;
+    // Runs something in it, on a thread of its own; sockets made there stay there.
+    void run(const std::function<void()>& function) const;
+
+  private:
+    int process_;
+};
 
 // A socket that closes itself.
 class Socket {
@@ -47,7 +66,15 @@ class Socket {
 
 enum class Family { v4, v6 };
 
-Socket listen_on(std::uint16_t port, Family family = Family::v4);
+Socket listen_on(std::uint16_t port, Family family = Family::v4, int backlog = 4096);
+// Takes IPv6 clients, and IPv4 ones by addresses mapped into IPv6.
+Socket listen_on_both(std::uint16_t port);
+// One of several listeners that share a port.
+Socket listen_on_shared(std::uint16_t port);
+// From an address of the test's namespace, as text, to a loopback address of its family.
+Socket connect_from(const std::string& address, std::uint16_t port);
+// Gives the loopback device another IPv6 address.
+void add_address(const std::string& address);
 // local_port: 0, or the port to bind to first. receive_buffer: 0, or SO_RCVBUF.
 Socket connect_to(std::uint16_t port, Family family = Family::v4, std::uint16_t local_port = 0,
                   int receive_buffer = 0);

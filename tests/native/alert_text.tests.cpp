@@ -2,10 +2,14 @@
 // Tests of all that jsguard-load says while it runs.
 #include "alert_text.hpp"
 
+#include <algorithm>
+#include <array>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <vector>
 
 #include "../catch_compat.hpp"
+#include "chance.h"
 
 using namespace jsguard;
 
@@ -15,6 +19,25 @@ const Origin web1 = {"web1", "5f0c9a1e"};
 constexpr std::uint64_t at_ms = 1'767'323'045'678;  // 2026-01-02T03:04:05.678
 
 std::uint32_t occupancy(jsg_phase phase, std::uint32_t age) { return phase * JSG_AGES + age; }
+
+using Address = std::array<std::uint8_t, 8>;
+
+jsg_source source(const Address& address, std::uint32_t prefix_bits, std::uint32_t sockets) {
+    jsg_source source{};
+    std::copy(address.begin(), address.end(), source.address);
+    source.prefix_bits = prefix_bits;
+    source.sockets = sockets;
+    return source;
+}
+
+// An IPv4 address has the first four bytes of eight; what follows it is not its own.
+jsg_source ipv4(const std::array<std::uint8_t, 4>& a, std::uint32_t sockets) {
+    return source({a[0], a[1], a[2], a[3], 0xff, 0xff, 0xff, 0xff}, 32, sockets);
+}
+
+jsg_source ipv6(const Address& address, std::uint32_t sockets) {
+    return source(address, 64, sockets);
+}
 
 // The alert of the example in the documentation.
 jsg_alert example() {
@@ -27,6 +50,7 @@ jsg_alert example() {
     alert.port = 8080;
     alert.js_nanobits = 413'200'000;
     alert.threshold_nanobits = 120'000'000;
+    alert.chance_nanobits = 61'400'000;
     alert.peak_nanobits = 413'200'000;
     alert.window_s = 10;
     alert.transitions = 412;
@@ -34,8 +58,14 @@ jsg_alert example() {
     alert.open_requests = 518;
     alert.open_millisockets = 540'250;
     alert.expected_millisockets = 40'400;
+    alert.held_millisockets = 501'500;
     alert.top_count = 1;
     alert.top[0] = {occupancy(JSG_REQUEST_STALLED, 4), 710'000'000, 20'000'000, 310'000'000};
+    alert.sources.sockets = 512;
+    alert.sources.distinct = 2;
+    alert.sources.top_count = 2;
+    alert.sources.top[0] = ipv4({192, 0, 2, 7}, 480);
+    alert.sources.top[1] = ipv6({0x20, 0x01, 0x0d, 0xb8, 0, 1, 0, 2}, 32);
     return alert;
 }
 
@@ -60,6 +90,7 @@ jsg_stats all_losses() {
     stats.alerts_lost = 15;
     stats.windows_lost = 16;
     stats.steps_late = 17;
+    stats.sources_lost = 18;
     return stats;
 }
 
@@ -81,10 +112,31 @@ TEST_CASE("a raise as JSON has the documented fields in their order", "[alert_te
           R"({"timestamp":"2026-01-02T03:04:05.678+00:00","event_type":"jsguard",)"
           R"("hostname":"web1","jsguard":{"schema":1,"event":"raise","id":"5f0c9a1e-7",)"
           R"("port":8080,"signal":"occupancy","js_bits":0.4132,"threshold_bits":0.12,)"
-          R"("window_s":10,"since":"2026-01-02T03:04:03.678+00:00","transitions":412,)"
-          R"("sockets":1718,"open_requests":518,"open_sockets":540.25,"expected_sockets":40.4,)"
+          R"("chance_bits":0.0614,"window_s":10,"since":"2026-01-02T03:04:03.678+00:00",)"
+          R"("transitions":412,"sockets":1718,"open_requests":518,"open_sockets":540.25,)"
+          R"("expected_sockets":40.4,"held_sockets":501.5,)"
           R"("top_cells":[{"cell":"request stalled 8-16s","window":0.71,"baseline":0.02,)"
-          R"("bits":0.31}]}})");
+          R"("bits":0.31}],"sources":2,"sources_inexact":false,"source_sockets":512,)"
+          R"("top_source_share":0.9375,"top_sources":[{"addr":"192.0.2.7","sockets":480},)"
+          R"({"addr":"2001:db8:1:2::/64","sockets":32}]}})");
+}
+
+TEST_CASE("a clear as JSON has its own two fields after the time since when", "[alert_text]") {
+    CHECK(contains(alert_json(example_clear(), web1),
+                   R"("since":"2026-01-02T03:04:03.678+00:00","duration_s":43.21,)"
+                   R"("peak_js_bits":0.98,"transitions":412,)"));
+}
+
+TEST_CASE("the network namespace stands in JSON if one alone is guarded", "[alert_text]") {
+    jsg_alert alert = example();
+    CHECK_FALSE(contains(alert_json(alert, web1), "netns"));
+    CHECK_FALSE(contains(alert_line(alert), "namespace"));
+    alert.netns = UINT32_MAX;
+    CHECK(alert_line(alert).starts_with("ALERT port 8080 in network namespace 4294967295: "));
+    CHECK(contains(alert_json(alert, web1),
+                   R"("since":"2026-01-02T03:04:03.678+00:00","netns":4294967295,"transitions")"));
+    alert.event = JSG_CLEAR;
+    CHECK(contains(alert_json(alert, web1), R"(,"netns":4294967295,"transitions")"));
 }
 
 TEST_CASE("a clear as JSON bears its raise's id, its duration and peak", "[alert_text]") {
@@ -137,20 +189,163 @@ TEST_CASE("more top cells than there is room for are not read", "[alert_text]") 
 
 TEST_CASE("a raise for people says what is wrong, in words", "[alert_text]") {
     CHECK(alert_line(example()) ==
-          "ALERT port 8080: occupancy 0.413 bits from normal (threshold 0.12), 518 requests open, "
+          "ALERT port 8080: occupancy 0.413 bits from normal (threshold 0.12, chance 0.061): "
+          "requests held, 512 spread over 2 sources, 192.0.2.7 has 480 of them; 518 requests open, "
           "1718 sockets, on average 540 not idle (40 expected); request stalled 8-16s: 71 % of the "
           "window, 2 % of the baseline");
 }
 
-TEST_CASE("a transition alert for people tells the transitions", "[alert_text]") {
+TEST_CASE("a transition alert for people tells the transitions, and no sources", "[alert_text]") {
     jsg_alert alert = example();
     alert.signal = JSG_TRANSITIONS;
     alert.top[0].cell = jsg_transition_cell(JSG_TCP_SYN_RECV, JSG_TCP_CLOSE);
     alert.top[0].baseline_ppb = 0;
     CHECK(alert_line(alert) ==
-          "ALERT port 8080: transitions 0.413 bits from normal (threshold 0.12), 412 transitions "
-          "in 10 s, 518 requests open, 1718 sockets; SYN_RECV->CLOSE: 71 % of the window, 0 % of "
-          "the baseline");
+          "ALERT port 8080: transitions 0.413 bits from normal (threshold 0.12, chance 0.061); 412 "
+          "transitions in 10 s, 518 requests open, 1718 sockets; SYN_RECV->CLOSE: 71 % of the "
+          "window, 0 % of the baseline");
+}
+
+TEST_CASE("people are told what is held by the cell that deviates most", "[alert_text]") {
+    const struct {
+        jsg_phase phase;
+        const char* words;
+    } rows[] = {{JSG_RESPONSE_MOVING, "responses held"},
+                {JSG_RESPONSE_STALLED, "responses held"},
+                {JSG_REQUEST_MOVING, "requests held"},
+                {JSG_REQUEST_STALLED, "requests held"},
+                {JSG_CLOSING, "closings held"},
+                {JSG_UNNOTICED, "ended connections not noticed by the server"},
+                {JSG_WAITING, "silent connections held"}};
+    CHECK(std::size(rows) == JSG_CELL_PHASES);
+    for (const auto& row : rows) {
+        for (std::uint32_t age = 0; age < JSG_AGES; ++age) {
+            jsg_alert alert = example();
+            alert.top[0].cell = occupancy(row.phase, age);
+            CAPTURE(row.words, age);
+            CHECK(contains(alert_line(alert), std::string("): ") + row.words + ", 512 spread"));
+        }
+    }
+}
+
+TEST_CASE("what the window has less of, and what is only unexpected, is not held", "[alert_text]") {
+    jsg_alert alert = example();
+    alert.top_count = 3;
+    alert.top[0] = {JSG_CELL_UNEXPECTED, 0, 850'000'000, 500'000'000};
+    alert.top[1] = {occupancy(JSG_REQUEST_MOVING, 0), 10'000'000, 990'000'000, 400'000'000};
+    alert.top[2] = {occupancy(JSG_WAITING, 6), 700'000'000, 1'000'000, 300'000'000};
+    CHECK(contains(alert_line(alert), "): silent connections held, "));
+    alert.top[2].window_ppb = alert.top[2].baseline_ppb;
+    CHECK(contains(alert_line(alert), "): connections held, "));
+    alert.top_count = 0;
+    CHECK(contains(alert_line(alert), "): connections held, "));
+}
+
+TEST_CASE("people are told where the connections come from", "[alert_text]") {
+    jsg_alert alert = example();
+    jsg_sources& sources = alert.sources;
+    SECTION("from one") {
+        sources.distinct = 1;
+        sources.top[0].sockets = 512;
+        CHECK(contains(alert_line(alert), ": requests held, all 512 from 1 source, 192.0.2.7; "));
+    }
+    SECTION("from one that is an IPv6 network") {
+        sources.distinct = 1;
+        sources.top[0] = sources.top[1];
+        CHECK(contains(alert_line(alert), ", all 512 from 1 source, 2001:db8:1:2::/64; "));
+    }
+    SECTION("from many") {
+        sources.distinct = 500;
+        sources.top[0].sockets = 2;
+        CHECK(contains(alert_line(alert),
+                       ", 512 spread over 500 sources, 192.0.2.7 has 2 of them; "));
+    }
+    SECTION("from more than there are places for") {
+        sources.distinct = 500;
+        sources.inexact = 1;
+        CHECK(contains(alert_line(alert),
+                       ", 512 spread over about 500 sources, 192.0.2.7 has 480 of them; "));
+        CHECK(contains(alert_json(alert, web1), R"("sources":500,"sources_inexact":true,)"));
+    }
+    SECTION("none were counted, for the window is the first that deviates") {
+        sources = {};
+        CHECK(contains(alert_line(alert), ": requests held, their sources not counted yet; 518 "));
+        CHECK(contains(alert_json(alert, web1),
+                       R"("sources":0,"sources_inexact":false,"source_sockets":0,)"
+                       R"("top_source_share":0.0,"top_sources":[]}})"));
+    }
+}
+
+TEST_CASE("a source is an IPv4 address, or the network of an IPv6 one", "[alert_text]") {
+    const struct {
+        jsg_source source;
+        const char* text;
+    } rows[] = {{ipv4({192, 0, 2, 7}, 1), "192.0.2.7"},
+                {ipv4({0, 0, 0, 0}, 1), "0.0.0.0"},
+                {ipv4({255, 255, 255, 255}, 1), "255.255.255.255"},
+                {ipv6({0x20, 0x01, 0x0d, 0xb8, 0, 1, 0, 2}, 1), "2001:db8:1:2::/64"},
+                {ipv6({0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0}, 1), "2001:db8::/64"},
+                {ipv6({0xfe, 0x80, 0, 0, 0, 0, 0, 0}, 1), "fe80::/64"},
+                // Of ::1. One mapped from IPv4 comes from the kernel as IPv4, or it would be here.
+                {ipv6({}, 1), "::/64"}};
+    for (const auto& row : rows) {
+        jsg_alert alert = example();
+        alert.sources.top[0] = row.source;
+        CAPTURE(row.text);
+        CHECK(contains(alert_line(alert), std::string(" sources, ") + row.text + " has 1 of them"));
+        CHECK(contains(alert_json(alert, web1),
+                       std::string(R"("top_sources":[{"addr":")") + row.text + "\""));
+    }
+}
+
+TEST_CASE("the top source's share is of all that were counted, to a millionth", "[alert_text]") {
+    const struct {
+        std::uint32_t top, all;
+        const char* text;
+    } rows[] = {{1, 1, "1.0"},
+                {1, 2, "0.5"},
+                {1, 3, "0.333333"},
+                {2, 3, "0.666667"},
+                {1, 1'000'000, "1e-06"},
+                {1, 3'000'000, "0.0"},
+                {UINT32_MAX, UINT32_MAX, "1.0"}};
+    for (const auto& row : rows) {
+        jsg_alert alert = example();
+        alert.sources.sockets = row.all;
+        alert.sources.top[0].sockets = row.top;
+        CAPTURE(row.top, row.all);
+        CHECK(contains(alert_json(alert, web1),
+                       std::string("\"top_source_share\":") + row.text + ","));
+    }
+}
+
+TEST_CASE("more top sources than there is room for are not read", "[alert_text]") {
+    jsg_alert alert = example();
+    alert.sources.top_count = UINT32_MAX;
+    const auto object = nlohmann::json::parse(alert_json(alert, web1)).at("jsguard");
+    CHECK(object.at("top_sources").size() == JSG_TOP_SOURCES);
+}
+
+TEST_CASE("no alert says that it is an attack: it may be a back end that stalls", "[alert_text]") {
+    jsg_alert alert = example();
+    for (const jsg_event event : {JSG_RAISE, JSG_CLEAR}) {
+        alert.event = event;
+        for (const jsg_signal signal : {JSG_TRANSITIONS, JSG_OCCUPANCY}) {
+            alert.signal = signal;
+            for (std::uint32_t cell = 0; cell < JSG_TRANSITION_CELLS; ++cell) {
+                alert.top[0].cell = cell;
+                for (const std::uint32_t sockets : {0U, 512U}) {
+                    alert.sources.sockets = sockets;
+                    for (const std::string& text : {alert_line(alert), alert_json(alert, web1)}) {
+                        CAPTURE(text);
+                        CHECK_FALSE(contains(text, "attack"));
+                        CHECK_FALSE(contains(text, "Attack"));
+                        CHECK_FALSE(contains(text, "ATTACK"));
+                    }
+                }
+            }
+        }
+    }
 }
 
 TEST_CASE("people are told the three cells that contribute most", "[alert_text]") {
@@ -175,7 +370,13 @@ TEST_CASE("a divergence too small for three decimals is not shown as zero", "[al
     jsg_alert alert = example();
     alert.js_nanobits = 345'678;
     alert.threshold_nanobits = 100'000;
-    CHECK(contains(alert_line(alert), "occupancy 0.000346 bits from normal (threshold 0.0001)"));
+    CHECK(contains(alert_line(alert),
+                   "occupancy 0.000346 bits from normal (threshold 0.0001, "
+                   "chance 0.061): "));
+    alert.chance_nanobits = 0;
+    CHECK(contains(alert_line(alert), "(threshold 0.0001, chance 0.000): "));
+    alert.chance_nanobits = 9'876;
+    CHECK(contains(alert_line(alert), "(threshold 0.0001, chance 9.88e-06): "));
 }
 
 TEST_CASE("the options choose the form of an alert", "[alert_text]") {
@@ -200,6 +401,27 @@ TEST_CASE("the first line says what is guarded and how", "[alert_text]") {
     CHECK(contains(start_line(options, one), "guarding port 80: "));
 }
 
+TEST_CASE("the first line says which threshold is from the spread", "[alert_text]") {
+    Options options;
+    options.occupancy_threshold_nanobits = 0;
+    CHECK(contains(start_line(options, {}),
+                   ": threshold from the spread for occupancy, 0.12 bits for transitions; "));
+    options.transition_threshold_nanobits = 0;
+    CHECK(contains(start_line(options, {}),
+                   ": threshold from the spread for occupancy, from the spread for transitions; "));
+}
+
+TEST_CASE("the first line says in which network namespace", "[alert_text]") {
+    Options options;
+    CHECK_FALSE(contains(start_line(options, {}), "namespace"));
+    options.netns = "/run/netns/web";
+    CHECK(contains(start_line(options, {}),
+                   "guarding every listening port (none now) in the "
+                   "network namespace /run/netns/web: threshold "));
+    options.netns = "two\nlines";
+    CHECK(contains(start_line(options, {}), " in the network namespace two?lines: "));
+}
+
 TEST_CASE("the first line says which listening ports there are", "[alert_text]") {
     Options options;
     CHECK(contains(start_line(options, {}), "guarding every listening port (none now): "));
@@ -221,7 +443,12 @@ TEST_CASE("the summary says that nothing was lost", "[alert_text]") {
     jsg_stats stats{};
     stats.windows = 1234;
     stats.transitions = 1;
-    CHECK(summary_line(stats) == "1234 windows, 1 transition, 0 alerts; nothing lost");
+    stats.not_enough_traffic = 56;
+    CHECK(
+        summary_line(stats) ==
+        "1234 windows (56 verdicts without enough traffic), 1 transition, 0 alerts; nothing lost");
+    stats.not_enough_traffic = 1;
+    CHECK(contains(summary_line(stats), " (1 verdict without enough traffic), "));
 }
 
 TEST_CASE("the summary names every loss", "[alert_text]") {
@@ -229,7 +456,8 @@ TEST_CASE("the summary names every loss", "[alert_text]") {
     for (const char* part :
          {"11 transitions of unknown states", "12 listening ports not guarded",
           "13 sockets never looked at", "14 transitions counted late",
-          "15 alerts (the ring buffer was full)", "16 window records", "17 steps that came late"}) {
+          "15 alerts (the ring buffer was full)", "16 window records", "17 steps that came late",
+          "18 sources that gave way while they were counted"}) {
         CAPTURE(part);
         CHECK(contains(line, part));
     }
@@ -240,18 +468,77 @@ TEST_CASE("the summary leaves out what was not lost", "[alert_text]") {
     jsg_stats stats{};
     stats.alerts_lost = 1;
     CHECK(summary_line(stats) ==
-          "0 windows, 0 transitions, 0 alerts; lost or left out: 1 alert (the ring buffer was "
+          "0 windows (0 verdicts without enough traffic), 0 transitions, 0 alerts; lost or left "
+          "out: 1 alert (the ring buffer was "
           "full)");
+    stats = {};
+    stats.sources_lost = 1;
+    CHECK(contains(summary_line(stats),
+                   "; lost or left out: 1 source that gave way while it was "
+                   "counted"));
 }
 
 TEST_CASE("the summary names transitions that the program was not shown", "[alert_text]") {
-    CHECK(
-        summary_line(jsg_stats{}, 2) ==
-        "0 windows, 0 transitions, 0 alerts; lost or left out: 0 transitions counted late, 2 runs "
-        "of the program skipped by the kernel");
+    CHECK(summary_line(jsg_stats{}, 2) ==
+          "0 windows (0 verdicts without enough traffic), 0 transitions, 0 alerts; lost or left "
+          "out: 0 transitions counted late, 2 runs "
+          "of the program skipped by the kernel");
     CHECK(contains(summary_line(all_losses(), 1),
                    "14 transitions counted late, 1 run of the program skipped by the kernel, 15 "
                    "alerts"));
+}
+
+TEST_CASE("what a baseline still lacks is said with what it has", "[alert_text]") {
+    jsg_baseline lesson{};
+    lesson.learned_s = 60;
+    CHECK(lacking_text(lesson, 1) ==
+          "0 of 100 transitions, 0 of 30 socket-seconds, 0 of 20 stays of a connection in a phase");
+    CHECK_FALSE(jsg_baseline_suffices(&lesson, 1));
+    lesson.transitions = 99;
+    lesson.judged_socket_seconds = 20;
+    lesson.waiting_socket_seconds = 9;
+    lesson.occupancy_socket_seconds[occupancy(JSG_REQUEST_MOVING, 0)] = 19;
+    lesson.occupancy_socket_seconds[occupancy(JSG_REQUEST_MOVING, 1)] = 10;
+    CHECK(lacking_text(lesson, 1) ==
+          "99 of 100 transitions, 29 of 30 socket-seconds, 19 of 20 stays of a connection in a "
+          "phase");
+    lesson.transitions = 100;
+    CHECK(lacking_text(lesson, 1) ==
+          "29 of 30 socket-seconds, 19 of 20 stays of a connection in a phase");
+    lesson.waiting_socket_seconds = 10;
+    CHECK(jsg_baseline_complete(&lesson));
+    CHECK_FALSE(jsg_baseline_suffices(&lesson, 1));
+    CHECK(lacking_text(lesson, 1) == "19 of 20 stays of a connection in a phase");
+    lesson.occupancy_socket_seconds[occupancy(JSG_WAITING, 0)] = 1;
+    CHECK(lacking_text(lesson, 1).empty());
+    CHECK(jsg_baseline_suffices(&lesson, 1));
+    lesson.transitions = 99;
+    CHECK(lacking_text(lesson, 1) == "99 of 100 transitions");
+    CHECK_FALSE(jsg_baseline_suffices(&lesson, 1));
+    lesson.transitions = 100;
+    lesson.judged_socket_seconds = UINT32_MAX;
+    lesson.waiting_socket_seconds = 1;  // 0 together, if they were added up in 32 bits
+    CHECK(lacking_text(lesson, 1).empty());
+}
+
+TEST_CASE("each doubt about a baseline has its reason", "[alert_text]") {
+    CHECK(doubts_text(0).empty());
+    CHECK(doubts_text(JSG_DOUBT_OLD_AND_SILENT) ==
+          "most connections that were not idle were held for 8 s or longer without progress");
+    CHECK(doubts_text(JSG_DOUBT_QUEUE_FULL) == "its accept queue was full");
+    CHECK(
+        doubts_text(JSG_DOUBT_OLD_AND_SILENT | JSG_DOUBT_QUEUE_FULL) ==
+        "most connections that were not idle were held for 8 s or longer without progress, and its "
+        "accept queue was full");
+    CHECK(doubts_text(JSG_DOUBT_UNBALANCED).empty());  // which is none of an attack
+}
+
+TEST_CASE("the thresholds that were learned are told each for its signal", "[alert_text]") {
+    jsg_service service{};
+    service.threshold_nanobits[JSG_OCCUPANCY] = 93'000'000;
+    service.threshold_nanobits[JSG_TRANSITIONS] = 61'000'000;
+    CHECK(learned_thresholds_text(service) ==
+          "threshold 0.093 bits for occupancy, 0.061 bits for transitions");
 }
 
 TEST_CASE("the learning bar fills from nothing to all", "[alert_text]") {

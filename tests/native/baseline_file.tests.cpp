@@ -12,6 +12,7 @@
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <random>
 
 #include "../catch_compat.hpp"
 #include "error.hpp"
@@ -49,10 +50,24 @@ void write_text(const fs::path& path, const std::string& text) { std::ofstream(p
 
 const BaselineOrigin origin = {"web1", "6.18.0", 1'767'323'045'678};
 
+// As it is after reading, without the sums that learning needs.
+jsg_spread spread(std::uint32_t windows, std::uint32_t mean, std::uint32_t deviation,
+                  std::uint32_t maximum) {
+    jsg_spread spread{};
+    spread.windows = windows;
+    spread.mean_nanobits = mean;
+    spread.deviation_nanobits = deviation;
+    spread.maximum_nanobits = maximum;
+    return spread;
+}
+
 jsg_baseline full_baseline(std::uint32_t seed) {
     jsg_baseline baseline{};
     baseline.learned_s = 60 + seed;
+    baseline.queue_full_s = 3 + seed;
     baseline.exchanges = 1000 + seed;
+    baseline.spread[JSG_TRANSITIONS] = spread(51 + seed, 1 + seed, 20'000'003, 300'000'001);
+    baseline.spread[JSG_OCCUPANCY] = spread(seed, 0, JSG_NANO - seed, JSG_NANO);
     for (std::uint32_t cell = 0; cell < JSG_TRANSITION_CELLS; cell++) {
         baseline.transition_counts[cell] = seed + 3 * cell;
         baseline.transitions += seed + 3 * cell;
@@ -71,6 +86,14 @@ ordered_json sound_file() {
         "learned_s": 60, "exchanges": 500,
         "transition_counts": {"LISTEN->SYN_RECV": 50, "SYN_RECV->ESTABLISHED": 50},
         "occupancy_socket_seconds": {"request moving <1s": 29, "waiting <1s": 1}}}})");
+}
+
+// What the detector writes of the spread beside it.
+ordered_json sound_spread() {
+    return ordered_json::parse(R"({
+        "transitions": {"windows": 40, "mean_bits": 0.01, "deviation_bits": 0.002,
+                        "maximum_bits": 0.02},
+        "occupancy": {"windows": 51, "mean_bits": 0.25, "deviation_bits": 0, "maximum_bits": 1}})");
 }
 
 ordered_json& service(ordered_json& file) { return file["services"]["8080"]; }
@@ -126,6 +149,100 @@ TEST_CASE("a file is for people too", "[baseline_file]") {
     CHECK_FALSE(written.at("transition_counts").contains("NONE->NONE"));
 }
 
+TEST_CASE("the spread is written in bits, and its sums are not", "[baseline_file]") {
+    jsg_baseline baseline = full_baseline(0);
+    baseline.spread[JSG_TRANSITIONS].sum_microbits = 12'345;
+    baseline.spread[JSG_TRANSITIONS].sum_of_squares = 67'890;
+    const std::string text = baselines_to_json({{80, baseline}}, origin);
+    CHECK_FALSE(contains(text, "12345"));
+    CHECK_FALSE(contains(text, "67890"));
+    const auto written = ordered_json::parse(text).at("services").at("80");
+    CHECK(written.at("accept_queue_full_s") == 3);
+    CHECK(written.at("divergence_while_learning").dump() ==
+          R"({"transitions":{"windows":51,"mean_bits":1e-09,"deviation_bits":0.020000003,)"
+          R"("maximum_bits":0.300000001},"occupancy":{"windows":0,"mean_bits":0.0,)"
+          R"("deviation_bits":1.0,"maximum_bits":1.0}})");
+    const jsg_spread read = baselines_from_json(text).at(80).spread[JSG_TRANSITIONS];
+    CHECK(read.sum_microbits == 0);
+    CHECK(read.sum_of_squares == 0);
+    CHECK(read.maximum_nanobits == 300'000'001);
+}
+
+TEST_CASE("every billionth of a bit of a spread comes back as it went", "[baseline_file]") {
+    std::mt19937_64 random(1);
+    jsg_baseline baseline = full_baseline(0);
+    for (int i = 0; i < 2000; ++i) {
+        const auto nanobits = [&] { return static_cast<std::uint32_t>(random() % (JSG_NANO + 1)); };
+        for (jsg_spread& one : baseline.spread)
+            one = spread(static_cast<std::uint32_t>(random()), nanobits(), nanobits(), nanobits());
+        const auto read = baselines_from_json(baselines_to_json({{80, baseline}}, origin)).at(80);
+        CAPTURE(i);
+        REQUIRE(std::memcmp(read.spread, baseline.spread, sizeof(baseline.spread)) == 0);
+    }
+}
+
+TEST_CASE("a file of an earlier version, without spread and queue, is read", "[baseline_file]") {
+    const jsg_baseline old = baselines_from_json(sound_file().dump()).at(8080);
+    const jsg_spread nothing{};
+    CHECK(old.queue_full_s == 0);
+    for (const jsg_spread& one : old.spread)
+        CHECK(std::memcmp(&one, &nothing, sizeof(nothing)) == 0);
+    ordered_json file = sound_file();
+    service(file)["divergence_while_learning"] = sound_spread();
+    service(file)["accept_queue_full_s"] = 60;
+    const jsg_baseline now = baselines_from_json(file.dump()).at(8080);
+    CHECK(now.queue_full_s == 60);
+    CHECK(now.spread[JSG_TRANSITIONS].windows == 40);
+    CHECK(now.spread[JSG_TRANSITIONS].mean_nanobits == 10'000'000);
+    CHECK(now.spread[JSG_TRANSITIONS].deviation_nanobits == 2'000'000);
+    CHECK(now.spread[JSG_TRANSITIONS].maximum_nanobits == 20'000'000);
+    CHECK(now.spread[JSG_OCCUPANCY].windows == 51);
+    CHECK(now.spread[JSG_OCCUPANCY].mean_nanobits == 250'000'000);
+    CHECK(now.spread[JSG_OCCUPANCY].maximum_nanobits == JSG_NANO);
+}
+
+TEST_CASE("a spread that is none is refused by name", "[baseline_file]") {
+    ordered_json file = sound_file();
+    const auto refused_with = [&](const ordered_json& value) {
+        service(file)["divergence_while_learning"] = value;
+        return refusal_of(file.dump());
+    };
+    REQUIRE(refused_with(sound_spread()).empty());
+    for (const char* signal : {"transitions", "occupancy"}) {
+        for (const char* field : {"mean_bits", "deviation_bits", "maximum_bits"}) {
+            for (const char* value : {"1.000001", "2", "-0.1", "-1", "1e300", "\"NaN\"", "\"0.1\"",
+                                      "null", "true", "[0.1]", "{}"}) {
+                ordered_json spoilt = sound_spread();
+                spoilt[signal][field] = ordered_json::parse(value);
+                CAPTURE(signal, field, value);
+                CHECK(contains(refused_with(spoilt), fmt::format("port 8080: \"{}\"", field)));
+            }
+        }
+        for (const char* value : {"-1", "1.5", "4294967296", "\"5\"", "null"}) {
+            ordered_json spoilt = sound_spread();
+            spoilt[signal]["windows"] = ordered_json::parse(value);
+            CAPTURE(signal, value);
+            CHECK(contains(refused_with(spoilt), "\"windows\""));
+        }
+        for (const char* field : {"windows", "mean_bits", "deviation_bits", "maximum_bits"}) {
+            ordered_json spoilt = sound_spread();
+            spoilt[signal].erase(field);
+            CAPTURE(signal, field);
+            CHECK(contains(refused_with(spoilt), fmt::format("\"{}\" is missing", field)));
+        }
+        ordered_json spoilt = sound_spread();
+        spoilt.erase(signal);
+        CHECK(contains(refused_with(spoilt), fmt::format("\"{}\" is missing", signal)));
+        spoilt[signal] = 0.1;
+        CHECK(contains(refused_with(spoilt), fmt::format("\"{}\" is not an object", signal)));
+    }
+    for (const char* value : {"null", "0.1", "[]", "\"x\""})
+        CHECK(contains(refused_with(ordered_json::parse(value)), "divergence_while_learning"));
+    CHECK_FALSE(refusal_of(R"({"schema":1,"services":{"80":{"learned_s":1,"exchanges":1,)"
+                           R"("divergence_while_learning":{"transitions":{"mean_bits":NaN}}}}})")
+                    .empty());
+}
+
 TEST_CASE("a sound file is read, and its totals are added up", "[baseline_file]") {
     ordered_json file = sound_file();
     service(file)["transitions"] = 7;
@@ -175,7 +292,7 @@ TEST_CASE("a number that is no count is refused", "[baseline_file]") {
     for (const char* number : {"-1", "1.5", "1.0", "1e2", "4294967296", "18446744073709551616",
                                "\"5\"", "null", "true", "[1]", "{}"}) {
         CAPTURE(number);
-        for (const char* field : {"learned_s", "exchanges"}) {
+        for (const char* field : {"learned_s", "exchanges", "accept_queue_full_s"}) {
             ordered_json file = sound_file();
             service(file)[field] = ordered_json::parse(number);
             CHECK(contains(refusal_of(file.dump()), fmt::format("port 8080: \"{}\"", field)));

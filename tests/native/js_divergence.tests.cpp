@@ -125,6 +125,18 @@ TEST_CASE("divergences that are known in closed form", "[js][kl]") {
     CHECK(kl_nanobits({1, 0}, {1, largest_count}) == std::uint64_t{32} * JSG_NANO);
 }
 
+TEST_CASE("the cells that either histogram has counts in are counted", "[js]") {
+    const auto cells = [](const Counts& p, const Counts& q) {
+        return measure({{}, p, q}).sums.cells;
+    };
+    CHECK(cells({1}, {1}) == 1);
+    CHECK(cells({0, 5, 0, 3, 0}, {0, 4, 6, 0, 0}) == 3);
+    CHECK(cells({1, 0}, {0, 1}) == 2);
+    CHECK(cells(all_of(1), all_of(1)) == JSG_CELLS_MAX);
+    // The cell "unexpected" is no cell of either's counts.
+    CHECK(measure({{}, {1, 0, 1}, {0, 0, 1}, JSG_ONE_Q32 / 2}).sums.cells == 2);
+}
+
 TEST_CASE("divergence of equal histograms is zero", "[js][kl]") {
     HistogramMaker maker(1);
     for (int i = 0; i < 200; i++) {

@@ -281,6 +281,70 @@ TEST_CASE("moving and stalled are one phase to the age", "[occupancy]") {
     CHECK(c.after(2000).cell == cell(JSG_RESPONSE_STALLED, 3));
 }
 
+TEST_CASE("a burst pays for the time that it takes at eight times the rate, and no longer",
+          "[occupancy]") {
+    struct Row {
+        const char* name;
+        std::uint32_t bytes, first_ms, second_ms;
+        std::uint32_t first, second;  // phases at two looks so long after the burst was seen
+    };
+    const std::uint32_t moving = JSG_RESPONSE_MOVING, stalled = JSG_RESPONSE_STALLED;
+    const Row row = GENERATE_COPY(values<Row>({
+        {"too small to pay for a second", 4095, 1000, 1000, stalled, stalled},
+        {"just enough for a second", 4096, 1000, 1000, moving, stalled},
+        {"just not enough for two", 8191, 1000, 1000, moving, stalled},
+        {"enough for two", 8192, 1000, 1000, moving, moving},
+        {"one look later than it pays for", 8192, 2001, 1000, stalled, stalled},
+        {"a window of 32 KiB", 32768, 4000, 4000, moving, moving},
+        {"it pays for 8 s at the most", 1 << 30, 8'000, 1000, moving, stalled},
+        {"and not for a moment more", 1 << 30, 8'001, 1000, stalled, stalled},
+    }));
+    CAPTURE(row.name);
+    Connection c;
+    c.send(3'000'000'000);
+    CHECK(c.after(1000).phase == stalled);
+    c.acknowledge(row.bytes);
+    CHECK(c.after(1000).phase == moving);
+    CHECK(c.after(row.first_ms).phase == row.first);
+    CHECK(c.after(row.second_ms).phase == row.second);
+}
+
+TEST_CASE("bursts add up, but what was not used is not saved over a silence", "[occupancy]") {
+    Connection c;
+    c.send(3'000'000'000);
+    CHECK(c.after(1000).phase == JSG_RESPONSE_STALLED);
+    for (int i = 0; i < 3; ++i) {
+        c.acknowledge(8192);  // 2 s each
+        CHECK(c.after(1000).phase == JSG_RESPONSE_MOVING);
+    }
+    for (int i = 0; i < 4; ++i) CHECK(c.after(1000).phase == JSG_RESPONSE_MOVING);
+    CHECK(c.after(1000).phase == JSG_RESPONSE_STALLED);
+    c.acknowledge(100);
+    CHECK(c.after(1000).phase == JSG_RESPONSE_STALLED);
+}
+
+TEST_CASE("a burst of one phase pays for nothing in the next", "[occupancy]") {
+    Connection c;
+    CHECK(c.after(1000).phase == JSG_REQUEST_STALLED);
+    c.receive(100'000);
+    CHECK(c.after(1000).phase == JSG_REQUEST_MOVING);
+    c.send(100'000);
+    CHECK(c.after(1000).phase == JSG_RESPONSE_STALLED);
+    CHECK(c.after(1000).phase == JSG_RESPONSE_STALLED);
+}
+
+TEST_CASE("what the first look at a phase finds pays for nothing: buffers fill by themselves",
+          "[occupancy]") {
+    Connection c;
+    c.receive(100'000);
+    CHECK(c.after(1000).phase == JSG_REQUEST_MOVING);
+    CHECK(c.after(1000).phase == JSG_REQUEST_STALLED);
+    c.send(1'000'000);
+    c.acknowledge(100'000);
+    CHECK(c.after(1000).phase == JSG_RESPONSE_MOVING);
+    CHECK(c.after(1000).phase == JSG_RESPONSE_STALLED);
+}
+
 TEST_CASE("an answer is seen once, and sets what the next request is measured from",
           "[occupancy]") {
     Connection c;

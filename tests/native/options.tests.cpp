@@ -53,6 +53,8 @@ TEST_CASE("without options the documented defaults hold", "[options]") {
     const Options o = accepted({});
     CHECK(o.transition_threshold_nanobits == 120'000'000);
     CHECK(o.occupancy_threshold_nanobits == 120'000'000);
+    CHECK(o.chance_exponent == 6);
+    CHECK_FALSE(o.netns.has_value());
     CHECK(o.ports.empty());
     CHECK(o.excluded_ports.empty());
     CHECK(o.window_s == 10);
@@ -74,6 +76,10 @@ TEST_CASE("without options the documented defaults hold", "[options]") {
 TEST_CASE("every option reaches its field", "[options]") {
     const Options o = accepted({"--threshold",
                                 "0.25",
+                                "--false-alarm",
+                                "1e-9",
+                                "--netns",
+                                "/run/netns/web",
                                 "--min-sockets",
                                 "21",
                                 "--min-transitions",
@@ -108,6 +114,8 @@ TEST_CASE("every option reaches its field", "[options]") {
                                 "/sys/fs/bpf/x"});
     CHECK(o.transition_threshold_nanobits == 250'000'000);
     CHECK(o.occupancy_threshold_nanobits == 250'000'000);
+    CHECK(o.chance_exponent == 9);
+    CHECK(o.netns == "/run/netns/web");
     CHECK(o.min_sockets == 21);
     CHECK(o.min_transitions == 101);
     CHECK(o.min_rate == 513);
@@ -148,6 +156,68 @@ TEST_CASE("a signal's own threshold goes before the common one, in any order", "
     CHECK(occupancy.occupancy_threshold_nanobits == 400'000'000);
 }
 
+TEST_CASE("auto is a threshold from the spread, for both signals or for one", "[options]") {
+    const struct {
+        Arguments arguments;
+        std::uint32_t transitions, occupancy;
+    } rows[] = {
+        {{"--threshold", "auto"}, 0, 0},
+        {{"--transition-threshold", "auto"}, 0, 120'000'000},
+        {{"--occupancy-threshold=auto"}, 120'000'000, 0},
+        {{"--threshold", "auto", "--occupancy-threshold", "0.3"}, 0, 300'000'000},
+        {{"--transition-threshold", "auto", "--threshold", "0.3"}, 0, 300'000'000},
+        {{"--threshold", "auto", "--threshold", "0.3"}, 300'000'000, 300'000'000},
+        {{"--threshold", "0.3", "--threshold", "auto"}, 0, 0},
+    };
+    for (const auto& row : rows) {
+        CAPTURE(row.arguments);
+        const Options o = accepted(row.arguments);
+        CHECK(o.transition_threshold_nanobits == row.transitions);
+        CHECK(o.occupancy_threshold_nanobits == row.occupancy);
+        CHECK(make_config(o).transition_threshold_nanobits == row.transitions);
+        CHECK(make_config(o).occupancy_threshold_nanobits == row.occupancy);
+    }
+}
+
+TEST_CASE("a false-alarm probability goes down to a power of ten", "[options]") {
+    const struct {
+        const char* text;
+        std::uint32_t exponent;
+    } rows[] = {{"1e-6", 6},    {"0.000001", 6}, {"1e-12", 12}, {"0.1", 1},      {".1", 1},
+                {"0.01", 2},    {"0.001", 3},    {"1e-4", 4},   {"1e-5", 5},     {"5e-5", 5},
+                {"9.99e-5", 5}, {"1.01e-5", 5},  {"9.9e-6", 6}, {"1.5e-12", 12}, {"1e-11", 11},
+                {"2e-7", 7},    {"1e-10", 10}};
+    for (const auto& row : rows) {
+        CAPTURE(row.text);
+        const Options o = accepted({"--false-alarm", row.text});
+        CHECK(o.chance_exponent == row.exponent);
+        CHECK(make_config(o).chance_exponent == row.exponent);
+    }
+}
+
+TEST_CASE("what is no false-alarm probability is refused", "[options]") {
+    for (const char* text :
+         {"0",    "0.0",   "0.5",   "0.101", "0.99",  "1",      "1.0",    "2",   "-1e-6",
+          "nan",  "-nan",  "inf",   "1e-13", "9e-13", "1e-400", "1e400",  "x",   "",
+          "auto", "1e-6x", " 1e-6", "1e-6 ", "1e",    "10^-6",  "1/1000", "0.1%"}) {
+        CAPTURE(text);
+        CHECK(one_clear_line(refusal({"--false-alarm", text}), "--false-alarm"));
+    }
+    CHECK(one_clear_line(refusal({"--false-alarm"}), "--false-alarm"));
+    CHECK(one_clear_line(refusal({"--false-alarm", "x"}), "from 1e-12 to 0.1"));
+}
+
+TEST_CASE("a network namespace is a path or the id of a process", "[options]") {
+    for (const char* text : {"/run/netns/web", "/proc/1/ns/net", "1", "4194304", "./web", "./-x"}) {
+        CAPTURE(text);
+        CHECK(accepted({"--netns", text}).netns == text);
+        // Its number is found when it is opened.
+        CHECK(make_config(accepted({"--netns", text})).netns == 0);
+    }
+    CHECK(accepted({"--netns=1"}).netns == "1");
+    CHECK(accepted({"--netns", "1", "--netns", "2"}).netns == "2");
+}
+
 TEST_CASE("a threshold is rounded to billionths of a bit", "[options]") {
     const struct {
         const char* text;
@@ -163,9 +233,10 @@ TEST_CASE("a threshold is rounded to billionths of a bit", "[options]") {
 TEST_CASE("what is no threshold is refused in one line that names the option", "[options]") {
     for (const char* name : {"--threshold", "--transition-threshold", "--occupancy-threshold"}) {
         for (const char* text :
-             {"0",     "1",      "-0.1",   "1.5",          "nan",   "-nan",  "inf", "-inf",
-              "1e400", "1e-400", "1e-12",  "0.9999999999", "0.12x", "x",     "",    " 0.12",
-              "0.12 ", "0,12",   "0x1p-3", "12%",          "--",    "0.1\n2"}) {
+             {"0",         "1",      "-0.1",   "1.5",          "nan",   "-nan",   "inf",  "-inf",
+              "1e400",     "1e-400", "1e-12",  "0.9999999999", "0.12x", "x",      "",     " 0.12",
+              "0.12 ",     "0,12",   "0x1p-3", "12%",          "--",    "0.1\n2", "AUTO", "auto ",
+              "automatic", "0"}) {
             CAPTURE(name, text);
             CHECK(one_clear_line(refusal({name, text}), name));
         }
@@ -259,7 +330,7 @@ TEST_CASE("exit on alert takes a code after = only", "[options]") {
 }
 
 TEST_CASE("a forgotten or empty path is refused", "[options]") {
-    for (const char* name : {"--baseline", "--save-baseline", "--pin-dir"}) {
+    for (const char* name : {"--baseline", "--save-baseline", "--pin-dir", "--netns"}) {
         CAPTURE(name);
         CHECK(one_clear_line(refusal({name}), name));
         CHECK(one_clear_line(refusal({name, ""}), name));
@@ -314,6 +385,10 @@ TEST_CASE("help and version are answers, not errors", "[options]") {
                              "--help",
                              "--exit-on-alert",
                              "--pin-dir",
+                             "--false-alarm",
+                             "--netns",
+                             "PATH|PID",
+                             "(default: 1e-6)",
                              "SECONDS",
                              "BITS",
                              "(default: 0.12)",

@@ -27,26 +27,40 @@ TEST_CASE("no record has a hole", "[records]") {
     CHECK(std::has_unique_object_representations_v<jsg_alert_track>);
     CHECK(std::has_unique_object_representations_v<jsg_service>);
     CHECK(std::has_unique_object_representations_v<jsg_baseline>);
+    CHECK(std::has_unique_object_representations_v<jsg_spread>);
+    CHECK(std::has_unique_object_representations_v<jsg_requests>);
     CHECK(std::has_unique_object_representations_v<jsg_top_cell>);
+    CHECK(std::has_unique_object_representations_v<jsg_source>);
+    CHECK(std::has_unique_object_representations_v<jsg_sources>);
     CHECK(std::has_unique_object_representations_v<jsg_alert>);
     CHECK(std::has_unique_object_representations_v<jsg_stats>);
 }
 
 TEST_CASE("the records of this schema have their sizes", "[records]") {
-    CHECK(JSG_SCHEMA == 1);
-    CHECK(sizeof(jsg_config) == 56);
-    CHECK(sizeof(jsg_window) == 144);
+    CHECK(JSG_SCHEMA == 2);
+    CHECK(sizeof(jsg_config) == 64);
+    CHECK(sizeof(jsg_window) == 160);
     CHECK(sizeof(jsg_window_key) == 8);
     CHECK(sizeof(jsg_alert_track) == 40);
-    CHECK(sizeof(jsg_service) == 288);
-    CHECK(sizeof(jsg_baseline) == 24 + 4 * (196 + 49));
+    CHECK(sizeof(jsg_service) == 312);
+    CHECK(sizeof(jsg_spread) == 32);
+    CHECK(sizeof(jsg_baseline) == 2 * 32 + 24 + 4 * (196 + 49 + 1));
+    CHECK(sizeof(jsg_requests) == 8);
     CHECK(sizeof(jsg_top_cell) == 16);
-    CHECK(sizeof(jsg_alert) == 168);
-    CHECK(sizeof(jsg_stats) == 80);
+    CHECK(sizeof(jsg_source) == 16);
+    CHECK(sizeof(jsg_sources) == 96);
+    CHECK(sizeof(jsg_alert) == 272);
+    CHECK(sizeof(jsg_stats) == 96);
 }
 
 TEST_CASE("the fields of this schema have their places", "[records]") {
     const Field fields[] = {
+        FIELD(jsg_config, step_ns, 0),
+        FIELD(jsg_config, transition_threshold_nanobits, 16),
+        FIELD(jsg_config, chance_exponent, 24),
+        FIELD(jsg_config, cpus, 52),
+        FIELD(jsg_config, netns, 56),
+        FIELD(jsg_config, guard_listeners, 60),
         FIELD(jsg_window, sequence, 0),
         FIELD(jsg_window, end_ns, 8),
         FIELD(jsg_window, end_unix_ms, 16),
@@ -57,32 +71,71 @@ TEST_CASE("the fields of this schema have their places", "[records]") {
         FIELD(jsg_window, sockets, 76),
         FIELD(jsg_window, open_requests, 88),
         FIELD(jsg_window, excess_millisockets, 104),
-        FIELD(jsg_window, transition_js_nanobits, 112),
-        FIELD(jsg_window, occupancy_js_nanobits, 116),
-        FIELD(jsg_window, occupancy_alert, 132),
-        FIELD(jsg_window, reserved, 140),
+        FIELD(jsg_window, held_millisockets, 108),
+        FIELD(jsg_window, held_excess_millisockets, 112),
+        FIELD(jsg_window, looked_at_ppm, 116),
+        FIELD(jsg_window, transition_js_nanobits, 120),
+        FIELD(jsg_window, occupancy_js_nanobits, 124),
+        FIELD(jsg_window, transition_chance_nanobits, 128),
+        FIELD(jsg_window, occupancy_chance_nanobits, 132),
+        FIELD(jsg_window, transition_verdict, 136),
+        FIELD(jsg_window, occupancy_verdict, 140),
+        FIELD(jsg_window, occupancy_alert, 148),
+        FIELD(jsg_window, with_waiting, 152),
+        FIELD(jsg_window, full_queues, 156),
         FIELD(jsg_alert, number, 0),
         FIELD(jsg_alert, at_unix_ms, 8),
         FIELD(jsg_alert, since_unix_ms, 16),
         FIELD(jsg_alert, duration_ns, 24),
         FIELD(jsg_alert, event, 32),
         FIELD(jsg_alert, signal, 36),
-        FIELD(jsg_alert, port, 40),
-        FIELD(jsg_alert, js_nanobits, 44),
-        FIELD(jsg_alert, peak_nanobits, 52),
-        FIELD(jsg_alert, open_requests, 68),
-        FIELD(jsg_alert, top_count, 80),
-        FIELD(jsg_alert, top, 88),
+        FIELD(jsg_alert, netns, 40),
+        FIELD(jsg_alert, port, 44),
+        FIELD(jsg_alert, js_nanobits, 48),
+        FIELD(jsg_alert, threshold_nanobits, 52),
+        FIELD(jsg_alert, chance_nanobits, 56),
+        FIELD(jsg_alert, peak_nanobits, 60),
+        FIELD(jsg_alert, open_requests, 76),
+        FIELD(jsg_alert, held_millisockets, 88),
+        FIELD(jsg_alert, top_count, 92),
+        FIELD(jsg_alert, top, 96),
+        FIELD(jsg_alert, sources, 176),
+        FIELD(jsg_sources, sockets, 0),
+        FIELD(jsg_sources, distinct, 4),
+        FIELD(jsg_sources, top_count, 8),
+        FIELD(jsg_sources, inexact, 12),
+        FIELD(jsg_sources, top, 16),
+        FIELD(jsg_source, address, 0),
+        FIELD(jsg_source, prefix_bits, 8),
+        FIELD(jsg_source, sockets, 12),
         FIELD(jsg_service, started_ns, 0),
         FIELD(jsg_service, trend_nanobits, 48),
         FIELD(jsg_service, alerts, 176),
-        FIELD(jsg_service, port, 256),
-        FIELD(jsg_service, mode, 260),
-        FIELD(jsg_service, untracked_sockets, 284),
-        FIELD(jsg_baseline, learned_s, 0),
-        FIELD(jsg_baseline, exchanges, 8),
-        FIELD(jsg_baseline, transition_counts, 24),
-        FIELD(jsg_baseline, occupancy_socket_seconds, 24 + 4 * 196),
+        FIELD(jsg_service, threshold_nanobits, 256),
+        FIELD(jsg_service, port, 264),
+        FIELD(jsg_service, mode, 268),
+        FIELD(jsg_service, relearning, 280),
+        FIELD(jsg_service, relearn_request, 284),
+        FIELD(jsg_service, baselines_learned, 288),
+        FIELD(jsg_service, doubts, 292),
+        FIELD(jsg_service, untracked_sockets, 308),
+        FIELD(jsg_spread, sum_microbits, 0),
+        FIELD(jsg_spread, sum_of_squares, 8),
+        FIELD(jsg_spread, windows, 16),
+        FIELD(jsg_spread, mean_nanobits, 20),
+        FIELD(jsg_spread, deviation_nanobits, 24),
+        FIELD(jsg_spread, maximum_nanobits, 28),
+        FIELD(jsg_baseline, spread, 0),
+        FIELD(jsg_baseline, learned_s, 64),
+        FIELD(jsg_baseline, queue_full_s, 68),
+        FIELD(jsg_baseline, exchanges, 76),
+        FIELD(jsg_baseline, waiting_socket_seconds, 84),
+        FIELD(jsg_baseline, transition_counts, 88),
+        FIELD(jsg_baseline, occupancy_socket_seconds, 88 + 4 * 196),
+        FIELD(jsg_requests, relearn, 0),
+        FIELD(jsg_stats, sources_lost, 56),
+        FIELD(jsg_stats, not_enough_traffic, 64),
+        FIELD(jsg_stats, alerts, 88),
     };
     for (const Field& field : fields) {
         CAPTURE(field.name);

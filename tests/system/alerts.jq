@@ -16,7 +16,13 @@ def well_formed:
         and (.event == "raise" or .event == "clear")
         and (.signal == "occupancy" or .signal == "transitions")
         and (.js_bits | bits) and (.threshold_bits | bits)
-        and numbers(.port, .window_s, .transitions, .sockets, .open_requests)
+        and (.chance_bits | type == "number" and . >= 0)
+        and numbers(.port, .window_s, .transitions, .sockets, .open_requests, .open_sockets,
+            .expected_sockets, .held_sockets, .sources, .source_sockets)
+        and (.sources_inexact | type == "boolean")
+        and (.top_source_share | bits)
+        and (.top_sources | type == "array" and length <= 5
+            and all((.addr | type == "string") and numbers(.sockets)))
         and (.top_cells | type == "array")
         and (.top_cells | all((.cell | type == "string") and numbers(.window, .baseline, .bits)))
         and (.event == "raise" or (numbers(.duration_s) and (.peak_js_bits | bits))));

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Detection matrix: nginx and apache2 under honest load, slowhttptest, one detector; raise, hold, clear.
+# Detection matrix: nginx and apache2, or nginx over TLS, under honest load, slow attacks, one detector; raise,
+# hold, clear.
 #
 # All combinations run side by side, each on a port of its own, with one learning and one quiet time
 # for all. Beside them each server has, for each load, a control port that nobody attacks.
@@ -10,9 +11,11 @@ source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
 
 usage() {
     cat <<END
-usage: detection.sh [--only WORD,...] [--quiet SECONDS] [--results FILE] [--windows FILE]
+usage: detection.sh [--tls] [--only WORD,...] [--quiet SECONDS] [--results FILE] [--windows FILE]
                     [--shell] [--keep]
-  --only WORD,...   combinations with all these words: nginx apache2; short browsers; H B X creep
+  --tls             the matrix over TLS, HTTP/1.1 and HTTP/2, instead of the plain one
+  --only WORD,...   combinations with all these words: nginx apache2; short browsers; H B X creep; with --tls
+                    nginx-tls nginx-h2; short browsers h2load; H B X creep h2-head h2-body h2-window
   --quiet SECONDS   quiet time before the attacks (120)
   --results FILE    figures of each combination, one JSON object a line
   --windows FILE    window records of the whole run, one JSON object a line
@@ -23,12 +26,14 @@ END
 }
 
 only=
+tls=0
 quiet_s=120
 results=/dev/null
 windows=/dev/null
 shell=0
 while (($# > 0)); do
     case $1 in
+    --tls) tls=1 ;;
     --only) only=$2 && shift ;;
     --quiet) quiet_s=$2 && shift ;;
     --results) results=$2 && shift ;;
@@ -48,10 +53,13 @@ readonly creep_s=75         # the creeping attack takes 67 s to open its connect
 readonly raise_within_s=10  # from the attack's start
 readonly creep_raise_within_s=45
 readonly clear_within_s=60 # from the attack's end
-readonly browsers_open=1000 # at the least, before the detector starts
+# At the least, before the detector starts.
+readonly browsers_open=1000
+readonly h2load_open=400
 readonly settled_s=80        # by then the server's keep-alive of 75 s ends the first of them
 readonly least_open=5
 
+pairs=() # of server and honest load
 # By port, for all that is run.
 declare -A server=() load=() attack=()
 # By attacked port: times in ms since 1970, and the pid.
@@ -64,21 +72,34 @@ wanted() {
     done
 }
 
+# matrix: server and honest load, and the attacks on it.
+matrix() {
+    if ((tls)); then
+        echo nginx-tls short creep H B X
+        echo nginx-tls browsers creep H B X
+        echo nginx-h2 h2load creep H B X h2-head h2-body h2-window
+    else
+        echo nginx short creep H B X
+        echo nginx browsers creep H B X
+        echo apache2 short creep H B X
+        echo apache2 browsers creep H B X
+    fi
+}
+
 choose_combinations() {
-    local s l a port=$first_port
-    for s in nginx apache2; do
-        for l in short browsers; do
-            local any=0
-            for a in creep H B X; do
-                if wanted "$s" "$l" "$a"; then
-                    server[$port]=$s load[$port]=$l attack[$port]=$a any=1
-                fi
-                port=$((port + 1))
-            done
-            ((any)) && server[$port]=$s load[$port]=$l attack[$port]=none
+    local s l a all port=$first_port
+    while read -r s l all; do
+        pairs+=("$s $l")
+        local any=0
+        for a in $all; do
+            if wanted "$s" "$l" "$a"; then
+                server[$port]=$s load[$port]=$l attack[$port]=$a any=1
+            fi
             port=$((port + 1))
         done
-    done
+        ((any)) && server[$port]=$s load[$port]=$l attack[$port]=none
+        port=$((port + 1))
+    done < <(matrix)
     ((${#server[@]} > 0)) || die "nothing matches --only $only"
     mapfile -t ports < <(printf '%s\n' "${!server[@]}" | sort -n)
 }
@@ -95,22 +116,31 @@ ports_where() {
 start_servers() {
     local port nginx_ports=()
     make_site
+    if ((tls)); then make_certificate; fi
     for port in "${ports[@]}"; do
-        if [[ ${server[$port]} == nginx ]]; then nginx_ports+=("$port"); else start_apache "$port"; fi
+        case ${server[$port]} in
+        nginx) nginx_ports+=("$port") ;;
+        nginx-tls) nginx_ports+=("$port:ssl") ;;
+        nginx-h2) nginx_ports+=("$port:http2") ;;
+        apache2) start_apache "$port" ;;
+        esac
     done
     if ((${#nginx_ports[@]} > 0)); then start_nginx "${nginx_ports[@]}"; fi
 }
 
 start_visitors() {
-    local s l
+    local pair s l port
     honest_pids=()
-    for s in nginx apache2; do
-        for l in short browsers; do
-            ports_where "$s" "$l"
-            ((${#chosen[@]} > 0)) || continue
+    for pair in "${pairs[@]}"; do
+        read -r s l <<<"$pair"
+        ports_where "$s" "$l"
+        ((${#chosen[@]} > 0)) || continue
+        if [[ $l == h2load ]]; then
+            for port in "${chosen[@]}"; do start_h2load "$port"; done
+        else
             start_honest "$s-$l" "$l" "${chosen[@]}"
             honest_pids+=("$spawned")
-        done
+        fi
     done
 }
 
@@ -122,6 +152,7 @@ visitors_are_in() {
     for port in "${ports[@]}"; do
         count=$least_open
         [[ ${load[$port]} == browsers ]] && count=$browsers_open
+        [[ ${load[$port]} == h2load ]] && count=$h2load_open
         ((${open[$port]:-0} >= count)) || return 1
     done
 }
@@ -146,7 +177,7 @@ hold_quiet() {
 # Started a second apart, the creeping ones, which take longest, first.
 start_attacks() {
     local a port seconds
-    for a in creep H B X; do
+    for a in creep H B X h2-head h2-body h2-window; do
         for port in "${ports[@]}"; do
             [[ ${attack[$port]} == "$a" ]] || continue
             seconds=$attack_s
@@ -191,15 +222,17 @@ held_connections() {
 
 # write_runs: what was done, for judge.jq.
 write_runs() {
-    local port
+    local port expects
     for port in "${ports[@]}"; do
+        expects=alert
+        [[ ${attack[$port]} == none || ${attack[$port]} == h2-window ]] && expects=nothing
         jq -nc --argjson port "$port" --arg server "${server[$port]}" --arg load "${load[$port]}" \
-            --arg attack "${attack[$port]}" --argjson needed "$(connections_needed "${attack[$port]}")" \
+            --arg attack "${attack[$port]}" --arg expects "$expects" --argjson needed "$(connections_needed "${attack[$port]}" "$port")" \
             --argjson began "${attack_began[$port]:-null}" \
             --argjson ended "${attack_ended[$port]:-null}" \
             --argjson held "$(held_connections "$port")" \
             --arg mode "$(awk -v port="$port" '$1 == port { print $2 }' <<<"$modes")" \
-            '{$server, $load, $attack, $port, $mode, $needed, $began, $ended, held: $held[0], least: $held[1]}'
+            '{$server, $load, $attack, $expects, $port, $mode, $needed, $began, $ended, held: $held[0], least: $held[1]}'
     done >"$work/runs.json"
     jq -nc --argjson learned "$learned_ms" --argjson over "$(now_ms)" \
         --argjson raise_s "$raise_within_s" --argjson creep_raise_s "$creep_raise_within_s" \
@@ -258,7 +291,8 @@ judge() {
 }
 
 need_root_and_bpf
-need ip iproute2 ss iproute2 nginx nginx-light apache2 apache2-bin slowhttptest slowhttptest
+need ip iproute2 ss iproute2 nginx nginx-light slowhttptest slowhttptest
+if ((tls)); then need openssl openssl h2load nghttp2-client; else need apache2 apache2-bin; fi
 system_begin
 take_ports
 choose_combinations
@@ -296,6 +330,6 @@ judge
 stop_detector INT
 ((detector_status == 0)) || fail "the detector's exit code is $detector_status"
 for pid in "${honest_pids[@]}"; do stop "$pid"; done
-cat "$work"/honest-*.out
+cat "$work"/honest-*.out 2>/dev/null || true # h2load has nothing to say
 tail -n 1 "$work/detector.err"
 finish

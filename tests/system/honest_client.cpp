@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// One honest HTTP/1.1 connection, non-blocking; see honest_client.hpp.
+// One honest HTTP/1.1 connection, plain or over TLS, non-blocking; see honest_client.hpp.
 #include "honest_client.hpp"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <strings.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -15,31 +14,22 @@
 #include <system_error>
 #include <utility>
 
+#include "http_head.hpp"
+
 namespace honest {
 
 namespace {
 
-// A paced reader reads this often, and its receive buffer is small, so that the server's side sees
-// the pace and not the client's kernel taking all at once.
-constexpr double pace_interval_s = 0.05;
+// A paced reader reads this often, or packet by packet, and its receive buffer is small, so that
+// the server's side sees the pace and not the client's kernel taking all at once.
+constexpr double least_pace_interval_s = 0.05;
+constexpr double packet_bytes = 1448;
 constexpr int paced_receive_buffer = 128 * 1024;
 constexpr std::size_t longest_head = 16 * 1024;
 // A browser does not keep an unused connection for ever, even if the server does.
 constexpr double idle_limit_s = 180;
-
-// Value of a header in an answer's head, or empty.
-std::string_view header(std::string_view head, std::string_view name) {
-    for (std::size_t at = head.find("\r\n"); at != head.npos; at = head.find("\r\n", at)) {
-        at += 2;
-        const std::string_view line = head.substr(at, head.find("\r\n", at) - at);
-        if (line.size() <= name.size() || line[name.size()] != ':' ||
-            strncasecmp(line.data(), name.data(), name.size()) != 0)
-            continue;
-        const std::size_t value = line.find_first_not_of(' ', name.size() + 1);
-        return value == line.npos ? std::string_view() : line.substr(value);
-    }
-    return {};
-}
+// A WebSocket frame: ping, masked with zeros, four bytes.
+constexpr std::string_view message{"\x89\x84\0\0\0\0ping", 10};
 
 }  // namespace
 
@@ -49,25 +39,43 @@ Connection::Connection(const Target& target, Plan plan, double patience_s, doubl
       tally_(tally),
       patience_s_(patience_s),
       due_(now + patience_s) {
-    fd_ = socket(target.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    fd_ = socket(target.address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "socket");
     const int on = 1;
     setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    if (plan_.bytes_per_second > 0)
-        setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &paced_receive_buffer, sizeof(paced_receive_buffer));
+    const int buffer = plan_.receive_buffer == 0 ? paced_receive_buffer : plan_.receive_buffer;
+    if (plan_.bytes_per_second > 0 && buffer > 0)
+        setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
+    if (plan_.source != 0) come_from(plan_.source);
     tally_.opened++;
-    if (connect(fd_, reinterpret_cast<const sockaddr*>(&target.address), target.address_size) !=
-            0 &&
-        errno != EINPROGRESS)
+    if (connect(fd_, target.address.get(), target.address.size) != 0 && errno != EINPROGRESS)
         refused_ = true;  // a failure to come is told by SO_ERROR, one at once is not
 }
 
-Connection::~Connection() { close(fd_); }
+Connection::~Connection() {
+    if (stream_ && plan_.ending != Ending::aborted_with_reset) stream_->say_goodbye();
+    close(fd_);
+}
+
+// The port is chosen at connect(), so that each address has all of them.
+void Connection::come_from(std::uint32_t source) {
+    const int on = 1;
+    setsockopt(fd_, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = source;
+    if (bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) return;
+    const int error = errno;
+    close(fd_);
+    throw std::system_error(error, std::generic_category(), "bind");
+}
 
 std::uint32_t Connection::wanted_events() const {
     switch (state_) {
         case State::connecting:
             return EPOLLOUT;
+        case State::shaking_hands:
+            return handshake_ == tls::Stream::Handshake::writes ? EPOLLOUT : EPOLLIN;
         case State::holding_back:
             return 0;
         default:
@@ -83,25 +91,49 @@ bool Connection::over(std::uint64_t& counter) {
 bool Connection::on_ready(double now) {
     // Asked for no events while holding back, but a reset is told unasked.
     if (state_ == State::holding_back) state_ = State::reading;
+    if (state_ == State::shaking_hands) return shake_hands(now);
     if (state_ != State::connecting) return read_some(now);
     int error = 0;
     socklen_t size = sizeof(error);
     getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size);
     if (refused_ || error != 0) return over(tally_.refused);
-    return next_request(now);
+    if (target_.tls == nullptr) return next_request(now);
+    stream_ = std::make_unique<tls::Stream>(target_.tls, fd_);
+    state_ = State::shaking_hands;
+    return shake_hands(now);
+}
+
+bool Connection::shake_hands(double now) {
+    handshake_ = stream_->handshake();
+    if (handshake_ == tls::Stream::Handshake::failed) return over(tally_.refused);
+    return handshake_ == tls::Stream::Handshake::done ? next_request(now) : true;
+}
+
+ssize_t Connection::transmit(const void* data, std::size_t size) {
+    return stream_ ? stream_->send(data, size) : send(fd_, data, size, MSG_NOSIGNAL);
+}
+
+ssize_t Connection::fetch(void* data, std::size_t size) {
+    return stream_ ? stream_->receive(data, size) : recv(fd_, data, size, 0);
 }
 
 bool Connection::on_due(double now) {
     switch (state_) {
         case State::connecting:
+        case State::shaking_hands:
         case State::reading:
             return over(tally_.timed_out);
         case State::pausing:
             return send_request(now);
+        case State::uploading:
+            return upload_some(now);
+        case State::talking:
+            return send_message();
         case State::holding_back:
             state_ = State::reading;
             due_ = now + patience_s_;
-            return true;
+            // What TLS has ready the socket does not show.
+            return stream_ && stream_->pending() ? read_some(now) : true;
         case State::last_pause:
         case State::idle:
             return false;
@@ -119,7 +151,12 @@ bool Connection::next_request(double now) {
 
 bool Connection::send_request(double now) {
     const bool last = sent_ + 1 == plan_.pauses_s.size();
-    std::string request = plan_.large ? target_.large_request : target_.small_request;
+    std::string request = plan_.body_bytes > 0        ? target_.upload_request
+                          : plan_.message_every_s > 0 ? target_.upgrade_request
+                          : plan_.large               ? target_.large_request
+                                                      : target_.small_request;
+    if (plan_.body_bytes > 0)
+        request += "Content-Length: " + std::to_string(plan_.body_bytes) + "\r\n";
     if (last && plan_.ending == Ending::server_closes_now) request += "Connection: close\r\n";
     request += "\r\n";
     sent_++;
@@ -130,10 +167,46 @@ bool Connection::send_request(double now) {
     state_ = State::reading;
     due_ = now + patience_s_;
     // A request of 200 bytes always fits an empty send buffer.
-    if (send(fd_, request.data(), request.size(), MSG_NOSIGNAL) !=
-        static_cast<ssize_t>(request.size()))
+    if (transmit(request.data(), request.size()) != static_cast<ssize_t>(request.size()))
         return over(tally_.cut);
+    if (plan_.body_bytes > 0) {
+        upload_left_ = plan_.body_bytes;
+        state_ = State::uploading;
+        due_ = now;
+    }
     return abort_if_planned() ? over(tally_.aborted) : true;
+}
+
+double Connection::pace_interval_s() const {
+    return std::max(least_pace_interval_s, packet_bytes / plan_.bytes_per_second);
+}
+
+// The next piece of the body. What finds no place in the send buffer goes with the next one.
+bool Connection::upload_some(double now) {
+    static const std::string body(64 * 1024, 'x');
+    const std::size_t size =
+        std::min({static_cast<std::size_t>(plan_.bytes_per_second * pace_interval_s()),
+                  upload_left_, body.size()});
+    const ssize_t sent = transmit(body.data(), size);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) return over(tally_.cut);
+    if (sent > 0) {
+        upload_left_ -= static_cast<std::size_t>(sent);
+        tally_.bytes_sent += static_cast<std::uint64_t>(sent);
+    }
+    due_ += pace_interval_s();  // from when it was due, so that the pace is kept
+    if (upload_left_ == 0) {
+        state_ = State::reading;
+        due_ = now + patience_s_;
+    }
+    return true;
+}
+
+bool Connection::send_message() {
+    if (transmit(message.data(), message.size()) != static_cast<ssize_t>(message.size()))
+        return over(tally_.cut);
+    tally_.messages++;
+    due_ += plan_.message_every_s;
+    return true;
 }
 
 bool Connection::abort_if_planned() {
@@ -154,16 +227,19 @@ bool Connection::read_some(double now) {
     std::size_t size = buffer.size();
     if (plan_.bytes_per_second > 0)
         size = std::clamp<std::size_t>(
-            static_cast<std::size_t>(plan_.bytes_per_second * pace_interval_s), 1, size);
-    const ssize_t got = recv(fd_, buffer.data(), size, 0);
+            static_cast<std::size_t>(plan_.bytes_per_second * pace_interval_s()), 1, size);
+    const ssize_t got = fetch(buffer.data(), size);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return true;
     if (got <= 0) {
-        if (state_ == State::reading) return over(tally_.cut);
+        if (state_ == State::reading || state_ == State::uploading || state_ == State::talking)
+            return over(tally_.cut);
         return state_ == State::pausing ? over(tally_.ended_early) : false;
     }
-    if (state_ != State::reading) return over(tally_.bad_answers);  // nothing was asked
     tally_.bytes += static_cast<std::uint64_t>(got);
-    return take(buffer.data(), static_cast<std::size_t>(got), now);
+    if (state_ == State::talking) return true;  // what the server says is of no interest
+    if (state_ != State::reading) return over(tally_.bad_answers);  // nothing was asked
+    if (!take(buffer.data(), static_cast<std::size_t>(got), now)) return false;
+    return stream_ && stream_->pending() && state_ == State::reading ? read_some(now) : true;
 }
 
 bool Connection::take(const char* data, std::size_t size, double now) {
@@ -177,13 +253,19 @@ bool Connection::take(const char* data, std::size_t size, double now) {
         head_.resize(end + 2);
         if (!parse_head()) return over(tally_.bad_answers);
         head_complete_ = true;
+        if (plan_.message_every_s > 0) {
+            tally_.answers++;
+            state_ = State::talking;
+            due_ = now + plan_.message_every_s;
+            return true;
+        }
     }
     if (size > body_left_) return over(tally_.bad_answers);
     body_left_ -= size;
     if (body_left_ == 0) return answered(now);
     if (plan_.bytes_per_second > 0) {
         state_ = State::holding_back;
-        due_ = now + pace_interval_s;
+        due_ = now + pace_interval_s();
     } else {
         due_ = now + patience_s_;
     }
@@ -196,6 +278,7 @@ bool Connection::parse_head() {
     const std::string_view head = head_;
     if (head.substr(0, 7) != "HTTP/1." || head.size() < 12) return false;
     std::from_chars(head.data() + 9, head.data() + 12, status);
+    if (plan_.message_every_s > 0) return status == 101;
     const std::string_view length = header(head, "Content-Length");
     const auto [end, error] =
         std::from_chars(length.data(), length.data() + length.size(), body_left_);
@@ -216,6 +299,10 @@ bool Connection::answered(double now) {
             due_ = now + idle_limit_s;
             return true;
         case Ending::server_closes_now:  // has all it asked for
+            // Over TLS a close_notify comes before the FIN, which a closed socket would reset.
+            state_ = State::idle;
+            due_ = now + patience_s_;
+            return stream_ != nullptr;
         case Ending::aborted_with_reset:
         case Ending::aborted_with_close:
             return false;

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// One honest HTTP/1.1 connection: sends its planned requests, reads the answers, ends as planned.
+// One honest HTTP/1.1 connection, plain or over TLS: sends its planned requests, reads the answers,
+// ends as planned.
 #pragma once
 
-#include <netdb.h>
-#include <sys/socket.h>
-
 #include <cstdint>
+#include <memory>
 #include <string>
 
+#include "address.hpp"
 #include "honest_plan.hpp"
+#include "tls_stream.hpp"
 
 namespace honest {
 
@@ -23,17 +24,21 @@ struct Tally {
     std::uint64_t bad_answers = 0;  // a status of 400 and over, or no HTTP
     std::uint64_t ended_early = 0;  // the server closed between two requests
     std::uint64_t stayed_away = 0;  // at the limit of open connections
-    std::uint64_t bytes = 0;
+    std::uint64_t bytes = 0;        // received
+    std::uint64_t bytes_sent = 0;   // of uploads
+    std::uint64_t messages = 0;     // over WebSockets
 
     std::uint64_t errors() const { return refused + cut + timed_out + bad_answers; }
 };
 
 struct Target {
     std::string name;  // host:port
-    sockaddr_storage address = {};
-    socklen_t address_size = 0;
+    Address address;
+    SSL_CTX* tls = nullptr;  // not ours; none: plain HTTP
     std::string small_request;
     std::string large_request;
+    std::string upload_request;
+    std::string upgrade_request;  // to a WebSocket
 };
 
 class Connection {
@@ -54,10 +59,27 @@ class Connection {
     double due() const { return due_; }
 
   private:
-    enum class State { connecting, pausing, reading, holding_back, last_pause, idle };
+    enum class State {
+        connecting,
+        shaking_hands,  // of TLS
+        pausing,
+        uploading,
+        reading,
+        holding_back,
+        talking,  // over a WebSocket
+        last_pause,
+        idle
+    };
 
+    bool shake_hands(double now);
+    ssize_t transmit(const void* data, std::size_t size);
+    ssize_t fetch(void* data, std::size_t size);
     bool next_request(double now);
     bool send_request(double now);
+    bool upload_some(double now);
+    bool send_message();
+    double pace_interval_s() const;
+    void come_from(std::uint32_t source);
     bool read_some(double now);
     bool take(const char* data, std::size_t size, double now);
     bool parse_head();
@@ -70,6 +92,8 @@ class Connection {
     Plan plan_;
     Tally& tally_;
     int fd_ = -1;
+    std::unique_ptr<tls::Stream> stream_;  // none: plain HTTP
+    tls::Stream::Handshake handshake_ = tls::Stream::Handshake::reads;
     State state_ = State::connecting;
     double patience_s_;
     double due_;
@@ -78,6 +102,7 @@ class Connection {
     bool head_complete_ = false;
     bool refused_ = false;
     std::uint64_t body_left_ = 0;
+    std::size_t upload_left_ = 0;
     std::uint64_t answer_bytes_ = 0;
 };
 

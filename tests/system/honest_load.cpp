@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// honest-load: honest HTTP/1.1 visitors, from one thread, for the servers of the system tests.
+// honest-load: honest HTTP/1.1 visitors, plain or over TLS, from one thread, for the servers of the
+// system tests.
+#include <arpa/inet.h>
 #include <fmt/core.h>
-#include <netdb.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -36,60 +37,76 @@ struct Options {
     std::vector<std::string> targets;
     std::string small_path = "/index.html";
     std::string large_path = "/large.bin";
+    std::string upload_path = "/upload";
+    std::string sources;  // FIRST/COUNT; empty: the kernel chooses
     double rate = 0;      // 0: the profile's own
     double duration = 0;  // 0: until a signal
     double patience = 20;
     double burst_every = 10;
+    double pace = 10'000;
     int burst = -1;  // under 0: the profile's own
     int max_open = 4000;
+    int receive_buffer = 0;
     unsigned seed = 1;
+    bool tls = false;
 };
 
 volatile sig_atomic_t stop_asked = 0;
+volatile sig_atomic_t drain_asked = 0;
 
 double now_s() {
     using namespace std::chrono;
     return duration<double>(steady_clock::now().time_since_epoch()).count();
 }
 
-Target resolve(const std::string& name, const Options& options) {
-    const std::size_t colon = name.rfind(':');
-    if (colon == name.npos || colon + 1 == name.size())
-        throw std::runtime_error(fmt::format("{}: expected HOST:PORT", name));
-    std::string host = name.substr(0, colon);
-    if (host.size() > 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
-    addrinfo hints = {};
-    hints.ai_socktype = SOCK_STREAM;
-    addrinfo* found = nullptr;
-    const int error = getaddrinfo(host.c_str(), name.c_str() + colon + 1, &hints, &found);
-    if (error != 0) throw std::runtime_error(fmt::format("{}: {}", name, gai_strerror(error)));
+Target resolve(const std::string& name, const Options& options, SSL_CTX* context) {
     Target target;
     target.name = name;
-    target.address_size = found->ai_addrlen;
-    std::memcpy(&target.address, found->ai_addr, found->ai_addrlen);
-    freeaddrinfo(found);
-    const auto request = [&](const std::string& path) {
+    target.address = resolve_address(name);
+    target.tls = context;
+    const auto request = [&](const std::string& method, const std::string& path) {
         return fmt::format(
-            "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: honest-load\r\nAccept: */*\r\n", path,
-            name);
+            "{} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: honest-load\r\nAccept: */*\r\n", method,
+            path, name);
     };
-    target.small_request = request(options.small_path);
-    target.large_request = request(options.large_path);
+    target.small_request = request("GET", options.small_path);
+    target.large_request = request("GET", options.large_path);
+    target.upload_request = request("POST", options.upload_path);
+    target.upgrade_request = target.small_request +
+                             "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                             "Sec-WebSocket-Version: 13\r\n"
+                             "Sec-WebSocket-Key: aG9uZXN0LWxvYWQtdGVzdA==\r\n";
     return target;
+}
+
+// The addresses FIRST/COUNT, in network order.
+std::vector<std::uint32_t> addresses(const std::string& sources) {
+    std::vector<std::uint32_t> found;
+    if (sources.empty()) return found;
+    const std::size_t slash = sources.find('/');
+    in_addr first = {};
+    const int count = slash == sources.npos ? 0 : std::atoi(sources.c_str() + slash + 1);
+    if (count < 1 || inet_pton(AF_INET, sources.substr(0, slash).c_str(), &first) != 1)
+        throw std::runtime_error(fmt::format("{}: expected FIRST-ADDRESS/COUNT", sources));
+    for (int i = 0; i < count; i++)
+        found.push_back(htonl(ntohl(first.s_addr) + static_cast<std::uint32_t>(i)));
+    return found;
 }
 
 // All the open connections, and when each has to be woken.
 class Load {
   public:
-    explicit Load(const Options& options) : options_(options), start_(now_s()) {
+    explicit Load(const Options& options)
+        : options_(options), start_(now_s()), sources_(addresses(options.sources)) {
         epoll_ = epoll_create1(EPOLL_CLOEXEC);
         if (epoll_ < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
         raise_descriptor_limit();
+        if (options.tls) context_ = tls::make_context("http/1.1");
         unsigned seed = options.seed;
         for (const std::string& name : options.targets) {
-            sites_.push_back({resolve(name, options),
+            sites_.push_back({resolve(name, options, context_.get()),
                               Visitors(options.profile, options.rate, options.burst,
-                                       options.burst_every, seed++),
+                                       options.burst_every, options.pace, seed++),
                               Tally{}});
         }
     }
@@ -98,9 +115,9 @@ class Load {
     Load& operator=(const Load&) = delete;
 
     void run() {
-        while (stop_asked == 0 &&
+        while (stop_asked == 0 && !(drain_asked != 0 && open_.empty()) &&
                (options_.duration <= 0 || now_s() < start_ + options_.duration)) {
-            open_due();
+            if (drain_asked == 0) open_due();
             wake_due();
             wait();
         }
@@ -152,6 +169,8 @@ class Load {
         for (Site& site : sites_) {
             while (start_ + site.visitors.next_arrival_s() <= now_s()) {
                 Plan plan = site.visitors.arrive();
+                plan.receive_buffer = options_.receive_buffer;
+                if (!sources_.empty()) plan.source = sources_[last_id_ % sources_.size()];
                 if (open_.size() >= most_allowed_)
                     site.tally.stayed_away++;
                 else
@@ -212,8 +231,9 @@ class Load {
     void wait() {
         double next = now_s() + 0.5;
         if (!wake_.empty()) next = std::min(next, wake_.top().at_s);
-        for (const Site& site : sites_)
-            next = std::min(next, start_ + site.visitors.next_arrival_s());
+        if (drain_asked == 0)
+            for (const Site& site : sites_)
+                next = std::min(next, start_ + site.visitors.next_arrival_s());
         const double left_s = std::max(next - now_s(), 0.0);
         std::array<epoll_event, 256> events;
         const int count = epoll_wait(epoll_, events.data(), events.size(),
@@ -232,15 +252,18 @@ class Load {
         fmt::print(
             "{}: {} connections, {} requests, {} answers, {:.1f} MB, {} aborted, {} errors "
             "({} refused, {} cut, {} timed out, {} bad answers), {} closed while thinking, "
-            "{} stayed away\n",
+            "{} stayed away, {:.1f} MB uploaded, {} messages\n",
             name, tally.opened, tally.requests, tally.answers,
             static_cast<double>(tally.bytes) / 1e6, tally.aborted, tally.errors(), tally.refused,
-            tally.cut, tally.timed_out, tally.bad_answers, tally.ended_early, tally.stayed_away);
+            tally.cut, tally.timed_out, tally.bad_answers, tally.ended_early, tally.stayed_away,
+            static_cast<double>(tally.bytes_sent) / 1e6, tally.messages);
     }
 
     const Options& options_;
     double start_;
+    std::vector<std::uint32_t> sources_;
     int epoll_ = -1;
+    tls::Context context_;
     std::vector<Site> sites_;
     std::unordered_map<std::uint64_t, std::unique_ptr<Open>> open_;
     std::priority_queue<Wake, std::vector<Wake>, std::greater<>> wake_;
@@ -254,17 +277,24 @@ class Load {
 int main(int argc, char** argv) {
     Options options;
     CLI::App app("Honest HTTP/1.1 visitors for the system tests.", "honest-load");
-    const std::map<std::string, Profile> profiles = {{"short", Profile::short_lived},
-                                                     {"browsers", Profile::browsers}};
-    app.add_option("--profile", options.profile, "Kind of visitors: short, browsers")
+    const std::map<std::string, Profile> profiles = {
+        {"short", Profile::short_lived},
+        {"browsers", Profile::browsers},
+        {"uploads", Profile::uploads},
+        {"downloads", Profile::downloads},
+        {"polls", Profile::polls},
+        {"websockets", Profile::websockets},
+        {"websocket-senders", Profile::websocket_senders}};
+    app.add_option("--profile", options.profile,
+                   "Kind of visitors: short, browsers, uploads, downloads, polls, websockets, "
+                   "websocket-senders")
         ->required()
         ->transform(CLI::CheckedTransformer(profiles).description(""))
         ->type_name("PROFILE");
     app.add_option("target", options.targets, "HOST:PORT, one or more")->required();
-    app.add_option("--rate", options.rate, "New connections a second (short 40, browsers 20)")
+    app.add_option("--rate", options.rate, "New connections a second (short 40, others 20)")
         ->check(CLI::PositiveNumber);
-    app.add_option("--burst", options.burst,
-                   "Connections at once in a burst (short 40, browsers 0)")
+    app.add_option("--burst", options.burst, "Connections at once in a burst (short 40, others 0)")
         ->check(CLI::NonNegativeNumber);
     app.add_option("--burst-every", options.burst_every, "Seconds between bursts")
         ->check(CLI::PositiveNumber)
@@ -280,21 +310,34 @@ int main(int argc, char** argv) {
                    "Most open connections for each target, on average")
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
+    app.add_flag("--tls", options.tls, "Over TLS");
     app.add_option("--small-path", options.small_path, "Page to ask for")->capture_default_str();
     app.add_option("--large-path", options.large_path, "File to download")->capture_default_str();
+    app.add_option("--upload-path", options.upload_path, "Where uploads go")->capture_default_str();
+    app.add_option("--pace", options.pace, "Bytes a second of an upload or download")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    app.add_option("--receive-buffer", options.receive_buffer,
+                   "Bytes, of those who read at a pace (0: 128 KiB, under 0: the kernel's own)")
+        ->capture_default_str();
+    app.add_option("--sources", options.sources,
+                   "FIRST-ADDRESS/COUNT to come from, in turn (default: the kernel chooses)");
+    app.footer("SIGUSR1: nobody new comes; ends when the last one has left.");
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : 2;
     }
-    const bool browsers = options.profile == Profile::browsers;
-    if (options.rate <= 0) options.rate = browsers ? 20 : 40;
-    if (options.burst < 0) options.burst = browsers ? 0 : 40;
+    const bool short_lived = options.profile == Profile::short_lived;
+    if (options.rate <= 0) options.rate = short_lived ? 40 : 20;
+    if (options.burst < 0) options.burst = short_lived ? 40 : 0;
 
     struct sigaction on_signal = {};
     on_signal.sa_handler = [](int) { stop_asked = 1; };
     sigaction(SIGINT, &on_signal, nullptr);
     sigaction(SIGTERM, &on_signal, nullptr);
+    on_signal.sa_handler = [](int) { drain_asked = 1; };
+    sigaction(SIGUSR1, &on_signal, nullptr);
     try {
         Load load(options);
         load.run();

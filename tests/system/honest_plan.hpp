@@ -4,12 +4,22 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <random>
 #include <vector>
 
 namespace honest {
 
-enum class Profile { short_lived, browsers };
+enum class Profile {
+    short_lived,
+    browsers,
+    uploads,            // one upload each, as fast as the line is
+    downloads,          // one download each, likewise
+    polls,              // requests that the server answers when it has something to say
+    websockets,         // small messages now and then, both ways
+    websocket_senders,  // likewise, twice as often; whether they are answered is the server's
+                        // affair
+};
 
 // How a connection ends once its requests are answered.
 enum class Ending {
@@ -26,6 +36,10 @@ struct Plan {
     double bytes_per_second = 0;   // how fast answers are read; 0: as they come
     std::size_t abort_after = 0;   // bytes of the answer that an abort waits for
     bool large = false;            // asks for the large file
+    int receive_buffer = 0;  // 0: a size that lets the server see the pace; under 0: the kernel's
+    std::size_t body_bytes = 0;  // of an upload, sent at bytes_per_second; 0: no upload
+    double message_every_s = 0;  // of a WebSocket; 0: none is asked for
+    std::uint32_t source = 0;    // IPv4 address to come from, in network order; 0: any
     Ending ending = Ending::server_closes_now;
 };
 
@@ -33,9 +47,12 @@ struct Plan {
 // does.
 class Visitors {
   public:
-    Visitors(Profile profile, double rate, int burst_size, double burst_every_s, unsigned seed)
+    // pace: bytes a second of uploads and downloads.
+    Visitors(Profile profile, double rate, int burst_size, double burst_every_s, double pace,
+             unsigned seed)
         : random_(seed),
           profile_(profile),
+          pace_(pace),
           rate_(rate),
           burst_size_(burst_size),
           burst_every_s_(burst_every_s),
@@ -54,7 +71,23 @@ class Visitors {
         } else {
             next_s_ += std::exponential_distribution<>(rate_)(random_);
         }
-        return profile_ == Profile::browsers ? browser() : short_visit();
+        switch (profile_) {
+            case Profile::short_lived:
+                return short_visit();
+            case Profile::browsers:
+                return browser();
+            case Profile::uploads:
+                return upload();
+            case Profile::downloads:
+                return download();
+            case Profile::polls:
+                return polls();
+            case Profile::websockets:
+                return websocket(between(8, 12));
+            case Profile::websocket_senders:
+                return websocket(between(4, 6));
+        }
+        return {};
     }
 
   private:
@@ -100,8 +133,41 @@ class Visitors {
         return plan;
     }
 
+    Plan upload() {
+        Plan plan;
+        plan.pauses_s = {0};
+        plan.bytes_per_second = pace_;
+        plan.body_bytes = static_cast<std::size_t>(between(30, 300) * pace_);  // half a minute up
+        return plan;
+    }
+
+    Plan download() {
+        Plan plan;
+        plan.pauses_s = {0};
+        plan.large = true;
+        plan.bytes_per_second = pace_;
+        return plan;
+    }
+
+    Plan polls() {
+        Plan plan;
+        for (int asked = one_of(1, 6); asked > 0; asked--)
+            plan.pauses_s.push_back(between(0.01, 0.5));
+        plan.ending = Ending::client_closes;
+        return plan;
+    }
+
+    Plan websocket(double message_every_s) {
+        Plan plan;
+        plan.pauses_s = {0};
+        plan.message_every_s = message_every_s;
+        plan.ending = Ending::server_closes_idle;
+        return plan;
+    }
+
     std::mt19937 random_;
     Profile profile_;
+    double pace_;
     double rate_;
     int burst_size_;
     double burst_every_s_;

@@ -173,14 +173,14 @@ cpu_busy() {
         printf "%.0f", 100 * (b[1] - a[1]) / (b[2] - a[2]) }'
 }
 
-# take_ports: 32 ports from $first_port on that no other run of these tests has at the same time; the
+# take_ports: 64 ports from $first_port on that no other run of these tests has at the same time; the
 # detector sees every network namespace, so that two runs on the same ports would see each other.
 # shellcheck disable=SC2034
 take_ports() {
     local place lock
     for ((place = 0; place < 64; place++)); do
         exec {lock}>"/run/lock/jsguard-test-ports-$place"
-        first_port=$((18001 + 32 * place))
+        first_port=$((18001 + 64 * place))
         if flock --nonblock "$lock"; then return; fi # held until we and what we started have ended
         exec {lock}>&-
     done

@@ -90,10 +90,17 @@ for field in sequence end_unix_ms port mode transitions sockets idle_sockets ope
 done
 grep -q "\"port\": $port" "$work/windows.txt" || fail "a dump of windows does not name port $port"
 
+say "it says what it has not seen enough of to learn from, and learns anew when it is asked"
+says() { grep -qF "port $port: $1" "$work/detector.err"; }
+wait_for "$patience_s" says "showed too little to learn from in 5 s (0 of 100 transitions, 0 of 30 socket-seconds, 0 of 20" ||
+    fail "nothing is said of too little traffic"
+kill -HUP "$detector_pid"
+check_windows_advance "asked to learn anew"
+
 say "Ctrl-C ends it with a summary"
 stop_detector INT
 ((detector_status == 0)) || fail "Ctrl-C: exit code $detector_status"
-tail -n 1 "$work/detector.err" | grep -qE '[0-9]+ windows, [0-9]+ transitions, [0-9]+ alerts' ||
+tail -n 1 "$work/detector.err" | grep -qE '[0-9]+ windows \([0-9]+ verdicts? without enough traffic\), [0-9]+ transitions, [0-9]+ alerts' ||
     fail "Ctrl-C: no summary"
 [[ ! -s $work/detector.out ]] || fail "without traffic something is on stdout"
 [[ ! -e $pin_dir ]] || fail "after Ctrl-C $pin_dir is still there"
@@ -126,6 +133,11 @@ done
 for ports in 0 65536 80,,443 ,80 '80,' '' http 80-90 -1 99999999999; do
     refused 2 --localport "$ports"
     refused 2 --exclude-port "$ports"
+done
+for probability in 0 1 0.5 -1e-6 1e-13 x ''; do refused 2 --false-alarm "$probability"; done
+mkfifo "$work/pipe"
+for namespace in "$work/no-such-file" "$work/not-a-baseline" "$work/pipe" "$work" 4194304 0 -1 ''; do
+    refused 2 --netns "$namespace"
 done
 refused 2 --window 10 --step 3
 refused 2 --window 5 --step 10

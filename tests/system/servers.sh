@@ -6,6 +6,8 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 : "${HONEST_LOAD:=$here/../../build/quickstart/tests/system/honest-load}"
+: "${SLOW_BACKEND:=$here/../../build/quickstart/tests/system/slow-backend}"
+: "${TLS_CLIENT:=$here/../../build/quickstart/tests/system/tls-client}"
 
 readonly server_ns=jsg$$-server client_ns=jsg$$-client attack_ns=jsg$$-attack
 readonly in_server=(ip netns exec "$server_ns")
@@ -76,12 +78,21 @@ make_site() {
     head -c $((16 << 20)) /dev/zero >"$work/site/huge.bin"
 }
 
-# start_nginx PORT...: one nginx for all of them; /upload goes to a backend once the body is read.
-start_nginx() {
-    local dir=$work/nginx port
-    mkdir -p "$dir"
-    {
-        cat <<END
+# By port of an nginx that listens with TLS: https.
+declare -A scheme=()
+
+# make_certificate: self-made, for all that speaks TLS.
+make_certificate() {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=jsguard-test \
+        -keyout "$work/key.pem" -out "$work/certificate.pem" >"$work/openssl.log" 2>&1 && return
+    show_log openssl.log
+    die "no certificate"
+}
+
+# nginx_head DIR: a configuration up to its servers. The http block is left open.
+nginx_head() {
+    local dir=$1
+    cat <<END
 user www-data;
 worker_processes 2;
 worker_rlimit_nofile 20000;
@@ -102,18 +113,41 @@ http {
     scgi_temp_path $dir/scgi;
     server { listen unix:$dir/backend.sock; location / { return 204; } }
 END
+}
+
+# run_nginx NAME PORT...: with $work/NAME/nginx.conf, until it listens there; its master's pid in $spawned.
+run_nginx() {
+    local name=$1 dir=$work/$1 port
+    shift
+    spawn "$name" "${in_server[@]}" nginx -e "$dir/error.log" -p "$dir" -c "$dir/nginx.conf" -g 'daemon off;'
+    for port in "$@"; do
+        wait_for "$patience_s" listens "$port" && continue
+        show_log "$name/error.log"
+        die "nginx does not listen on $port"
+    done
+}
+
+# start_nginx PORT[:ssl|:http2]...: one nginx for all of them, plain, with TLS, or with TLS and HTTP/2; /upload
+# goes to a backend once the body is read.
+start_nginx() {
+    local dir=$work/nginx port listen
+    mkdir -p "$dir"
+    {
+        nginx_head "$dir"
         for port in "$@"; do
-            echo "    server { listen $port; root $work/site;" \
+            listen="listen ${port%:*}"
+            if [[ $port == *:* ]]; then
+                scheme[${port%:*}]=https
+                listen+=" ssl"
+                [[ $port == *:http2 ]] && listen+=" http2"
+                listen+="; ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate $work/certificate.pem; ssl_certificate_key $work/key.pem"
+            fi
+            echo "    server { $listen; root $work/site;" \
                 "location /upload { proxy_pass http://unix:$dir/backend.sock:/; } }"
         done
         echo "}"
     } >"$dir/nginx.conf"
-    spawn nginx "${in_server[@]}" nginx -e "$dir/error.log" -p "$dir" -c "$dir/nginx.conf" -g 'daemon off;'
-    for port in "$@"; do
-        wait_for "$patience_s" listens "$port" && continue
-        show_log nginx/error.log
-        die "nginx does not listen on $port"
-    done
+    run_nginx nginx "${@%:*}"
 }
 
 # start_apache PORT: an apache2 of its own, because the workers of one are shared by all its ports. It keeps
@@ -158,32 +192,113 @@ END
 
 # start_honest NAME PROFILE PORT...: honest visitors until stopped.
 start_honest() {
-    local name=$1 profile=$2
+    local name=$1 profile=$2 over=()
     shift 2
-    spawn "honest-$name" "${in_client[@]}" "$HONEST_LOAD" --profile "$profile" "${@/#/$honest_address:}"
+    [[ ${scheme[$1]:-http} == https ]] && over=(--tls)
+    spawn "honest-$name" "${in_client[@]}" "$HONEST_LOAD" --profile "$profile" "${over[@]}" \
+        "${@/#/$honest_address:}"
 }
 
-# connections_needed ATTACK: how many it must have had open at once to be what it is called. nginx
-# gives a client 60 s for its request's head, in which the creeping one opens 180.
+# start_h2load PORT: honest visitors over HTTP/2, a real client: 20 new connections a second with three requests
+# each, a second apart, and 450 that stay, each with a request every 20 s; their pids into $honest_pids.
+start_h2load() {
+    local url=https://$honest_address:$1/index.html group
+    spawn "h2load-$1" "${in_client[@]}" h2load -r 20 -c 20000 -n 60000 --rps 1 "$url"
+    honest_pids+=("$spawned")
+    for group in 1 2 3; do
+        spawn "h2load-$1-$group" "${in_client[@]}" h2load -c 150 -D 1000 --rps 0.05 "$url"
+        honest_pids+=("$spawned")
+    done
+}
+
+# connections_needed ATTACK PORT: how many it must have had open at once to be what it is called. nginx
+# gives a client 60 s for its request's head, in which the creeping one opens 180; over TLS slowhttptest
+# is slower, and loses one or two connections now and then.
 connections_needed() {
+    local of_500=500 of_180=170
+    [[ ${scheme[$2]:-http} == https ]] && of_500=490 of_180=160
     case $1 in
     none) echo 0 ;;
-    creep) echo 170 ;;
-    *) echo 500 ;;
+    creep) echo "$of_180" ;;
+    h2-*) echo 200 ;;
+    *) echo "$of_500" ;;
     esac
 }
 
-# start_attack H|B|X|creep PORT SECONDS [OPTIONS...]: slowhttptest, pid in $spawned.
+# start_attack H|B|X|creep|h2-... PORT SECONDS [OPTIONS...]: slowhttptest, or tls-client in that mode; pid in
+# $spawned.
 start_attack() {
-    local kind=$1 port=$2 seconds=$3 url=http://$attack_address:$2 mode=()
+    local kind=$1 port=$2 seconds=$3 url=${scheme[$2]:-http}://$attack_address:$2 mode=()
     case $kind in
     H) mode=(-H -c 500 -r 100 -u "$url/index.html") ;;
     B) mode=(-B -c 500 -r 100 -s 8192 -u "$url/upload") ;;
     X) mode=(-X -c 500 -r 100 -w 512 -y 1024 -n 5 -z 32 -k 3 -u "$url/huge.bin") ;;
     creep) mode=(-H -c 200 -r 3 -u "$url/index.html") ;;
+    h2-*)
+        case $kind in
+        h2-head) mode=(--every 3 --path /index.html) ;;
+        h2-body) mode=(--every 3 --path /upload) ;;
+        h2-window) mode=(--no-ack --path /huge.bin) ;;
+        *) die "no attack called $kind" ;;
+        esac
+        start_tls_client "attack-$port" "$kind" "$attack_ns" "$attack_address:$port" "${mode[@]}" \
+            --count 200 --rate 50 --duration "$seconds"
+        return
+        ;;
     *) die "no attack called $kind" ;;
     esac
     shift 3
     spawn "attack-$port" "${in_attack[@]}" nice -n 10 slowhttptest "${mode[@]}" \
         -i 10 -x 24 -p 3 -l "$seconds" "$@"
 }
+
+# start_tls_client NAME MODE NAMESPACE HOST:PORT [OPTIONS...]: connections of tls-client; pid in $spawned.
+start_tls_client() {
+    local name=$1 what=$2 ns=$3 address=$4
+    shift 4
+    spawn "$name" ip netns exec "$ns" "$TLS_CLIENT" --mode "$what" "$address" "$@"
+}
+
+# --- visitors and back ends of the quiet scenarios -------------------------------------------
+
+# start_visits NAME PROFILE PORT [OPTIONS...]: honest visitors of one port, as told; pid in $spawned.
+start_visits() {
+    local name=$1 profile=$2 port=$3
+    shift 3
+    spawn "honest-$name" "${in_client[@]}" "$HONEST_LOAD" --profile "$profile" "$@" "$honest_address:$port"
+}
+
+# visits NAME WORD: a figure of its summary, once it has ended: "visits uploads 'MB uploaded'".
+visits() {
+    grep -oE "[0-9.]+ $2" "$work/honest-$1.out" | tail -n 1 | grep -oE '^[0-9.]+' || echo 0
+}
+
+# most_open NAME, open_at_end NAME: connections, likewise.
+most_open() { sed -n 's/.*most open //p' "$work/honest-$1.out"; }
+open_at_end() { sed -n 's/^open at the end \([0-9]*\).*/\1/p' "$work/honest-$1.out"; }
+
+# start_slow_backend NAME PORT [OPTIONS...]: on 127.0.0.1 in the server's namespace; pid in $spawned.
+start_slow_backend() {
+    local name=$1 port=$2
+    shift 2
+    spawn "$name" "${in_server[@]}" "$SLOW_BACKEND" "$port" "$@"
+    wait_for "$patience_s" listens "$port" || die "$name does not listen on $port"
+}
+
+# to_backend PORT: directives of an nginx location that pass everything on, an Upgrade too.
+to_backend() {
+    # shellcheck disable=SC2016
+    echo "proxy_pass http://127.0.0.1:$1; proxy_http_version 1.1; proxy_set_header Upgrade \$http_upgrade;" \
+        "proxy_set_header Connection \$http_connection; proxy_read_timeout 900s; proxy_send_timeout 900s;"
+}
+
+# many_sources: the client's namespace has the addresses 198.18.16.0/22 too.
+# shellcheck disable=SC2034
+readonly first_source=198.18.16.1
+many_sources() {
+    ip -n "$client_ns" route add local 198.18.16.0/22 dev lo
+    ip -n "$server_ns" route add 198.18.16.0/22 via 198.18.1.2
+}
+
+# children PID: processes that it started, one line.
+children() { pgrep -P "$1" | sort -n | tr '\n' ' '; }

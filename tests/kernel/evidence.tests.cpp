@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What is no reason for an alert though it diverges: chance, sockets that move, filling, draining.
+#include <algorithm>
+#include <vector>
+
+#include "../catch_compat.hpp"
+#include "recomputed.hpp"
+#include "usual.hpp"
+#include "watched.hpp"
+
+using namespace testbed;
+
+namespace {
+
+constexpr std::uint16_t first_port = 17520;
+
+// Clients that reset, and clients that close as in the usual baseline.
+void end_connections(const Socket& listener, std::uint16_t port, int resets, int closes) {
+    reset_clients(listener, port, resets);
+    for (Ends& ends : hold(listener, port, closes)) {
+        ends.client.close();
+        ends.server.wait_for_end();
+    }
+}
+
+std::size_t count(const std::vector<jsg_alert>& alerts, std::uint16_t port, jsg_signal signal,
+                  jsg_event event) {
+    return static_cast<std::size_t>(
+        std::count_if(alerts.begin(), alerts.end(), [&](const jsg_alert& alert) {
+            return alert.port == port && alert.signal == signal && alert.event == event;
+        }));
+}
+
+bool any_verdict(const std::vector<jsg_window>& windows, jsg_verdict jsg_window::*signal,
+                 jsg_verdict verdict) {
+    return std::any_of(windows.begin(), windows.end(),
+                       [&](const jsg_window& record) { return record.*signal == verdict; });
+}
+
+}  // namespace
+
+TEST_CASE("a divergence that chance explains gives no verdict, and more of the same an alert",
+          "[evidence]") {
+    constexpr std::uint16_t busy = first_port, held = first_port + 1;
+    jsguard::Options options = quick_options({busy, held});
+    options.transition_threshold_nanobits = 50'000'000;
+    const jsg_baseline usual = usual_baseline();
+    Watched w(options, {{busy, usual}, {held, usual}});
+    ReadingLog readings[] = {ReadingLog(w, 1), ReadingLog(w, 2)};
+    const Socket listeners[] = {listen_on(busy), listen_on(held)};
+    w.detector.arm_clock();
+    std::uint64_t done = 0;
+    // So many connections after each step of the first service, of a mix that is not the usual.
+    const auto run_steps = [&](int times, auto until) {
+        return w.wait(20, [&] {
+            for (ReadingLog& log : readings) log.take();
+            if (w.service(1).sequence != done) {
+                done = w.service(1).sequence;
+                end_connections(listeners[0], busy, 12 * times, 5 * times);
+            }
+            return until();
+        });
+    };
+    auto few = hold(listeners[1], held, 3);
+    REQUIRE(run_steps(1, [&] { return done >= 6; }));
+    CHECK(w.alerts.empty());
+    for (const jsg_window& record : w.windows(1)) {
+        CAPTURE(record.sequence);
+        if (record.sequence < 4) continue;
+        CHECK(record.transitions >= options.min_transitions);
+        CHECK(record.transition_js_nanobits > options.transition_threshold_nanobits);
+        CHECK(record.transition_js_nanobits <= record.transition_chance_nanobits);
+        CHECK(record.transition_verdict == JSG_NOT_ENOUGH_TRAFFIC);
+        CHECK(record.transition_alert == JSG_QUIET);
+    }
+    for (const jsg_window& record : w.windows(2)) {
+        CAPTURE(record.sequence);
+        if (record.sequence < 4) continue;
+        CHECK(record.occupancy_js_nanobits > options.occupancy_threshold_nanobits);
+        CHECK(record.occupancy_verdict == JSG_NOT_ENOUGH_TRAFFIC);
+        CHECK(record.occupancy_alert == JSG_QUIET);
+    }
+
+    auto many = hold(listeners[1], held, 60);
+    const auto has = [&](jsg_event event) {
+        return count(w.alerts, busy, JSG_TRANSITIONS, event) == 1 &&
+               count(w.alerts, held, JSG_OCCUPANCY, event) == 1;
+    };
+    REQUIRE(run_steps(10, [&] { return has(JSG_RAISE); }));
+    for (const jsg_alert& alert : w.alerts) {
+        CHECK(alert.js_nanobits > alert.chance_nanobits);
+        CHECK(alert.chance_nanobits > 0);
+    }
+
+    // No verdict counts towards clear, though the divergence is over the threshold all the time.
+    many.clear();
+    REQUIRE(run_steps(1, [&] { return has(JSG_CLEAR); }));
+    const auto busy_windows = w.windows(1), held_windows = w.windows(2);
+    const auto at_clear = [&](const std::vector<jsg_window>& windows,
+                              jsg_alert_state jsg_window::*alert) {
+        const auto last =
+            std::find_if(windows.rbegin(), windows.rend(),
+                         [&](const jsg_window& record) { return record.*alert == JSG_ALERT; });
+        REQUIRE(last != windows.rbegin());
+        return std::prev(last);
+    };
+    auto transitions = at_clear(busy_windows, &jsg_window::transition_alert);
+    auto occupancy = at_clear(held_windows, &jsg_window::occupancy_alert);
+    for (std::uint32_t i = 0; i < options.clear_windows; ++i, ++transitions, ++occupancy) {
+        CHECK(transitions->transition_verdict == JSG_NOT_ENOUGH_TRAFFIC);
+        CHECK(transitions->transition_js_nanobits > options.transition_threshold_nanobits);
+        CHECK(occupancy->occupancy_verdict == JSG_NOT_ENOUGH_TRAFFIC);
+        CHECK(occupancy->occupancy_js_nanobits > options.occupancy_threshold_nanobits);
+    }
+
+    // Every record is the native arithmetic's, and every window without verdict is counted.
+    const auto unjudged = [](const std::vector<jsg_window>& windows) {
+        std::uint64_t number = 0;
+        for (const jsg_window& record : windows)
+            number += (record.transition_verdict == JSG_NOT_ENOUGH_TRAFFIC) +
+                      (record.occupancy_verdict == JSG_NOT_ENOUGH_TRAFFIC);
+        return number;
+    };
+    CHECK(wait_until(3, [&] {
+        return w.detector.stats().not_enough_traffic ==
+               unjudged(w.windows(1)) + unjudged(w.windows(2));
+    }));
+    for (std::uint32_t place : {1U, 2U}) {
+        readings[place - 1].take();
+        CAPTURE(place);
+        const auto windows = w.windows(place);
+        for (std::size_t i = window_s; i + 1 < windows.size(); ++i)
+            check_record(w, windows[i], readings[place - 1].at(i + 1),
+                         readings[place - 1].at(i + 1 - window_s), &usual);
+    }
+}
+
+TEST_CASE("uploads that move raise nothing, and as many that trickle or are silent do",
+          "[evidence]") {
+    constexpr std::uint16_t moving = first_port + 2, trickling = first_port + 3,
+                            silent = first_port + 4;
+    constexpr int clients = 30;
+    constexpr int pause = 200;  // ms
+    const jsguard::Options options = quick_options({moving, trickling, silent});
+    jsg_baseline usual = usual_baseline();
+    usual.judged_socket_seconds = usual.occupancy_socket_seconds[JSG_REQUEST_STALLED * JSG_AGES] =
+        30;
+    Watched w(options, {{moving, usual}, {trickling, usual}, {silent, usual}});
+    const Socket listeners[] = {listen_on(moving), listen_on(trickling), listen_on(silent)};
+    std::vector<Ends> held[3];
+    const auto upload = [&](const std::vector<Ends>& uploads, std::uint32_t bytes_a_second) {
+        for (const Ends& ends : uploads) ends.client.send_bytes(bytes_a_second * pause / 1000);
+    };
+    for (std::size_t i = 0; i < 3; ++i)
+        held[i] = hold(listeners[i], static_cast<std::uint16_t>(moving + i), clients);
+    for (const Ends& ends : held[0]) ends.client.send_bytes(2 * options.min_rate);
+    w.detector.arm_clock();
+    REQUIRE(w.wait(20, [&] {
+        upload(held[0], 3 * options.min_rate);
+        upload(held[1], options.min_rate * 3 / 4);
+        pause_ms(pause);
+        return count(w.alerts, trickling, JSG_OCCUPANCY, JSG_RAISE) &&
+               count(w.alerts, silent, JSG_OCCUPANCY, JSG_RAISE) && w.service(1).sequence >= 6;
+    }));
+    CHECK(count(w.alerts, moving, JSG_OCCUPANCY, JSG_RAISE) == 0);
+    for (const jsg_window& record : w.windows(1)) {
+        CAPTURE(record.sequence);
+        CHECK(record.occupancy_alert == JSG_QUIET);
+        if (record.sequence <= window_s) continue;
+        CHECK(record.open_millisockets == clients * 1000);
+        CHECK(record.excess_millisockets >= options.min_sockets * 1000);
+        CHECK(record.occupancy_js_nanobits > options.occupancy_threshold_nanobits);
+        CHECK(record.occupancy_js_nanobits > record.occupancy_chance_nanobits);
+        CHECK(record.held_millisockets < options.min_sockets * 1000);
+        CHECK(record.occupancy_verdict == JSG_MOVING);
+    }
+    for (const jsg_alert& alert : w.alerts) {
+        CHECK(alert.open_millisockets == clients * 1000);
+        CHECK(alert.held_millisockets == clients * 1000);
+    }
+}
+
+TEST_CASE("300 connections that only open, or only close, raise nothing, and both at once do",
+          "[evidence]") {
+    constexpr std::uint16_t unbalanced = first_port + 5, balanced = first_port + 6;
+    constexpr int connections = 300;
+    Watched w(quick_options({unbalanced, balanced}),
+              {{unbalanced, usual_baseline()}, {balanced, usual_baseline()}});
+    const Socket listeners[] = {listen_on(unbalanced), listen_on(balanced)};
+    w.detector.arm_clock();
+    REQUIRE(w.wait_for_steps(1, 1));
+    std::vector<Ends> held;
+    for (int i = 0; i < 3; ++i) {
+        for (Ends& ends : hold(listeners[0], unbalanced, connections / 3))
+            held.push_back(std::move(ends));
+        REQUIRE(w.wait_for_steps(1, 1));
+    }
+    // The second service's turn comes after the first's: from here both have a whole step's time.
+    REQUIRE(w.wait_for_steps(2, window_s + 1));
+    const auto opened = w.service(1).sequence;
+    for (Ends& ends : held) ends.client.reset();
+    reset_clients(listeners[1], balanced, connections);
+    REQUIRE(w.wait_for_steps(1, window_s + 2));
+    REQUIRE(w.wait_for_steps(2, 1));
+
+    CHECK(count(w.alerts, unbalanced, JSG_TRANSITIONS, JSG_RAISE) == 0);
+    CHECK(count(w.alerts, balanced, JSG_TRANSITIONS, JSG_RAISE) == 1);
+    const auto windows = w.windows(1);
+    std::size_t opening = 0, closing = 0;
+    for (const jsg_window& record : windows) {
+        CAPTURE(record.sequence);
+        CHECK(record.transition_alert == JSG_QUIET);
+        CHECK(record.transition_verdict != JSG_OVER);
+        if (record.transition_verdict != JSG_UNBALANCED) continue;
+        CHECK(record.transition_js_nanobits > record.transition_chance_nanobits);
+        ++(record.sequence <= opened ? opening : closing);
+    }
+    CHECK(opening >= window_s);
+    CHECK(closing == window_s);
+    CHECK(any_verdict(w.windows(2), &jsg_window::transition_verdict, JSG_OVER));
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// One network namespace guarded, and not its neighbours: --netns.
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <string>
+#include <vector>
+
+#include "../catch_compat.hpp"
+#include "error.hpp"
+#include "watched.hpp"
+
+using namespace testbed;
+
+namespace {
+
+constexpr std::uint16_t port = 17550, only_there = 17551;
+
+// The port in one namespace: a listener, sockets that are there before the detector, and traffic.
+struct Traffic {
+    std::vector<Socket> listeners;
+    std::vector<Ends> held;
+
+    void begin(int sockets) {
+        listeners.push_back(listen_on(port));
+        held = hold(listeners.front(), port, sockets);
+    }
+};
+
+jsguard::Options options_in(const std::string& netns) {
+    jsguard::Options options = quick_options({});
+    options.learn_s = 1;
+    options.netns = netns;
+    return options;
+}
+
+std::uint32_t own_inode() {
+    struct stat info {};
+    REQUIRE(stat("/proc/self/ns/net", &info) == 0);
+    return static_cast<std::uint32_t>(info.st_ino);
+}
+
+}  // namespace
+
+TEST_CASE("two detectors guard one port in two network namespaces, each its own sockets alone",
+          "[netns]") {
+    enter_namespace();
+    const OtherNamespace other;
+    REQUIRE(other.inode() != own_inode());
+    Traffic here, there;
+    here.begin(3);
+    other.run([&] {
+        there.begin(7);
+        there.listeners.push_back(listen_on(only_there));
+    });
+
+    Watched own(options_in(std::to_string(getpid())));
+    Watched others(options_in(other.path()));
+    Watched of_all(quick_options({port}));
+    for (Watched* w : {&own, &others, &of_all}) w->detector.adopt_sockets();
+    CHECK(own.detector.guarded_ports() == std::vector<std::uint16_t>{port});
+    CHECK(others.detector.guarded_ports() == std::vector<std::uint16_t>{port, only_there});
+    CHECK(remembered(own.detector) == 3 + 1);
+    CHECK(remembered(others.detector) == 7 + 2);
+    CHECK(remembered(of_all.detector) == 3 + 1 + 7 + 1);
+    for (Watched* w : {&own, &others, &of_all}) w->detector.arm_clock();
+
+    // A listener that comes later, and connections.
+    constexpr std::uint16_t later = only_there + 1;
+    const Socket later_here = listen_on(later);
+    CHECK(place_of(own.detector, later) == 2);
+    CHECK(place_of(others.detector, later) == 0);
+    constexpr int resets_here = 5, resets_there = 9;
+    reset_clients(here.listeners.front(), port, resets_here);
+    other.run([&] { reset_clients(there.listeners.front(), port, resets_there); });
+    const auto resets = [](int number) {
+        Transitions wanted;
+        wanted[{JSG_TCP_LISTEN, JSG_TCP_SYN_RECV}] = static_cast<std::uint64_t>(number);
+        wanted[{JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED}] = static_cast<std::uint64_t>(number);
+        wanted[{JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE}] = static_cast<std::uint64_t>(number);
+        return wanted;
+    };
+    CHECK(counted(own.detector, place_of(own.detector, port)) == resets(resets_here));
+    CHECK(counted(others.detector, place_of(others.detector, port)) == resets(resets_there));
+    CHECK(counted(of_all.detector, 1) == resets(resets_here + resets_there));
+
+    // An attack there is none here.
+    std::vector<Ends> attackers;
+    other.run([&] { attackers = hold(there.listeners.front(), port, 60); });
+    REQUIRE(others.wait(15, [&] {
+        own.take_alerts();
+        of_all.take_alerts();
+        return !others.alerts.empty();
+    }));
+    CHECK(others.alerts[0].signal == JSG_OCCUPANCY);
+    CHECK(others.alerts[0].port == port);
+    CHECK(others.alerts[0].netns == other.inode());
+    CHECK(others.alerts[0].sockets == 67);
+    REQUIRE(own.wait_for_steps(1, 2));
+    CHECK(own.alerts.empty());
+    CHECK(last_window(own.detector, place_of(own.detector, port))->sockets == 3);
+    CHECK(own.detector.skeleton().rodata->jsg_config.netns == own_inode());
+    CHECK(of_all.detector.skeleton().rodata->jsg_config.netns == 0);
+}
+
+TEST_CASE("what is no network namespace is refused as a wrong option", "[netns]") {
+    // A process that has ended, and been waited for, has no namespace.
+    const pid_t gone = fork();
+    REQUIRE(gone >= 0);
+    if (gone == 0) _exit(0);
+    REQUIRE(waitpid(gone, nullptr, 0) == gone);
+    for (const std::string& wrong :
+         {std::string("/run/netns/there-is-none"), std::string("/etc/passwd"),
+          std::string("/proc/self/ns/uts"), std::string("/"), std::to_string(gone)}) {
+        CAPTURE(wrong);
+        jsguard::Detector detector;
+        try {
+            detector.load(options_in(wrong), {});
+            FAIL("was taken");
+        } catch (const jsguard::Error& error) {
+            CAPTURE(error.what());
+            CHECK(error.code() == jsguard::ExitCode::usage);
+            CHECK(std::string(error.what()).find(wrong) != std::string::npos);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the records should say, computed from the readings by the native arithmetic.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "tables.h"
+#include "watched.hpp"
+
+namespace testbed {
+
+// The readings of a place, which the detector itself keeps for a short while only.
+class ReadingLog {
+  public:
+    ReadingLog(const Watched& watched, std::uint32_t place) : watched_(watched), place_(place) {}
+    // Takes those that came since the last call; to be called more often than they are lost.
+    void take();
+    // Number 0 is that before the first step.
+    const jsg_reading& at(std::uint64_t sequence) const;
+
+  private:
+    const Watched& watched_;
+    std::uint32_t place_;
+    std::map<std::uint64_t, jsg_reading> readings_;
+};
+
+struct Measured {
+    jsg_expectation sockets{};  // of occupancy only
+    std::uint32_t js = 0;
+    std::uint32_t chance = 0;
+    std::uint32_t with_waiting = 0;
+};
+
+// A baseline with what was counted between two readings, a second apart each.
+jsg_baseline learned_between(const jsg_reading& newer, const jsg_reading& older,
+                             std::uint32_t learned_s);
+
+// What the window between two readings should measure, against a baseline.
+Measured transitions_measured(const jsg_config& config, const jsg_reading& newer,
+                              const jsg_reading& older, const jsg_baseline& normal);
+// normal: none for the built-in baseline.
+Measured occupancy_measured(const jsg_config& config, const jsg_reading& newer,
+                            const jsg_reading& older, const jsg_baseline* normal);
+
+// Checks what a record says of the signals, but for the verdicts, with the readings of its ends.
+// normal: none for the built-in baseline, which transitions have none of.
+void check_record(const Watched& watched, const jsg_window& record, const jsg_reading& newer,
+                  const jsg_reading& older, const jsg_baseline* normal);
+
+}  // namespace testbed

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Learning anew while on guard: the old baseline holds until the new one is complete.
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "../catch_compat.hpp"
+#include "recomputed.hpp"
+#include "watched.hpp"
+
+using namespace testbed;
+
+namespace {
+
+constexpr std::uint16_t first_port = 17540;
+
+bool is_same(const jsg_baseline& a, const jsg_baseline& b) {
+    return std::memcmp(&a, &b, sizeof(a)) == 0;
+}
+
+// The same but for the spread.
+bool has_same_counts(jsg_baseline a, jsg_baseline b) {
+    for (jsg_baseline* one : {&a, &b}) std::fill_n(one->spread, JSG_SIGNALS, jsg_spread{});
+    return is_same(a, b);
+}
+
+// A run of jsguard-load, whose stderr is read.
+class Load {
+  public:
+    explicit Load(std::vector<std::string> arguments) {
+        arguments.insert(arguments.begin(), JSGUARD_LOAD);
+        int ends[2];
+        REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+        process_ = fork();
+        REQUIRE(process_ >= 0);
+        if (process_ == 0) {
+            std::vector<char*> argv;
+            for (std::string& argument : arguments) argv.push_back(argument.data());
+            argv.push_back(nullptr);
+            dup2(ends[1], STDERR_FILENO);
+            execv(argv[0], argv.data());
+            _exit(127);
+        }
+        close(ends[1]);
+        said_ = ends[0];
+    }
+    ~Load() {
+        if (process_ > 0) stop();
+        close(said_);
+    }
+    Load(const Load&) = delete;
+    Load& operator=(const Load&) = delete;
+
+    void signal(int number) const { REQUIRE(kill(process_, number) == 0); }
+    bool says(const std::string& text, double seconds) {
+        return wait_until(seconds, [&] {
+            char part[4096];
+            pollfd wanted{said_, POLLIN, 0};
+            if (poll(&wanted, 1, 0) == 1) {
+                const auto got = read(said_, part, sizeof(part));
+                if (got > 0) text_.append(part, static_cast<std::size_t>(got));
+            }
+            return text_.find(text) != std::string::npos;
+        });
+    }
+    const std::string& text() const { return text_; }
+    // Ends it; the exit code.
+    int stop() {
+        int status = 0;
+        kill(process_, SIGTERM);
+        waitpid(process_, &status, 0);
+        process_ = 0;
+        return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    }
+
+  private:
+    pid_t process_ = 0;
+    int said_ = -1;
+    std::string text_;
+};
+
+}  // namespace
+
+TEST_CASE("learning anew: the old baseline judges until the new one is complete", "[relearning]") {
+    constexpr std::uint16_t busy = first_port, quiet = first_port + 1, attacked = first_port + 2;
+    constexpr std::uint32_t learn_s = 3, held = 22, reset = 40;
+    jsguard::Options options = quick_options({busy, quiet, attacked});
+    options.chance_exponent = 2;  // three seconds do not teach much
+    Watched w(options);
+    ReadingLog readings(w, 1);
+    const Socket listeners[] = {listen_on(busy), listen_on(quiet), listen_on(attacked)};
+    w.detector.arm_clock();
+
+    // Asked while it learns: what it has learned until then is forgotten.
+    REQUIRE(w.wait_for_steps(3, 1));
+    std::vector<Ends> sockets[3];
+    for (std::size_t i = 0; i < 3; ++i) {
+        reset_clients(listeners[i], static_cast<std::uint16_t>(busy + i), 11);
+    }
+    REQUIRE(w.wait_for_steps(3, 1));
+    w.detector.relearn();
+    for (std::size_t i = 0; i < 3; ++i) {
+        const auto port = static_cast<std::uint16_t>(busy + i);
+        reset_clients(listeners[i], port, static_cast<int>(reset));
+        sockets[i] = hold(listeners[i], port, static_cast<int>(held));
+    }
+    for (const std::uint32_t place : {1U, 2U, 3U}) REQUIRE(w.wait_for_mode(place, JSG_GUARDING));
+    jsg_baseline first[3];
+    for (const std::uint32_t place : {1U, 2U, 3U}) {
+        CAPTURE(place);
+        const jsg_baseline& learned = first[place - 1] = w.baseline(place);
+        CHECK(w.service(place).sequence >= 2 + learn_s);
+        CHECK(w.service(place).learned_steps == learn_s);
+        CHECK(learned.learned_s == learn_s);
+        CHECK(learned.transitions == 3 * reset + 2 * held);
+        CHECK(learned.exchanges == reset + held);
+        CHECK(learned.judged_socket_seconds > held);
+        CHECK(learned.judged_socket_seconds <= held * learn_s);
+        CHECK(w.service(place).baselines_learned == 1);
+        CHECK(w.service(place).relearning == 0);
+    }
+
+    // Asked on guard: it takes a lesson of its own, behind by the steps that an attack may begin
+    // in.
+    w.detector.relearn();
+    for (const std::uint32_t place : {1U, 2U, 3U})
+        REQUIRE(w.wait(3, [&] { return w.service(place).relearning == 1; }));
+    const auto attackers = hold(listeners[2], attacked, 90);
+    for (Ends& ends : hold(listeners[0], busy, 2)) sockets[0].push_back(std::move(ends));
+    std::uint64_t done = 0;
+    REQUIRE(w.wait(JSG_LEARN_DELAY_STEPS + learn_s + 6, [&] {
+        readings.take();
+        if (w.service(1).sequence != done) {
+            done = w.service(1).sequence;
+            reset_clients(listeners[0], busy, 20);
+        }
+        // The old baseline is in force, and says of the attack what it would have said before.
+        for (const std::uint32_t place : {1U, 2U, 3U}) {
+            if (w.service(place).mode != JSG_GUARDING) return true;
+            if (w.service(place).baselines_learned == 1 &&
+                !is_same(w.baseline(place), first[place - 1]) && w.service(place).relearning)
+                return true;
+        }
+        return w.service(1).baselines_learned == 2 && w.service(2).learned_steps >= learn_s;
+    }));
+    readings.take();
+    for (const std::uint32_t place : {1U, 2U, 3U}) CHECK(w.service(place).mode == JSG_GUARDING);
+
+    REQUIRE(w.service(1).baselines_learned == 2);
+    CHECK(w.service(1).relearning == 0);
+    CHECK(w.service(1).learned_steps == learn_s);
+    const jsg_baseline again = w.baseline(1);
+    // The step whose turn brought the new one in force.
+    std::uint64_t swapped = 0;
+    for (const jsg_window& record : w.windows(1)) {
+        if (record.sequence < JSG_LEARN_DELAY_STEPS + learn_s + 1) continue;
+        const auto last = record.sequence - JSG_LEARN_DELAY_STEPS;
+        const jsg_baseline wanted =
+            learned_between(readings.at(last), readings.at(last - learn_s), learn_s);
+        if (has_same_counts(wanted, again)) swapped = record.sequence;
+    }
+    CHECK(swapped > 0);
+    CHECK(again.learned_s == learn_s);
+    CHECK(again.transitions >= 3 * 20 * (learn_s - 1));
+    CHECK(again.judged_socket_seconds >= held * learn_s);
+    CHECK_FALSE(is_same(again, first[0]));
+
+    // Too little traffic: the time is over, and it goes on with the old one.
+    CHECK(w.service(2).relearning == 1);
+    CHECK(w.service(2).baselines_learned == 1);
+    CHECK(is_same(w.baseline(2), first[1]));
+    CHECK(w.detector.lesson(2).transitions == 0);
+    CHECK(w.detector.lesson(2).learned_s == w.service(2).learned_steps);
+
+    // The attack was raised against the old one, and none of it was learned.
+    REQUIRE(w.alerts.size() == 1);
+    CHECK(w.alerts[0].port == attacked);
+    CHECK(w.alerts[0].signal == JSG_OCCUPANCY);
+    CHECK(w.alerts[0].expected_millisockets > 0);
+    CHECK(w.service(3).relearning == 1);
+    CHECK(w.service(3).learned_steps == 0);
+    CHECK(w.detector.lesson(3).learned_s == 0);
+    CHECK(is_same(w.baseline(3), first[2]));
+}
+
+TEST_CASE("SIGHUP makes jsguard-load learn anew, and it says so", "[relearning]") {
+    constexpr std::uint16_t port = first_port + 3;
+    enter_namespace();
+    const Socket listener = listen_on(port);
+    Load load({"--localport", std::to_string(port), "--learn", "2", "--pin-dir",
+               "/sys/fs/bpf/jsguard-relearning"});
+    REQUIRE(load.says("guarding", 10));
+    const auto held = hold(listener, port, 40);
+    reset_clients(listener, port, 40);
+    const bool learned = load.says("learned its baseline", 10);
+    CAPTURE(load.text());
+    REQUIRE(learned);
+    CHECK(load.text().find("anew") == std::string::npos);
+    load.signal(SIGHUP);
+    const bool said = load.says("port " + std::to_string(port) + ": learns its baseline anew", 5);
+    CAPTURE(load.text());
+    CHECK(said);
+    CHECK(load.stop() == 0);
+}

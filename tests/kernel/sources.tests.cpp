@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Whose sockets an alert is about: the sources in its record, counted to the socket.
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "../catch_compat.hpp"
+#include "usual.hpp"
+#include "watched.hpp"
+
+using namespace testbed;
+
+namespace {
+
+constexpr std::uint16_t first_port = 17510;
+
+// Sources as an alert should name them: the address as text, with its prefix, and its sockets.
+using Sources = std::vector<std::pair<std::string, std::uint32_t>>;
+
+Sources named(const jsg_sources& sources) {
+    Sources found;
+    for (std::uint32_t i = 0; i < sources.top_count && i < JSG_TOP_SOURCES; ++i) {
+        const jsg_source& source = sources.top[i];
+        const bool v4 = source.prefix_bits == 32;
+        std::uint8_t bytes[16] = {};
+        std::copy(source.address, source.address + sizeof(source.address), bytes);
+        char text[INET6_ADDRSTRLEN];
+        inet_ntop(v4 ? AF_INET : AF_INET6, bytes, text, sizeof(text));
+        found.emplace_back(fmt::format("{}/{}", text, source.prefix_bits), source.sockets);
+    }
+    return found;
+}
+
+// Clients that connect from an address and never send.
+void hold_from(std::vector<Ends>& held, const Socket& listener, std::uint16_t port,
+               const std::string& address, int connections) {
+    for (int i = 0; i < connections; ++i) {
+        Socket client = connect_from(address, port);
+        held.push_back({std::move(client), accept_from(listener)});
+    }
+}
+
+const jsg_alert* raise_of(const Watched& w, std::uint16_t port) {
+    for (const jsg_alert& alert : w.alerts) {
+        if (alert.port == port && alert.event == JSG_RAISE && alert.signal == JSG_OCCUPANCY)
+            return &alert;
+    }
+    return nullptr;
+}
+
+// A minute of a service that always has 20 fresh requests, at 40 connections a second.
+jsg_baseline crowded_baseline() {
+    jsg_baseline baseline{};
+    baseline.learned_s = 60;
+    baseline.exchanges = 2400;
+    add(baseline, JSG_TCP_LISTEN, JSG_TCP_SYN_RECV, 2400);
+    add(baseline, JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED, 2400);
+    add(baseline, JSG_TCP_ESTABLISHED, JSG_TCP_FIN_WAIT1, 2400);
+    baseline.occupancy_socket_seconds[JSG_REQUEST_STALLED * JSG_AGES] = 1200;
+    baseline.judged_socket_seconds = 1200;
+    return baseline;
+}
+
+}  // namespace
+
+TEST_CASE("an alert names the sources of the sockets in cells that deviate, to the socket",
+          "[sources]") {
+    constexpr std::uint16_t v4 = first_port, both = first_port + 1, crowded = first_port + 2;
+    jsguard::Options options = quick_options({v4, both, crowded});
+    options.confirm_windows = 5;  // when the attackers' sockets are older than the crowd's
+    Watched w(options,
+              {{v4, usual_baseline()}, {both, usual_baseline()}, {crowded, crowded_baseline()}});
+    const std::string v6[] = {"fd00:1::1", "fd00:1::2", "fd00:2::1"};
+    for (const std::string& address : v6) add_address(address);
+    const Socket listeners[] = {listen_on(v4), listen_on_both(both), listen_on(crowded)};
+    Crowd crowd(listeners[2], crowded);
+    w.detector.arm_clock();
+    const auto start = w.service(3).sequence;
+    REQUIRE(crowd.run(w, 40, 0.5, 10, [&] { return w.service(3).sequence >= start + 3; }));
+
+    std::vector<Ends> of_v4, of_both, of_crowded;
+    const int numbers[] = {12, 4, 10, 1, 8, 2, 6};
+    for (int i = 0; i < 7; ++i)
+        hold_from(of_v4, listeners[0], v4, fmt::format("127.0.1.{}", i + 1), numbers[i]);
+    hold_from(of_both, listeners[1], both, v6[0], 9);
+    hold_from(of_both, listeners[1], both, v6[1], 5);
+    hold_from(of_both, listeners[1], both, v6[2], 7);
+    hold_from(of_both, listeners[1], both, "::1", 3);
+    hold_from(of_both, listeners[1], both, "127.0.1.1", 20);
+    hold_from(of_crowded, listeners[2], crowded, "127.0.3.1", 80);
+    hold_from(of_crowded, listeners[2], crowded, "127.0.3.2", 40);
+    REQUIRE(crowd.run(w, 40, 0.5, 20, [&] {
+        return raise_of(w, v4) && raise_of(w, both) && raise_of(w, crowded);
+    }));
+
+    const jsg_sources a = raise_of(w, v4)->sources;
+    CHECK(a.sockets == 43);
+    CHECK(a.distinct == 7);
+    CHECK(a.inexact == 0);
+    CHECK(named(a) == Sources{{"127.0.1.1/32", 12},
+                              {"127.0.1.3/32", 10},
+                              {"127.0.1.5/32", 8},
+                              {"127.0.1.7/32", 6},
+                              {"127.0.1.2/32", 4}});
+    const jsg_sources b = raise_of(w, both)->sources;
+    CHECK(b.sockets == 44);
+    CHECK(b.distinct == 4);
+    CHECK(b.inexact == 0);
+    CHECK(named(b) ==
+          Sources{{"127.0.1.1/32", 20}, {"fd00:1::/64", 14}, {"fd00:2::/64", 7}, {"::/64", 3}});
+    // The crowd's own sockets are as fresh as ever, and as many.
+    const jsg_alert c = *raise_of(w, crowded);
+    CHECK(c.sockets > 120);
+    CHECK(c.sources.sockets == 120);
+    CHECK(c.sources.distinct == 2);
+    CHECK(named(c.sources) == Sources{{"127.0.3.1/32", 80}, {"127.0.3.2/32", 40}});
+
+    // Nobody is left: the clear names nobody.
+    of_v4.clear();
+    const auto is_clear = [&](const jsg_alert& alert) {
+        return alert.event == JSG_CLEAR && alert.port == v4;
+    };
+    REQUIRE(w.wait(15, [&] { return std::any_of(w.alerts.begin(), w.alerts.end(), is_clear); }));
+    const jsg_sources last = std::find_if(w.alerts.begin(), w.alerts.end(), is_clear)->sources;
+    CHECK(last.sockets == 0);
+    CHECK(last.distinct == 0);
+    CHECK(last.top_count == 0);
+    CHECK(w.detector.stats().sources_lost == 0);
+}
+
+TEST_CASE("more sources than there are places for: the alert says that it lost some", "[sources]") {
+    constexpr std::uint16_t some = first_port + 3, many = first_port + 4;
+    constexpr std::uint32_t of_some = 1000, of_many = 17'500;  // places: 16,384
+    const rlim_t descriptors = of_some + of_many + 200;
+    rlimit limit{};
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = std::max(limit.rlim_cur, descriptors);
+    limit.rlim_max = std::max(limit.rlim_max, limit.rlim_cur);
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    Watched w(quick_options({some, many}), {{some, usual_baseline()}, {many, usual_baseline()}});
+    // Nobody accepts: eight accept queues have the places that are needed.
+    std::vector<Socket> listeners, held;
+    listeners.push_back(listen_on(some));
+    for (int i = 0; i < 8; ++i) listeners.push_back(listen_on_shared(many));
+    w.detector.arm_clock();
+    const auto hold_each = [&](std::uint16_t port, std::uint32_t first, std::uint32_t number) {
+        for (std::uint32_t i = first; i < first + number; ++i)
+            held.push_back(connect_from(
+                fmt::format("127.{}.{}.{}", 1 + i / 65536, i / 256 % 256, i % 256), port));
+    };
+    hold_each(some, 0, of_some);
+    REQUIRE(w.wait(15, [&] { return raise_of(w, some); }));
+    const jsg_sources exact = raise_of(w, some)->sources;
+    CHECK(exact.sockets == of_some);
+    CHECK(exact.distinct == of_some);
+    CHECK(exact.top_count == JSG_TOP_SOURCES);
+    CHECK(exact.top[0].sockets == 1);
+    CHECK(exact.inexact == 0);
+    CHECK(w.detector.stats().sources_lost == 0);
+
+    hold_each(many, 65536, of_many);
+    REQUIRE(w.wait(20, [&] { return raise_of(w, many); }));
+    const jsg_sources over = raise_of(w, many)->sources;
+    CHECK(over.inexact == 1);
+    CHECK(w.detector.stats().sources_lost > 0);
+}

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What chance alone may do: the table against a survival function of its own, and the edges.
+#include "chance.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "../catch_compat.hpp"
+#include "../reference.hpp"
+#include "comparison.h"
+
+namespace {
+
+constexpr std::uint32_t saturated = 0xffffffff;
+constexpr std::uint32_t degrees = JSG_CHANCE_DEGREES;
+constexpr long double unit = 1.0L / (1 << JSG_CHI_SQUARE_BITS);
+
+/// The probability that chi-square with k degrees of freedom exceeds x. Another way than that of
+/// lut_gen/chi_square_table.py: the continued fraction of the incomplete gamma function (Abramowitz
+/// and Stegun 6.5.31) by Lentz's method. Domain: x > k + 2, where it converges fast.
+long double survival(unsigned k, long double x) {
+    const long double a = k / 2.0L, z = x / 2;
+    long double b = z + 1 - a, c = 1e300L, d = 1 / b, fraction = d;
+    for (unsigned i = 1; i < 10'000; i++) {
+        const long double an = -(i * (i - a));
+        b += 2;
+        d = 1 / (an * d + b);
+        c = b + an / c;
+        fraction *= d * c;
+        if (std::fabs(d * c - 1) < 1e-18L) break;
+    }
+    return std::exp(a * std::log(z) - z - std::lgamma(a)) * fraction;
+}
+
+/// Chance in billionths from the formula, not rounded.
+long double chance(std::uint32_t cells, long double window, long double baseline, unsigned e) {
+    const long double quantile = jsg_chi_square_table[e - 1][std::min(cells, degrees) - 1] * unit;
+    return quantile / 4 * (1 / window + (baseline > 0 ? 1 / baseline : 0)) * 1e9L;
+}
+
+/// Of each outcome of this many samples of two cells, the probability.
+std::vector<double> binomial(unsigned samples, double share) {
+    std::vector<double> found;
+    for (unsigned k = 0; k <= samples; k++)
+        found.push_back(std::exp(std::lgamma(samples + 1.0) - std::lgamma(k + 1.0) -
+                                 std::lgamma(samples - k + 1.0) + k * std::log(share) +
+                                 (samples - k) * std::log1p(-share)));
+    return found;
+}
+
+std::uint32_t js_of(const std::vector<std::uint32_t>& p, const std::vector<std::uint32_t>& q) {
+    jsg_comparison sums;
+    jsg_comparison_begin(&sums, reference::total(p), reference::total(q), JSG_ONE_Q32);
+    for (std::size_t i = 0; i < p.size(); i++) jsg_comparison_add(&sums, p[i], q[i]);
+    return jsg_js_nanobits(sums.js_q55);
+}
+
+constexpr unsigned simulated_exponents = 6;  // beyond, the sums of a double say too little
+using Rates = std::array<double, simulated_exponents>;
+
+/// Adds the probability of an outcome to the exponents whose chance it is over.
+void add_outcome(Rates& over, double probability, std::uint32_t js, std::uint32_t cells,
+                 std::uint64_t window, std::uint64_t baseline) {
+    for (unsigned e = 1; e <= simulated_exponents; e++)
+        if (js > jsg_chance_nanobits(cells, window * JSG_MILLI, baseline * JSG_MILLI, e))
+            over[e - 1] += probability;
+}
+
+/// The largest rate, as a multiple of what is allowed.
+double worst_of(const Rates& over) {
+    double worst = 0;
+    for (unsigned e = 1; e <= simulated_exponents; e++)
+        worst = std::max(worst, over[e - 1] * std::pow(10.0, e));
+    return worst;
+}
+
+std::vector<std::uint32_t> empty_occupancy() { return std::vector<std::uint32_t>(JSG_PHASE_CELLS); }
+
+}  // namespace
+
+TEST_CASE("every quantile is the least that holds its probability", "[chance]") {
+    for (unsigned e = 1; e <= JSG_CHANCE_EXPONENTS; e++)
+        for (unsigned k = 1; k <= degrees; k++) {
+            const long double entry = jsg_chi_square_table[e - 1][k - 1] * unit;
+            const long double probability = std::pow(10.0L, -static_cast<long double>(e));
+            const long double here = survival(k, entry), before = survival(k, entry - unit);
+            CAPTURE(e, k, entry, here, before);
+            // What long double may be off by, a hundredth and less of what one unit is worth.
+            const long double error = 2e-15L * probability;
+            REQUIRE(before - here > 100 * error);
+            REQUIRE(here <= probability + error);
+            REQUIRE(before > probability - error);
+        }
+}
+
+TEST_CASE("quantiles are those of the textbooks", "[chance]") {
+    // Abramowitz and Stegun, table 26.8.
+    struct Known {
+        unsigned e, k;
+        double quantile;
+    };
+    for (const Known& known : {Known{1, 1, 2.70554}, Known{1, 10, 15.9871}, Known{2, 1, 6.63490},
+                               Known{2, 30, 50.8922}, Known{2, 100, 135.807}, Known{3, 1, 10.828},
+                               Known{3, 10, 29.588}, Known{4, 10, 35.564}, Known{4, 1, 15.137}}) {
+        CAPTURE(known.e, known.k);
+        CHECK(jsg_chi_square_table[known.e - 1][known.k - 1] * static_cast<double>(unit) ==
+              Approx(known.quantile).epsilon(5e-5));
+    }
+}
+
+TEST_CASE("quantiles rise with the degrees of freedom and with the exponent", "[chance]") {
+    for (unsigned e = 0; e < JSG_CHANCE_EXPONENTS; e++)
+        for (unsigned k = 0; k < degrees; k++) {
+            const std::uint32_t entry = jsg_chi_square_table[e][k];
+            CAPTURE(e, k, entry);
+            if (k) REQUIRE(entry > jsg_chi_square_table[e][k - 1]);
+            if (e) REQUIRE(entry > jsg_chi_square_table[e - 1][k]);
+        }
+}
+
+TEST_CASE("chance is the formula rounded up by at most three billionths", "[chance]") {
+    for (const std::uint64_t window : {1, 7, 100, 12'345, 4'000'000})
+        for (const std::uint64_t baseline : {0, 1, 31, 99'999, 2'000'000})
+            for (const std::uint32_t cells : {2, 3, 50, 196, 256})
+                for (unsigned e = 1; e <= JSG_CHANCE_EXPONENTS; e++) {
+                    const long double exact = chance(cells, window, baseline, e);
+                    const std::uint32_t found =
+                        jsg_chance_nanobits(cells, window * JSG_MILLI, baseline * JSG_MILLI, e);
+                    CAPTURE(window, baseline, cells, e, exact, found);
+                    if (exact > saturated) {
+                        CHECK(found == saturated);
+                        continue;
+                    }
+                    CHECK(found >= exact);
+                    CHECK(found <= exact + 3);
+                }
+}
+
+TEST_CASE("chance is held exactly by two cells of a known baseline", "[chance]") {
+    // Every outcome with its probability; with one degree of freedom less the worst is 6 times
+    // over.
+    double worst = 0;
+    for (const unsigned window : {20, 50, 100, 300, 1000, 3000})
+        for (unsigned i = 1; i < 160; i++) {
+            constexpr unsigned baseline = 1'000'000'000;
+            const auto rare =
+                static_cast<std::uint32_t>(std::min(0.5, i * 0.25 / window) * baseline);
+            const std::vector<double> outcomes =
+                binomial(window, static_cast<double>(rare) / baseline);
+            Rates over{};
+            for (unsigned k = 0; k <= window; k++)
+                add_outcome(over, outcomes[k], js_of({k, window - k}, {rare, baseline - rare}), 2,
+                            window, 0);
+            CAPTURE(window, rare, over);
+            CHECK(worst_of(over) <= 1);
+            worst = std::max(worst, worst_of(over));
+        }
+    CHECK(worst > 0.9);  // and it is no more cautious than it must be
+}
+
+TEST_CASE("chance is held exactly by three cells of a known baseline", "[chance]") {
+    double worst = 0;
+    for (const unsigned window : {20, 60})
+        for (const double first : {0.01, 0.05, 0.1, 0.2, 0.3})
+            for (const double second : {0.01, 0.05, 0.1, 0.2, 0.3, 0.35}) {
+                constexpr unsigned baseline = 1'000'000'000;
+                const auto a = static_cast<std::uint32_t>(first * baseline);
+                const auto b = static_cast<std::uint32_t>(second * baseline);
+                Rates over{};
+                const std::vector<double> outcomes = binomial(window, first);
+                for (unsigned i = 0; i <= window; i++) {
+                    const std::vector<double> rest = binomial(window - i, second / (1 - first));
+                    for (unsigned j = 0; i + j <= window; j++)
+                        add_outcome(over, outcomes[i] * rest[j],
+                                    js_of({i, j, window - i - j}, {a, b, baseline - a - b}), 3,
+                                    window, 0);
+                }
+                CAPTURE(window, first, second, over);
+                CHECK(worst_of(over) <= 1);
+                worst = std::max(worst, worst_of(over));
+            }
+    CHECK(worst > 0.5);
+}
+
+TEST_CASE("chance is held exactly by two cells of a sampled baseline", "[chance]") {
+    double worst = 0;
+    for (const unsigned window : {20, 40, 150, 1000})
+        for (const unsigned baseline : {10, 30, 100, 300}) {
+            std::vector<std::uint32_t> js;
+            for (unsigned i = 0; i <= window; i++)
+                for (unsigned j = 0; j <= baseline; j++)
+                    js.push_back(js_of({i, window - i}, {j, baseline - j}));
+            for (const double share : {0.0005, 0.003, 0.01, 0.02, 0.03, 0.05, 0.08, 0.1, 0.15, 0.2,
+                                       0.25, 0.3, 0.35, 0.4, 0.45, 0.5}) {
+                const std::vector<double> windows = binomial(window, share);
+                const std::vector<double> baselines = binomial(baseline, share);
+                Rates over{};
+                for (std::size_t i = 0; i <= window; i++)
+                    for (std::size_t j = 0; j <= baseline; j++)
+                        add_outcome(over, windows[i] * baselines[j], js[i * (baseline + 1) + j], 2,
+                                    window, baseline);
+                CAPTURE(window, baseline, share, over);
+                CHECK(worst_of(over) <= 1);
+                worst = std::max(worst, worst_of(over));
+            }
+        }
+    CHECK(worst > 0.3);
+}
+
+TEST_CASE("one cell cannot vary", "[chance]") {
+    CHECK(jsg_chance_nanobits(0, 1000, 1000, 6) == 0);
+    CHECK(jsg_chance_nanobits(1, 1000, 1000, 6) == 0);
+    CHECK(jsg_chance_nanobits(1, 0, 0, 6) == 0);
+    CHECK(jsg_chance_nanobits(2, 1'000'000, 1'000'000, 6) > 0);
+}
+
+TEST_CASE("a window or a baseline without samples says nothing", "[chance]") {
+    CHECK(jsg_chance_nanobits(2, 0, 1'000'000, 1) == saturated);
+    CHECK(jsg_chance_nanobits(2, 1, 1'000'000, 1) == saturated);
+    CHECK(jsg_chance_nanobits(2, 1'000'000, 1, 1) == saturated);
+    CHECK(jsg_chance_nanobits(256, 1, 1, 12) == saturated);
+    // A baseline that is known exactly, on the other hand, adds nothing.
+    CHECK(jsg_chance_nanobits(10, 40'000, 0, 6) ==
+          Approx(static_cast<double>(chance(10, 40, 0, 6))).margin(2));
+}
+
+TEST_CASE("what is out of the table's range is taken for its end", "[chance]") {
+    const std::uint32_t last = jsg_chance_nanobits(10, 100'000, 100'000, JSG_CHANCE_EXPONENTS);
+    CHECK(jsg_chance_nanobits(10, 100'000, 100'000, 0) == last);
+    CHECK(jsg_chance_nanobits(10, 100'000, 100'000, JSG_CHANCE_EXPONENTS + 1) == last);
+    CHECK(jsg_chance_nanobits(10, 100'000, 100'000, saturated) == last);
+    CHECK(jsg_chance_nanobits(10, 100'000, 100'000, JSG_CHANCE_EXPONENTS - 1) < last);
+    CHECK(jsg_chance_nanobits(saturated, 1'000'000, 0, 3) ==
+          jsg_chance_nanobits(degrees, 1'000'000, 0, 3));
+}
+
+TEST_CASE("more samples make chance smaller, more cells larger", "[chance]") {
+    std::uint32_t before = saturated;
+    for (std::uint64_t samples = 20'000; samples < 1'000'000'000; samples *= 2) {
+        const std::uint32_t found = jsg_chance_nanobits(10, samples, samples, 6);
+        CHECK(found < before);
+        CHECK(jsg_chance_nanobits(11, samples, samples, 6) > found);
+        before = found;
+    }
+}
+
+TEST_CASE("four transitions are one sample", "[chance]") {
+    CHECK(jsg_transition_samples_milli(0) == 0);
+    CHECK(jsg_transition_samples_milli(4) == 1000);
+    CHECK(jsg_transition_samples_milli(103) == 25'750);
+    CHECK(jsg_transition_samples_milli(0xffffffff) == 1'073'741'823'750);
+}
+
+TEST_CASE("each stay counts once, and what is always there once", "[chance]") {
+    std::vector<std::uint32_t> seen = empty_occupancy();
+    CHECK(jsg_stays_milli(seen.data(), JSG_PHASE_CELLS, 60, 1) == 1);  // not exact, just nothing
+
+    // One stay of 40 s, a look a second: 1, 1, 2, 4, 8 and 16 looks in the buckets, 8 in the last.
+    const std::array<std::uint32_t, JSG_AGES> stay{1, 1, 2, 4, 8, 16, 8};
+    for (unsigned age = 0; age < JSG_AGES; age++)
+        seen[JSG_REQUEST_STALLED * JSG_AGES + age] = stay[age];
+    CHECK(jsg_stays_milli(seen.data(), JSG_PHASE_CELLS, 60, 1) == 1000 + 8000 / 60 + 1);
+
+    // 29 short ones in another phase, and 5 that are there for all of the 60 s.
+    seen[JSG_RESPONSE_MOVING * JSG_AGES] = 29;
+    seen[JSG_UNNOTICED * JSG_AGES + JSG_AGES - 1] = 5 * 60;
+    CHECK(jsg_stays_milli(seen.data(), JSG_PHASE_CELLS, 60, 1) == 30'000 + 308'000 / 60 + 1);
+}
+
+TEST_CASE("stays in the phase waiting count where it is judged", "[chance]") {
+    std::vector<std::uint32_t> seen = empty_occupancy();
+    seen[JSG_CLOSING * JSG_AGES] = 3;
+    seen[JSG_WAITING * JSG_AGES] = 20;
+    seen[JSG_WAITING * JSG_AGES + JSG_AGES - 1] = 60;
+    CHECK(jsg_stays_milli(seen.data(), JSG_JUDGED_CELLS, 60, 1) == 3001);
+    CHECK(jsg_stays_milli(seen.data(), JSG_PHASE_CELLS, 60, 1) == 24'001);
+}
+
+TEST_CASE("with a longer step the first look finds other ages", "[chance]") {
+    // One stay each of 100 sockets, one more for each bucket, a look every step_s.
+    std::vector<std::uint32_t> seen = empty_occupancy();
+    for (unsigned age = 0; age < JSG_AGES; age++) seen[age] = 1000;
+    // Buckets that end at 1, 2, 4, 8, 16, 32 s; the last counts by the time, 600 s.
+    const std::uint64_t last = 1'000'000 / 600 + 1;
+    CHECK(jsg_stays_milli(seen.data(), JSG_PHASE_CELLS, 600, 1) == 1'000'000 + last);
+    CHECK(jsg_stays_milli(seen.data(), JSG_PHASE_CELLS, 600, 2) == 2'000'000 / 2 + last);
+    CHECK(jsg_stays_milli(seen.data(), JSG_PHASE_CELLS, 600, 3) == 2'000'000 / 3 + last);
+    CHECK(jsg_stays_milli(seen.data(), JSG_PHASE_CELLS, 600, 4) == 3'000'000 / 4 + last);
+    CHECK(jsg_stays_milli(seen.data(), JSG_PHASE_CELLS, 600, 31) == 5'000'000 / 31 + last);
+    CHECK(jsg_stays_milli(seen.data(), JSG_PHASE_CELLS, 600, 300) == 6'000'000 / 300 + last);
+}
+
+TEST_CASE("a baseline is at the least as many samples as it had sockets open at a look",
+          "[chance]") {
+    std::vector<std::uint32_t> seen = empty_occupancy();
+    // 15 sockets of known age that were there before, from 2 s to 6 s: no first look at any of
+    // them.
+    seen[JSG_REQUEST_STALLED * JSG_AGES + 2] = 30;
+    seen[JSG_REQUEST_STALLED * JSG_AGES + 3] = 15;
+    CHECK(jsg_stays_milli(seen.data(), JSG_PHASE_CELLS, 3, 1) == 15'001);
+    seen[JSG_REQUEST_STALLED * JSG_AGES] = 15;
+    CHECK(jsg_stays_milli(seen.data(), JSG_PHASE_CELLS, 3, 1) == 20'001);
+    seen[JSG_REQUEST_STALLED * JSG_AGES] = 45;
+    CHECK(jsg_stays_milli(seen.data(), JSG_PHASE_CELLS, 3, 1) == 45'001);
+}
+
+TEST_CASE("no counts overflow the number of stays", "[chance]") {
+    const std::vector<std::uint32_t> full(JSG_PHASE_CELLS, 0xffffffff);
+    CHECK(jsg_stays_milli(full.data(), JSG_PHASE_CELLS, 1, 1) ==
+          JSG_PHASE_CELLS * 4'294'967'295'000 + 1);  // more open at a look than stays
+}
+
+TEST_CASE("a quiet service is not blind", "[chance]") {
+    // 30 short stays in two phases, and one of 35 s: 8 cells. 40 open in the window.
+    std::vector<std::uint32_t> seen = empty_occupancy();
+    const std::array<std::uint32_t, JSG_AGES> stay{1, 1, 2, 4, 8, 16, 3};
+    for (unsigned age = 0; age < JSG_AGES; age++)
+        seen[JSG_REQUEST_STALLED * JSG_AGES + age] = stay[age];
+    seen[JSG_REQUEST_STALLED * JSG_AGES] += 15;
+    seen[JSG_RESPONSE_MOVING * JSG_AGES] += 15;
+    const std::uint64_t stays = jsg_stays_milli(seen.data(), JSG_JUDGED_CELLS, 60, 1);
+    CHECK(jsg_chance_nanobits(8, 40'000, stays, 6) < 620'000'000);
+}

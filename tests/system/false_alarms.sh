@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# How often chance, and what real traffic has beyond chance, puts a window over what chance gives.
+#
+# nginx under honest visitors at three levels of traffic, several ports each, in one detector with a
+# false-alarm probability that can be measured. A window counts if its divergence is over the record's
+# chance, whatever the threshold; windows that do not overlap are taken, so that they are trials.
+
+# shellcheck source=servers.sh
+source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
+
+usage() {
+    cat <<END
+usage: false_alarms.sh [--seconds SECONDS] [--learn SECONDS] [--probability P] [--keep]
+  --seconds SECONDS   on guard, up to 1000 (900)
+  --learn SECONDS     learning (120)
+  --probability P     false alarms a window that are allowed (0.01)
+END
+}
+
+seconds=900 learn_s=120 probability=0.01
+while (($# > 0)); do
+    case $1 in
+    --seconds) seconds=$2 && shift ;;
+    --learn) learn_s=$2 && shift ;;
+    --probability) probability=$2 && shift ;;
+    --keep) JSGUARD_KEEP=1 ;;
+    -h | --help) usage && exit 0 ;;
+    *) usage >&2 && exit 2 ;;
+    esac
+    shift
+done
+((seconds <= 1000)) || {
+    echo "false_alarms.sh: --seconds $seconds: a service keeps 1,024 records, so give 1000 at the most" >&2
+    exit 2
+}
+
+readonly levels=(1 10 50) ports_a_level=4 # new connections a second on each port
+readonly window_s=10
+declare -A level_of=()
+
+all_learned() { (($(services_judged) == ${#level_of[@]})); }
+
+# rates SIGNAL: "level windows over rate" for each level, from the records since learning.
+rates() {
+    local level
+    for level in "${levels[@]}"; do
+        # shellcheck disable=SC2016
+        jq -n -r --arg signal "$1" --argjson level "$level" --argjson learned "$learned_ms" \
+            --argjson levels "$(level_table)" --argjson window "$window_s" '
+            [inputs
+                | select($levels[.port | tostring] == $level and .end_unix_ms > $learned
+                    and .sequence % $window == 0 and .mode == "JSG_GUARDING")
+                | {js: .[$signal + "_js_nanobits"], chance: .[$signal + "_chance_nanobits"]}
+                | select(.js > 0)]
+            | (map(select(.js > .chance)) | length) as $over
+            | "\($signal) \($level)/s \(length) \($over) \(if length == 0 then "-" else $over / length end)"' \
+            "$work/windows.json"
+    done
+}
+
+level_table() {
+    local port
+    for port in "${!level_of[@]}"; do echo "\"$port\":${level_of[$port]}"; done | paste -sd, | sed 's/.*/{&}/'
+}
+
+need_root_and_bpf
+need ip iproute2 ss iproute2 nginx nginx-light
+system_begin
+take_ports
+new_namespaces
+make_site
+port=$first_port
+for level in "${levels[@]}"; do
+    for ((i = 0; i < ports_a_level; i++)); do
+        level_of[$port]=$level
+        port=$((port + 1))
+    done
+done
+start_nginx "${!level_of[@]}"
+for port in "${!level_of[@]}"; do
+    spawn "honest-$port" "${in_client[@]}" "$HONEST_LOAD" --profile short --rate "${level_of[$port]}" \
+        --burst 0 --seed "$port" "$honest_address:$port"
+done
+say "learning, $learn_s s; then $seconds s on guard"
+start_detector --json --netns "/run/netns/$server_ns" --false-alarm "$probability" --learn "$learn_s" \
+    --localport "$(IFS=, && echo "${!level_of[*]}")"
+wait_for $((learn_s + 20)) all_learned || die "not every port is judged"
+learned_ms=$(now_ms)
+sleep "$seconds"
+dump_map windows | jq -c .value >"$work/windows.json"
+{
+    echo "signal traffic windows over_chance rate"
+    rates occupancy
+    rates transition
+} | tee "$work/rates" | aligned
+while read -r signal level trials over rate; do
+    [[ $trials =~ ^[0-9]+$ ]] || continue
+    if ((trials == 0)) || awk -v rate="$rate" -v bound="$probability" 'BEGIN { exit !(rate > bound) }'; then
+        fail "$signal at $level: $over of $trials windows are over chance"
+    fi
+done <"$work/rates"
+say "bound: $probability a window; alerts: $(count_events raise)"
+stop_detector INT
+finish

@@ -1,0 +1,262 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# What is no attack: nights, crowds, restarts, slow lines, WebSockets, long polls, HTTP/2, back ends.
+#
+# All scenarios run side by side, each on a port of its own, with one detector, one learning time and
+# one time on guard. Each must really happen and raise nothing; a back end that stalls may raise an
+# alert that says what it sees, and WebSockets that are never answered may raise anything.
+
+# shellcheck source=quiet_scenarios.sh
+source "$(dirname "${BASH_SOURCE[0]}")/quiet_scenarios.sh"
+
+usage() {
+    cat <<END
+usage: quiet.sh [--only NAME,...] [--long] [--results FILE] [--windows FILE] [--shell] [--keep]
+  --only NAME,...   these scenarios, or all whose names begin so:
+$(printf '                      %s\n' "${scenarios[@]}")
+  --long            600 s on guard, not 60
+  --results FILE    figures of each scenario, one JSON object a line
+  --windows FILE    window records of the whole run, one JSON object a line
+  --shell           a shell inside, with everything running, at the end
+  --keep            keep the folder with all logs
+JSGUARD_LOAD, HONEST_LOAD and SLOW_BACKEND say where the programs are.
+END
+}
+
+only=
+results=/dev/null
+windows=/dev/null
+shell=0
+while (($# > 0)); do
+    case $1 in
+    --only) only=$2 && shift ;;
+    --long) scenario_s=600 crowd_s=60 talk_rate=4 ;;
+    --results) results=$2 && shift ;;
+    --windows) windows=$2 && shift ;;
+    --shell) shell=1 ;;
+    --keep) JSGUARD_KEEP=1 ;;
+    -h | --help) usage && exit 0 ;;
+    *) usage >&2 && exit 2 ;;
+    esac
+    shift
+done
+
+readonly learn_s=60
+readonly settled_s=10 # at the least
+readonly text_pin_dir=$pin_dir-text # of the detector that speaks to people
+
+chosen=()
+events=() # "second command", on guard
+learned_ms=0
+over_ms=0
+
+allowed() {
+    case $1 in
+    stalled-back-end) echo told ;;
+    websockets-silent) echo any ;;
+    *) echo none ;;
+    esac
+}
+
+wanted() {
+    local word
+    [[ -n $only ]] || return 0
+    for word in ${only//,/ }; do
+        if [[ $1 == "$word" || $1 == "$word"-* ]]; then return; fi
+    done
+    return 1
+}
+
+choose_scenarios() {
+    local name port=$first_port
+    for name in "${scenarios[@]}"; do
+        if wanted "$name"; then
+            chosen+=("$name")
+            port_of[$name]=$port
+        fi
+        port=$((port + 1))
+    done
+    ((${#chosen[@]} > 0)) || die "nothing matches --only $only"
+    front_port=$port backend_port=$((port + 1)) stalling_port=$((port + 2))
+}
+
+# of_each WHAT: the function of each scenario that is called so.
+of_each() {
+    local name
+    for name in "${chosen[@]}"; do "$1_${name//-/_}" "${port_of[$name]}"; done
+}
+
+# at SECOND COMMAND...: on guard.
+at() { events+=("$*"); }
+
+start_servers() {
+    make_site
+    mkdir "$work/shared"
+    : >"$work/sites"
+    start_slow_backend backend "$backend_port"
+    of_each serve
+    {
+        nginx_head "$work/shared"
+        cat "$work/sites"
+        echo "}"
+    } >"$work/shared/nginx.conf"
+    run_nginx shared
+}
+
+settle() {
+    local name longest=$settled_s
+    for name in "${chosen[@]}"; do
+        if ((${settles[$name]:-0} > longest)); then longest=${settles[$name]}; fi
+    done
+    for name in "${chosen[@]}"; do
+        wait_for "$patience_s" listens "${port_of[$name]}" || die "nothing listens for $name"
+    done
+    sleep "$longest"
+    still_running
+}
+
+# start_detectors: one for all, and one that speaks to people of what must be told.
+start_detectors() {
+    local name ports=() told=()
+    for name in "${chosen[@]}"; do
+        ports+=("${port_of[$name]}")
+        if [[ $(allowed "$name") == told ]]; then told+=("${port_of[$name]}"); fi
+    done
+    start_detector --json --netns "/run/netns/$server_ns" --learn "$learn_s" --localport "$(IFS=, && echo "${ports[*]}")"
+    : >"$work/text.out"
+    if ((${#told[@]} > 0)); then
+        at_end+=(remove_text_pins)
+        spawn text env --default-signal=INT "$JSGUARD_LOAD" --pin-dir "$text_pin_dir" \
+            --netns "/run/netns/$server_ns" --learn "$learn_s" --localport "$(IFS=, && echo "${told[*]}")"
+        text_pid=$spawned
+    fi
+}
+text_pid=
+remove_text_pins() { if [[ -d $text_pin_dir ]]; then rm -r "$text_pin_dir"; fi; }
+
+all_learned() { (($(services_judged) == ${#chosen[@]})); }
+
+still_running() {
+    local name
+    for name in "${!visitor[@]}"; do
+        alive "${visitor[$name]}" || die "the visitors $name ended by themselves"
+    done
+    [[ -z $detector_pid ]] || alive "$detector_pid" || die "the detector ended by itself"
+}
+
+# Seconds on guard.
+guarded_s() { echo $((($(now_ms) - learned_ms) / 1000)); }
+
+# be_on_guard: what was planned, in order; each second in open.txt "second port connections".
+be_on_guard() {
+    local now due=() event left
+    mapfile -t due < <(printf '%s\n' "${events[@]}" | sort -sn)
+    while now=$(guarded_s) && ((now < scenario_s)); do
+        left=()
+        for event in "${due[@]}"; do
+            if ((${event%% *} > now)); then
+                left+=("$event")
+            else
+                say "at $event"
+                # shellcheck disable=SC2086 # one argument a word
+                ${event#* }
+            fi
+        done
+        due=("${left[@]}")
+        sockets | sed "s/^/$now /" >>"$work/open.txt"
+        still_running
+        sleep 1
+    done
+    ((${#due[@]} == 0)) || die "did not come to: ${due[*]}"
+}
+
+# open_at PORT SECOND: connections that it had at the first look since.
+open_at() {
+    awk -v port="$1" -v second="$2" '$1 >= second && $2 == port { print $3; found = 1; exit }
+        END { if (!found) print 0 }' "$work/open.txt"
+}
+
+# did_not_happen REASON: of the scenario that is checked.
+did_not_happen() { printf '%s\n' "$*" >>"$work/reasons"; }
+
+write_runs() {
+    local name
+    for name in "${chosen[@]}"; do
+        : >"$work/reasons"
+        "check_${name//-/_}" "${port_of[$name]}"
+        jq -nc --arg scenario "$name" --argjson port "${port_of[$name]}" \
+            --arg allowed "$(allowed "$name")" --rawfile reasons "$work/reasons" \
+            '{$scenario, $port, $allowed, did_not_happen: ($reasons | split("\n") | map(select(. != "")))}'
+    done >"$work/runs.json"
+    jq -nc --argjson learned "$learned_ms" --argjson over "$over_ms" '{$learned, $over}' \
+        >"$work/limits.json"
+}
+
+print_table() {
+    {
+        echo "scenario windows occupancy_js transition_js excess transitions alerts occupancy_verdicts transition_verdicts"
+        jq -r 'def short: . * 1000 | round / 1000;
+            def counted: to_entries | map("\(.key):\(.value)") | join(",");
+            [.scenario, .windows, (.max_occupancy_js_bits | short), (.max_transition_js_bits | short),
+             (.max_excess | short), .max_transitions, .alerts, (.occupancy_verdicts | counted),
+             (.transition_verdicts | counted)] | join(" ")' "$work/results.json"
+    } | aligned
+    jq -r '.scenario as $name | .raised[]
+        | "\($name): raised \(.signal) after \(.after_s) s, \(.js_bits) bits, \(.sockets) sockets, \(.open_requests) requests open: \(.cells | join(", "))"' \
+        "$work/results.json"
+    jq -r 'select(.text) | .text[]' "$work/results.json"
+}
+
+judge() {
+    local name sentence
+    [[ -z $text_pid ]] || stop "$text_pid" INT
+    for name in "${!visitor[@]}"; do stop "${visitor[$name]}"; done
+    for name in "${!leaver[@]}"; do stop "${leaver[$name]}"; done
+    dump_map windows | jq -c .value >"$work/windows.json" || fail "the window records cannot be read"
+    stop_detector INT
+    ((detector_status == 0)) || fail "the detector's exit code is $detector_status"
+    write_runs
+    jq -nc -L "$here" --slurpfile alerts "$work/detector.out" --slurpfile runs "$work/runs.json" \
+        --slurpfile windows "$work/windows.json" --slurpfile limits "$work/limits.json" \
+        --argjson lines "$(jq -Rnc '[inputs]' "$work/text.out")" -f "$here/quiet.jq" >"$work/results.json"
+    print_table
+    while read -r name sentence; do
+        fail "$name: $sentence"
+    done < <(jq -r '"\(.scenario) \(.failures[])"' "$work/results.json")
+    check_alert_lines
+    cp "$work/results.json" "$results"
+    cp "$work/windows.json" "$windows"
+}
+
+need_root_and_bpf
+need ip iproute2 ss iproute2 nginx nginx-light apache2 apache2-bin h2load nghttp2-client openssl openssl \
+    pgrep procps
+system_begin
+take_ports
+choose_scenarios
+new_namespaces
+
+say "${#chosen[@]} scenarios: servers and visitors start"
+start_servers
+of_each visit
+settle
+
+mark=$(cpu_mark)
+say "learning, $learn_s s"
+start_detectors
+wait_for $((learn_s + 15)) all_learned || {
+    services
+    die "not every port is judged after $((learn_s + 15)) s"
+}
+learned_ms=$(now_ms)
+say "on guard, $scenario_s s (CPUs $(cpu_busy "$mark" "$(cpu_mark)") % busy while learning)"
+mark=$(cpu_mark)
+of_each act
+be_on_guard
+over_ms=$(now_ms)
+say "over (CPUs $(cpu_busy "$mark" "$(cpu_mark)") % busy)"
+((shell == 0)) || shell_inside
+judge
+cat "$work"/honest-*.out | grep -v '^open' || true
+tail -n 1 "$work/detector.err"
+finish

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// slow-backend: an HTTP/1.1 server that takes its time, to stand behind nginx in the system tests.
+#include <fmt/core.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <queue>
+#include <random>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <unordered_map>
+#include <vector>
+
+#include "http_head.hpp"
+
+namespace {
+
+struct Options {
+    int port = 0;
+    double stall_s = 20;       // before every other answer, while stalled
+    double push_every_s = 10;  // on a WebSocket that is answered, on average
+    std::string stall_file;
+};
+
+volatile sig_atomic_t stop_asked = 0;
+
+constexpr std::size_t longest_head = 16 * 1024;
+constexpr std::size_t page_size = 8192;
+// WebSocket frames of the server, unmasked: a pong and a text, four bytes each.
+constexpr std::string_view pong{"\x8a\x04ping", 6};
+constexpr std::string_view news{"\x81\x04news", 6};
+
+double now_s() {
+    using namespace std::chrono;
+    return duration<double>(steady_clock::now().time_since_epoch()).count();
+}
+
+[[noreturn]] void fail(const char* what) {
+    throw std::system_error(errno, std::generic_category(), what);
+}
+
+struct Tally {
+    std::uint64_t requests = 0;
+    std::uint64_t stalled = 0;
+    std::uint64_t upgrades = 0;
+    std::uint64_t body_bytes = 0;
+};
+
+class Backend {
+  public:
+    explicit Backend(const Options& options) : options_(options) {
+        epoll_ = epoll_create1(EPOLL_CLOEXEC);
+        if (epoll_ < 0) fail("epoll_create1");
+        listener_ = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        if (listener_ < 0) fail("socket");
+        const int on = 1;
+        setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+        sockaddr_in address = {};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        address.sin_port = htons(static_cast<std::uint16_t>(options.port));
+        if (bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
+            listen(listener_, SOMAXCONN) != 0)
+            fail("listen");
+        watch(listener_, 0);
+    }
+    ~Backend() {
+        for (const auto& [id, client] : clients_) close(client->fd);
+        close(listener_);
+        close(epoll_);
+    }
+    Backend(const Backend&) = delete;
+    Backend& operator=(const Backend&) = delete;
+
+    void run() {
+        while (stop_asked == 0) {
+            wake_due();
+            wait();
+        }
+    }
+
+    void print_summary() const {
+        fmt::print("{} requests, {} of them stalled, {} upgrades, {:.1f} MB of bodies\n",
+                   tally_.requests, tally_.stalled, tally_.upgrades,
+                   static_cast<double>(tally_.body_bytes) / 1e6);
+    }
+
+  private:
+    enum class State {
+        head,     // of a request is read
+        body,     // is read and thrown away
+        holding,  // the answer
+        talking,  // on a WebSocket: answers messages, and has news now and then
+        silent    // on a WebSocket: listens
+    };
+    struct Client {
+        int fd;
+        State state = State::head;
+        std::string in;
+        std::uint64_t body_left = 0;
+        bool keeps = false;  // the connection, after the answer
+        double hold_s = 0;
+    };
+    struct Wake {
+        double at_s;
+        std::uint64_t id;
+        bool operator>(const Wake& other) const { return at_s > other.at_s; }
+    };
+
+    void watch(int fd, std::uint64_t id) {
+        epoll_event event = {};
+        event.events = EPOLLIN;
+        event.data.u64 = id;
+        if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) fail("epoll_ctl");
+    }
+
+    void accept_all() {
+        int fd;
+        while ((fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+            const int on = 1;
+            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+            const std::uint64_t id = ++last_id_;
+            watch(fd, id);
+            auto client = std::make_unique<Client>();
+            client->fd = fd;
+            clients_.emplace(id, std::move(client));
+        }
+    }
+
+    void drop(std::uint64_t id) {
+        close(clients_.at(id)->fd);
+        clients_.erase(id);
+    }
+
+    // Stalled is asked of the file at most ten times a second.
+    bool stalled() {
+        if (options_.stall_file.empty()) return false;
+        if (now_s() >= asked_s_ + 0.1) {
+            asked_s_ = now_s();
+            stalled_ = access(options_.stall_file.c_str(), F_OK) == 0;
+        }
+        return stalled_;
+    }
+
+    // Each of these returns false when the connection is over.
+    bool read_some(std::uint64_t id, Client& client) {
+        std::array<char, 64 * 1024> buffer;
+        const ssize_t got = recv(client.fd, buffer.data(), buffer.size(), 0);
+        if (got < 0 && (errno == EAGAIN || errno == EINTR)) return true;
+        if (got <= 0) return false;
+        if (client.state == State::silent) return true;
+        if (client.state == State::talking) return send_all(client, pong);
+        client.in.append(buffer.data(), static_cast<std::size_t>(got));
+        return digest(id, client);
+    }
+
+    // What has been read so far, as far as it goes.
+    bool digest(std::uint64_t id, Client& client) {
+        if (client.state == State::head) {
+            const std::size_t end = client.in.find("\r\n\r\n");
+            if (end == client.in.npos) return client.in.size() <= longest_head;
+            const std::string head = client.in.substr(0, end + 2);
+            client.in.erase(0, end + 4);
+            if (!begin(id, client, head)) return false;
+        }
+        if (client.state == State::body) {
+            const std::uint64_t taken = std::min<std::uint64_t>(client.body_left, client.in.size());
+            client.in.erase(0, taken);
+            client.body_left -= taken;
+            tally_.body_bytes += taken;
+            if (client.body_left > 0) return true;
+            if (client.hold_s <= 0) return answer(id, client);
+            client.state = State::holding;
+            wake_.push({now_s() + client.hold_s, id});
+        }
+        return true;
+    }
+
+    bool begin(std::uint64_t id, Client& client, std::string_view head) {
+        tally_.requests++;
+        const std::size_t space = head.find(' ');
+        if (space == head.npos) return false;
+        const std::string_view path = head.substr(space + 1, head.find(' ', space + 1) - space - 1);
+        if (path == "/talk" || path == "/silent") return upgrade(id, client, path == "/talk");
+        const std::string_view length = header(head, "Content-Length");
+        client.body_left = 0;
+        std::from_chars(length.data(), length.data() + length.size(), client.body_left);
+        client.keeps = head.find(" HTTP/1.1\r\n") != head.npos &&
+                       header(head, "Connection").substr(0, 5) != "close";
+        client.hold_s = 0;
+        constexpr std::string_view wait = "/wait/";
+        if (path.substr(0, wait.size()) == wait)
+            std::from_chars(path.data() + wait.size(), path.data() + path.size(), client.hold_s);
+        if (client.hold_s <= 0 && stalled()) {
+            tally_.stalled++;
+            client.hold_s = options_.stall_s;
+        }
+        client.state = State::body;
+        return true;
+    }
+
+    bool upgrade(std::uint64_t id, Client& client, bool talks) {
+        tally_.upgrades++;
+        client.state = talks ? State::talking : State::silent;
+        if (talks) wake_.push({now_s() + next_push_s(), id});
+        return send_all(client,
+                        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                        "Connection: Upgrade\r\n\r\n");
+    }
+
+    double next_push_s() {
+        return std::exponential_distribution<>(1 / options_.push_every_s)(random_);
+    }
+
+    bool answer(std::uint64_t id, Client& client) {
+        static const std::string page(page_size, 'x');
+        if (!send_all(client,
+                      fmt::format("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+                                  "Content-Length: {}\r\nConnection: {}\r\n\r\n{}",
+                                  page.size(), client.keeps ? "keep-alive" : "close", page)))
+            return false;
+        client.state = State::head;
+        return client.keeps && digest(id, client);
+    }
+
+    // A page always fits an empty send buffer; who does not take it is not waited for.
+    static bool send_all(const Client& client, std::string_view data) {
+        return send(client.fd, data.data(), data.size(), MSG_NOSIGNAL) ==
+               static_cast<ssize_t>(data.size());
+    }
+
+    void wake_due() {
+        while (!wake_.empty() && wake_.top().at_s <= now_s()) {
+            const std::uint64_t id = wake_.top().id;
+            wake_.pop();
+            const auto found = clients_.find(id);
+            if (found == clients_.end()) continue;
+            Client& client = *found->second;
+            bool goes_on = true;
+            if (client.state == State::holding) {
+                goes_on = answer(id, client);
+            } else if (client.state == State::talking) {
+                goes_on = send_all(client, news);
+                wake_.push({now_s() + next_push_s(), id});
+            }
+            if (!goes_on) drop(id);
+        }
+    }
+
+    void wait() {
+        const double next = wake_.empty() ? now_s() + 0.5 : wake_.top().at_s;
+        const double left_s = std::clamp(next - now_s(), 0.0, 0.5);
+        std::array<epoll_event, 256> events;
+        const int count = epoll_wait(epoll_, events.data(), events.size(),
+                                     static_cast<int>(std::ceil(left_s * 1000)));
+        if (count < 0 && errno != EINTR) fail("epoll_wait");
+        for (int i = 0; i < count; i++) {
+            const std::uint64_t id = events[i].data.u64;
+            if (id == 0) {
+                accept_all();
+                continue;
+            }
+            const auto found = clients_.find(id);
+            if (found != clients_.end() && !read_some(id, *found->second)) drop(id);
+        }
+    }
+
+    const Options& options_;
+    int epoll_ = -1;
+    int listener_ = -1;
+    std::unordered_map<std::uint64_t, std::unique_ptr<Client>> clients_;
+    std::priority_queue<Wake, std::vector<Wake>, std::greater<>> wake_;
+    std::uint64_t last_id_ = 0;
+    std::mt19937 random_{1};
+    double asked_s_ = 0;
+    bool stalled_ = false;
+    Tally tally_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    Options options;
+    CLI::App app(
+        "An HTTP/1.1 server on 127.0.0.1 that takes its time. /wait/SECONDS is answered then, "
+        "/talk and "
+        "/silent are WebSockets, with and without answers; all else gets a page, once its body is "
+        "read.",
+        "slow-backend");
+    app.add_option("port", options.port, "Where it listens")
+        ->required()
+        ->check(CLI::Range(1, 65535));
+    app.add_option("--stall-file", options.stall_file,
+                   "While this file exists, all other requests are answered late too");
+    app.add_option("--stall", options.stall_s, "Seconds before such an answer")
+        ->capture_default_str();
+    app.add_option("--push-every", options.push_every_s,
+                   "Seconds between two messages to a WebSocket on /talk, on average")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 2;
+    }
+
+    rlimit limit = {};
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    struct sigaction on_signal = {};
+    on_signal.sa_handler = [](int) { stop_asked = 1; };
+    sigaction(SIGINT, &on_signal, nullptr);
+    sigaction(SIGTERM, &on_signal, nullptr);
+    try {
+        Backend backend(options);
+        backend.run();
+        backend.print_summary();
+        return 0;
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "slow-backend: {}\n", error.what());
+        return 1;
+    }
+}

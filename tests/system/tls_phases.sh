@@ -1,0 +1,142 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# What TLS and HTTP/2 connections look like: in which phase they are once they stop at a chosen point.
+#
+# A real nginx, tls-client in one mode on each port, all side by side, and a detector that only learns.
+# Each row below is asserted in every window of the time that is watched. The rows called "misread" are
+# the known misreadings of docs/limits.md, which names them.
+
+# shellcheck source=servers.sh
+source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
+
+readonly count=30
+readonly rate=15    # a second: so many that nginx keeps up, and what is 50 ms apart stays so
+readonly settle_s=4 # from the last one's being in: a step for the look, one for the record, and to spare
+readonly watch_s=15
+
+listens_on=() # what nginx is started with
+clients=()    # "PORT MODE OPTIONS..."
+ports=()
+
+# row NAME EXPECTED KIND MODE [OPTIONS...]: nginx speaks KIND there, ssl or http2; EXPECTED is the phase
+# of all connections, or the phases that they are in between them (idle|waiting), each with the least number
+# of them (waiting:20|request); "gone": none is left; "other" is response, closing and unnoticed together.
+row() {
+    local port=$((first_port + ${#ports[@]}))
+    ports+=("$port")
+    listens_on+=("$port:$3")
+    clients+=("$port ${*:4}")
+    jq -nc --argjson port "$port" --arg name "$1" --arg expected "$2" --arg reading "$reading" \
+        '{$port, $name, $expected, $reading}' >>"$work/rows.json"
+}
+
+# Where two phases are allowed, it depends on whether the last bytes of both sides fall into one jiffy (idle) or
+# not (waiting), on whether a look falls between them (request), and, with TLS 1.3, on whether nginx sends its
+# session tickets before what comes behind the handshake (then its SETTINGS too) or after.
+rows() {
+    reading=right
+    row "nothing sent" request ssl silent
+    row "half a ClientHello" request ssl half-hello
+    row "half a head 2.5 s after the handshake" request ssl head --pause 2500
+    row "head trickled" request ssl head --every 2
+    row "answered" idle ssl answered
+    row "answered, close_notify" gone ssl goodbye
+    row "half a head, close_notify" gone ssl head-goodbye
+    row "answered, FIN" gone ssl half-closed
+    row "h2 answered, PING each second" idle http2 h2-ping --every 1
+    row "h2 head trickled" request http2 h2-head --every 2
+    row "h2 body trickled" request http2 h2-body --path /upload --every 2
+
+    reading=misread
+    row "ClientHello only, TLS 1.3" idle ssl hello
+    row "ClientHello only, TLS 1.2" idle ssl hello --tls 1.2
+    row "whole handshake, TLS 1.3" idle ssl handshake
+    row "whole handshake, TLS 1.2" idle ssl handshake --tls 1.2
+    row "half a head with the handshake, TLS 1.3" "idle:15|waiting" ssl head
+    row "half a head with the handshake, TLS 1.2" "idle|waiting" ssl head --tls 1.2
+    row "half a head 100 ms after the handshake" "waiting:15|request|idle" ssl head --pause 100
+    row "h2 preface only" "idle|waiting" http2 h2-preface
+    row "h2 preface only, SETTINGS not acknowledged" "idle:15|waiting" http2 h2-preface --no-ack
+    row "h2 answered, WINDOW_UPDATE at once" "idle|waiting" http2 h2-answered
+    row "h2 answered, WINDOW_UPDATE 50 ms later" "waiting:15|request" http2 h2-answered --trail 50
+    row "h2 answered, WINDOW_UPDATE 2.5 s later" request http2 h2-answered --trail 2500
+    row "h2 half a head" "idle:15|waiting" http2 h2-head
+    row "h2 body announced" "idle|waiting" http2 h2-body --path /upload
+    row "h2 body announced, SETTINGS not acknowledged" "idle:15|waiting" http2 h2-body --path /upload --no-ack
+    row "h2 window of 0" "idle|waiting" http2 h2-window --path /huge.bin
+    row "h2 window of 0, SETTINGS not acknowledged" idle http2 h2-window --path /huge.bin --no-ack
+    row "h2 window of 0, a byte each 2 s" "idle:20|request|waiting" http2 h2-window --path /huge.bin --every 2
+}
+
+start_clients() {
+    local client port mode options
+    for client in "${clients[@]}"; do
+        read -r port mode options <<<"$client"
+        # shellcheck disable=SC2086 # one option a word
+        start_tls_client "client-$port" "$mode" "$client_ns" "$honest_address:$port" --count "$count" \
+            --rate "$rate" $options
+    done
+}
+
+all_are_in() {
+    local port
+    for port in "${ports[@]}"; do grep -q '^all ' "$work/client-$port.out" || return 1; done
+}
+
+# judge: of each row the range of each phase over the windows from $from_ms to $to_ms, and a sentence if one
+# window is not as expected.
+judge() {
+    # shellcheck disable=SC2016
+    dump_map windows | jq -c .value | jq -c --slurpfile rows "$work/rows.json" --argjson count "$count" \
+        --argjson from "$from_ms" --argjson to "$to_ms" --argjson least $((watch_s - 2)) -n '
+        def phases: {idle: .idle_sockets, waiting: .waiting_sockets, request: .open_requests,
+                     other: (.sockets - .idle_sockets - .waiting_sockets - .open_requests)};
+        [inputs | select(.end_unix_ms > $from and .end_unix_ms <= $to)] as $windows
+        | $rows[] as $row
+        | [$windows[] | select(.port == $row.port) | phases] as $seen
+        | (if $row.expected == "gone" then {}
+           else $row.expected | split("|") | map(split(":") | {key: .[0], value: (.[1] // "0" | tonumber)})
+                | from_entries end) as $allowed
+        | (if $row.expected == "gone" then 0 else $count end) as $all
+        | $row + {
+            ranges: (["idle", "waiting", "request", "other"]
+                     | map(. as $phase | $seen | map(.[$phase]) | "\(min)..\(max)")),
+            failure: (if $seen | length < $least then "only \($seen | length) windows"
+                      elif $seen | any(add != $all) then "not \($all) connections"
+                      elif [$seen[] | to_entries[] | .value > 0 and (.key | in($allowed) | not)] | any
+                      then "not \($row.expected)"
+                      elif [$seen[] as $s | $allowed | to_entries[] | $s[.key] < .value] | any
+                      then "fewer than \($row.expected)"
+                      else null end)}' >"$work/judged.json"
+    jq -r '[.reading, .ranges[], .name, (.failure // "" | if . == "" then . else "FAIL: " + . end)] | @tsv' \
+        "$work/judged.json" |
+        awk -F '\t' 'BEGIN { format = "%-8s %-8s %-8s %-8s %-8s %s%s\n"
+                             printf format, "reading", "idle", "waiting", "request", "other", "connection", "" }
+                     { printf format, $1, $2, $3, $4, $5, $6, $7 == "" ? "" : "   " $7 }'
+    while read -r sentence; do fail "$sentence"; done < <(
+        jq -r 'select(.failure) | "\(.name): \(.failure)"' "$work/judged.json"
+    )
+    (($(wc -l <"$work/judged.json") == ${#ports[@]})) || fail "not every row was judged"
+}
+
+need_root_and_bpf
+need ip iproute2 ss iproute2 nginx nginx-light openssl openssl
+[[ -x $TLS_CLIENT ]] || die "no $TLS_CLIENT: build first, or set TLS_CLIENT"
+system_begin
+take_ports
+rows
+new_namespaces
+make_site
+make_certificate
+start_nginx "${listens_on[@]}"
+mark=$(cpu_mark)
+start_detector --learn 3600 --localport "$(IFS=, && echo "${ports[*]}")"
+start_clients
+wait_for 30 all_are_in || die "not all connections are in"
+sleep "$settle_s"
+from_ms=$(now_ms)
+sleep "$watch_s"
+to_ms=$(now_ms)
+say "$((${#ports[@]} * count)) connections, each row's at a look (CPUs $(cpu_busy "$mark" "$(cpu_mark)") % busy)"
+judge
+finish

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// When an alert is raised and cleared, step by step: edges by name, then properties.
+#include <algorithm>
+#include <cstdint>
+#include <iterator>
+#include <random>
+#include <vector>
+
+#include "../catch_compat.hpp"
+#include "decision.h"
+
+namespace {
+
+jsg_config test_config() {
+    jsg_config config{};
+    config.confirm_steps = 3;
+    config.clear_steps = 4;
+    return config;
+}
+
+// One signal followed through steps of a second each.
+struct Followed {
+    jsg_config config = test_config();
+    jsg_alert_track track{};
+    std::uint64_t step = 0;
+
+    std::uint64_t now_ns() const { return step * 1'000'000'000; }
+    std::uint64_t now_unix_ms() const { return 1'700'000'000'000 + step * 1000; }
+    jsg_change next(jsg_verdict verdict, std::uint32_t js_nanobits = 500'000'000) {
+        ++step;
+        return jsg_track(&track, &config, verdict, js_nanobits, now_ns(), now_unix_ms());
+    }
+    // The changes of several steps of one verdict.
+    std::vector<jsg_change> next(int steps, jsg_verdict verdict) {
+        std::vector<jsg_change> changes;
+        for (int i = 0; i < steps; ++i) changes.push_back(next(verdict));
+        return changes;
+    }
+    void raise() {
+        for (std::uint32_t i = 1; i < config.confirm_steps; ++i)
+            REQUIRE(next(JSG_OVER) == JSG_NO_CHANGE);
+        REQUIRE(next(JSG_OVER) == JSG_RAISED);
+    }
+};
+
+constexpr jsg_verdict clearing[] = {JSG_NOTHING_SEEN, JSG_NOT_JUDGED, JSG_NOT_ENOUGH_TRAFFIC,
+                                    JSG_NORMAL, JSG_MOVING};
+// Those that neither raise nor clear.
+constexpr jsg_verdict in_between[] = {JSG_EXCESS_ONLY, JSG_NO_EXCESS, JSG_UNBALANCED};
+
+std::vector<jsg_change> nothing(int steps) {
+    return std::vector<jsg_change>(static_cast<std::size_t>(steps), JSG_NO_CHANGE);
+}
+
+}  // namespace
+
+TEST_CASE("what counts towards clear is no verdict, both under, or an excess of what moves",
+          "[decision]") {
+    for (const jsg_verdict verdict : clearing) CHECK(jsg_counts_towards_clear(verdict));
+    for (const jsg_verdict verdict : in_between) CHECK_FALSE(jsg_counts_towards_clear(verdict));
+    CHECK_FALSE(jsg_counts_towards_clear(JSG_OVER));
+    CHECK(std::size(clearing) + std::size(in_between) + 1 == JSG_VERDICTS);
+}
+
+TEST_CASE("so many consecutive steps over the threshold raise, not one fewer", "[decision]") {
+    Followed f;
+    CHECK(f.track.state == JSG_QUIET);
+    CHECK(f.next(JSG_OVER) == JSG_NO_CHANGE);
+    CHECK(f.track.state == JSG_CONFIRMING);
+    CHECK(f.track.over_steps == 1);
+    CHECK(f.next(JSG_OVER) == JSG_NO_CHANGE);
+    CHECK(f.track.state == JSG_CONFIRMING);
+    CHECK(f.next(JSG_OVER) == JSG_RAISED);
+    CHECK(f.track.state == JSG_ALERT);
+    CHECK(f.track.raised_ns == f.now_ns());
+    CHECK(f.next(20, JSG_OVER) == nothing(20));
+    CHECK(f.track.state == JSG_ALERT);
+}
+
+TEST_CASE("any other verdict begins the count of steps over the threshold anew", "[decision]") {
+    const auto verdict = static_cast<jsg_verdict>(GENERATE(range(0, int{JSG_OVER})));
+    CAPTURE(verdict);
+    Followed f;
+    CHECK(f.next(2, JSG_OVER) == nothing(2));
+    CHECK(f.next(verdict) == JSG_NO_CHANGE);
+    CHECK(f.track.state == JSG_QUIET);
+    CHECK(f.track.over_steps == 0);
+    CHECK(f.next(2, JSG_OVER) == nothing(2));
+    CHECK(f.next(JSG_OVER) == JSG_RAISED);
+}
+
+TEST_CASE("with a confirmation of one step the first one over the threshold raises", "[decision]") {
+    Followed f;
+    f.config.confirm_steps = 1;
+    CHECK(f.next(JSG_NO_EXCESS) == JSG_NO_CHANGE);
+    CHECK(f.next(JSG_OVER) == JSG_RAISED);
+    CHECK(f.track.since_unix_ms == f.now_unix_ms());
+}
+
+TEST_CASE("so many consecutive steps that count towards it clear, not one fewer", "[decision]") {
+    const jsg_verdict verdict = GENERATE(from_range(std::begin(clearing), std::end(clearing)));
+    CAPTURE(verdict);
+    Followed f;
+    f.raise();
+    CHECK(f.next(3, verdict) == nothing(3));
+    CHECK(f.track.state == JSG_ALERT);
+    CHECK(f.track.clear_steps == 3);
+    CHECK(f.next(verdict) == JSG_CLEARED);
+    CHECK(f.track.state == JSG_QUIET);
+    CHECK(f.next(20, verdict) == nothing(20));
+}
+
+TEST_CASE("steps of different verdicts clear together", "[decision]") {
+    Followed f;
+    f.raise();
+    CHECK(f.next(JSG_NORMAL) == JSG_NO_CHANGE);
+    CHECK(f.next(JSG_NOTHING_SEEN) == JSG_NO_CHANGE);
+    CHECK(f.next(JSG_NOT_ENOUGH_TRAFFIC) == JSG_NO_CHANGE);
+    CHECK(f.next(JSG_MOVING) == JSG_CLEARED);
+}
+
+TEST_CASE(
+    "divergence alone, excess alone, an imbalance and a step over begin the count towards "
+    "clear anew",
+    "[decision]") {
+    const jsg_verdict verdict =
+        GENERATE(values<jsg_verdict>({JSG_NO_EXCESS, JSG_EXCESS_ONLY, JSG_UNBALANCED, JSG_OVER}));
+    CAPTURE(verdict);
+    Followed f;
+    f.raise();
+    CHECK(f.next(3, JSG_NORMAL) == nothing(3));
+    CHECK(f.next(verdict) == JSG_NO_CHANGE);
+    CHECK(f.track.clear_steps == 0);
+    CHECK(f.next(3, JSG_NORMAL) == nothing(3));
+    CHECK(f.next(JSG_NORMAL) == JSG_CLEARED);
+}
+
+TEST_CASE("divergence alone, excess alone and an imbalance neither raise nor clear, however long",
+          "[decision]") {
+    const jsg_verdict verdict = GENERATE(from_range(std::begin(in_between), std::end(in_between)));
+    CAPTURE(verdict);
+    Followed f;
+    CHECK(f.next(50, verdict) == nothing(50));
+    CHECK(f.track.state == JSG_QUIET);
+    f.raise();
+    CHECK(f.next(50, verdict) == nothing(50));
+    CHECK(f.track.state == JSG_ALERT);
+}
+
+TEST_CASE("the peak is the largest divergence of a step over the threshold since the raise",
+          "[decision]") {
+    Followed f;
+    CHECK(f.next(JSG_OVER, 900'000'000) == JSG_NO_CHANGE);
+    CHECK(f.next(JSG_OVER, 800'000'000) == JSG_NO_CHANGE);
+    CHECK(f.next(JSG_OVER, 300'000'000) == JSG_RAISED);
+    CHECK(f.track.peak_nanobits == 300'000'000);
+    f.next(JSG_OVER, 250'000'000);
+    CHECK(f.track.peak_nanobits == 300'000'000);
+    f.next(JSG_OVER, 400'000'000);
+    CHECK(f.track.peak_nanobits == 400'000'000);
+    f.next(JSG_NO_EXCESS, JSG_NANO);
+    f.next(JSG_NORMAL, JSG_NANO);
+    CHECK(f.track.peak_nanobits == 400'000'000);
+    f.next(2, JSG_NORMAL);
+    CHECK(f.next(JSG_NORMAL, 100'000'000) == JSG_CLEARED);
+    CHECK(f.track.peak_nanobits == 400'000'000);  // the clear bears it
+}
+
+TEST_CASE("since is the first step of the run that raised", "[decision]") {
+    Followed f;
+    f.next(2, JSG_OVER);
+    f.next(JSG_NORMAL);
+    f.next(JSG_OVER);
+    const auto since = f.now_unix_ms();
+    f.next(JSG_OVER);
+    CHECK(f.next(JSG_OVER) == JSG_RAISED);
+    CHECK(f.track.since_unix_ms == since);
+    f.next(JSG_NORMAL);
+    f.next(5, JSG_OVER);  // a new run under the same alert is no new alert
+    CHECK(f.track.since_unix_ms == since);
+    f.next(3, JSG_NORMAL);
+    CHECK(f.next(JSG_NORMAL) == JSG_CLEARED);
+    CHECK(f.track.since_unix_ms == since);
+}
+
+TEST_CASE("a second attack after the clear is a second alert with figures of its own",
+          "[decision]") {
+    Followed f;
+    f.raise();
+    f.next(JSG_OVER, JSG_NANO);
+    f.next(3, JSG_NORMAL);
+    REQUIRE(f.next(JSG_NORMAL) == JSG_CLEARED);
+    CHECK(f.next(JSG_OVER, 210'000'000) == JSG_NO_CHANGE);
+    const auto since = f.now_unix_ms();
+    CHECK(f.next(JSG_OVER, 220'000'000) == JSG_NO_CHANGE);
+    CHECK(f.next(JSG_OVER, 230'000'000) == JSG_RAISED);
+    CHECK(f.track.since_unix_ms == since);
+    CHECK(f.track.raised_ns == f.now_ns());
+    CHECK(f.track.peak_nanobits == 230'000'000);
+    CHECK(f.next(3, JSG_NORMAL) == nothing(3));
+    CHECK(f.next(JSG_NORMAL) == JSG_CLEARED);
+}
+
+TEST_CASE("of any steps, raises and clears alternate and each has its run before it",
+          "[decision]") {
+    std::mt19937_64 random(3);
+    Followed f;
+    f.config.confirm_steps = 2;
+    f.config.clear_steps = 2;
+    bool up = false;
+    std::vector<jsg_verdict> past(2, JSG_NORMAL);
+    int raises = 0;
+    for (int i = 0; i < 20'000; ++i) {
+        const auto verdict = static_cast<jsg_verdict>(random() % JSG_VERDICTS);
+        past = {past[1], verdict};
+        const bool over = past[0] == JSG_OVER && past[1] == JSG_OVER;
+        const bool under = jsg_counts_towards_clear(past[0]) && jsg_counts_towards_clear(past[1]);
+        const jsg_change change = f.next(verdict);
+        REQUIRE((change == JSG_RAISED) == (!up && over));
+        REQUIRE((change == JSG_CLEARED) == (up && under));
+        if (change != JSG_NO_CHANGE) up = !up;
+        REQUIRE((f.track.state == JSG_ALERT) == up);
+        raises += change == JSG_RAISED;
+    }
+    CHECK(raises > 100);
+}

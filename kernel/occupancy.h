@@ -30,7 +30,10 @@ struct jsg_look {
 	__u32 bytes_acked;
 	__u32 received_at_answer; /* bytes_received when bytes_sent last changed */
 	__u8 phase; /* not split: request and response stand as stalled */
-	__u8 age_unknown; /* it was there before the detector, and is still in the phase it had */
+	__u8 age_unknown : 1; /* it was there before the detector, and is still in the phase it had
+			       */
+	__u8 filling : 1; /* it entered its phase at the last look */
+	__u8 reserved : 6;
 	__u16 paid_ms; /* that its last bursts still pay for, see jsg_carried() */
 };
 JSG_ASSERT(sizeof(struct jsg_look) == 40, "jsg_look is packed by hand");
@@ -109,8 +112,9 @@ JSG_INLINE int jsg_moved(__u32 bytes, __u32 elapsed_ms, __u32 min_rate)
  * Whether a burst before the last look still pays for the time since; takes the bytes since then
  * into account. A receiver that reads steadily may open its window by 64 KiB at a time, and is
  * silent for seconds between: so bytes pay for the time that they take at JSG_BURST_RATES times
- * min_rate, and up to JSG_BURST_MS; but not those that the first look at a phase finds (entered):
- * buffers fill by themselves. Domain: min_rate >= 1. Bit budget: 2^32 bytes times 1,000 fit 2^42.
+ * min_rate, and up to JSG_BURST_MS; but not those that the first two looks at a phase find
+ * (filling): buffers fill by themselves, and the first look may come while they do.
+ * Domain: min_rate >= 1. Bit budget: 2^32 bytes times 1,000 fit 2^42.
  */
 #define JSG_BURST_RATES 8
 #define JSG_BURST_MS 8000
@@ -127,11 +131,11 @@ JSG_INLINE int jsg_carried(struct jsg_look *look, __u32 bytes, __u32 elapsed_ms,
 
 /* Whether a request or a response moves: enough bytes since the last look, or a burst before it. */
 JSG_INLINE int jsg_moves(struct jsg_look *look, __u32 bytes, __u32 elapsed_ms, __u32 min_rate,
-			 int entered)
+			 int filling)
 {
 	int carried;
 
-	if (entered) {
+	if (filling) {
 		look->paid_ms = 0;
 		return jsg_moved(bytes, elapsed_ms, min_rate);
 	}
@@ -153,6 +157,8 @@ JSG_INLINE void jsg_look_begin(struct jsg_look *look, const struct jsg_tcp *tcp,
 	look->received_at_answer = 0;
 	look->phase = JSG_PHASES;
 	look->age_unknown = 0;
+	look->filling = 0;
+	look->reserved = 0;
 	look->paid_ms = 0;
 	if (!was_there_before)
 		return;
@@ -176,7 +182,7 @@ JSG_INLINE struct jsg_sight jsg_look_at(struct jsg_look *look, const struct jsg_
 	__u32 acked = (__u32)tcp->bytes_acked - look->bytes_acked;
 	__u32 elapsed_ms = now_ms - look->looked_ms;
 	__u32 phase, age_ms;
-	int entered;
+	int entered, filling;
 
 	if ((__u32)tcp->bytes_sent != look->bytes_sent) {
 		sight.answered = 1;
@@ -189,6 +195,8 @@ JSG_INLINE struct jsg_sight jsg_look_at(struct jsg_look *look, const struct jsg_
 
 	phase = jsg_phase_of(tcp, look->received_at_answer);
 	entered = look->phase != phase;
+	filling = entered || look->filling;
+	look->filling = (__u8)entered;
 	if (entered) {
 		if (look->phase != JSG_PHASES) {
 			look->since_ms = now_ms;
@@ -203,9 +211,9 @@ JSG_INLINE struct jsg_sight jsg_look_at(struct jsg_look *look, const struct jsg_
 	}
 
 	if (phase == JSG_REQUEST_STALLED &&
-	    jsg_moves(look, received, elapsed_ms, min_rate, entered))
+	    jsg_moves(look, received, elapsed_ms, min_rate, filling))
 		phase = JSG_REQUEST_MOVING;
-	if (phase == JSG_RESPONSE_STALLED && jsg_moves(look, acked, elapsed_ms, min_rate, entered))
+	if (phase == JSG_RESPONSE_STALLED && jsg_moves(look, acked, elapsed_ms, min_rate, filling))
 		phase = JSG_RESPONSE_MOVING;
 	sight.phase = phase;
 	if (phase < JSG_CELL_PHASES && !(look->age_unknown && age_ms < JSG_UNKNOWN_AGE_MS))

@@ -275,3 +275,37 @@ TEST_CASE("what a client sends together with the server's last bytes is waiting,
         return last && last->open_requests == connections;
     }));
 }
+
+TEST_CASE("an answer that nobody reads is stalled 3 s later, whenever its buffers filled",
+          "[phases]") {
+    enter_namespace();
+    constexpr std::uint16_t port = 17231;
+    constexpr int connections = 60;
+    jsguard::Detector detector;
+    detector.load(options_for({port}), {});
+    detector.attach();
+    detector.arm_clock();
+    const Socket listener = listen_on(port);
+    std::vector<Ends> ends;
+    // A buffer takes some 40 ms to fill: spread over more than a second, some are looked at midway.
+    for (int i = 0; i < connections; ++i) {
+        Socket client = connect_to(port);
+        ends.push_back({std::move(client), accept_from(listener)});
+        ends.back().server.send_bytes(large);
+        pause_ms(20);
+    }
+    const std::uint64_t last = detector.services()[0].sequence;
+    const std::uint64_t from = last + 1 + 3;
+    const std::uint64_t to = from + 8;
+    REQUIRE(wait_until(15, [&] { return detector.services()[0].sequence >= to; }));
+    const auto older = reading(detector, 1, from);
+    const auto newer = reading(detector, 1, to);
+    std::uint64_t looks = 0, moving = 0;
+    for (int cell = 0; cell < JSG_PHASE_CELLS; ++cell) {
+        const auto found = newer.occupancy[cell] - older.occupancy[cell];
+        looks += found;
+        if (cell / JSG_AGES == JSG_RESPONSE_MOVING) moving += found;
+    }
+    CHECK(looks == (to - from) * connections);
+    CHECK(moving == 0);
+}

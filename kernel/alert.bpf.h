@@ -49,7 +49,6 @@ static long pick_cell(__u32 index, void *context)
 /* The cells that contribute most to the divergence of the signal, into jsg_work.alert. */
 __noinline int pick_top_cells(enum jsg_signal signal, int built_in)
 {
-	const struct jsg_counts *counts = &jsg_work.counts;
 	struct jsg_picking picking = {};
 	__u64 p_total, q_total;
 	__u32 cells;
@@ -57,7 +56,7 @@ __noinline int pick_top_cells(enum jsg_signal signal, int built_in)
 	if (signal == JSG_TRANSITIONS) {
 		load_transitions();
 		cells = JSG_TRANSITION_CELLS;
-		p_total = counts->transitions;
+		p_total = jsg_work.counts.transitions;
 		q_total = jsg_work.normal.transitions;
 		picking.comparison.share_q32 = JSG_ONE_Q32;
 	} else {
@@ -68,7 +67,7 @@ __noinline int pick_top_cells(enum jsg_signal signal, int built_in)
 
 		load_occupancy(built_in);
 		cells = with_waiting ? JSG_PHASE_CELLS : JSG_JUDGED_CELLS;
-		p_total = counts->judged + (with_waiting ? counts->waiting : 0);
+		p_total = window_total(with_waiting);
 		q_total = normal_total(built_in, with_waiting);
 		picking.comparison.share_q32 = share_q32;
 		unexpected.baseline_ppb = jsg_probability_nano(q_q48);
@@ -81,6 +80,13 @@ __noinline int pick_top_cells(enum jsg_signal signal, int built_in)
 	bpf_loop(cells, pick_cell, &picking, 0);
 	jsg_work.alert.top_count = picking.count;
 	return 0;
+}
+
+/* The divergence of the signal in the window's record. */
+static __always_inline __u32 js_of(enum jsg_signal signal)
+{
+	return signal == JSG_TRANSITIONS ? jsg_work.record.transition_js_nanobits
+					 : jsg_work.record.occupancy_js_nanobits;
 }
 
 /* Sends what happened to the alert of a signal; the window's record and its evidence are at hand.
@@ -105,8 +111,7 @@ static __always_inline void send_alert(__u32 number, enum jsg_signal signal, enu
 	alert->signal = signal;
 	alert->netns = jsg_config.netns;
 	alert->port = record->port;
-	alert->js_nanobits = signal == JSG_TRANSITIONS ? record->transition_js_nanobits
-						       : record->occupancy_js_nanobits;
+	alert->js_nanobits = js_of(signal);
 	alert->chance_nanobits = signal == JSG_TRANSITIONS ? record->transition_chance_nanobits
 							   : record->occupancy_chance_nanobits;
 	alert->threshold_nanobits = service->threshold_nanobits[signal];

@@ -6,7 +6,7 @@
 #include "fixed_point.h"
 
 /* Version of all the layouts below; a reader that was built for another one must not read. */
-#define JSG_SCHEMA 2
+#define JSG_SCHEMA 3
 
 /* Services: one for each guarded local port. Number 0 means "not guarded". */
 #define JSG_SERVICES 64
@@ -67,9 +67,13 @@ enum jsg_phase {
 JSG_ASSERT(JSG_TRANSITION_CELLS <= 256 && JSG_OCCUPANCY_CELLS <= 256,
 	   "the accuracy proof covers 256 cells");
 
-/* What the detector is told; set before it is loaded, constant after. */
+/*
+ * What the detector is told; set before it is loaded, constant after. The one value of the map
+ * "config", for readers.
+ */
 struct jsg_config {
 	__u64 step_ns; /* how far a window slides */
+	__u32 schema; /* JSG_SCHEMA; set by whoever writes the map */
 	__u32 window_steps; /* length of a window in steps */
 	__u32 learn_steps; /* learning time in steps */
 	__u32 transition_threshold_nanobits; /* 0: from the spread while learning */
@@ -85,9 +89,9 @@ struct jsg_config {
 	__u32 netns; /* inode of the network namespace that is guarded; 0: every one */
 	__u8 guard_listeners; /* 1: a port that begins to listen is guarded */
 	__u8 has_rdonly_cast; /* 1: the kernel offers bpf_rdonly_cast (6.2 and later) */
-	__u8 reserved[2];
+	__u8 reserved[6];
 };
-JSG_ASSERT(sizeof(struct jsg_config) == 64, "jsg_config is packed by hand");
+JSG_ASSERT(sizeof(struct jsg_config) == 72, "jsg_config is packed by hand");
 
 /* What a service does now. */
 enum jsg_mode {
@@ -166,8 +170,10 @@ struct jsg_window {
 	enum jsg_alert_state occupancy_alert;
 	__u32 with_waiting; /* 1: the occupancy figures include the phase waiting */
 	__u32 full_queues; /* listeners whose accept queue was full at the last look */
+	__u32 sample_weight; /* sockets that each stands for that the last step looked at */
+	__u32 reserved;
 };
-JSG_ASSERT(sizeof(struct jsg_window) == 160, "jsg_window is packed by hand");
+JSG_ASSERT(sizeof(struct jsg_window) == 168, "jsg_window is packed by hand");
 
 #define JSG_WINDOWS_KEPT 1024
 #define JSG_TREND_WINDOWS 16
@@ -273,6 +279,13 @@ struct jsg_service {
 };
 JSG_ASSERT(sizeof(struct jsg_service) == 312, "jsg_service is packed by hand");
 
+/* Whether an alert of either signal is up. */
+JSG_INLINE int jsg_alert_is_up(const struct jsg_service *service)
+{
+	return service->alerts[JSG_TRANSITIONS].state == JSG_ALERT ||
+	       service->alerts[JSG_OCCUPANCY].state == JSG_ALERT;
+}
+
 /*
  * What programs outside ask of the detector. The one value of the map "requests"; written from
  * outside alone.
@@ -371,6 +384,34 @@ struct jsg_stats {
 JSG_INLINE __u32 jsg_learn_delay(__u32 window_steps)
 {
 	return window_steps > JSG_LEARN_DELAY_STEPS ? window_steps : JSG_LEARN_DELAY_STEPS;
+}
+
+/*
+ * One service's counters on one CPU, written by its transitions alone; they only grow. Value of the
+ * map "counters", key: the service's number.
+ */
+struct jsg_counters {
+	__u64 transitions[JSG_TRANSITION_CELLS];
+	__u64 untracked_opened; /* accepted sockets that found no slot */
+	__u64 untracked_closed; /* sockets of a state that accepted ones have, and no slot, that
+				   closed */
+};
+
+/*
+ * All counters of one service at the close of one step, modulo 2^32: a window is a difference of
+ * two. Value of the map "readings", key jsg_reading_index().
+ */
+struct jsg_reading {
+	__u32 transitions[JSG_TRANSITION_CELLS];
+	__u32 occupancy[JSG_PHASE_CELLS]; /* sockets looked at, by cell */
+	__u32 answers;
+	__u32 full_queue_steps; /* whose looks found an accept queue full */
+};
+
+/* Where the reading of that sequence number is, while it is one of the last `kept`. */
+JSG_INLINE __u32 jsg_reading_index(__u32 service, __u64 sequence, __u32 kept)
+{
+	return service * kept + (__u32)(sequence % kept);
 }
 
 /* Readings that a service needs: of the window's both ends, and of a step that is learned late. */

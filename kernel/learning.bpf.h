@@ -8,29 +8,37 @@
 
 static const struct jsg_baseline nothing_learned;
 
+/* Adds what was counted in so many steps; with sign -1 takes it out again. */
+static __always_inline void add_counts(struct jsg_baseline *sum, int sign, __u32 steps)
+{
+	const struct jsg_counts *counts = &jsg_work.counts;
+	__u32 step_s = sign * step_seconds();
+
+	for (int cell = 0; cell < JSG_TRANSITION_CELLS; cell++)
+		sum->transition_counts[cell] += sign * counts->cells.transitions[cell];
+	for (int cell = 0; cell < JSG_PHASE_CELLS; cell++)
+		sum->occupancy_socket_seconds[cell] += counts->cells.occupancy[cell] * step_s;
+	sum->transitions += sign * counts->transitions;
+	sum->exchanges += sign * counts->exchanges;
+	sum->judged_socket_seconds += counts->judged * step_s;
+	sum->waiting_socket_seconds += counts->waiting * step_s;
+	sum->learned_s += steps * step_s;
+	sum->queue_full_s += counts->cells.full_queue_steps * step_s;
+}
+
 /* Adds what was counted to a lesson; 0 if its totals are full. */
 static __always_inline int learn_more(struct jsg_baseline *lesson)
 {
 	const struct jsg_counts *counts = &jsg_work.counts;
-	__u32 step_s = step_seconds();
 
 	/* Totals are 32 bits wide: a baseline that is so full is one. */
 	if ((__u64)lesson->transitions + counts->transitions > JSG_U32_MAX ||
 	    (__u64)lesson->exchanges + counts->exchanges > JSG_U32_MAX ||
 	    (__u64)lesson->judged_socket_seconds + lesson->waiting_socket_seconds +
-			    ((__u64)counts->judged + counts->waiting) * step_s >
+			    window_total(1) * step_seconds() >
 		    JSG_U32_MAX)
 		return 0;
-	for (int cell = 0; cell < JSG_TRANSITION_CELLS; cell++)
-		lesson->transition_counts[cell] += counts->cells.transitions[cell];
-	for (int cell = 0; cell < JSG_PHASE_CELLS; cell++)
-		lesson->occupancy_socket_seconds[cell] += counts->cells.occupancy[cell] * step_s;
-	lesson->transitions += counts->transitions;
-	lesson->exchanges += counts->exchanges;
-	lesson->judged_socket_seconds += counts->judged * step_s;
-	lesson->waiting_socket_seconds += counts->waiting * step_s;
-	lesson->learned_s += step_s;
-	lesson->queue_full_s += counts->cells.full_queue_steps * step_s;
+	add_counts(lesson, 1, 1);
 	return 1;
 }
 
@@ -65,9 +73,12 @@ static __always_inline __u32 doubts_about(const struct jsg_baseline *lesson)
 	       (are_balanced(lesson->transition_counts) ? 0 : JSG_DOUBT_UNBALANCED);
 }
 
-/* The thresholds that were given, or else those that the baseline's spread asks for. */
-static __always_inline void set_thresholds(struct jsg_service *service,
-					   const struct jsg_baseline *baseline)
+/*
+ * What the service is judged by from now on: the thresholds that were given, or else those that the
+ * baseline's spread asks for, and the doubts about it, of which an empty one has none.
+ */
+static __always_inline void judge_by(struct jsg_service *service,
+				     const struct jsg_baseline *baseline)
 {
 	__u32 transitions = jsg_config.transition_threshold_nanobits;
 	__u32 occupancy = jsg_config.occupancy_threshold_nanobits;
@@ -78,6 +89,7 @@ static __always_inline void set_thresholds(struct jsg_service *service,
 		occupancy = jsg_threshold_of_spread(&baseline->spread[JSG_OCCUPANCY]);
 	service->threshold_nanobits[JSG_TRANSITIONS] = transitions;
 	service->threshold_nanobits[JSG_OCCUPANCY] = occupancy;
+	service->doubts = doubts_about(baseline);
 }
 
 /* What was learned is the baseline from now on. */
@@ -85,8 +97,7 @@ static __always_inline void begin_to_guard(__u32 number, struct jsg_service *ser
 					   const struct jsg_baseline *lesson)
 {
 	bpf_map_update_elem(&baselines, &number, lesson, BPF_ANY);
-	set_thresholds(service, lesson);
-	service->doubts = doubts_about(lesson);
+	judge_by(service, lesson);
 	service->mode = JSG_GUARDING;
 	service->relearning = 0;
 	service->baselines_learned++;
@@ -104,7 +115,6 @@ __noinline int measure_spread(__u32 number)
 	struct jsg_baseline *outside = &jsg_work.normal;
 	const struct jsg_counts *counts = &jsg_work.counts;
 	__u32 steps = jsg_config.window_steps, least = jsg_config.learn_steps / 2;
-	__u32 step_s = step_seconds();
 	int has_window;
 
 	if (least < steps)
@@ -116,23 +126,13 @@ __noinline int measure_spread(__u32 number)
 		return 0;
 	count_between(number, service->sequence, service->sequence - steps);
 	take_normal(number, 1);
-	if (has_window) {
-		for (int cell = 0; cell < JSG_TRANSITION_CELLS; cell++)
-			outside->transition_counts[cell] -= counts->cells.transitions[cell];
-		for (int cell = 0; cell < JSG_PHASE_CELLS; cell++)
-			outside->occupancy_socket_seconds[cell] -=
-				counts->cells.occupancy[cell] * step_s;
-		outside->transitions -= counts->transitions;
-		outside->exchanges -= counts->exchanges;
-		outside->judged_socket_seconds -= counts->judged * step_s;
-		outside->waiting_socket_seconds -= counts->waiting * step_s;
-		outside->learned_s -= steps * step_s;
-	}
+	if (has_window)
+		add_counts(outside, -1, steps);
 	if (counts->transitions >= jsg_config.min_transitions && outside->transitions) {
 		measure_transitions();
 		jsg_spread_add(&lesson->spread[JSG_TRANSITIONS], jsg_work.transitions.js_nanobits);
 	}
-	if (counts->judged + counts->waiting && normal_total(0, 1)) {
+	if (window_total(1) && normal_total(0, 1)) {
 		measure_occupancy(0, steps);
 		jsg_spread_add(&lesson->spread[JSG_OCCUPANCY], jsg_work.occupancy.js_nanobits);
 	}

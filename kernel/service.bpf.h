@@ -24,17 +24,15 @@ __noinline int decide(__u32 number, enum jsg_signal signal, enum jsg_verdict ver
 	struct jsg_alert_track *track;
 	enum jsg_change change;
 	__u64 raised_ns;
-	__u32 js;
 
 	if (!service || signal >= JSG_SIGNALS)
 		return 0;
 	if (verdict == JSG_NOT_ENOUGH_TRAFFIC)
 		COUNT(not_enough_traffic, 1);
 	track = &service->alerts[signal];
-	js = signal == JSG_TRANSITIONS ? record->transition_js_nanobits
-				       : record->occupancy_js_nanobits;
 	raised_ns = track->raised_ns;
-	change = jsg_track(track, &jsg_config, verdict, js, record->end_ns, record->end_unix_ms);
+	change = jsg_track(track, &jsg_config, verdict, js_of(signal), record->end_ns,
+			   record->end_unix_ms);
 	if (change == JSG_NO_CHANGE)
 		return 0;
 	if (change == JSG_RAISED) {
@@ -102,7 +100,7 @@ __noinline int judge(__u32 number, __u32 steps)
 {
 	struct jsg_service *service = bpf_map_lookup_elem(&services, &number);
 	struct jsg_window *record = &jsg_work.record;
-	int alert_up, over;
+	int over;
 
 	if (!service)
 		return 0;
@@ -117,9 +115,7 @@ __noinline int judge(__u32 number, __u32 steps)
 
 	/* What is learned anew may well be over the old threshold. */
 	over = service->mode == JSG_LEARNING_ON && record->occupancy_verdict == JSG_OVER;
-	alert_up = service->alerts[JSG_TRANSITIONS].state == JSG_ALERT ||
-		   service->alerts[JSG_OCCUPANCY].state == JSG_ALERT;
-	service->quiet_steps = over || alert_up ? 0 : service->quiet_steps + 1;
+	service->quiet_steps = over || jsg_alert_is_up(service) ? 0 : service->quiet_steps + 1;
 	return 0;
 }
 
@@ -161,6 +157,7 @@ static __always_inline void report_found(__u32 number, struct jsg_service *servi
 	record->waiting_sockets = found->waiting;
 	record->open_requests = found->open_requests;
 	record->full_queues = found->full_queues;
+	record->sample_weight = jsg_sample_weight;
 	record->looked_at_ppm = 1000000;
 	if (service->sockets)
 		record->looked_at_ppm = (__u64)found->looked_at * 1000000 / service->sockets;
@@ -179,13 +176,13 @@ static __always_inline void follow_trend(struct jsg_service *service)
 {
 	struct jsg_window *record = &jsg_work.record;
 	__u32 place = service->sequence % JSG_TREND_WINDOWS;
-	__u64 windows =
+	__u64 summed =
 		service->sequence < JSG_TREND_WINDOWS ? service->sequence : JSG_TREND_WINDOWS;
 
 	service->trend_sum_nanobits +=
 		record->state_entropy_nanobits - service->trend_nanobits[place];
 	service->trend_nanobits[place] = record->state_entropy_nanobits;
-	record->state_entropy_trend_nanobits = service->trend_sum_nanobits / windows;
+	record->state_entropy_trend_nanobits = service->trend_sum_nanobits / summed;
 }
 
 /* Puts the record into the ring of those that are kept. */
@@ -241,8 +238,7 @@ __noinline int close_window(__u32 number, __u64 now_ns)
 static __always_inline int unused(const struct jsg_service *service, __u64 now_ns)
 {
 	return !service->stays && now_ns - service->last_used_ns > LEAVE_AFTER_NS &&
-	       service->alerts[JSG_TRANSITIONS].state != JSG_ALERT &&
-	       service->alerts[JSG_OCCUPANCY].state != JSG_ALERT;
+	       !jsg_alert_is_up(service);
 }
 
 /* Stops guarding the port; what is still under way to its counters has a step's time to arrive. */
@@ -299,11 +295,8 @@ static __always_inline void start_service(__u32 number, struct jsg_service *serv
 	service->started_ns = now_ns;
 	if (service->mode == JSG_FREE)
 		service->mode = JSG_LEARNING;
-	if (!baseline)
-		return;
-	set_thresholds(service, baseline);
-	if (service->mode == JSG_GUARDING)
-		service->doubts = doubts_about(baseline);
+	if (baseline)
+		judge_by(service, baseline);
 }
 
 /* The turn that every service has once a step. */

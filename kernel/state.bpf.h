@@ -20,6 +20,14 @@ static __always_inline __u32 step_seconds(void)
 	return jsg_config.step_ns / NS_IN_S;
 }
 
+/* The same for readers outside. Written by the loader before the start; the kernel reads none. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct jsg_config);
+} config SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, JSG_SERVICE_PLACES);

@@ -6,25 +6,6 @@
 #include "decision.h"
 #include "jsguard.h"
 
-/* One service's counters on one CPU, written by its transitions alone; they only grow. */
-struct jsg_counters {
-	__u64 transitions[JSG_TRANSITION_CELLS];
-	__u64 untracked_opened; /* accepted sockets that found no slot */
-	__u64 untracked_closed; /* sockets of a state that accepted ones have, and no slot, that
-				   closed */
-};
-
-/*
- * All counters of one service at the close of one step, modulo 2^32: a window is a difference of
- * two.
- */
-struct jsg_reading {
-	__u32 transitions[JSG_TRANSITION_CELLS];
-	__u32 occupancy[JSG_PHASE_CELLS]; /* sockets looked at, by cell */
-	__u32 answers;
-	__u32 full_queue_steps; /* whose looks found an accept queue full */
-};
-
 /*
  * A remembered socket. What follows sk is one word, and 0 while the slot is being taken or left.
  * The state tells of a transition that the program missed: the next one then begins elsewhere.

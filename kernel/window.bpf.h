@@ -26,8 +26,7 @@ struct {
 /* The readings of a service are a ring. */
 static __always_inline struct jsg_reading *reading_of(__u32 service, __u64 sequence)
 {
-	__u32 kept = jsg_config.readings_per_service;
-	__u32 index = service * kept + (__u32)(sequence % kept);
+	__u32 index = jsg_reading_index(service, sequence, jsg_config.readings_per_service);
 
 	return bpf_map_lookup_elem(&readings, &index);
 }
@@ -213,12 +212,18 @@ static __always_inline void load_occupancy(int built_in)
 {
 	for (int cell = 0; cell < JSG_PHASE_CELLS; cell++) {
 		jsg_work.p[cell] = jsg_work.counts.cells.occupancy[cell];
-		jsg_work.q[cell] = built_in ? in_built_in(cell)
+		jsg_work.q[cell] = built_in ? (__u32)in_built_in(cell)
 					    : jsg_work.normal.occupancy_socket_seconds[cell];
 	}
 }
 
-/* The total of the baseline that load_occupancy() loads. */
+/* The total of the window that load_occupancy() loads. */
+static __always_inline __u64 window_total(int with_waiting)
+{
+	return (__u64)jsg_work.counts.judged + (with_waiting ? jsg_work.counts.waiting : 0);
+}
+
+/* The total of the baseline that it loads. */
 static __always_inline __u64 normal_total(int built_in, int with_waiting)
 {
 	if (built_in)
@@ -286,7 +291,7 @@ __noinline int expect_sockets(int built_in, __u32 steps, int with_waiting)
 	const struct jsg_baseline *normal = &jsg_work.normal;
 	__u32 learned_s = normal->learned_s ? normal->learned_s : 1;
 	__u64 total = normal_total(built_in, with_waiting);
-	__u64 open = jsg_work.counts.judged;
+	__u64 open = window_total(with_waiting);
 	__u32 rate = jsg_rate_milli(jsg_work.counts.exchanges, steps * step_seconds());
 	__u32 base_rate = jsg_rate_milli(normal->exchanges, learned_s);
 	__u64 moving = moving_total(normal->occupancy_socket_seconds);
@@ -294,8 +299,6 @@ __noinline int expect_sockets(int built_in, __u32 steps, int with_waiting)
 
 	if (!steps)
 		return 0;
-	if (with_waiting)
-		open += jsg_work.counts.waiting;
 	if (!built_in) {
 		expected = jsg_expected_milli(jsg_rate_milli(total, learned_s), base_rate, rate);
 		held_expected = jsg_expected_milli(jsg_rate_milli(total - moving, learned_s),
@@ -322,10 +325,8 @@ static __always_inline void measure_occupancy_once(int built_in, __u32 steps, in
 {
 	struct jsg_distance *out = &jsg_work.distance;
 	__u32 cells = with_waiting ? JSG_PHASE_CELLS : JSG_JUDGED_CELLS;
-	__u64 open = jsg_work.counts.judged, total = normal_total(built_in, with_waiting);
+	__u64 open = window_total(with_waiting), total = normal_total(built_in, with_waiting);
 
-	if (with_waiting)
-		open += jsg_work.counts.waiting;
 	expect_sockets(built_in, steps, with_waiting);
 	out->with_waiting = with_waiting;
 	if (!total)

@@ -15,9 +15,11 @@
 #include <string_view>
 #include <vector>
 
+#include "baseline_totals.hpp"
 #include "cells.hpp"
 #include "chance.h"
 #include "error.hpp"
+#include "progress_bar.hpp"
 
 namespace jsguard {
 namespace {
@@ -26,9 +28,6 @@ using nlohmann::ordered_json;
 
 constexpr int json_schema = 1;         // of the alert objects
 constexpr std::size_t cells_told = 3;  // in a line for people
-
-// The nearest double to the decimal that a map dump shows, so JSON prints no noise.
-double bits(std::uint32_t nanobits) { return nanobits / double{JSG_NANO}; }
 
 double thousandths(std::uint32_t number) { return number / 1e3; }
 
@@ -39,7 +38,7 @@ double milliseconds_of(std::uint64_t ns) { return std::round(static_cast<double>
 
 // Three decimals, or three digits where those would all be 0.
 std::string bits_text(std::uint32_t nanobits) {
-    const double value = bits(nanobits);
+    const double value = bits_of(nanobits);
     return nanobits == 0 || value >= 0.01 ? fmt::format("{:.3f}", value)
                                           : fmt::format("{:.3g}", value);
 }
@@ -90,7 +89,7 @@ std::string_view what_is_held(const jsg_alert& alert) {
 }
 
 std::string spread_text(const jsg_sources& sources) {
-    if (sources.sockets == 0) return "their sources not counted yet";
+    if (sources.sockets == 0) return "their sources not known";
     const jsg_source& top = sources.top[0];
     const std::string first = source_text(top);
     if (sources.distinct == 1 && !sources.inexact)
@@ -127,7 +126,7 @@ std::string raise_line(const jsg_alert& alert) {
     std::string line =
         fmt::format("ALERT port {}{}: {} {} bits from normal (threshold {}, chance {})", alert.port,
                     netns_text(alert), signal_name(alert.signal), bits_text(alert.js_nanobits),
-                    bits(alert.threshold_nanobits), bits_text(alert.chance_nanobits));
+                    bits_of(alert.threshold_nanobits), bits_text(alert.chance_nanobits));
     if (alert.signal == JSG_OCCUPANCY)
         line += fmt::format(": {}, {}", what_is_held(alert), spread_text(alert.sources));
     line += "; " + seen(alert);
@@ -143,7 +142,7 @@ std::string clear_line(const jsg_alert& alert) {
         "CLEAR port {}{}: {} after {:.0f} s (peak {} bits), now {} (threshold {}), {}", alert.port,
         netns_text(alert), signal_name(alert.signal), milliseconds_of(alert.duration_ns),
         bits_text(alert.peak_nanobits), bits_text(alert.js_nanobits),
-        bits(alert.threshold_nanobits), seen(alert));
+        bits_of(alert.threshold_nanobits), seen(alert));
 }
 
 ordered_json top_cells_json(const jsg_alert& alert) {
@@ -152,7 +151,7 @@ ordered_json top_cells_json(const jsg_alert& alert) {
         cells.push_back({{"cell", cell_name(alert.signal, top.cell)},
                          {"window", share(top.window_ppb)},
                          {"baseline", share(top.baseline_ppb)},
-                         {"bits", bits(top.nanobits)}});
+                         {"bits", bits_of(top.nanobits)}});
     }
     return cells;
 }
@@ -175,14 +174,14 @@ ordered_json details_json(const jsg_alert& alert, const Origin& origin) {
                             {"id", fmt::format("{}-{}", origin.instance, alert.number)},
                             {"port", alert.port},
                             {"signal", signal_name(alert.signal)},
-                            {"js_bits", bits(alert.js_nanobits)},
-                            {"threshold_bits", bits(alert.threshold_nanobits)},
-                            {"chance_bits", bits(alert.chance_nanobits)},
+                            {"js_bits", bits_of(alert.js_nanobits)},
+                            {"threshold_bits", bits_of(alert.threshold_nanobits)},
+                            {"chance_bits", bits_of(alert.chance_nanobits)},
                             {"window_s", alert.window_s},
                             {"since", utc_timestamp(alert.since_unix_ms)}};
     if (alert.event == JSG_CLEAR) {
         details["duration_s"] = milliseconds_of(alert.duration_ns);
-        details["peak_js_bits"] = bits(alert.peak_nanobits);
+        details["peak_js_bits"] = bits_of(alert.peak_nanobits);
     }
     if (alert.netns) details["netns"] = alert.netns;
     details["transitions"] = alert.transitions;
@@ -247,7 +246,7 @@ static_assert(
     "were not given are losses");
 
 std::string threshold_text(std::uint32_t nanobits) {
-    return nanobits ? fmt::format("{} bits", bits(nanobits)) : "from the spread";
+    return nanobits ? fmt::format("{} bits", bits_of(nanobits)) : "from the spread";
 }
 
 }  // namespace
@@ -309,8 +308,7 @@ std::string summary_line(const jsg_stats& stats, std::uint64_t missed_transition
 }
 
 std::string lacking_text(const jsg_baseline& lesson, std::uint32_t step_s) {
-    const std::uint64_t seconds =
-        std::uint64_t{lesson.judged_socket_seconds} + lesson.waiting_socket_seconds;
+    const std::uint64_t seconds = socket_seconds(lesson);
     std::vector<std::string> lacking;
     if (lesson.transitions < JSG_BASELINE_TRANSITIONS)
         lacking.push_back(
@@ -318,23 +316,18 @@ std::string lacking_text(const jsg_baseline& lesson, std::uint32_t step_s) {
     if (seconds < JSG_BASELINE_SOCKET_SECONDS)
         lacking.push_back(
             fmt::format("{} of {} socket-seconds", seconds, JSG_BASELINE_SOCKET_SECONDS));
-    const std::uint64_t stays = jsg_stays_milli(lesson.occupancy_socket_seconds, JSG_PHASE_CELLS,
-                                                std::max(lesson.learned_s, 1U), step_s) /
-                                JSG_MILLI;
-    if (stays < JSG_BASELINE_STAYS)
+    if (const std::uint64_t seen = stays(lesson, step_s); seen < JSG_BASELINE_STAYS)
         lacking.push_back(
-            fmt::format("{} of {} stays of a connection in a phase", stays, JSG_BASELINE_STAYS));
+            fmt::format("{} of {} stays of a connection in a phase", seen, JSG_BASELINE_STAYS));
     return fmt::format("{}", fmt::join(lacking, ", "));
 }
 
 std::string doubts_text(std::uint32_t doubts) {
-    std::vector<std::string_view> reasons;
-    std::string held;
+    std::vector<std::string> reasons;
     if (doubts & JSG_DOUBT_OLD_AND_SILENT)
-        held = fmt::format(
+        reasons.push_back(fmt::format(
             "most connections that were not idle were held for {} s or longer without progress",
-            JSG_OLD_S);
-    if (!held.empty()) reasons.push_back(held);
+            JSG_OLD_S));
     if (doubts & JSG_DOUBT_QUEUE_FULL) reasons.push_back("its accept queue was full");
     return fmt::format("{}", fmt::join(reasons, ", and "));
 }
@@ -346,18 +339,8 @@ std::string learned_thresholds_text(const jsg_service& service) {
 }
 
 std::string learning_bar(std::uint32_t done_s, std::uint32_t total_s, std::size_t width) {
-    constexpr std::string_view before = "learning ";
-    constexpr std::size_t bar_least = 5;
-    constexpr std::size_t bar_most = 40;
     const std::uint32_t done = std::min(done_s, total_s);
-    const std::string after = fmt::format("{}/{} s", done, total_s);
-    const std::size_t around = before.size() + after.size() + std::string_view("[] ").size();
-    if (width < around + bar_least) {
-        return (std::string(before) + after).substr(0, width);
-    }
-    const std::size_t bar = std::min(width - around, bar_most);
-    const std::size_t filled = total_s == 0 ? bar : std::uint64_t{done} * bar / total_s;
-    return fmt::format("{}[{:#<{}}{:.<{}}] {}", before, "", filled, "", bar - filled, after);
+    return progress_bar("learning", done, total_s, fmt::format("{}/{} s", done, total_s), width);
 }
 
 }  // namespace jsguard

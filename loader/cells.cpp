@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <map>
 
@@ -39,6 +40,13 @@ static_assert(alert_states.size() == JSG_ALERT + 1);
 template <std::size_t count>
 std::string_view word(const Words<count>& words, std::size_t index) {
     return index < count ? words[index] : "unknown";
+}
+
+template <class Value, std::size_t count>
+std::optional<Value> value_of(const Words<count>& words, std::string_view word) {
+    const auto found = std::find(words.begin(), words.end(), word);
+    if (found == words.end()) return {};
+    return static_cast<Value>(found - words.begin());
 }
 
 using CellsByName = std::map<std::string, std::uint32_t, std::less<>>;
@@ -85,5 +93,13 @@ std::string_view event_name(jsg_event event) { return word(events, event); }
 std::string_view mode_name(jsg_mode mode) { return word(modes, mode); }
 std::string_view verdict_name(jsg_verdict verdict) { return word(verdicts, verdict); }
 std::string_view alert_state_name(jsg_alert_state state) { return word(alert_states, state); }
+
+std::optional<jsg_mode> mode_of(std::string_view word) { return value_of<jsg_mode>(modes, word); }
+std::optional<jsg_verdict> verdict_of(std::string_view word) {
+    return value_of<jsg_verdict>(verdicts, word);
+}
+std::optional<jsg_alert_state> alert_state_of(std::string_view word) {
+    return value_of<jsg_alert_state>(alert_states, word);
+}
 
 }  // namespace jsguard

@@ -21,11 +21,19 @@ std::string cell_name(jsg_signal signal, std::uint32_t cell);
 std::optional<std::uint32_t> transition_cell(std::string_view name);
 std::optional<std::uint32_t> occupancy_cell(std::string_view name);
 
+// The nearest double to the decimal that a map dump shows, so JSON prints no noise.
+inline double bits_of(std::uint32_t nanobits) { return nanobits / double{JSG_NANO}; }
+
 // A value that this build does not know reads "unknown".
 std::string_view signal_name(jsg_signal signal);
 std::string_view event_name(jsg_event event);
 std::string_view mode_name(jsg_mode mode);
 std::string_view verdict_name(jsg_verdict verdict);
 std::string_view alert_state_name(jsg_alert_state state);
+
+// The value of a word as above.
+std::optional<jsg_mode> mode_of(std::string_view word);
+std::optional<jsg_verdict> verdict_of(std::string_view word);
+std::optional<jsg_alert_state> alert_state_of(std::string_view word);
 
 }  // namespace jsguard

@@ -114,6 +114,7 @@ void Detector::load(const Options& options, const Baselines& baselines) {
     if (const int error = jsguard_bpf__load(skeleton_.get()); error)
         fail(error, "cannot load the BPF programs");
 
+    set_value(skeleton_->maps.config, 0, config);
     pin_dir_ = options.pin_dir;
     for (const std::uint16_t port : options.excluded_ports)
         skeleton_->bss->jsg_port_claimed[port / 64] |= 1ULL << (port % 64);
@@ -151,8 +152,8 @@ void Detector::give_place(std::uint16_t port, const jsg_baseline* baseline) {
 void Detector::pin() {
     pins_ = std::make_unique<Pins>(pin_dir_);
     const auto& maps = skeleton_->maps;
-    for (bpf_map* map : {maps.windows, maps.services, maps.baselines, maps.lessons, maps.stats,
-                         maps.counters, maps.requests})
+    for (bpf_map* map : {maps.config, maps.windows, maps.services, maps.baselines, maps.lessons,
+                         maps.stats, maps.readings, maps.counters, maps.requests})
         pins_->pin(map);
 }
 

@@ -12,6 +12,7 @@
 #include "alert_text.hpp"
 #include "detector.hpp"
 #include "error.hpp"
+#include "print_line.hpp"
 #include "progress.hpp"
 
 namespace jsguard {
@@ -49,20 +50,6 @@ Origin make_origin() {
     return {names.nodename, fmt::format("{:08x}{:04x}", std::time(nullptr), chance)};
 }
 
-BaselineOrigin baseline_origin() {
-    utsname names{};
-    uname(&names);
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    return {names.nodename, names.release,
-            static_cast<std::uint64_t>(
-                std::chrono::duration_cast<std::chrono::milliseconds>(now).count())};
-}
-
-void print_line(const std::string& line) {
-    if (std::puts(line.c_str()) == EOF || std::fflush(stdout) != 0)
-        throw errno_error(ExitCode::runtime, errno, "cannot write to stdout");
-}
-
 // Prints alerts until a signal, the duration or --exit-on-alert ends it; the exit code.
 int watch(Detector& detector, const Options& options, Progress& progress) {
     const Origin origin = make_origin();
@@ -90,7 +77,8 @@ int watch(Detector& detector, const Options& options, Progress& progress) {
                         {[&](std::uint32_t place) { return detector.baseline(place); },
                          [&](std::uint32_t place) { return detector.lesson(place); }});
         if (options.save_baseline_file && progress.take_learned())
-            write_baselines(*options.save_baseline_file, detector.baselines(), baseline_origin());
+            write_baselines(*options.save_baseline_file, detector.baselines(),
+                            origin_here(options.step_s));
     }
     return static_cast<int>(ExitCode::clean);
 }
@@ -99,7 +87,7 @@ void finish(const Detector& detector, const Options& options) {
     fmt::print(stderr, "{}\n", summary_line(detector.stats(), detector.missed_transitions()));
     if (!options.save_baseline_file) return;
     if (const Baselines learned = detector.baselines(); !learned.empty())
-        write_baselines(*options.save_baseline_file, learned, baseline_origin());
+        write_baselines(*options.save_baseline_file, learned, origin_here(options.step_s));
     else
         fmt::print(stderr, "no baseline was learned, so {} was not written\n",
                    *options.save_baseline_file);

@@ -7,24 +7,18 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <iterator>
 #include <memory>
 #include <string_view>
 
-#include "chance.h"
+#include "cells.hpp"
 #include "error.hpp"
+#include "option_adder.hpp"
 #include "whole_number.hpp"
 
 namespace jsguard {
 namespace {
 
-constexpr std::uint32_t window_most_s = 300;
-constexpr std::uint32_t day_s = 86'400;
-constexpr std::uint32_t count_most = 1'000'000'000;
-// An excess is compared in thousandths of a socket, in 32 bits.
-constexpr std::uint32_t sockets_most = 4'000'000;
 constexpr std::uint32_t exit_code_most = 255;
 constexpr std::uint64_t second_ns = 1'000'000'000;
 
@@ -38,144 +32,11 @@ struct Written {
     std::string exit_on_alert;
 };
 
-[[noreturn]] void refuse(std::string_view option, std::string_view value, std::string_view wanted) {
-    throw Error(ExitCode::usage, fmt::format("{} \"{}\": {}", option, printable(value), wanted));
-}
-
-std::uint32_t parse_threshold(std::string_view option, std::string_view text) {
-    constexpr std::string_view wanted =
-        "give a number of bits over 0 and under 1 (not under a billionth), such as 0.12, or auto";
-    if (text == "auto") return 0;
-    double bits = 0;
-    const char* end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, bits);
-    // Written so that a NaN is refused too.
-    if (error != std::errc() || stop != end || !(bits > 0 && bits < 1)) {
-        refuse(option, text, wanted);
-    }
-    const auto nanobits = static_cast<std::uint32_t>(std::llround(bits * JSG_NANO));
-    if (nanobits == 0 || nanobits == JSG_NANO) refuse(option, text, wanted);
-    return nanobits;
-}
-
-// The exponent of a probability 10^-exponent; what lies between is taken down to the next such one.
-std::uint32_t parse_probability(std::string_view option, std::string_view text) {
-    double probability = 0;
-    const char* end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, probability);
-    const auto exponent =
-        error == std::errc() && stop == end && probability > 0 && probability < 0.1 + 1e-9
-            ? std::ceil(-std::log10(probability) - 1e-9)
-            : 0;
-    if (!(exponent >= 1 && exponent <= JSG_CHANCE_EXPONENTS)) {
-        refuse(option, text,
-               fmt::format("give a probability from 1e-{} to 0.1, such as 1e-6",
-                           JSG_CHANCE_EXPONENTS));
-    }
-    return static_cast<std::uint32_t>(exponent);
-}
-
-void merge_ports(std::vector<std::uint16_t>& ports, std::string_view option,
-                 std::string_view text) {
-    for (std::size_t start = 0; start <= text.size();) {
-        const std::size_t end = std::min(text.find(',', start), text.size());
-        const auto port = whole_number(text.substr(start, end - start), 1, JSG_PORTS - 1);
-        if (!port) {
-            refuse(option, text,
-                   fmt::format("give ports from 1 to {} with one comma between, such as 80,443",
-                               JSG_PORTS - 1));
-        }
-        ports.push_back(static_cast<std::uint16_t>(*port));
-        start = end + 1;
-    }
-    std::sort(ports.begin(), ports.end());
-    ports.erase(std::unique(ports.begin(), ports.end()), ports.end());
-}
-
-// Adds options to a CLI11 app with the checks that this file knows; a repeated option's last value
-// counts, but lists of ports add up.
-class Adder {
-  public:
-    explicit Adder(CLI::App& app) : app_(app) {}
-
-    void group(std::string name) { group_ = std::move(name); }
-
-    CLI::Option* whole(std::string short_name, std::string name, std::string value_name,
-                       std::uint32_t most, std::string description,
-                       std::function<void(std::uint32_t)> store) {
-        auto check = [name, most, store = std::move(store)](const std::string& text) {
-            const auto number = whole_number(text, 1, most);
-            if (!number) refuse(name, text, fmt::format("give a whole number from 1 to {}", most));
-            store(*number);
-        };
-        return value(short_name + name, value_name, description, check);
-    }
-
-    CLI::Option* threshold(std::string name, std::string description,
-                           std::optional<std::uint32_t>& target) {
-        return value(name, "BITS", description, [name, &target](const std::string& text) {
-            target = parse_threshold(name, text);
-        });
-    }
-
-    CLI::Option* probability(std::string name, std::string description, std::uint32_t& exponent) {
-        return value(name, "P", description, [name, &exponent](const std::string& text) {
-            exponent = parse_probability(name, text);
-        });
-    }
-
-    CLI::Option* ports(std::string names, std::string name, std::string description,
-                       std::vector<std::uint16_t>& target) {
-        auto add = [name, &target](const std::vector<std::string>& lists) {
-            for (const std::string& list : lists) merge_ports(target, name, list);
-        };
-        return app_.add_option_function<std::vector<std::string>>(names, add, description)
-            ->type_name("PORT")
-            ->option_text("PORT[,PORT...]")
-            ->allow_extra_args(false)
-            ->group(group_);
-    }
-
-    // A name in the file system; what looks like an option is one whose value was forgotten.
-    CLI::Option* path(std::string name, std::string value_name, std::string description,
-                      std::function<void(const std::string&)> store) {
-        return value(name, value_name, description,
-                     [name, store = std::move(store)](const std::string& text) {
-                         if (text.empty() || text.front() == '-') {
-                             refuse(name, text, "give a path (./-x for a name that begins with -)");
-                         }
-                         store(text);
-                     });
-    }
-
-    template <class T>
-    CLI::Option* flag(std::string names, std::string description, T& target) {
-        return app_.add_flag(names, target, description)->group(group_);
-    }
-
-  private:
-    CLI::Option* value(const std::string& names, const std::string& value_name,
-                       const std::string& description,
-                       std::function<void(const std::string&)> check) {
-        return app_.add_option_function<std::string>(names, check, description)
-            ->type_name(value_name)
-            ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
-            ->group(group_);
-    }
-
-    CLI::App& app_;
-    std::string group_;
-};
-
-auto store_in(auto& target) {
-    return [&target](const auto& value) { target = value; };
-}
-
 std::string with_default(std::string_view description, const auto& value) {
     return fmt::format("{} (default: {})", description, value);
 }
 
-void add_what_is_guarded(Adder& add, Written& written) {
+void add_what_is_guarded(OptionAdder& add, Written& written) {
     Options& o = written.options;
     add.group("What is guarded");
     add.ports("-L,--localport,--port", "--localport",
@@ -186,13 +47,13 @@ void add_what_is_guarded(Adder& add, Written& written) {
              store_in(o.netns));
 }
 
-void add_when_to_alert(Adder& add, Written& written) {
+void add_when_to_alert(OptionAdder& add, Written& written) {
     Options& o = written.options;
     add.group("When to raise an alert");
     add.threshold("--threshold",
                   with_default("divergence of both signals, over 0 and under 1; auto: from its "
                                "spread while learning",
-                               o.occupancy_threshold_nanobits / double{JSG_NANO}),
+                               bits_of(o.occupancy_threshold_nanobits)),
                   written.threshold_nanobits);
     add.threshold("--transition-threshold",
                   "that of transitions, or auto (default: that of --threshold)",
@@ -204,7 +65,7 @@ void add_when_to_alert(Adder& add, Written& written) {
                     with_default("probability that chance alone puts a normal window over what "
                                  "counts; rounded down to a power of ten",
                                  fmt::format("1e-{}", o.chance_exponent)),
-                    o.chance_exponent);
+                    store_in(o.chance_exponent));
     add.whole("", "--min-sockets", "N", sockets_most,
               with_default("sockets beyond twice the expected that it takes, held ones too",
                            o.min_sockets),
@@ -223,7 +84,7 @@ void add_when_to_alert(Adder& add, Written& written) {
               store_in(o.clear_windows));
 }
 
-void add_time_and_learning(Adder& add, Written& written) {
+void add_time_and_learning(OptionAdder& add, Written& written) {
     Options& o = written.options;
     add.group("Time and learning");
     add.whole("-i,", "--window", "SECONDS", window_most_s,
@@ -241,7 +102,7 @@ void add_time_and_learning(Adder& add, Written& written) {
               store_in(o.duration_s));
 }
 
-void add_output(Adder& add, Written& written) {
+void add_output(OptionAdder& add, Written& written) {
     Options& o = written.options;
     add.group("Output and exit");
     add.flag("--json", "one JSON object a line on stdout, not text", o.json)
@@ -275,10 +136,6 @@ void check_ports(Options& options) {
     }
 }
 
-std::uint32_t round_up(std::uint32_t number, std::uint32_t step) {
-    return (number + step - 1) / step * step;
-}
-
 void check_times(Options& options, const std::optional<std::uint32_t>& learn_s) {
     if (options.window_s % options.step_s != 0) {
         const std::uint32_t next = round_up(options.window_s, options.step_s);
@@ -289,12 +146,7 @@ void check_times(Options& options, const std::optional<std::uint32_t>& learn_s) 
     }
     // Only a time that was asked for is held to: the default adapts itself to the step.
     options.learn_s = learn_s.value_or(round_up(options.learn_s, options.step_s));
-    if (options.learn_s % options.step_s != 0) {
-        throw Error(
-            ExitCode::usage,
-            fmt::format("--learn {} is not a multiple of --step {}: make it {}", options.learn_s,
-                        options.step_s, round_up(options.learn_s, options.step_s)));
-    }
+    check_learning_time(options.learn_s, options.step_s);
 }
 
 void check_exit_on_alert(Options& options, const std::string& written) {
@@ -306,8 +158,8 @@ void check_exit_on_alert(Options& options, const std::string& written) {
     }
     const auto code = whole_number(written, 0, exit_code_most);
     if (!code) {
-        refuse("--exit-on-alert", written,
-               fmt::format("give an exit code from 0 to {}", exit_code_most));
+        refuse_value("--exit-on-alert", written,
+                     fmt::format("give an exit code from 0 to {}", exit_code_most));
     }
     options.exit_on_alert = static_cast<int>(*code);
 }
@@ -322,7 +174,7 @@ Options settle(Written written) {
     check_times(options, written.learn_s);
     check_exit_on_alert(options, written.exit_on_alert);
     if (options.pin_dir.front() != '/') {
-        refuse("--pin-dir", options.pin_dir, "give a path that begins with /");
+        refuse_value("--pin-dir", options.pin_dir, "give a path that begins with /");
     }
     return std::move(options);
 }
@@ -336,7 +188,7 @@ std::variant<Options, Answer> parse_options(int argc, const char* const* argv) {
         "shape departs\nfrom what is normal, as slow HTTP attacks make it do.",
         "jsguard-load");
     app.get_formatter()->column_width(34);
-    Adder add(app);
+    OptionAdder add(app);
     add_what_is_guarded(add, written);
     add_when_to_alert(add, written);
     add_time_and_learning(add, written);
@@ -369,6 +221,7 @@ std::variant<Options, Answer> parse_options(int argc, const char* const* argv) {
 
 jsg_config make_config(const Options& options) {
     jsg_config config{};
+    config.schema = JSG_SCHEMA;
     config.step_ns = options.step_s * second_ns;
     config.window_steps = options.window_s / options.step_s;
     config.learn_steps = options.learn_s / options.step_s;

@@ -13,6 +13,8 @@
 
 namespace jsguard {
 
+constexpr std::uint32_t window_most_s = 300;  // so is a step at most
+
 struct Options {
     // 0: from the spread of the divergence while learning.
     std::uint32_t transition_threshold_nanobits = JSG_DEFAULT_THRESHOLD_NANOBITS;

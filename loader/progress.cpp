@@ -3,7 +3,6 @@
 #include "progress.hpp"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,19 +10,9 @@
 #include <utility>
 
 #include "alert_text.hpp"
+#include "progress_bar.hpp"
 
 namespace jsguard {
-namespace {
-
-constexpr std::size_t usual_width = 80;
-
-std::size_t terminal_width() {
-    winsize size{};
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return usual_width;
-    return size.ws_col;
-}
-
-}  // namespace
 
 Progress::Progress(const Options& options, bool terminal)
     : options_(options), terminal_(terminal), known_(JSG_SERVICES) {}
@@ -69,32 +58,29 @@ void Progress::tell_doubts(const jsg_service& service) {
     if (const std::string why = doubts_text(service.doubts); !why.empty())
         say(fmt::format(
             "port {}: WARNING: its baseline looks like an attack: {}. Only what goes beyond that "
-            "is "
-            "told. If it is not normal for this service, end it, then learn anew (kill -HUP {})",
+            "is told. If it is not normal for this service, end it, then learn anew (kill -HUP "
+            "{})",
             service.port, why, getpid()));
     if (service.doubts & JSG_DOUBT_UNBALANCED)
-        say(
-            fmt::format("port {}: while it learned, connections mostly opened, or mostly closed: "
-                        "no transitions "
-                        "alert by such a baseline; learn anew when that has settled (kill -HUP {})",
-                        service.port, getpid()));
+        say(fmt::format(
+            "port {}: while it learned, connections mostly opened, or mostly closed: no "
+            "transitions alert by such a baseline; learn anew when that has settled (kill -HUP {})",
+            service.port, getpid()));
 }
 
-void Progress::tell_baseline(const Known& known, const jsg_service& service,
-                             const jsg_baseline& baseline) {
+void Progress::tell_baseline(const Known& known, const jsg_service& service, const Read& read,
+                             std::uint32_t place) {
     const bool learned = service.baselines_learned != known.baselines_learned;
     const bool from_file = service.mode == JSG_GUARDING && known.mode == JSG_FREE && !learned;
     if (learned) tell_learned(known, service);
     if (!learned && !from_file) return;
-    tell_thresholds(service, baseline);
+    tell_thresholds(service, read.in_force(place));
     tell_doubts(service);
 }
 
-void Progress::tell_relearning(Known& known, const jsg_service& service,
-                               const jsg_baseline& lesson) {
-    const bool waiting =
-        service.relearning && (service.alerts[JSG_TRANSITIONS].state == JSG_ALERT ||
-                               service.alerts[JSG_OCCUPANCY].state == JSG_ALERT);
+void Progress::tell_relearning(Known& known, const jsg_service& service, const Read& read,
+                               std::uint32_t place) {
+    const bool waiting = service.relearning && jsg_alert_is_up(&service);
     const bool lacking =
         service.relearning && service.learned_steps * options_.step_s >= options_.learn_s;
     if (service.relearning && !known.relearning)
@@ -103,12 +89,13 @@ void Progress::tell_relearning(Known& known, const jsg_service& service,
             service.port));
     if (waiting && !known.waiting)
         say(fmt::format(
-            "port {}: an alert is up; learning waits until it has cleared (if it is the "
-            "new normal, start again)",
+            "port {}: an alert is up; learning waits until it has cleared (if it is the new "
+            "normal, start again)",
             service.port));
     if (lacking && !known.lacking)
         say(fmt::format("port {}: showed too little to learn from in {} s ({}); goes on learning",
-                        service.port, options_.learn_s, lacking_text(lesson, options_.step_s)));
+                        service.port, options_.learn_s,
+                        lacking_text(read.lesson(place), options_.step_s)));
     known.relearning = service.relearning != 0;
     known.waiting = waiting;
     known.lacking = lacking;
@@ -126,13 +113,13 @@ void Progress::follow(Known& known, const jsg_service& service, const Read& read
     }
     // Until its first step a service has no thresholds.
     if (!port || !service.sequence) return;
-    tell_baseline(known, service, read.in_force(place));
+    tell_baseline(known, service, read, place);
     if (service.mode == JSG_LEARNING_ON && known.mode != JSG_LEARNING_ON)
         say(fmt::format(
-            "port {}: showed too little to learn from in {} s ({}); goes on learning, and "
-            "its occupancy is judged against the built-in baseline meanwhile",
+            "port {}: showed too little to learn from in {} s ({}); goes on learning, and its "
+            "occupancy is judged against the built-in baseline meanwhile",
             port, options_.learn_s, lacking_text(read.lesson(place), options_.step_s)));
-    tell_relearning(known, service, read.lesson(place));
+    tell_relearning(known, service, read, place);
     known.mode = service.mode;
     known.baselines_learned = service.baselines_learned;
 }

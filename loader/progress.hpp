@@ -46,12 +46,13 @@ class Progress {
 
     void say(const std::string& line);
     void follow(Known& known, const jsg_service& service, const Read& read, std::uint32_t place);
-    void tell_baseline(const Known& known, const jsg_service& service,
-                       const jsg_baseline& baseline);
+    void tell_baseline(const Known& known, const jsg_service& service, const Read& read,
+                       std::uint32_t place);
     void tell_learned(const Known& known, const jsg_service& service);
     void tell_thresholds(const jsg_service& service, const jsg_baseline& baseline);
     void tell_doubts(const jsg_service& service);
-    void tell_relearning(Known& known, const jsg_service& service, const jsg_baseline& lesson);
+    void tell_relearning(Known& known, const jsg_service& service, const Read& read,
+                         std::uint32_t place);
     void draw_bar(const std::vector<jsg_service>& services);
 
     const Options& options_;

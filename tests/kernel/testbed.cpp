@@ -322,7 +322,7 @@ std::optional<jsg_window> last_window(const jsguard::Detector& detector, std::ui
 jsg_reading reading(const jsguard::Detector& detector, std::uint32_t place,
                     std::uint64_t sequence) {
     const auto kept = detector.skeleton().rodata->jsg_config.readings_per_service;
-    const std::uint32_t key = place * kept + static_cast<std::uint32_t>(sequence % kept);
+    const std::uint32_t key = jsg_reading_index(place, sequence, kept);
     jsg_reading found{};
     checked(bpf_map_lookup_elem(bpf_map__fd(detector.skeleton().maps.readings), &key, &found),
             "readings");

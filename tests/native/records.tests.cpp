@@ -29,6 +29,8 @@ TEST_CASE("no record has a hole", "[records]") {
     CHECK(std::has_unique_object_representations_v<jsg_baseline>);
     CHECK(std::has_unique_object_representations_v<jsg_spread>);
     CHECK(std::has_unique_object_representations_v<jsg_requests>);
+    CHECK(std::has_unique_object_representations_v<jsg_counters>);
+    CHECK(std::has_unique_object_representations_v<jsg_reading>);
     CHECK(std::has_unique_object_representations_v<jsg_top_cell>);
     CHECK(std::has_unique_object_representations_v<jsg_source>);
     CHECK(std::has_unique_object_representations_v<jsg_sources>);
@@ -37,15 +39,17 @@ TEST_CASE("no record has a hole", "[records]") {
 }
 
 TEST_CASE("the records of this schema have their sizes", "[records]") {
-    CHECK(JSG_SCHEMA == 2);
-    CHECK(sizeof(jsg_config) == 64);
-    CHECK(sizeof(jsg_window) == 160);
+    CHECK(JSG_SCHEMA == 3);
+    CHECK(sizeof(jsg_config) == 72);
+    CHECK(sizeof(jsg_window) == 168);
     CHECK(sizeof(jsg_window_key) == 8);
     CHECK(sizeof(jsg_alert_track) == 40);
     CHECK(sizeof(jsg_service) == 312);
     CHECK(sizeof(jsg_spread) == 32);
     CHECK(sizeof(jsg_baseline) == 2 * 32 + 24 + 4 * (196 + 49 + 1));
     CHECK(sizeof(jsg_requests) == 8);
+    CHECK(sizeof(jsg_counters) == 8 * (196 + 2));
+    CHECK(sizeof(jsg_reading) == 4 * (196 + 49 + 2));
     CHECK(sizeof(jsg_top_cell) == 16);
     CHECK(sizeof(jsg_source) == 16);
     CHECK(sizeof(jsg_sources) == 96);
@@ -56,11 +60,12 @@ TEST_CASE("the records of this schema have their sizes", "[records]") {
 TEST_CASE("the fields of this schema have their places", "[records]") {
     const Field fields[] = {
         FIELD(jsg_config, step_ns, 0),
-        FIELD(jsg_config, transition_threshold_nanobits, 16),
-        FIELD(jsg_config, chance_exponent, 24),
-        FIELD(jsg_config, cpus, 52),
-        FIELD(jsg_config, netns, 56),
-        FIELD(jsg_config, guard_listeners, 60),
+        FIELD(jsg_config, schema, 8),
+        FIELD(jsg_config, transition_threshold_nanobits, 20),
+        FIELD(jsg_config, chance_exponent, 28),
+        FIELD(jsg_config, cpus, 56),
+        FIELD(jsg_config, netns, 60),
+        FIELD(jsg_config, guard_listeners, 64),
         FIELD(jsg_window, sequence, 0),
         FIELD(jsg_window, end_ns, 8),
         FIELD(jsg_window, end_unix_ms, 16),

@@ -28,23 +28,15 @@ END
 only=
 tls=0
 quiet_s=120
-results=/dev/null
-windows=/dev/null
-shell=0
-while (($# > 0)); do
+own_option() {
     case $1 in
     --tls) tls=1 ;;
-    --only) only=$2 && shift ;;
-    --quiet) quiet_s=$2 && shift ;;
-    --results) results=$2 && shift ;;
-    --windows) windows=$2 && shift ;;
-    --shell) shell=1 ;;
-    --keep) JSGUARD_KEEP=1 ;;
-    -h | --help) usage && exit 0 ;;
-    *) usage >&2 && exit 2 ;;
+    --only) only=$2 words=2 ;;
+    --quiet) quiet_s=$2 words=2 ;;
+    *) return 1 ;;
     esac
-    shift
-done
+}
+parse_options "$@"
 
 readonly threshold=0.12
 readonly learn_s=60
@@ -286,8 +278,7 @@ judge() {
         show_windows "$port"
     done
     check_alert_lines
-    cp "$work/results.json" "$results"
-    cp "$work/windows.json" "$windows"
+    keep_results
 }
 
 need_root_and_bpf
@@ -317,7 +308,7 @@ learned_ms=$(now_ms)
 say "quiet, $quiet_s s (CPUs $(cpu_busy "$mark" "$(cpu_mark)") % busy while learning)"
 mark=$(cpu_mark)
 hold_quiet
-((shell == 0)) || shell_inside
+shell_if_asked
 
 say "attacks (CPUs $(cpu_busy "$mark" "$(cpu_mark)") % busy in the quiet time)"
 mark=$(cpu_mark)

@@ -23,21 +23,13 @@ END
 
 attack_s=60
 after_s=30 # watched at the least, after the attack's end
-results=/dev/null
-windows=/dev/null
-shell=0
-while (($# > 0)); do
+own_option() {
     case $1 in
     --long) attack_s=600 after_s=90 ;;
-    --results) results=$2 && shift ;;
-    --windows) windows=$2 && shift ;;
-    --shell) shell=1 ;;
-    --keep) JSGUARD_KEEP=1 ;;
-    -h | --help) usage && exit 0 ;;
-    *) usage >&2 && exit 2 ;;
+    *) return 1 ;;
     esac
-    shift
-done
+}
+parse_options "$@"
 
 readonly learn_s=60 quiet_s=20
 readonly raise_within_s=10 clear_within_s=60
@@ -53,7 +45,6 @@ start_server() {
     start_slow_backend backend "$backend_port"
     mkdir "$work/patient"
     {
-        echo "worker_shutdown_timeout 1s;"
         nginx_head "$work/patient"
         echo "    client_header_timeout 900s; client_body_timeout 900s; send_timeout 900s;"
         echo "    server { listen $guarded_port; root $work/site; location /talk { $(to_backend "$backend_port") } }"
@@ -65,6 +56,7 @@ start_server() {
 
 open_now() { sockets "$@" | awk -v port="$guarded_port" '$1 == port { n = $2 } END { print n + 0 }'; }
 attack_open() { open_now dst "$attacker"; }
+attack_is_cut() { (($(attack_open) <= lost)); }
 all_talk() { (($(open_now) >= talkers)); }
 learned() { (($(services_judged) == 1)); }
 
@@ -93,9 +85,11 @@ cut_attack() {
     before=$(attack_open)
     cut_ms=$(now_ms)
     "${in_server[@]}" ss -K -tn dst "$attacker" sport = ":$guarded_port" >/dev/null 2>&1 || true
-    if (($(attack_open) > lost)); then
-        kill -HUP "$nginx_pid"
-        sleep 1.5
+    if ! attack_is_cut; then
+        # Its workers end with all their connections, and it starts others.
+        # shellcheck disable=SC2046 # one pid a word
+        kill -TERM $(children "$nginx_pid")
+        wait_for "$patience_s" attack_is_cut || true # judged by what was held
     fi
     say "the server cuts the attack: $before connections, $(attack_open) of them left"
 }
@@ -170,12 +164,11 @@ judge() {
     [[ -z $(alerts 'select(.jsguard.event == "raise" and .jsguard.signal == "occupancy")
             | select(.jsguard.top_sources[0].addr != $from or .jsguard.top_source_share < 0.5) | .jsguard.id' \
         --arg from "$attacker") ]] || fail "the alert does not name $attacker as the source of most"
-    cp "$work/results.json" "$results"
-    cp "$work/windows.json" "$windows"
+    keep_results
 }
 
 need_root_and_bpf
-need ip iproute2 ss iproute2 nginx nginx-light slowhttptest slowhttptest
+need ip iproute2 ss iproute2 nginx nginx-light slowhttptest slowhttptest pgrep procps
 system_begin
 take_ports
 readonly guarded_port=$first_port backend_port=$((first_port + 1))
@@ -197,7 +190,7 @@ wait_for $((learn_s + 15)) learned || die "the port is not judged after $((learn
 judged_as=$(services | awk '{ print $2 }')
 learned_ms=$(now_ms)
 sleep "$quiet_s"
-((shell == 0)) || shell_inside
+shell_if_asked
 
 say "attack, $attack_s s (CPUs $(cpu_busy "$mark" "$(cpu_mark)") % busy before)"
 mark=$(cpu_mark)

@@ -11,6 +11,7 @@ readonly exit_skip=77
 readonly patience_s=10 # for what takes a moment
 
 : "${JSGUARD_LOAD:=$here/../../build/quickstart/loader/jsguard-load}"
+: "${JSGUARD:=$(dirname "$JSGUARD_LOAD")/jsguard}"
 : "${JSGUARD_REQUIRE_BPF:=0}"
 : "${JSGUARD_KEEP:=0}" # 1: the folder with all logs stays
 
@@ -23,6 +24,42 @@ detector_pid=
 detector_status= # exit code, once stopped
 failures=0
 readonly pin_dir=/sys/fs/bpf/jsguard-test-$$
+
+# --- options, and what is kept -----------------------------------------------------------------
+
+results=/dev/null # files for the figures of the run, and for its window records
+windows=/dev/null
+# shellcheck disable=SC2034
+shell=0 # 1: a shell inside
+
+# parse_options ARGUMENTS...: those that the measuring tests share. All others go to the own_option of the script,
+# which sets words to 2 if it takes the value too, and returns 1 for what it does not know; usage is its help.
+# shellcheck disable=SC2034
+parse_options() {
+    local words
+    while (($# > 0)); do
+        words=1
+        case $1 in
+        --results) results=${2:-} words=2 ;;
+        --windows) windows=${2:-} words=2 ;;
+        --shell) shell=1 ;;
+        --keep) JSGUARD_KEEP=1 ;;
+        -h | --help) usage && exit 0 ;;
+        *) own_option "$1" "${2:-}" || words=0 ;;
+        esac
+        ((words > 0 && $# >= words)) || {
+            usage >&2
+            exit 2
+        }
+        shift "$words"
+    done
+}
+
+# keep_results: where --results and --windows say.
+keep_results() {
+    cp "$work/results.json" "$results"
+    cp "$work/windows.json" "$windows"
+}
 
 # --- saying, skipping, failing ---------------------------------------------------------------
 

@@ -24,22 +24,14 @@ END
 }
 
 only=
-results=/dev/null
-windows=/dev/null
-shell=0
-while (($# > 0)); do
+own_option() {
     case $1 in
-    --only) only=$2 && shift ;;
+    --only) only=$2 words=2 ;;
     --long) scenario_s=600 crowd_s=60 talk_rate=4 ;;
-    --results) results=$2 && shift ;;
-    --windows) windows=$2 && shift ;;
-    --shell) shell=1 ;;
-    --keep) JSGUARD_KEEP=1 ;;
-    -h | --help) usage && exit 0 ;;
-    *) usage >&2 && exit 2 ;;
+    *) return 1 ;;
     esac
-    shift
-done
+}
+parse_options "$@"
 
 readonly learn_s=60
 readonly settled_s=10 # at the least
@@ -224,8 +216,7 @@ judge() {
         fail "$name: $sentence"
     done < <(jq -r '"\(.scenario) \(.failures[])"' "$work/results.json")
     check_alert_lines
-    cp "$work/results.json" "$results"
-    cp "$work/windows.json" "$windows"
+    keep_results
 }
 
 need_root_and_bpf
@@ -255,7 +246,7 @@ of_each act
 be_on_guard
 over_ms=$(now_ms)
 say "over (CPUs $(cpu_busy "$mark" "$(cpu_mark)") % busy)"
-((shell == 0)) || shell_inside
+shell_if_asked
 judge
 cat "$work"/honest-*.out | grep -v '^open' || true
 tail -n 1 "$work/detector.err"

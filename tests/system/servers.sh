@@ -59,8 +59,9 @@ sockets() {
 }
 attack_sockets() { sockets dst "$attacker"; }
 
-# shell_inside: for a look by hand, with everything running.
-shell_inside() {
+# shell_if_asked: for a look by hand, with everything running.
+shell_if_asked() {
+    ((shell)) || return 0
     echo "A shell in the server's namespace; the others are $client_ns and $attack_ns, files are in"
     echo "$work, maps in $pin_dir. Leave it to go on."
     "${in_server[@]}" bash -i </dev/tty >/dev/tty 2>&1 || true

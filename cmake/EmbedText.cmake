@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# embed_text(): a text file as a C++ string, with its digest; run with -P it writes the header.
+if(CMAKE_SCRIPT_MODE_FILE)
+    file(READ "${INPUT}" text)
+    file(SHA256 "${INPUT}" digest)
+    file(CONFIGURE OUTPUT "${OUTPUT}" CONTENT [[
+// GENERATED from @SOURCE@ by cmake/EmbedText.cmake, do not edit.
+#pragma once
+
+#include <string_view>
+
+namespace jsguard {
+
+inline constexpr std::string_view @NAME@ = R"embedded(@text@)embedded";
+inline constexpr std::string_view @NAME@_sha256 = "@digest@";
+
+}  // namespace jsguard
+]] @ONLY NEWLINE_STYLE UNIX)
+    return()
+endif()
+
+include_guard(GLOBAL)
+set(JSGUARD_EMBED_TEXT "${CMAKE_CURRENT_LIST_FILE}")
+
+# embed_text(TARGET NAME file): TARGET's sources may include "NAME.hpp", which defines the strings
+# jsguard::NAME and jsguard::NAME_sha256.
+function(embed_text target name file)
+    set(folder "${CMAKE_CURRENT_BINARY_DIR}/embedded")
+    set(header "${folder}/${name}.hpp")
+    add_custom_command(
+        OUTPUT "${header}"
+        COMMAND "${CMAKE_COMMAND}" "-DINPUT=${CMAKE_CURRENT_SOURCE_DIR}/${file}" "-DOUTPUT=${header}"
+                "-DSOURCE=${file}" "-DNAME=${name}" -P "${JSGUARD_EMBED_TEXT}"
+        DEPENDS "${file}" "${JSGUARD_EMBED_TEXT}"
+        COMMENT "Embedding ${file}"
+        VERBATIM)
+    target_sources(${target} PRIVATE "${header}")
+    target_include_directories(${target} PRIVATE "${folder}")
+endfunction()

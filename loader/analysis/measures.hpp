@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Measures of how far a distribution is from another, in double precision.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace jsguard {
+
+// Of a sample p from a reference q. hellinger and total_variation have no unit, the others that of
+// the logarithm.
+enum class Measure : std::uint8_t {
+    js,
+    kl,          // of p from q; infinite where q has nothing of what p has
+    reverse_kl,  // of q from p
+    hellinger,
+    total_variation,
+    entropy_difference,  // of p less that of q, as an absolute value
+};
+constexpr std::size_t measures = 6;
+using MeasuredValues = std::array<double, measures>;  // by Measure
+
+// "JS", "KL", "reverse KL", "Hellinger", "total variation", "entropy difference"
+std::string_view measure_name(Measure measure);
+// "js", "kl", "reverse_kl", "hellinger", "total_variation", "entropy_difference"
+std::string_view measure_key(Measure measure);
+
+enum class LogarithmUnit : std::uint8_t { bits, nats };
+std::string_view unit_name(LogarithmUnit unit);
+// Whether the measure is a sum of logarithms; the others are the same in bits and in nats.
+bool has_unit(Measure measure);
+
+// Each cell's probability: not negative, and their sum is 1 but for rounding.
+using ProbabilityVector = std::vector<double>;
+
+// Counts divided by their sum; empty if that is 0, because nothing has no distribution.
+ProbabilityVector probability_vector(std::span<const std::uint32_t> counts);
+
+// Domain of all that follow: p and q of one length, each a ProbabilityVector. A term with p = 0 or
+// q = 0 is its limit. Rounding errors are under 1e-13 for 256 cells, and never take a result out of
+// its range.
+
+// Jensen-Shannon divergence in bits, 0 to 1: 1/2 sum p log2(p/m) + 1/2 sum q log2(q/m) with
+// m = (p+q)/2 (Lin 1991, IEEE Trans. Inf. Theory 37(1)).
+double js_divergence(std::span<const double> p, std::span<const double> q);
+
+// Kullback-Leibler divergence of p from q in bits, 0 to infinity: sum p log2(p/q). Infinite if some
+// q is 0 where p is not (Kullback and Leibler 1951, Ann. Math. Stat. 22(1)).
+double kl_divergence(std::span<const double> p, std::span<const double> q);
+
+// Hellinger distance, 0 to 1, no unit: sqrt(1/2 sum (sqrt p - sqrt q)^2) (Hellinger 1909, J. reine
+// angew. Math. 136; in this form Le Cam 1986).
+double hellinger_distance(std::span<const double> p, std::span<const double> q);
+
+// Total variation distance, 0 to 1, no unit: 1/2 sum |p - q|, the largest difference of the
+// probabilities of any set of cells (Levin, Peres and Wilmer 2009, Markov Chains and Mixing Times,
+// section 4.1).
+double total_variation_distance(std::span<const double> p, std::span<const double> q);
+
+// Shannon entropy in bits, 0 to log2 of the number of cells: sum p log2(1/p) (Shannon 1948, Bell
+// Syst. Tech. J. 27(3)).
+double entropy(std::span<const double> p);
+
+// All measures of p from q.
+MeasuredValues measure_all(std::span<const double> p, std::span<const double> q,
+                           LogarithmUnit unit = LogarithmUnit::bits);
+
+}  // namespace jsguard

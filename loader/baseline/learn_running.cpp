@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Asks through the pinned maps, and follows what comes of it.
+#include "learn_running.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <chrono>
+#include <csignal>
+#include <thread>
+
+#include "error.hpp"
+#include "pinned_detector.hpp"
+#include "progress_bar.hpp"
+#include "relearning.hpp"
+
+namespace jsguard {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr auto poll_every = std::chrono::milliseconds(200);
+// A detector that was killed leaves its maps, and no step is taken in them any more.
+constexpr auto silence_most = std::chrono::seconds(10);
+constexpr std::uint64_t second_ns = 1'000'000'000;
+
+volatile std::sig_atomic_t stop_requested = 0;
+
+// Until the file is written, so that a signal comes before that or after.
+void catch_signals() {
+    for (const int number : {SIGINT, SIGTERM, SIGHUP})
+        std::signal(number, [](int) { stop_requested = 1; });
+}
+
+std::uint32_t step_s(const PinnedDetector& detector) {
+    return static_cast<std::uint32_t>(detector.config().step_ns / second_ns);
+}
+
+// Throws once nothing has happened in the detector for too long.
+class Pulse {
+  public:
+    explicit Pulse(const PinnedDetector& detector)
+        : detector_(detector),
+          silence_(silence_most + std::chrono::nanoseconds(2 * detector.config().step_ns)) {}
+
+    void feel(const std::vector<jsg_service>& services) {
+        std::uint64_t steps = 0;
+        for (const jsg_service& service : services) steps += service.sequence;
+        const auto now = Clock::now();
+        if (steps != steps_) last_step_at_ = now;
+        steps_ = steps;
+        if (!detector_.is_pinned())
+            throw Error(ExitCode::runtime, "the detector has ended; nothing was written");
+        if (now - last_step_at_ > silence_)
+            throw Error(
+                ExitCode::runtime,
+                fmt::format(
+                    "no window was closed for {} s; nothing was written: has jsguard-load been "
+                    "killed?",
+                    std::chrono::duration_cast<std::chrono::seconds>(silence_).count()));
+    }
+
+  private:
+    const PinnedDetector& detector_;
+    Clock::duration silence_;
+    Clock::time_point last_step_at_ = Clock::now();
+    std::uint64_t steps_ = 0;
+};
+
+void wait_for_all(const PinnedDetector& detector, Relearning& relearning) {
+    Pulse pulse(detector);
+    TerminalBar bar("learning");
+    while (true) {
+        const auto services = detector.services();
+        for (const std::string& line :
+             relearning.follow(services, [&](auto place) { return detector.lesson(place); })) {
+            bar.hide();
+            fmt::print(stderr, "{}\n", line);
+        }
+        if (relearning.is_over()) return;
+        bar.show(relearning.done_s(), relearning.learn_s());
+        pulse.feel(services);
+        if (stop_requested)
+            throw Error(ExitCode::runtime,
+                        "stopped by a signal; nothing was written, and the detector goes on "
+                        "learning");
+        std::this_thread::sleep_for(poll_every);
+    }
+}
+
+// The services that it asks.
+Relearning ask(PinnedDetector& detector, std::optional<std::uint16_t> port) {
+    Relearning relearning(detector.services(), detector.config(), port);
+    const auto ports = relearning.ports();
+    if (ports.empty())
+        throw Error(ExitCode::usage,
+                    port ? fmt::format("the detector does not guard port {}", *port)
+                         : "the detector guards no port yet; name some with --localport");
+    detector.request_relearning();
+    return relearning;
+}
+
+}  // namespace
+
+BaselineFile baselines_in_force(const std::string& pin_dir) {
+    const PinnedDetector detector(pin_dir);
+    BaselineFile file{origin_here(step_s(detector)), {}};
+    const auto services = detector.services();
+    for (std::uint32_t place = 1; place <= services.size(); ++place) {
+        const jsg_service& service = services[place - 1];
+        if (service.port && service.mode == JSG_GUARDING)
+            file.baselines[static_cast<std::uint16_t>(service.port)] = detector.baseline(place);
+    }
+    if (file.baselines.empty())
+        throw Error(ExitCode::runtime,
+                    "the detector has no baseline in force yet; wait until it has learned");
+    return file;
+}
+
+void ask_to_relearn(const std::string& pin_dir) {
+    PinnedDetector detector(pin_dir);
+    const auto ports = ask(detector, {}).ports();
+    fmt::print(stderr, "asked to learn anew, for {} s or more: {} {}\n",
+               detector.config().learn_steps * step_s(detector),
+               ports.size() == 1 ? "port" : "ports", fmt::join(ports, ", "));
+}
+
+void learn_running(const std::string& pin_dir, std::optional<std::uint16_t> port,
+                   const std::filesystem::path& out) {
+    check_baseline_target(out);
+    PinnedDetector detector(pin_dir);
+    catch_signals();
+    Relearning relearning = ask(detector, port);
+    fmt::print(stderr, "waiting for {} {}, for {} s or more\n",
+               relearning.ports().size() == 1 ? "port" : "ports",
+               fmt::join(relearning.ports(), ", "), relearning.learn_s());
+    wait_for_all(detector, relearning);
+    Baselines learned;
+    for (const std::uint32_t place : relearning.learned())
+        learned[static_cast<std::uint16_t>(detector.service(place).port)] =
+            detector.baseline(place);
+    write_baselines(out, learned, origin_here(step_s(detector)));
+    fmt::print(stderr, "{} {} written to {}\n", learned.size(),
+               learned.size() == 1 ? "baseline" : "baselines", printable(out.native()));
+}
+
+}  // namespace jsguard

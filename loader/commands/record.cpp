@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// jsguard record: writes the windows of a running detector as they close.
+#include <fmt/format.h>
+#include <sys/utsname.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include "command.hpp"
+#include "error.hpp"
+#include "recorder.hpp"
+#include "recording_file.hpp"
+
+namespace jsguard {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr auto poll_every = std::chrono::milliseconds(200);
+// A detector that was killed leaves its maps, and no window in them closes any more.
+constexpr auto silence_most = std::chrono::seconds(10);
+
+volatile std::sig_atomic_t stop_requested = 0;
+
+struct RecordOptions {
+    std::string file;
+    std::string pin_dir = "/sys/fs/bpf/jsguard";
+    std::uint16_t port = 0;
+    std::optional<std::uint32_t> duration_s;
+    bool overwrite = false;
+};
+
+// The file of a recording, or stdout; every line is complete in it when write() returns.
+class Output {
+  public:
+    explicit Output(const RecordOptions& options) : name_(options.file) {
+        if (name_ == "-") {
+            file_ = stdout;
+            return;
+        }
+        // Opened for itself alone, so that no recording is lost by mistake.
+        file_ = std::fopen(name_.c_str(), options.overwrite ? "we" : "wxe");
+        if (!file_)
+            throw errno_error(ExitCode::usage, errno,
+                              fmt::format("cannot write {}", printable(name_)),
+                              errno == EEXIST ? "give another name, or --overwrite it" : "");
+    }
+    ~Output() {
+        if (file_ && file_ != stdout) std::fclose(file_);
+    }
+    Output(const Output&) = delete;
+    Output& operator=(const Output&) = delete;
+
+    void write(const std::string& line) {
+        if (std::fputs((line + "\n").c_str(), file_) == EOF) fail();
+    }
+    void flush() {
+        if (std::fflush(file_) != 0) fail();
+    }
+
+  private:
+    [[noreturn]] void fail() const {
+        throw errno_error(ExitCode::runtime, errno,
+                          fmt::format("cannot write {}", printable(name_)));
+    }
+
+    std::string name_;
+    std::FILE* file_ = nullptr;
+};
+
+RecordingHeader make_header(const jsg_config& config) {
+    utsname names{};
+    uname(&names);
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return {names.nodename, names.release,
+            static_cast<std::uint64_t>(
+                std::chrono::duration_cast<std::chrono::milliseconds>(now).count()),
+            config};
+}
+
+std::string summary(const Recorder& recorder) {
+    return fmt::format("{} windows of {} {} recorded, {} missed", recorder.windows(),
+                       recorder.services(), recorder.services() == 1 ? "service" : "services",
+                       recorder.missed());
+}
+
+int record(const RecordOptions& options) {
+    const PinnedDetector detector(options.pin_dir);
+    Output output(options);
+    output.write(recording_line(make_header(detector.config())));
+    Recorder recorder(detector, options.port,
+                      [&](const RecordingEntry& entry) { output.write(recording_line(entry)); });
+    for (const int number : {SIGINT, SIGTERM}) std::signal(number, [](int) { stop_requested = 1; });
+
+    const auto start = Clock::now();
+    const auto silence = silence_most + std::chrono::nanoseconds(2 * detector.config().step_ns);
+    auto last_window_at = start;
+    std::uint64_t windows_before = 0;
+    bool pinned = true;
+    while (!stop_requested && pinned) {
+        pinned = detector.is_pinned();
+        recorder.follow();
+        output.flush();
+        const auto now = Clock::now();
+        if (options.duration_s && now - start >= std::chrono::seconds(*options.duration_s)) break;
+        if (recorder.windows() != windows_before || recorder.services() == 0) last_window_at = now;
+        windows_before = recorder.windows();
+        if (now - last_window_at > silence)
+            throw Error(
+                ExitCode::runtime,
+                fmt::format("{}; then no window was closed for {} s: has jsguard-load been "
+                            "killed?",
+                            summary(recorder),
+                            std::chrono::duration_cast<std::chrono::seconds>(silence).count()));
+        std::this_thread::sleep_for(poll_every);
+    }
+    if (!pinned) fmt::print(stderr, "the detector has ended\n");
+    fmt::print(stderr, "{}\n", summary(recorder));
+    return static_cast<int>(ExitCode::clean);
+}
+
+}  // namespace
+
+void add_record(CLI::App& app, Run& run) {
+    auto options = std::make_shared<RecordOptions>();
+    CLI::App* command =
+        app.add_subcommand("record", "write the windows of a running detector as they close");
+    command->add_option("FILE", options->file, "JSON lines (docs/recordings.md); - for stdout")
+        ->required();
+    command->add_option("--port,-L,--localport", options->port, "record this port alone")
+        ->check(CLI::Range(1, JSG_PORTS - 1));
+    command->add_option("-d,--duration", options->duration_s, "stop after so many seconds")
+        ->check(CLI::PositiveNumber);
+    command->add_option("--pin-dir", options->pin_dir, "where the detector's maps are pinned")
+        ->capture_default_str();
+    command->add_flag("--overwrite", options->overwrite, "replace FILE if it is there");
+    command->callback([options, &run] { run = [options] { return record(*options); }; });
+}
+
+}  // namespace jsguard

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Follows a running detector's services and tells what a recording of them holds.
+#include "recorder.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <iterator>
+#include <optional>
+#include <thread>
+#include <utility>
+
+namespace jsguard {
+namespace {
+
+// A service's turn takes the kernel well under this.
+constexpr auto turn_time = std::chrono::milliseconds(2);
+constexpr int attempts = 20;
+
+// All of a service between two of its turns. None if its turns left no time, which does not happen.
+struct Snapshot {
+    jsg_service service{};
+    jsg_baseline baseline{};
+    jsg_baseline lesson{};
+    std::vector<jsg_reading> readings;  // those that are kept for sure, the last of .sequence
+};
+
+// The last readings that can be read: the next turn overwrites the oldest, and may have begun.
+std::uint64_t sure_readings(const PinnedDetector& detector) {
+    return detector.config().readings_per_service - 1;
+}
+
+std::optional<Snapshot> take_snapshot(const PinnedDetector& detector, std::uint32_t place) {
+    const std::uint64_t sure = sure_readings(detector);
+    for (int i = 0; i < attempts; ++i) {
+        Snapshot snapshot;
+        snapshot.service = detector.service(place);
+        std::this_thread::sleep_for(turn_time);
+        snapshot.baseline = detector.baseline(place);
+        snapshot.lesson = detector.lesson(place);
+        const std::uint64_t last = snapshot.service.sequence;
+        for (std::uint64_t s = last + 1 > sure ? last + 1 - sure : 0; s <= last; ++s)
+            snapshot.readings.push_back(detector.reading(place, s));
+        const jsg_service after = detector.service(place);
+        if (std::memcmp(&after, &snapshot.service, sizeof(after)) == 0) return snapshot;
+    }
+    return {};
+}
+
+bool is_another(const jsg_service& now, const jsg_service& before) {
+    return now.port != before.port || now.sequence < before.sequence ||
+           (before.started_ns && now.started_ns != before.started_ns);
+}
+
+}  // namespace
+
+jsg_reading difference(const jsg_reading& newer, const jsg_reading& older) {
+    jsg_reading step{};
+    std::transform(std::begin(newer.transitions), std::end(newer.transitions), older.transitions,
+                   step.transitions, std::minus<>());
+    std::transform(std::begin(newer.occupancy), std::end(newer.occupancy), older.occupancy,
+                   step.occupancy, std::minus<>());
+    step.answers = newer.answers - older.answers;
+    step.full_queue_steps = newer.full_queue_steps - older.full_queue_steps;
+    return step;
+}
+
+Recorder::Recorder(const PinnedDetector& detector, std::uint16_t port, Sink sink)
+    : detector_(detector), port_(port), sink_(std::move(sink)), followed_(JSG_SERVICES) {}
+
+void Recorder::begin(std::uint32_t place, Followed& followed, const jsg_service& service) {
+    if (!service.port || service.mode == JSG_LEAVING || (port_ && service.port != port_)) return;
+    const auto snapshot = take_snapshot(detector_, place);
+    if (!snapshot || snapshot->service.port != service.port) return;  // at the next call
+
+    RecordedService recorded;
+    recorded.service = snapshot->service;
+    const bool guarding = snapshot->service.mode == JSG_GUARDING;
+    if (guarding) recorded.baseline = snapshot->baseline;
+    if (!guarding || snapshot->service.relearning) recorded.lesson = snapshot->lesson;
+    for (std::size_t i = 1; i < snapshot->readings.size(); ++i)
+        recorded.history.push_back(difference(snapshot->readings[i], snapshot->readings[i - 1]));
+    followed.service = snapshot->service;
+    followed.sequence = snapshot->service.sequence;
+    followed.readings.assign(snapshot->readings.begin(), snapshot->readings.end());
+    ++services_;
+    sink_(recorded);
+}
+
+void Recorder::end(Followed& followed) {
+    if (followed.service.port) sink_(RecordedEnd{followed.service.port, followed.sequence});
+    followed = {};
+}
+
+// The readings of the next windows are gone: goes on where they are there again.
+void Recorder::leave_out(std::uint32_t place, Followed& followed) {
+    const auto snapshot = take_snapshot(detector_, place);
+    if (!snapshot || is_another(snapshot->service, followed.service)) return;  // at the next call
+    const std::uint64_t last = snapshot->service.sequence;
+    sink_(RecordedGap{followed.service.port, followed.sequence + 1, last - followed.sequence});
+    missed_ += last - followed.sequence;
+    followed.service = snapshot->service;
+    followed.sequence = last;
+    followed.readings.assign(snapshot->readings.begin(), snapshot->readings.end());
+}
+
+// The window after the last one that was handed on; whether it was published. Between the two looks
+// at the service it may have begun to learn anew.
+bool Recorder::hand_on_window(std::uint32_t place, Followed& followed, const jsg_service& service,
+                              bool learns_anew) {
+    const std::uint64_t sequence = followed.sequence + 1;
+    const auto record = detector_.window(place, sequence);
+    if (!record) return false;
+    if (learns_anew) sink_(RecordedRelearning{service.port, sequence});
+
+    RecordedWindow window;
+    window.record = *record;
+    window.listeners = service.listeners;
+    // The end of learning changes the thresholds after the window was judged.
+    const bool started = followed.service.threshold_nanobits[JSG_OCCUPANCY] != 0;
+    const jsg_service& judged_by = started ? followed.service : service;
+    std::copy(std::begin(judged_by.threshold_nanobits), std::end(judged_by.threshold_nanobits),
+              window.threshold_nanobits.begin());
+
+    auto& readings = followed.readings;
+    const jsg_reading reading = detector_.reading(place, sequence);
+    window.step = difference(reading, readings.back());
+    readings.push_back(reading);
+    const std::size_t steps = std::min<std::uint64_t>(sequence, detector_.config().window_steps);
+    const jsg_reading counts = difference(reading, readings.at(readings.size() - 1 - steps));
+    std::copy(std::begin(counts.transitions), std::end(counts.transitions),
+              window.transitions.begin());
+    std::copy(std::begin(counts.occupancy), std::end(counts.occupancy), window.occupancy.begin());
+    if (readings.size() > detector_.config().readings_per_service) readings.pop_front();
+    followed.sequence = sequence;
+    ++windows_;
+    sink_(window);
+    return true;
+}
+
+void Recorder::follow_place(std::uint32_t place, Followed& followed) {
+    const jsg_service service = detector_.service(place);
+    if (followed.service.port && is_another(service, followed.service)) end(followed);
+    if (!followed.service.port) return begin(place, followed, service);
+    if (followed.sequence + sure_readings(detector_) < service.sequence)
+        return leave_out(place, followed);
+
+    const std::uint64_t before = followed.sequence;
+    bool learns_anew = service.relearn_request != followed.service.relearn_request;
+    while (followed.sequence < service.sequence &&
+           hand_on_window(place, followed, service, std::exchange(learns_anew, false))) {
+    }
+    if (service.baselines_learned != followed.service.baselines_learned)
+        sink_(RecordedBaseline{service.port, followed.sequence, detector_.baseline(place)});
+    const auto relearn_request = followed.service.relearn_request;
+    followed.service = service;
+    // A request is taken up in the turn that closes a window: it counts once that one is there.
+    if (followed.sequence == before) followed.service.relearn_request = relearn_request;
+}
+
+void Recorder::follow() {
+    for (std::uint32_t place = 1; place <= JSG_SERVICES; ++place)
+        follow_place(place, followed_[place - 1]);
+}
+
+}  // namespace jsguard

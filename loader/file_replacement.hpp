@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Files that are replaced as a whole or not at all, and descriptors that close themselves.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "error.hpp"
+
+namespace jsguard {
+
+// Closes what it was given.
+class FileDescriptor {
+  public:
+    explicit FileDescriptor(int fd) : fd_(fd) {}
+    FileDescriptor(const FileDescriptor&) = delete;
+    FileDescriptor& operator=(const FileDescriptor&) = delete;
+    ~FileDescriptor();
+    int get() const { return fd_; }
+
+  private:
+    int fd_;
+};
+
+// Removes a file that was not finished.
+class TemporaryName {
+  public:
+    explicit TemporaryName(std::string name) : name_(std::move(name)) {}
+    TemporaryName(const TemporaryName&) = delete;
+    TemporaryName& operator=(const TemporaryName&) = delete;
+    ~TemporaryName();
+    const char* get() const { return name_.c_str(); }
+    void keep() { name_.clear(); }
+
+  private:
+    std::string name_;
+};
+
+// The file itself where the name is a link to it, so that the link stays one.
+std::filesystem::path resolve(const std::filesystem::path& path);
+
+// Throws Error(code) if target, resolved, is nothing that could be replaced. kind: what the file is
+// to be, "baseline file".
+void check_target(const std::filesystem::path& target, std::string_view kind, ExitCode code);
+
+// Writes all of text, or throws Error(runtime) that begins with tried.
+void write_all(int fd, std::string_view text, const std::string& tried);
+
+// On disk as a whole, or the old file stays: written beside it, synced, renamed, folder synced.
+// Throws Error(runtime).
+void replace_file(const std::filesystem::path& target, std::string_view kind,
+                  std::string_view text);
+
+}  // namespace jsguard

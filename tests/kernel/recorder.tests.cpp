@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The recorder beside a live detector: every window, to the count, and what it missed by number.
+#include "recorder.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+#include <numeric>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "../catch_compat.hpp"
+#include "error.hpp"
+#include "watched.hpp"
+
+using namespace testbed;
+
+namespace {
+
+constexpr std::uint16_t first_port = 17560;
+constexpr const char* pin_dir = "/sys/fs/bpf/jsguard-recorder";
+
+using Entries = std::vector<jsguard::RecordingEntry>;
+
+template <typename Entry>
+std::vector<Entry> all_of(const Entries& entries) {
+    std::vector<Entry> found;
+    for (const auto& entry : entries) {
+        if (const auto* one = std::get_if<Entry>(&entry)) found.push_back(*one);
+    }
+    return found;
+}
+
+struct Recorded {
+    explicit Recorded(const jsguard::Options& options, const jsguard::Baselines& baselines = {})
+        : w(with_pins(options), baselines) {
+        w.detector.pin();
+    }
+    // Clients that reset, some of them every 100 ms, while the recorder follows or does not.
+    void run(jsguard::Recorder* recorder, const Socket& listener, std::uint16_t port,
+             std::uint64_t steps) {
+        const auto until = w.service(1).sequence + steps;
+        REQUIRE(w.wait(static_cast<double>(steps) + 5, [&] {
+            if (recorder) recorder->follow();
+            if (now_s() > next_s_) {
+                next_s_ = now_s() + 0.1;
+                reset_clients(listener, port, 3);
+            }
+            return w.service(1).sequence >= until;
+        }));
+    }
+    static jsguard::Options with_pins(jsguard::Options options) {
+        options.pin_dir = pin_dir;
+        return options;
+    }
+
+    Watched w;
+    Entries entries;
+    double next_s_ = 0;
+};
+
+template <typename Cells>
+std::uint64_t total(const Cells& cells) {
+    return std::accumulate(std::begin(cells), std::end(cells), std::uint64_t{0});
+}
+
+// The counts of the window are those of its steps, as far as these are recorded.
+void check_steps(const std::vector<jsg_reading>& steps, const jsguard::RecordedWindow& window,
+                 std::size_t window_steps) {
+    const std::size_t used = std::min<std::size_t>(window_steps, window.record.sequence);
+    REQUIRE(steps.size() >= used);
+    std::array<std::uint32_t, JSG_TRANSITION_CELLS> transitions{};
+    std::array<std::uint32_t, JSG_PHASE_CELLS> occupancy{};
+    for (std::size_t i = steps.size() - used; i < steps.size(); ++i) {
+        for (std::size_t c = 0; c < transitions.size(); ++c)
+            transitions[c] += steps[i].transitions[c];
+        for (std::size_t c = 0; c < occupancy.size(); ++c) occupancy[c] += steps[i].occupancy[c];
+    }
+    CHECK(transitions == window.transitions);
+    CHECK(occupancy == window.occupancy);
+    CHECK(total(window.transitions) == window.record.transitions);
+}
+
+}  // namespace
+
+TEST_CASE("a recorder hands on every window of a service from its first, to the count",
+          "[recorder]") {
+    constexpr std::uint16_t port = first_port, other = first_port + 1;
+    Recorded r(quick_options({port, other}));
+    const Socket listener = listen_on(port);
+    const jsguard::PinnedDetector pinned(pin_dir);
+    jsguard::Recorder recorder(pinned, port, [&](const auto& e) { r.entries.push_back(e); });
+    recorder.follow();
+    r.w.detector.arm_clock();
+    const auto held = hold(listener, port, 30);
+    r.run(&recorder, listener, port, 5);
+    r.w.detector.relearn();
+    r.run(&recorder, listener, port, JSG_LEARN_DELAY_STEPS + 6);
+    REQUIRE(r.w.wait(1, [&] {
+        recorder.follow();
+        return recorder.windows() == r.w.service(1).sequence;
+    }));
+
+    const auto services = all_of<jsguard::RecordedService>(r.entries);
+    REQUIRE(services.size() == 1);
+    CHECK(services[0].service.port == port);
+    CHECK(services[0].service.sequence == 0);
+    CHECK(services[0].history.empty());
+    CHECK(all_of<jsguard::RecordedGap>(r.entries).empty());
+    CHECK(recorder.missed() == 0);
+    CHECK(recorder.services() == 1);
+
+    const auto windows = all_of<jsguard::RecordedWindow>(r.entries);
+    const auto live = r.w.windows(1);
+    REQUIRE(windows.size() <= live.size());
+    REQUIRE(windows.size() >= 15 + JSG_LEARN_DELAY_STEPS - 10);
+    std::vector<jsg_reading> steps;
+    std::uint64_t seen = 0;
+    for (std::size_t i = 0; i < windows.size(); ++i) {
+        CAPTURE(i);
+        CHECK(std::memcmp(&windows[i].record, &live[i], sizeof(live[i])) == 0);
+        steps.push_back(windows[i].step);
+        seen += total(windows[i].step.transitions);
+        check_steps(steps, windows[i], window_s);
+        CHECK(windows[i].threshold_nanobits[JSG_OCCUPANCY] == JSG_DEFAULT_THRESHOLD_NANOBITS);
+        if (i > 0) CHECK(windows[i].listeners == 1);  // the first looks may have come before it
+    }
+    CHECK(seen > 0);
+    CHECK(total(windows.back().occupancy) >= 30 * window_s);
+
+    // It learned twice, and was asked once.
+    const auto baselines = all_of<jsguard::RecordedBaseline>(r.entries);
+    REQUIRE(baselines.size() >= 1);
+    CHECK(baselines[0].sequence >= 3);
+    const auto in_force = r.w.baseline(1);
+    CHECK(std::memcmp(&baselines.back().baseline, &in_force, sizeof(in_force)) == 0);
+    const auto relearnings = all_of<jsguard::RecordedRelearning>(r.entries);
+    REQUIRE(relearnings.size() == 1);
+    CHECK(relearnings[0].sequence > 5);
+    CHECK(relearnings[0].sequence <= 7);
+}
+
+TEST_CASE("a recorder that comes later begins with the service's state and its last steps",
+          "[recorder]") {
+    constexpr std::uint16_t port = first_port + 2;
+    Recorded r(quick_options({port}));
+    const Socket listener = listen_on(port);
+    r.w.detector.arm_clock();
+    const auto held = hold(listener, port, 30);
+    r.run(nullptr, listener, port, JSG_LEARN_DELAY_STEPS + 5);
+
+    const jsguard::PinnedDetector pinned(pin_dir);
+    CHECK(pinned.config().window_steps == window_s);
+    jsguard::Recorder recorder(pinned, 0, [&](const auto& e) { r.entries.push_back(e); });
+    r.run(&recorder, listener, port, 4);
+    const auto services = all_of<jsguard::RecordedService>(r.entries);
+    REQUIRE(services.size() == 1);
+    const jsguard::RecordedService& begun = services[0];
+    CHECK(begun.service.sequence >= JSG_LEARN_DELAY_STEPS + 5);
+    CHECK(begun.service.mode == JSG_GUARDING);
+    REQUIRE(begun.baseline);
+    const auto in_force = r.w.baseline(1);
+    CHECK(std::memcmp(&*begun.baseline, &in_force, sizeof(in_force)) == 0);
+    REQUIRE(begun.history.size() == JSG_LEARN_DELAY_STEPS);
+
+    auto steps = begun.history;
+    const auto windows = all_of<jsguard::RecordedWindow>(r.entries);
+    REQUIRE(windows.size() >= 3);
+    CHECK(windows[0].record.sequence == begun.service.sequence + 1);
+    for (const auto& window : windows) {
+        steps.push_back(window.step);
+        check_steps(steps, window, window_s);
+    }
+
+    // It is not asked for longer than the detector keeps readings, and says what is missing.
+    r.run(nullptr, listener, port, JSG_LEARN_DELAY_STEPS + 4);
+    r.run(&recorder, listener, port, 3);
+    const auto gaps = all_of<jsguard::RecordedGap>(r.entries);
+    REQUIRE(gaps.size() == 1);
+    CHECK(gaps[0].port == port);
+    CHECK(gaps[0].sequence == windows.back().record.sequence + 1);
+    CHECK(gaps[0].windows == recorder.missed());
+    CHECK(gaps[0].windows >= JSG_LEARN_DELAY_STEPS + 3);
+    const auto after = all_of<jsguard::RecordedWindow>(r.entries);
+    REQUIRE(after.size() > windows.size());
+    CHECK(after[windows.size()].record.sequence == gaps[0].sequence + gaps[0].windows);
+    CHECK(total(after.back().transitions) == after.back().record.transitions);
+}
+
+TEST_CASE("what is no running detector is refused with what to do", "[recorder]") {
+    enter_namespace();
+    try {
+        const jsguard::PinnedDetector none("/sys/fs/bpf/jsguard-nobody-is-here");
+        FAIL("found a detector");
+    } catch (const jsguard::Error& error) {
+        CHECK(error.code() == jsguard::ExitCode::runtime);
+        CHECK(std::string(error.what()).find("start jsguard-load") != std::string::npos);
+    }
+}

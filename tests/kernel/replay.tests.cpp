@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A live detector beside the replay of its recording: the same windows, the same alerts.
+#include "replay.hpp"
+
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "../catch_compat.hpp"
+#include "recorder.hpp"
+#include "recording_file.hpp"
+#include "watched.hpp"
+#include "window_difference.hpp"
+
+using namespace testbed;
+
+namespace {
+
+constexpr std::uint16_t busy = 17580, attacked = busy + 1;
+constexpr const char* pin_dir = "/sys/fs/bpf/jsguard-replay";
+
+jsguard::Options pinned_options() {
+    jsguard::Options options = quick_options({busy, attacked});
+    options.pin_dir = pin_dir;
+    options.chance_exponent = 2;                // three seconds do not teach much
+    options.transition_threshold_nanobits = 0;  // from the spread, which is replayed too
+    return options;
+}
+
+// A recording in a file of its own.
+class RecordingFile {
+  public:
+    explicit RecordingFile(const jsg_config& config)
+        : path_(std::filesystem::temp_directory_path() /
+                ("jsguard-replay-" + std::to_string(getpid()) + "-" + std::to_string(++made_))),
+          file_(path_) {
+        file_ << jsguard::recording_line(jsguard::RecordingHeader{"host", "kernel", 1, config})
+              << '\n';
+    }
+    ~RecordingFile() { std::filesystem::remove(path_); }
+    RecordingFile(const RecordingFile&) = delete;
+    RecordingFile& operator=(const RecordingFile&) = delete;
+
+    void add(const jsguard::RecordingEntry& entry) {
+        file_ << jsguard::recording_line(entry) << '\n';
+    }
+    jsguard::RecordingReader read() {
+        file_.flush();
+        return jsguard::RecordingReader(path_);
+    }
+
+  private:
+    static inline int made_ = 0;
+    std::filesystem::path path_;
+    std::ofstream file_;
+};
+
+// The detector, and a recorder that follows it while anything is waited for.
+struct Run {
+    Run() : w(pinned_options()) { w.detector.pin(); }
+    template <typename Condition>
+    bool wait(double seconds, Condition condition) {
+        return w.wait(seconds, [&] {
+            if (now_s() > next_s) {
+                next_s = now_s() + 0.2;
+                reset_clients(busy_listener, busy, 3);
+            }
+            for (jsguard::Recorder* recorder : recorders) recorder->follow();
+            return condition();
+        });
+    }
+    bool wait_for_steps(std::uint64_t steps) {
+        const auto until = w.service(2).sequence + steps;
+        return wait(static_cast<double>(steps) + 5, [&] { return w.service(2).sequence >= until; });
+    }
+
+    Watched w;
+    Socket busy_listener = listen_on(busy), attacked_listener = listen_on(attacked);
+    std::vector<jsguard::Recorder*> recorders;
+    double next_s = 0;
+};
+
+// Replays a recording of the run, each window of which must be the live one; the alerts.
+std::vector<jsg_alert> replayed_alerts(jsguard::RecordingReader reader, const Run& run,
+                                       std::size_t windows) {
+    const std::vector<jsg_window> live[] = {run.w.windows(1), run.w.windows(2)};
+    jsguard::Replay replay(reader.header());
+    std::vector<jsg_alert> alerts;
+    while (const auto entry = reader.next()) {
+        const jsguard::Replayed replayed = replay.take(*entry);
+        alerts.insert(alerts.end(), replayed.alerts.begin(), replayed.alerts.end());
+        if (!replayed.window) continue;
+        const jsg_window& window = *replayed.window;
+        const jsg_window& wanted = live[window.port - busy].at(window.sequence - 1);
+        CAPTURE(window.port, window.sequence,
+                jsguard::window_difference(wanted, window).value_or("equal"));
+        REQUIRE(std::memcmp(&window, &wanted, sizeof(window)) == 0);
+    }
+    CHECK(replay.windows() == windows);
+    CHECK(replay.missing_windows() == 0);
+    return alerts;
+}
+
+// The last of the live alerts, but for their sources.
+void check_alerts(const std::vector<jsg_alert>& replayed, const std::vector<jsg_alert>& live) {
+    REQUIRE(replayed.size() <= live.size());
+    for (std::size_t i = 0; i < replayed.size(); ++i) {
+        jsg_alert wanted = live[live.size() - replayed.size() + i];
+        wanted.sources = {};
+        CAPTURE(i, wanted.number, wanted.event, wanted.port);
+        CHECK(std::memcmp(&replayed[i], &wanted, sizeof(wanted)) == 0);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("the replay of a recorded run has the live windows and alerts, bit for bit", "[replay]") {
+    Run run;
+    const jsguard::PinnedDetector pinned(pin_dir);
+    RecordingFile whole_file(pinned.config()), late_file(pinned.config());
+    jsguard::Recorder whole(pinned, 0, [&](const auto& entry) { whole_file.add(entry); });
+    jsguard::Recorder late(pinned, 0, [&](const auto& entry) { late_file.add(entry); });
+    run.recorders = {&whole};
+    whole.follow();
+    run.w.detector.arm_clock();
+
+    // Learning.
+    std::vector<Ends> held[] = {hold(run.busy_listener, busy, 22),
+                                hold(run.attacked_listener, attacked, 22)};
+    reset_clients(run.attacked_listener, attacked, 40);
+    REQUIRE(run.wait(20, [&] {
+        return run.w.service(1).mode == JSG_GUARDING && run.w.service(2).mode == JSG_GUARDING;
+    }));
+
+    // An attack, in whose middle another recorder comes.
+    auto attackers = hold(run.attacked_listener, attacked, 90);
+    REQUIRE(run.wait(15, [&] { return !run.w.alerts.empty(); }));
+    const auto raised_before = run.w.alerts.size();
+    run.recorders.push_back(&late);
+    REQUIRE(run.wait_for_steps(2));
+    // The others have grown so old by now that they alone would keep the alert up.
+    attackers.clear();
+    held[1].clear();
+    REQUIRE(run.wait(20, [&] { return run.w.alerts.size() > raised_before; }));
+
+    // Learning anew, a flood of resets, and its end.
+    run.w.detector.relearn();
+    REQUIRE(run.wait(40, [&] { return run.w.service(1).baselines_learned == 2; }));
+    reset_clients(run.attacked_listener, attacked, 400);
+    REQUIRE(run.wait_for_steps(window_s + 6));
+    REQUIRE(run.w.wait(2, [&] {
+        for (jsguard::Recorder* recorder : run.recorders) recorder->follow();
+        return whole.windows() == run.w.service(1).sequence + run.w.service(2).sequence;
+    }));
+
+    CHECK(run.w.alerts[0].port == attacked);
+    CHECK(run.w.alerts[0].signal == JSG_OCCUPANCY);
+    const auto alerts = replayed_alerts(whole_file.read(), run, whole.windows());
+    CHECK(alerts.size() == run.w.alerts.size());
+    check_alerts(alerts, run.w.alerts);
+    const auto late_alerts = replayed_alerts(late_file.read(), run, late.windows());
+    CHECK(late_alerts.size() >= 1);
+    CHECK(late_alerts.size() + raised_before == run.w.alerts.size());
+    check_alerts(late_alerts, run.w.alerts);
+}

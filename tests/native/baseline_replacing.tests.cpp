@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Tests of baseline files on disk: which are opened, and that none is half written.
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <csignal>
+
+#include "../catch_compat.hpp"
+#include "baseline_file.hpp"
+#include "baseline_samples.hpp"
+
+using namespace jsguard;
+
+TEST_CASE("what is no readable file is a usage error that names it", "[baseline_file]") {
+    const Folder folder;
+    write_text(folder / "corrupt.json", "{");
+    REQUIRE(mkfifo((folder / "pipe").c_str(), 0600) == 0);
+    for (const fs::path& path : {folder / "absent.json", folder / "", folder / "pipe",
+                                 folder / "corrupt.json", fs::path("/dev/zero")}) {
+        CAPTURE(path);
+        const std::string message = refusal([&] { read_baselines(path); });
+        CHECK(contains(message, path.string()));
+        CHECK(contains(message, "; give a file that jsguard-load --save-baseline"));
+    }
+    CHECK(contains(refusal([&] { read_baselines(folder / "absent.json"); }),
+                   "No such file or directory"));
+}
+
+TEST_CASE("a file larger than the cap is refused, one as large is read", "[baseline_file]") {
+    constexpr std::size_t cap = 16 << 20;
+    const Folder folder;
+    std::string text = sound_file().dump();
+    text.append(cap - text.size(), ' ');
+    write_text(folder / "b.json", text);
+    CHECK(read_baselines(folder / "b.json").size() == 1);
+    write_text(folder / "b.json", text + " ");
+    CHECK(contains(refusal([&] { read_baselines(folder / "b.json"); }), "larger than"));
+}
+
+TEST_CASE("a write replaces the whole file and leaves nothing beside it", "[baseline_file]") {
+    const Folder folder;
+    write_text(folder / "b.json", std::string(100'000, 'x'));
+    write_baselines(folder / "b.json", {{80, full_baseline(1)}}, origin);
+    CHECK(read_baselines(folder / "b.json").size() == 1);
+    CHECK(folder.files() == 1);
+    CHECK((fs::status(folder / "b.json").permissions() & fs::perms::all) ==
+          static_cast<fs::perms>(0644));
+}
+
+TEST_CASE("a write that fails leaves the old file as it was", "[baseline_file]") {
+    const Folder folder;
+    write_text(folder / "b.json", "old");
+    rlimit before{};
+    REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
+    const rlimit small = {100, before.rlim_max};
+    const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &small) == 0);
+    std::string message;
+    ExitCode code = ExitCode::clean;
+    try {
+        write_baselines(folder / "b.json", {{80, full_baseline(1)}}, origin);
+    } catch (const Error& error) {
+        message = error.what();
+        code = error.code();
+    }
+    setrlimit(RLIMIT_FSIZE, &before);
+    std::signal(SIGXFSZ, old_handler);
+    CHECK(code == ExitCode::runtime);
+    CHECK(contains(message, "File too large"));
+    CHECK(content(folder / "b.json") == "old");
+    CHECK(folder.files() == 1);
+}
+
+TEST_CASE("a link stays a link and its file is replaced", "[baseline_file]") {
+    const Folder folder;
+    write_text(folder / "b.json", "old");
+    fs::create_symlink(folder / "b.json", folder / "link.json");
+    write_baselines(folder / "link.json", {{80, full_baseline(1)}}, origin);
+    CHECK(fs::is_symlink(folder / "link.json"));
+    CHECK(read_baselines(folder / "b.json").size() == 1);
+}
+
+TEST_CASE("what cannot be a baseline file is refused before learning", "[baseline_file]") {
+    const Folder folder;
+    REQUIRE(mkfifo((folder / "pipe").c_str(), 0600) == 0);
+    for (const fs::path& path : {folder / "", folder / "absent/b.json", folder / "pipe",
+                                 folder / "absent/", fs::path("/dev/null")}) {
+        CAPTURE(path);
+        CHECK(contains(refusal([&] { check_baseline_target(path); }), "cannot write"));
+        CHECK_THROWS_AS(write_baselines(path, {{80, full_baseline(1)}}, origin), Error);
+    }
+    CHECK(fs::is_character_file("/dev/null"));
+    CHECK(fs::is_fifo(folder / "pipe"));
+    CHECK_NOTHROW(check_baseline_target(folder / "new.json"));
+    CHECK_NOTHROW(check_baseline_target("new-in-the-working-folder.json"));
+    CHECK(folder.files() == 1);
+}
+
+TEST_CASE("no file is written without a baseline to write", "[baseline_file]") {
+    const Folder folder;
+    CHECK_THROWS_AS(write_baselines(folder / "b.json", {}, origin), Error);
+    CHECK(folder.files() == 0);
+}

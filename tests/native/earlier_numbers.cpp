@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Reproduces to the last printed digit what an earlier tool's notebook printed of its probability
+// files. Those are no part of this project: JSGUARD_SEED_DATA names the folder that has them in
+// normal/ and attack/; without it the test is skipped.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "analysis_text.hpp"
+#include "measured_samples.hpp"
+
+namespace {
+
+constexpr int skipped = 77;
+
+// In nats, of the files in the order of their names.
+const std::vector<std::string> normal_js = {"0.013348", "0.012670", "0.015712",
+                                            "0.010563", "0.004781", "0.010668"};
+const std::vector<std::string> attack_js = {"0.179678", "0.181870", "0.171797",
+                                            "0.204996", "0.211804", "0.208847"};
+constexpr std::string_view maximum_rule = "0.065712";
+constexpr std::string_view deviation_rule = "0.021462";
+
+int failures = 0;
+
+void check(const std::string& what, const std::string& found, std::string_view expected) {
+    if (found == expected) return;
+    fmt::print(stderr, "{}: {}, not {}\n", what, found, expected);
+    ++failures;
+}
+
+void check_samples(const jsguard::MeasuredClass& group, const std::vector<std::string>& expected) {
+    check("number of " + group.name + " files", std::to_string(group.samples.size()),
+          std::to_string(expected.size()));
+    for (std::size_t i = 0; i < std::min(expected.size(), group.samples.size()); ++i)
+        check("JS of " + group.samples[i].name,
+              jsguard::six_decimals(group.samples[i].values[std::size_t(jsguard::Measure::js)]),
+              expected[i]);
+}
+
+void check_all(const std::filesystem::path& folder) {
+    jsguard::AnalysisRequest request;
+    request.classes =
+        jsguard::sample_classes({folder / "normal"}, {"slow=" + (folder / "attack").string()});
+    request.unit = jsguard::LogarithmUnit::nats;
+    const jsguard::AnalysisResult result = jsguard::analyze(request);
+    const jsguard::Analysis& analysis = result.analyses.at(0);
+    check_samples(analysis.classes.at(0), normal_js);
+    check_samples(analysis.classes.at(1), attack_js);
+    const jsguard::Thresholds& rules = analysis.thresholds[std::size_t(jsguard::Measure::js)];
+    check("maximum + 0.05", jsguard::six_decimals(rules.maximum), maximum_rule);
+    check("mean + 3 sigma", jsguard::six_decimals(rules.deviation), deviation_rule);
+}
+
+}  // namespace
+
+int main() {
+    const char* folder = std::getenv("JSGUARD_SEED_DATA");
+    if (!folder || !*folder) {
+        fmt::print("SKIP: JSGUARD_SEED_DATA names no folder with the earlier tool's files\n");
+        return skipped;
+    }
+    try {
+        check_all(folder);
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "{}\n", error.what());
+        return EXIT_FAILURE;
+    }
+    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

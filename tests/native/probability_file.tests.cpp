@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The probability files of earlier tools: what is read, what is refused, and what is made of them.
+#include "probability_file.hpp"
+
+#include <string>
+
+#include "../catch_compat.hpp"
+#include "error.hpp"
+
+using namespace jsguard;
+using Catch::Matchers::Contains;
+
+namespace {
+
+std::string with(const std::string& shares) {
+    return "{\"duration_sec\": 60, \"probabilities\": {" + shares + "}}";
+}
+
+}  // namespace
+
+TEST_CASE("shares are read by their pair of states", "[probability-file]") {
+    const Probabilities read =
+        probabilities_from_json(with("\"1-8\": 0.25, \"10-7\": 1, \"9-9\": 0"));
+    CHECK(read == Probabilities{{{1, 8}, 0.25}, {{9, 9}, 0}, {{10, 7}, 1}});
+}
+
+TEST_CASE("a probability file that is not sound is refused and told why", "[probability-file]") {
+    const auto [text, why] = GENERATE(table<std::string, std::string>({
+        {"", "not JSON, or cut short"},
+        {R"({"probabilities": {"1-8": 0.2)", "not JSON, or cut short"},
+        {"[1, 2]", "\"probabilities\" is sought where no object is"},
+        {"{}", "\"probabilities\" is missing"},
+        {R"({"probabilities": [1]})", "\"probabilities\" is not an object"},
+        {with(""), "no share in it is over 0"},
+        {with("\"1-8\": 0"), "no share in it is over 0"},
+        {with("\"1-8\": -0.1"), "\"1-8\" is not a share from 0 to 1"},
+        {with("\"1-8\": 1.01"), "\"1-8\" is not a share from 0 to 1"},
+        {with("\"1-8\": \"0.1\""), "\"1-8\" is not a share from 0 to 1"},
+        {with("\"1-8\": NaN"), "not JSON"},
+        {with("\"1-8\": 1e999"), "out of range"},
+        {with("\"18\": 1"), "\"18\" is not a pair of TCP states"},
+        {with("\"0-8\": 1"), "\"0-8\" is not a pair of TCP states \"old-new\", each 1 to 13"},
+        {with("\"1-14\": 1"), "\"1-14\" is not a pair of TCP states"},
+        {with("\"1-8-9\": 1"), "\"1-8-9\" is not a pair of TCP states"},
+        {with("\"-8\": 1"), "\"-8\" is not a pair of TCP states"},
+        {with("\"1-8\": 1, \"1-8\": 0.5"), "\"1-8\" stands there twice"},
+        {with("\"1-8\": 1, \"01-8\": 0.5"), "stands there twice"},
+    }));
+    CAPTURE(text);
+    CHECK_THROWS_WITH(probabilities_from_json(text), Contains(why));
+}
+
+TEST_CASE("a file that cannot be read is named, with what to do, and is wrong input",
+          "[probability-file]") {
+    try {
+        read_probabilities("no/such/file.json");
+        FAIL("read what is not there");
+    } catch (const Error& error) {
+        CHECK(error.code() == ExitCode::usage);
+        CHECK_THAT(error.what(), Contains("no/such/file.json: No such file or directory; leave"));
+    }
+}
+
+TEST_CASE("shares are clipped, and divided by the sum", "[probability-file]") {
+    const Probabilities shares{{{1, 8}, 0.5}, {{2, 7}, 0.5}, {{3, 1}, 1}, {{9, 9}, 0}};
+    // 3-1 is none of the keys; 9-9 and 4-5 have the least share.
+    const auto made = clipped_probabilities(shares, {{1, 8}, {2, 7}, {4, 5}, {9, 9}});
+    REQUIRE(made.size() == 4);
+    CHECK(made[0] == Approx(0.5 / 1.000002).epsilon(1e-15));
+    CHECK(made[1] == made[0]);
+    CHECK(made[2] == Approx(1e-6 / 1.000002).epsilon(1e-12));
+    CHECK(made[3] == made[2]);
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Recorded entries of random values for tests: every byte that a recording keeps is random, within
+// what the field can hold.
+#pragma once
+
+#include <cstring>
+#include <numeric>
+#include <random>
+
+#include "json_fields.hpp"
+#include "recording.hpp"
+
+namespace jsguard {
+
+class Samples {
+  public:
+    explicit Samples(std::uint64_t seed) : random_(seed) {}
+
+    // Random in every byte, also of what a later version adds.
+    template <class Record>
+    Record any() {
+        Record record{};
+        auto* bytes = reinterpret_cast<unsigned char*>(&record);
+        for (std::size_t i = 0; i < sizeof(record); ++i)
+            bytes[i] = static_cast<unsigned char>(random_());
+        return record;
+    }
+    std::uint64_t under(std::uint64_t bound) { return random_() % bound; }
+    std::uint32_t under32(std::uint32_t bound) { return static_cast<std::uint32_t>(under(bound)); }
+    // 0 and 1 too.
+    std::uint32_t bits() {
+        const std::uint64_t chosen = under(10);
+        return chosen == 0 ? 0 : chosen == 1 ? JSG_NANO : under32(JSG_NANO + 1);
+    }
+
+    jsg_config config() {
+        auto config = any<jsg_config>();
+        config.step_ns = (1 + under(300)) * JSG_NANO;
+        config.window_steps = 1 + under32(300);
+        config.learn_steps = 1 + under32(7000);
+        config.transition_threshold_nanobits = bits();
+        config.occupancy_threshold_nanobits = bits();
+        config.min_rate |= 1;
+        config.readings_per_service = jsg_readings_needed(config.window_steps) + under32(2);
+        config.guard_listeners = under(2);
+        config.has_rdonly_cast = under(2);
+        std::memset(config.reserved, 0, sizeof(config.reserved));
+        return config;
+    }
+
+    RecordingHeader header() { return {"web1 \"\xc3\xa4\"", "6.18.0", random_(), config()}; }
+
+    // A third of the cells; at most so many in all of them.
+    template <std::size_t cells>
+    void counts(__u32 (&counts)[cells], std::uint32_t most) {
+        for (__u32& count : counts) count = under(3) ? 0 : under32(most / cells);
+    }
+
+    jsg_reading reading() {
+        auto reading = any<jsg_reading>();
+        for (__u32& count : reading.transitions) count *= under32(2);
+        for (__u32& count : reading.occupancy) count *= under32(2);
+        return reading;
+    }
+
+    jsg_baseline baseline() {
+        auto baseline = any<jsg_baseline>();
+        baseline.reserved = 0;
+        baseline.learned_s |= 1;
+        baseline.queue_full_s = under32(baseline.learned_s);
+        for (jsg_spread& spread : baseline.spread) {
+            spread.mean_nanobits = bits();
+            spread.deviation_nanobits = bits();
+            spread.maximum_nanobits = bits();
+        }
+        counts(baseline.transition_counts, UINT32_MAX);
+        counts(baseline.occupancy_socket_seconds, UINT32_MAX);
+        baseline.transition_counts[0] |= JSG_BASELINE_TRANSITIONS;
+        baseline.occupancy_socket_seconds[0] |= JSG_BASELINE_SOCKET_SECONDS;
+        add_totals(baseline);
+        return baseline;
+    }
+
+    // As little as after the first step.
+    jsg_baseline lesson() {
+        jsg_baseline lesson = baseline();
+        if (under(2)) return lesson;
+        std::memset(lesson.transition_counts, 0, sizeof(lesson.transition_counts));
+        lesson.learned_s = lesson.queue_full_s = 0;
+        add_totals(lesson);
+        return lesson;
+    }
+
+    RecordedService service(std::uint32_t port, std::uint64_t sequence) {
+        RecordedService recorded;
+        jsg_service& service = recorded.service;
+        service = any<jsg_service>();
+        service.port = port;
+        service.sequence = sequence;
+        service.mode = static_cast<jsg_mode>(under(JSG_LEAVING + 1));
+        service.stays = under32(2);
+        service.relearning = under32(2);
+        service.trend_sum_nanobits = under(exact_most);
+        for (__u64& entropy : service.trend_nanobits) entropy = under(exact_most);
+        for (std::size_t signal = 0; signal < JSG_SIGNALS; ++signal) {
+            service.threshold_nanobits[signal] = bits();
+            service.alerts[signal].peak_nanobits = bits();
+            service.alerts[signal].state = static_cast<jsg_alert_state>(under(JSG_ALERT + 1));
+        }
+        if (under(2)) recorded.baseline = baseline();
+        if (under(2)) recorded.lesson = lesson();
+        for (std::uint64_t steps = under(5); steps > 0; --steps)
+            recorded.history.push_back(reading());
+        return recorded;
+    }
+
+    RecordedWindow window(std::uint32_t port, std::uint64_t sequence) {
+        RecordedWindow window;
+        jsg_window& record = window.record;
+        record = any<jsg_window>();
+        record.port = port;
+        record.sequence = sequence;
+        record.reserved = 0;
+        for (auto* entropy : {&record.transition_kl_nanobits, &record.occupancy_kl_nanobits,
+                              &record.transition_entropy_nanobits, &record.state_entropy_nanobits,
+                              &record.state_entropy_trend_nanobits})
+            *entropy = under(exact_most);
+        for (auto* js : {&record.transition_js_nanobits, &record.occupancy_js_nanobits})
+            *js = bits();
+        for (auto* chance : {&record.transition_chance_nanobits, &record.occupancy_chance_nanobits})
+            *chance = under(4) ? under32(UINT32_MAX) : UINT32_MAX;  // where it saturates
+        record.mode = static_cast<jsg_mode>(under(JSG_LEAVING + 1));
+        record.transition_verdict = static_cast<jsg_verdict>(under(JSG_VERDICTS));
+        record.occupancy_verdict = static_cast<jsg_verdict>(under(JSG_VERDICTS));
+        record.transition_alert = static_cast<jsg_alert_state>(under(JSG_ALERT + 1));
+        record.occupancy_alert = static_cast<jsg_alert_state>(under(JSG_ALERT + 1));
+        record.with_waiting = under32(2);
+        window.threshold_nanobits = {bits(), bits()};
+        for (std::uint32_t& count : window.transitions)
+            count = under(3) ? 0 : under32(UINT32_MAX / JSG_TRANSITION_CELLS);
+        for (std::uint32_t& count : window.occupancy)
+            count = under(3) ? 0 : under32(UINT32_MAX / JSG_PHASE_CELLS);
+        record.transitions = total(window.transitions, "");
+        window.step = reading();
+        window.listeners = under32(UINT32_MAX);
+        return window;
+    }
+
+  private:
+    static void add_totals(jsg_baseline& baseline) {
+        const std::span<const __u32> occupancy(baseline.occupancy_socket_seconds);
+        baseline.transitions = total(baseline.transition_counts, "");
+        baseline.judged_socket_seconds = total(occupancy.first(JSG_JUDGED_CELLS), "");
+        baseline.waiting_socket_seconds = total(occupancy.subspan(JSG_JUDGED_CELLS), "");
+    }
+
+    std::mt19937_64 random_;
+};
+
+// As many cells as a server with a handful of ways to end a connection fills.
+inline RecordedWindow typical_window(std::uint32_t port, std::uint64_t sequence) {
+    Samples samples(sequence);
+    RecordedWindow window = samples.window(port, sequence);
+    const auto thin = [](auto& counts, std::size_t used) {
+        for (std::size_t cell = 0; cell < std::size(counts); ++cell)
+            counts[cell] = cell < used ? static_cast<std::uint32_t>(100 + cell) : 0;
+    };
+    thin(window.transitions, 12);
+    thin(window.occupancy, 15);
+    thin(window.step.transitions, 12);
+    thin(window.step.occupancy, 15);
+    window.record.transitions = total(window.transitions, "");
+    return window;
+}
+
+}  // namespace jsguard

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Tests of reports: what a recording's page says, and that nothing in the recording can break it.
+#include "report.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include "../catch_compat.hpp"
+#include "error.hpp"
+#include "markup.hpp"
+#include "recorded_samples.hpp"
+#include "recorded_story.hpp"
+
+using namespace jsguard;
+
+namespace {
+
+Report reported(const Story& story, std::optional<std::uint64_t> window = {}) {
+    Report report(story_header(story), window);
+    tell(story, [&](const RecordingEntry& entry) { report.take(entry); });
+    report.finish();
+    return report;
+}
+
+const PortHistory& history_of(const Report& report) { return report.ports.begin()->second.history; }
+
+double js_of(const ShownWindow& shown, jsg_signal signal) {
+    return js_nanobits(shown.window.record, signal) / double{JSG_NANO};
+}
+
+Analysis example_analysis() {
+    Analysis analysis;
+    analysis.distribution = "occupancy";
+    analysis.classes = {{"normal", {}, {}, {}, {}, {}}, {"<slow>", {}, {}, {}, {}, {}}};
+    for (int i = 0; i < 50; i++) {
+        analysis.classes[0].samples.push_back({"n", {0.001 * i, 0.1, 0.1, 0.1, 0.1, 0.1}});
+        analysis.classes[1].samples.push_back({"a", {0.5 + 0.001 * i, 1, 1, 1, 1, 1}});
+    }
+    analysis.empty_samples = 3;
+    summarize(analysis);
+    return analysis;
+}
+
+}  // namespace
+
+TEST_CASE("a report has every section, and is sound", "[report]") {
+    Report report = reported({});
+    report.ports.begin()->second.analyses.push_back(example_analysis());
+    const std::string page = report_page(report);
+    CHECK(fault_of(page) == "");
+    for (const char* piece :
+         {"<html lang=\"en\">", "name=\"viewport\"", "default-src &#39;none&#39;",
+          "style-src &#39;sha256-", "prefers-color-scheme: dark", "<main>", "Port 8080",
+          "<caption>Alerts</caption>", "Divergence of transitions", "Divergence of occupancy",
+          "Transitions, old state by new state", "Occupancy, phase by age", "trend of states",
+          "open requests", "Analysis of occupancy", "How to read this", "threshold",
+          "chance bound"})
+        CHECK(has(page, piece));
+    CHECK_FALSE(has(page, "<script"));
+    CHECK_FALSE(has(page, " style=\""));
+    CHECK_FALSE(has(page, "http:"));
+    CHECK_FALSE(has(page, "https:"));
+    CHECK(count_of(page, "role=\"img\"") == count_of(page, "<desc "));
+    CHECK(count_of(page, "<table>") == count_of(page, "<caption>"));
+}
+
+TEST_CASE("every id of a report of two ports is there once", "[report]") {
+    Report report(story_header({}));
+    for (const std::uint32_t port : {80, 443}) {
+        Story story;
+        story.port = port;
+        tell(story, [&](const RecordingEntry& entry) { report.take(entry); });
+    }
+    report.finish();
+    for (auto& [port, one] : report.ports) one.analyses.push_back(example_analysis());
+    const std::string page = report_page(report);
+    CHECK(has(page, "<nav aria-label=\"Ports\">"));
+    std::vector<std::string> ids;
+    for (std::size_t at = page.find(" id=\""); at != page.npos; at = page.find(" id=\"", at + 1))
+        ids.push_back(page.substr(at + 5, page.find('"', at + 5) - at - 5));
+    std::sort(ids.begin(), ids.end());
+    CHECK(std::adjacent_find(ids.begin(), ids.end()) == ids.end());
+    CHECK(ids.size() > 40);
+}
+
+TEST_CASE("a hostile host name is text, and nothing else", "[report]") {
+    Story story;
+    story.host = "<script>alert(\"1\")</script>'\"]]></style><!--\x1b[31m";
+    const std::string page = report_page(reported(story));
+    CHECK(fault_of(page) == "");
+    CHECK_FALSE(has(page, "<script"));
+    CHECK_FALSE(has(page, "<!--"));
+    CHECK_FALSE(has(page, "\x1b"));
+    CHECK(has(page, "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&#39;&quot;]]&gt;"));
+    CHECK(count_of(page, "</style>") == 1);
+}
+
+TEST_CASE("alerts, gaps and learning are told with their times", "[report]") {
+    const Story story;
+    const Report report = reported(story);
+    const PortHistory& history = history_of(report);
+    CHECK(history.windows == story.windows - Story::missed);
+    CHECK(history.missing == Story::missed);
+    REQUIRE(history.gaps.spans.size() == 1);
+    CHECK(history.baselines == 1);
+    CHECK(history.guarded == history.windows - Story::learning);
+    REQUIRE(history.learning.spans.size() == 1);
+    REQUIRE(history.alerts.spans.size() == 2);
+    const AlertSpan& first = history.alerts.spans[0];
+    CHECK(first.signal == JSG_OCCUPANCY);
+    CHECK(first.from_ms / 1000 == Story::begin_ms / 1000 + story.first_raise() + 2);
+    CHECK(first.to_ms / 1000 == Story::begin_ms / 1000 + story.first_clear());
+    CHECK_FALSE(first.still_up);
+    CHECK(history.alerts.spans[1].still_up);
+    const std::string page = report_page(report);
+    CHECK(has(page, "2 alerts were up"));
+    CHECK(has(page, "7 windows are missing, in 1 gap."));
+    CHECK(has(page, "still up at the end"));
+}
+
+TEST_CASE("an alert's peak is that of its windows that were over", "[report]") {
+    Report report(story_header({}));
+    RecordedWindow window = story_window({}, 100);
+    window.record.occupancy_alert = JSG_ALERT;
+    for (const auto& [js, found] :
+         {std::pair(200u, JSG_OVER), std::pair(900u, JSG_NO_EXCESS), std::pair(400u, JSG_OVER)}) {
+        window.record.occupancy_js_nanobits = js * 1'000'000;
+        window.record.occupancy_verdict = found;
+        report.take(window);
+    }
+    report.finish();
+    REQUIRE(history_of(report).alerts.spans.size() == 1);
+    CHECK(history_of(report).alerts.spans[0].peak_bits == Approx(0.4));
+}
+
+TEST_CASE("an alert that was up before the recording says so", "[report]") {
+    Report report(story_header({}));
+    RecordedService service;
+    service.service.port = 8080;
+    service.service.alerts[JSG_OCCUPANCY].state = JSG_ALERT;
+    report.take(service);
+    RecordedWindow window = story_window({}, 100);
+    window.record.occupancy_alert = JSG_ALERT;
+    report.take(window);
+    window.record.occupancy_alert = JSG_QUIET;
+    window.record.sequence++;
+    report.take(window);
+    report.finish();
+    REQUIRE(history_of(report).alerts.spans.size() == 1);
+    CHECK(history_of(report).alerts.spans[0].was_up);
+    CHECK(has(report_page(report), "before the recording"));
+}
+
+TEST_CASE("the window shown is the one at the peak of those over, or the one asked for",
+          "[report]") {
+    const Story story;
+    const Report peaks = reported(story);
+    std::uint32_t peak = 0;
+    for (std::uint64_t sequence = 1; sequence <= story.windows; sequence++) {
+        const RecordedWindow window = story_window(story, sequence);
+        const bool there = sequence < story.gap() || sequence >= story.gap() + Story::missed;
+        if (there && window.record.occupancy_verdict == JSG_OVER)
+            peak = std::max(peak, window.record.occupancy_js_nanobits);
+    }
+    const auto& shown = history_of(peaks).signals[JSG_OCCUPANCY].shown;
+    REQUIRE(shown);
+    CHECK(shown->window.record.occupancy_js_nanobits == peak);
+    CHECK(shown->baseline);
+
+    const Report asked = reported(story, 200);
+    for (const jsg_signal signal : {JSG_TRANSITIONS, JSG_OCCUPANCY}) {
+        REQUIRE(history_of(asked).signals[signal].shown);
+        CHECK(history_of(asked).signals[signal].shown->window.record.sequence == 200);
+    }
+    CHECK(has(report_page(asked), "Window 200, which ended at"));
+    CHECK_FALSE(history_of(reported(story, 100'000)).signals[JSG_OCCUPANCY].shown);
+}
+
+TEST_CASE("a window is shown with the baseline in force at its time", "[report]") {
+    const Report early = reported({}, Story::learning);
+    CHECK_FALSE(history_of(early).signals[JSG_TRANSITIONS].shown->baseline);
+    CHECK(has(report_page(early), "No baseline was in force."));
+    const Report later = reported({}, Story::learning + 1);
+    CHECK(history_of(later).signals[JSG_TRANSITIONS].shown->baseline);
+}
+
+TEST_CASE("the parts of the cells shown add up to the recorded divergence", "[report]") {
+    const Report report = reported({});
+    for (const jsg_signal signal : {JSG_TRANSITIONS, JSG_OCCUPANCY}) {
+        const ShownWindow& shown = *history_of(report).signals[signal].shown;
+        double bits = 0, window = 0, baseline = 0;
+        for (const CellShare& cell : cell_shares(shown, signal)) {
+            bits += cell.bits;
+            window += cell.window;
+            baseline += cell.baseline;
+        }
+        CAPTURE(signal);
+        CHECK(bits == Approx(js_of(shown, signal)).margin(2e-9));
+        CHECK(window == Approx(1).margin(1e-9));
+        CHECK(baseline == Approx(1).margin(1e-9));
+    }
+}
+
+TEST_CASE("a port that left and came again is told as one, its alert ended", "[report]") {
+    Report report(story_header({}));
+    RecordedWindow window = story_window({}, 300);
+    window.record.occupancy_alert = JSG_ALERT;
+    report.take(window);
+    report.take(RecordedEnd{8080, 300});
+    window = story_window({}, 301);
+    window.record.occupancy_alert = JSG_QUIET;
+    report.take(window);
+    report.finish();
+    CHECK(history_of(report).ends == 1);
+    REQUIRE(history_of(report).alerts.spans.size() == 1);
+    CHECK_FALSE(history_of(report).alerts.spans[0].still_up);
+    CHECK_FALSE(history_of(report).alerts.spans[0].was_up);
+}
+
+TEST_CASE("more ports than a detector has services are counted, not shown", "[report]") {
+    Report report(story_header({}));
+    for (std::uint32_t port = 1; port <= Report::ports_most + 2; port++) {
+        Story story;
+        story.port = port;
+        report.take(story_window(story, 100));
+    }
+    report.finish();
+    CHECK(report.ports.size() == Report::ports_most);
+    CHECK(report.entries_left_out == 2);
+    CHECK(has(report_page(report), "Only the first 64 ports are shown"));
+}
+
+TEST_CASE("a page of a hundred thousand windows is small", "[report]") {
+    Story story;
+    story.windows = 100'000;
+    Report report(story_header(story));
+    // The counts are the same; what grows is the number.
+    RecordedWindow window = story_window(story, 100);
+    for (std::uint64_t sequence = 1; sequence <= story.windows; sequence++) {
+        window.record.sequence = sequence;
+        window.record.end_unix_ms = Story::begin_ms + sequence * 1000;
+        window.record.occupancy_js_nanobits =
+            static_cast<std::uint32_t>(sequence * 7919 % JSG_NANO);
+        window.record.occupancy_alert = sequence % 50 < 10 ? JSG_ALERT : JSG_QUIET;
+        report.take(window);
+    }
+    report.finish();
+    const std::string page = report_page(report);
+    CHECK(page.size() < 1'500'000);
+    CHECK(history_of(report).alerts.spans.size() == BoundedSpans<AlertSpan>::most);
+    CHECK(history_of(report).alerts.left_out == 1001);
+    CHECK(has(page, "2,001 alerts were up"));
+}
+
+TEST_CASE("entries of random values make a sound page", "[report]") {
+    for (std::uint64_t seed = 1; seed <= 20; seed++) {
+        CAPTURE(seed);
+        Samples samples(seed);
+        Report report(samples.header());
+        report.take(samples.service(80, 1));
+        for (std::uint64_t sequence = 2; sequence < 40; sequence++) {
+            report.take(samples.window(80, sequence));
+            if (samples.under(4) == 0)
+                report.take(RecordedBaseline{80, sequence, samples.baseline()});
+            if (samples.under(8) == 0) report.take(RecordedGap{80, sequence, 3});
+        }
+        report.take(RecordedRelearning{80, 40});
+        report.finish();
+        const std::string page = report_page(report);
+        CHECK(fault_of(page) == "");
+        CHECK_FALSE(has(page, "\"nan"));
+        CHECK_FALSE(has(page, "inf,"));
+    }
+}
+
+TEST_CASE("an empty recording says that it is", "[report]") {
+    Report report(story_header({}));
+    report.finish();
+    const std::string page = report_page(report);
+    CHECK(fault_of(page) == "");
+    CHECK(has(page, "Nothing of any port was recorded."));
+    RecordedService service;
+    service.service.port = 80;
+    report.take(service);
+    CHECK(has(report_page(report), "No window of this port was recorded."));
+}
+
+TEST_CASE("an analysis is a page of its own, with classes, measures and strips", "[report]") {
+    const std::string page = analysis_page(std::vector{example_analysis()});
+    CHECK(fault_of(page) == "");
+    for (const char* piece :
+         {"Analysis of occupancy", "&lt;slow&gt;", "total variation", "AUC", "100.0 %",
+          "best threshold", "3 samples without anything", "&lt;slow&gt; (50)"})
+        CHECK(has(page, piece));
+    CHECK(count_of(page, "class=\"strip ") >= 20);
+}
+
+TEST_CASE("a report is written as a whole, and not over what is no file", "[report]") {
+    const auto folder = std::filesystem::temp_directory_path();
+    const auto path = folder / "jsguard-report-test.html";
+    write_report_page(path, reported({}));
+    std::ifstream file(path);
+    const std::string text((std::istreambuf_iterator<char>(file)), {});
+    CHECK(text == report_page(reported({})));
+    std::filesystem::remove(path);
+    CHECK_THROWS_AS(check_report_target("/dev/null"), Error);
+    CHECK_THROWS_AS(check_report_target(folder / "no-such-folder" / "x.html"), Error);
+}

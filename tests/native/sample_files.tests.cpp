@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Which files are samples of which class: folders, parts of a recording, names, what is refused.
+#include "sample_files.hpp"
+
+#include <unistd.h>
+
+#include <fstream>
+
+#include "../catch_compat.hpp"
+#include "error.hpp"
+
+using namespace jsguard;
+using Catch::Matchers::Contains;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A folder with these files, empty, which is removed at the end.
+class Folder {
+  public:
+    explicit Folder(const std::vector<std::string>& names)
+        : path_(fs::temp_directory_path() / ("jsguard-samples-" + std::to_string(getpid()))) {
+        fs::create_directories(path_ / "empty");
+        for (const std::string& name : names) std::ofstream(path_ / name);
+    }
+    ~Folder() { fs::remove_all(path_); }
+    std::string operator/(const std::string& name) const { return (path_ / name).string(); }
+
+  private:
+    fs::path path_;
+};
+
+std::vector<std::string> names_of(const SampleClass& group) {
+    std::vector<std::string> names;
+    for (const SampleFile& file : group.files) names.push_back(file.path.filename().string());
+    return names;
+}
+
+using Names = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("of a folder all recordings and probability files are taken, by name", "[sample-files]") {
+    const Folder folder({"b.jsonl", "a.jsonl", "c.json", "notes.txt", "d.jsonl.bak"});
+    const auto classes = sample_classes({folder / ""}, {});
+    REQUIRE(classes.size() == 1);
+    CHECK(classes[0].name == "normal");
+    CHECK(names_of(classes[0]) == Names{"a.jsonl", "b.jsonl", "c.json"});
+}
+
+TEST_CASE("a path without a name belongs to the attack named before", "[sample-files]") {
+    const Folder folder({"n.jsonl", "a.jsonl", "b.jsonl", "c.jsonl", "d.jsonl"});
+    const auto classes = sample_classes(
+        {folder / "n.jsonl"}, {"slow=" + folder / "a.jsonl", folder / "b.jsonl",
+                               "flood=" + folder / "c.jsonl", "slow=" + folder / "d.jsonl"});
+    REQUIRE(classes.size() == 3);
+    CHECK(classes[1].name == "slow");
+    CHECK(names_of(classes[1]) == Names{"a.jsonl", "b.jsonl", "d.jsonl"});
+    CHECK(classes[2].name == "flood");
+    CHECK(names_of(classes[2]) == Names{"c.jsonl"});
+}
+
+TEST_CASE("a part of a recording is named in seconds", "[sample-files]") {
+    const Folder folder({"a.jsonl", "odd@1-2"});
+    const auto range = [&](const std::string& text) {
+        return sample_classes({folder / text}, {})[0].files.at(0).range;
+    };
+    CHECK(range("a.jsonl").whole());
+    CHECK(range("a.jsonl@60-120").from == 60);
+    CHECK(range("a.jsonl@60-120").to == 120);
+    CHECK(range("a.jsonl@60-").from == 60);
+    CHECK(range("a.jsonl@60-").to == SecondsRange().to);
+    CHECK(range("a.jsonl@-50").from == 0);
+    CHECK(range("a.jsonl@-50").to == 50);
+    CHECK(range("odd@1-2").whole());  // the name of a file
+    CHECK(range("@7-9").from == 7);   // of each file of the folder
+}
+
+TEST_CASE("what names no samples is wrong input, and told why", "[sample-files]") {
+    const Folder folder({"a.jsonl", "b.json"});
+    const std::string a = folder / "a.jsonl";
+    struct Row {
+        Names normal, attacks;
+        std::string why;
+    };
+    const std::vector<Row> rows = {
+        {{folder / "none.jsonl"}, {}, "none.jsonl: No such file or directory"},
+        {{folder / "empty"}, {}, "has neither *.jsonl nor *.json"},
+        {{a + "@"}, {}, "write it as FILE@60-120"},
+        {{a + "@-"}, {}, "write it as FILE@60-120"},
+        {{a + "@60"}, {}, "write it as FILE@60-120"},
+        {{a + "@120-60"}, {}, "write it as FILE@60-120"},
+        {{a + "@1.5-2"}, {}, "write it as FILE@60-120"},
+        {{"/dev/null"}, {}, "it is no plain file"},
+        {{a}, {a}, "has no name; write --attack NAME="},
+        {{a}, {"=" + a}, "an attack cannot be named \"\""},
+        {{a}, {"normal=" + a}, "an attack cannot be named \"normal\""},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(row.normal, row.attacks);
+        try {
+            sample_classes(row.normal, row.attacks);
+            FAIL("taken");
+        } catch (const Error& error) {
+            CHECK(error.code() == ExitCode::usage);
+            CHECK_THAT(error.what(), Contains(row.why));
+        }
+    }
+}
+
+TEST_CASE("probability files and recordings are not analyzed together", "[sample-files]") {
+    const Folder folder({"a.jsonl", "b.json"});
+    const std::string a = folder / "a.jsonl", b = folder / "b.json";
+    CHECK(!are_probability_files(sample_classes({a}, {"slow=" + a})));
+    CHECK(are_probability_files(sample_classes({b}, {"slow=" + b})));
+    CHECK_THROWS_WITH(are_probability_files(sample_classes({a}, {"slow=" + b})),
+                      Contains("together") && Contains("give one kind alone"));
+    CHECK_THROWS_WITH(are_probability_files(sample_classes({folder / ""}, {})),
+                      Contains("together"));
+    CHECK_THROWS_WITH(are_probability_files(sample_classes({b + "@1-2"}, {"slow=" + b})),
+                      Contains("has no time"));
+}

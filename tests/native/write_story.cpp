@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// write-story WINDOWS [HOST [PORT...]]: a recording of recorded_story.hpp's story, on stdout.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "recorded_story.hpp"
+#include "recording_file.hpp"
+#include "whole_number.hpp"
+
+using namespace jsguard;
+
+int main(int argc, char** argv) {
+    constexpr std::uint64_t windows_least = 100, windows_most = 10'000'000;
+    const auto windows =
+        argc > 1 ? whole_number(argv[1], windows_least, windows_most) : std::nullopt;
+    if (!windows) {
+        fmt::print(stderr, "usage: write-story WINDOWS [HOST [PORT...]], WINDOWS {} to {}\n",
+                   windows_least, windows_most);
+        return 2;
+    }
+    Story story;
+    story.windows = *windows;
+    if (argc > 2) story.host = argv[2];
+    const auto write = [](const std::string& line) { fmt::print("{}\n", line); };
+    write(recording_line(story_header(story)));
+    for (int i = 3; i < std::max(argc, 4); i++) {
+        if (i < argc)
+            story.port = static_cast<std::uint32_t>(
+                whole_number(argv[i], 1, JSG_PORTS - 1).value_or(story.port));
+        tell(story, [&](const RecordingEntry& entry) { write(recording_line(entry)); });
+    }
+    return std::fflush(stdout) == 0 ? 0 : 1;
+}

@@ -1,0 +1,194 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Baselines of a running detector: shown, learned anew, saved, merged; and files that are no baselines.
+
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+: "${JSGUARD:=$(dirname "$JSGUARD_LOAD")/jsguard}"
+: "${HONEST_LOAD:=$here/../../build/quickstart/tests/system/honest-load}"
+: "${SLOW_BACKEND:=$here/../../build/quickstart/tests/system/slow-backend}"
+
+need_root_and_bpf
+system_begin
+take_ports
+readonly port=$first_port
+readonly learn_s=5
+readonly anew_s=40 # for learning anew: its steps are learned ten late
+
+# --- what is run, and what is found ------------------------------------------------------------
+
+# baseline EXPECTED-STATUS ARGUMENTS...: jsguard baseline, output in said.out and said.err.
+baseline() {
+    local expected=$1 status=0
+    shift
+    timeout "$anew_s" "$JSGUARD" baseline "$@" >"$work/said.out" 2>"$work/said.err" </dev/null || status=$?
+    ((status == expected)) && return
+    fail "jsguard baseline $*: exit code $status, not $expected"
+    show_log said.err
+}
+says() { grep -qF "$1" "$work/detector.err"; }
+in_file() { jq -e --argjson port "$port" ".services[\$port | tostring] | $1" "$2" >/dev/null; }
+# Of the one service.
+in_service() { dump_map services | jq -se ".[] | select(.key == 1).value | $1" >/dev/null; }
+in_force() { dump_map baselines | jq -s '.[] | select(.key == 1).value'; }
+folder_is_clean() { [[ -z $(find "$1" -name '*.json.*') ]]; }
+
+# --- a running detector ------------------------------------------------------------------------
+
+say "a detector learns, and what it learned is shown as it is in force"
+spawn backend "$SLOW_BACKEND" "$port"
+# Answers that take a while, so that looks find requests, and 20 stays in the learning time.
+spawn visitors "$HONEST_LOAD" --profile short --rate 40 --small-path /wait/0.4 --large-path /wait/0.6 \
+    "127.0.0.1:$port"
+visitors=$spawned
+start_detector --localport "$port" --learn "$learn_s" --save-baseline "$work/saved.json"
+wait_for 20 says "port $port: learned its baseline in" || die "nothing was learned"
+wait_for "$patience_s" test -s "$work/saved.json" || die "what was learned is not saved"
+cp "$work/saved.json" "$work/good.json" # for what is learned anew is saved too
+baseline 0 show --running --pin-dir "$pin_dir"
+grep -q "^port $port: learned for [0-9]* s" "$work/said.out" || fail "show --running does not tell the port"
+baseline 0 show --running --pin-dir "$pin_dir" --json --port "$port"
+jq -e --argjson learned "$(in_force)" --argjson port "$port" \
+    '.services[$port | tostring] | .transitions == $learned.transitions and .exchanges == $learned.exchanges and
+        .learned_s == $learned.learned_s' "$work/said.out" >/dev/null || fail "show --running is not what is in force"
+baseline 0 show "$work/good.json" --json
+in_file ".learned_s >= $learn_s" "$work/said.out" || fail "show does not tell what the file says"
+baseline 2 show --running --pin-dir "$pin_dir" --port 1
+baseline 2 show "$work/good.json" --running
+
+say "Ctrl-C while it learns anew leaves the file as it was"
+echo old >"$work/learned.json"
+spawn learn env --default-signal=INT "$JSGUARD" baseline learn "$work/learned.json" --pin-dir "$pin_dir"
+learning=$spawned
+learns() { grep -q "port $port: learns its baseline anew" "$work/learn.err"; }
+wait_for "$patience_s" learns || fail "learn does not say what it waits for"
+stop "$learning" INT
+status=0
+wait "$learning" || status=$?
+((status == 1)) || fail "Ctrl-C: exit code $status"
+[[ $(<"$work/learned.json") == old ]] || fail "Ctrl-C: the file was written"
+folder_is_clean "$work" || fail "Ctrl-C: something is left beside the file"
+
+say "it learns anew when it is asked, and goes on guarding meanwhile"
+before=$(dump_map requests | jq .value.relearn)
+baseline 0 relearn --pin-dir "$pin_dir"
+grep -q "port $port$" "$work/said.err" || fail "relearn does not tell the port"
+(($(dump_map requests | jq .value.relearn) == before + 1)) || fail "relearn asks for nothing"
+wait_for "$patience_s" in_service ".relearning == 1 and .mode == \"JSG_GUARDING\"" ||
+    fail "asked to relearn, it does not"
+spawn record "$JSGUARD" record "$work/windows.jsonl" --pin-dir "$pin_dir" --duration 12
+recording=$spawned
+baseline 0 learn "$work/learned.json" --pin-dir "$pin_dir"
+in_file ".learned_s >= $learn_s" "$work/learned.json" || fail "what was learned anew is not in the file"
+jq -e --argjson learned "$(in_force)" --argjson port "$port" \
+    '.services[$port | tostring] | .transitions == $learned.transitions and .exchanges == $learned.exchanges' \
+    "$work/learned.json" >/dev/null || fail "the file is not what is in force"
+cmp -s "$work/good.json" "$work/learned.json" && fail "what was learned anew is what was there before"
+baseline 2 learn "$work/learned.json" --pin-dir "$pin_dir" --port 1
+baseline 2 learn "$work/no-such-folder/b.json" --pin-dir "$pin_dir"
+
+say "a recording teaches too"
+wait "$recording" || fail "record: exit code $?"
+baseline 0 learn "$work/recorded.json" --from "$work/windows.jsonl"
+in_file ".learned_s >= 8 and .divergence_while_learning.transitions.windows == 0" "$work/recorded.json" ||
+    fail "what was recorded is not in the file"
+
+say "files are compared and merged"
+baseline 0 diff "$work/good.json" "$work/learned.json"
+grep -q "^port $port: transitions 0.0" "$work/said.out" || fail "two baselines of the same traffic are far apart"
+baseline 0 diff "$work/good.json" "$work/good.json" --exit-over 0
+baseline 1 diff "$work/good.json" "$work/learned.json" --exit-over 0
+baseline 2 diff "$work/good.json" "$work/learned.json" --exit-over nan
+cp "$work/learned.json" "$work/merged.json"
+baseline 0 merge "$work/merged.json" "$work/merged.json" "$work/good.json"
+# sum_of FIELD: of the two files that were merged.
+sum_of() { jq -n "[inputs.services[].$1] | add" "$work/good.json" "$work/learned.json"; }
+in_file ".transitions == $(sum_of transitions) and .learned_s == $(sum_of learned_s)" "$work/merged.json" || fail "merged: not the sum"
+
+say "learning ends when the detector does"
+spawn learn "$JSGUARD" baseline learn "$work/late.json" --pin-dir "$pin_dir"
+learning=$spawned
+wait_for "$patience_s" learns || fail "learn does not begin"
+stop_detector INT
+status=0
+wait "$learning" || status=$?
+((status == 1)) || fail "the detector ended: exit code $status"
+grep -q 'the detector has ended' "$work/learn.err" || fail "learn does not say that the detector has ended"
+[[ ! -e $work/late.json ]] || fail "the detector ended, and a file was written"
+baseline 1 show --running --pin-dir "$pin_dir"
+stop "$visitors"
+
+# --- files -------------------------------------------------------------------------------------
+
+say "a merged file is one to start from"
+start_detector --localport "$port" --baseline "$work/merged.json"
+wait_for "$patience_s" in_service '.mode == "JSG_GUARDING"' || fail "it does not guard by the merged file"
+stop_detector INT
+
+# refused NAME: one line on stderr, exit code 2, nothing loaded, the file as it was. A file that is none
+# must not be overwritten either.
+refused() {
+    local status=0 file=$work/$1.json sum
+    sum=$(sha256sum <"$file")
+    timeout "$patience_s" "$JSGUARD_LOAD" --pin-dir "$pin_dir" --baseline "$file" --save-baseline "$file" \
+        >"$work/refused.out" 2>"$work/refused.err" </dev/null || status=$?
+    ((status == 2)) || fail "$1: exit code $status, not 2"
+    (($(wc -l <"$work/refused.err") == 1)) || fail "$1: not one line on stderr"
+    [[ ! -s $work/refused.out ]] || fail "$1: something on stdout"
+    [[ ! -e $pin_dir ]] || fail "$1: something was pinned"
+    [[ $(sha256sum <"$file") == "$sum" ]] || fail "$1: the file was changed"
+    baseline 2 show "$file"
+    baseline 2 merge "$work/merged.json" "$work/good.json" "$file"
+    [[ ! -s $work/said.out ]] || fail "$1: merge prints something"
+}
+# spoilt NAME FILTER: the sound file with one thing wrong.
+spoilt() {
+    jq --arg port "$port" ".services[\$port] |= ($2)" "$work/good.json" >"$work/$1.json"
+    refused "$1"
+}
+
+say "what is no baseline is refused before anything is loaded"
+sum_before=$(sha256sum <"$work/merged.json")
+head -c -3 "$work/good.json" >"$work/truncated.json"
+refused truncated
+head -c 4096 /dev/urandom >"$work/corrupt.json"
+refused corrupt
+: >"$work/empty.json"
+refused empty
+{ cat "$work/good.json" && head -c $((17 << 20)) /dev/zero | tr '\0' ' '; } >"$work/oversized.json"
+refused oversized
+jq '.schema = 2' "$work/good.json" >"$work/schema.json"
+refused schema
+sed 's/"learned_s": [0-9]*/"learned_s": NaN/' "$work/good.json" >"$work/nan.json"
+refused nan
+spoilt negative '.exchanges = -1'
+spoilt fraction '.transition_counts["SYN_RECV->ESTABLISHED"] = 0.5'
+spoilt too-large '.exchanges = 4294967296'
+spoilt unknown-state '.transition_counts["ESTABLISHED->NOWHERE"] = 1'
+spoilt unknown-phase '.occupancy_socket_seconds["asleep <1s"] = 1'
+spoilt no-time '.learned_s = 0'
+spoilt wrong-total '.transitions += 1'
+spoilt all-zero '.transition_counts = {} | .occupancy_socket_seconds = {} | del(.transitions, .socket_seconds)'
+spoilt few-stays '.learned_s = 1000 | .occupancy_socket_seconds = {"request stalled 1-2s": 900} | del(.socket_seconds)'
+grep -q '0 of 20 stays of a connection in a phase' "$work/refused.err" || fail "few stays: not what lacks"
+[[ $(sha256sum <"$work/merged.json") == "$sum_before" ]] || fail "a merge that was refused changed its file"
+
+say "a disk that is full leaves the old file whole"
+unmount() { umount "$work/full"; }
+mkdir "$work/full"
+mount -t tmpfs -o size=256k tmpfs "$work/full" || skip "cannot mount a tmpfs"
+at_end+=(unmount)
+cp "$work/good.json" "$work/full/b.json"
+cat /dev/zero >"$work/full/filler" 2>/dev/null || true
+status=0
+timeout "$patience_s" "$JSGUARD_LOAD" --pin-dir "$pin_dir" --localport "$port" --baseline "$work/good.json" \
+    --save-baseline "$work/full/b.json" --duration 2 >"$work/full.out" 2>"$work/full.err" </dev/null || status=$?
+((status == 1)) || fail "a full disk: exit code $status, not 1"
+grep -q 'No space left on device' "$work/full.err" || fail "a full disk: not what it lacks"
+cmp -s "$work/good.json" "$work/full/b.json" || fail "a full disk: the old file was changed"
+baseline 1 merge "$work/full/b.json" "$work/good.json" "$work/learned.json"
+cmp -s "$work/good.json" "$work/full/b.json" || fail "a full disk: merge changed the old file"
+folder_is_clean "$work/full" || fail "a full disk: something is left beside the old file"
+
+finish

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// connect-flood: connects to a server at a rate, and closes each connection as soon as it stands.
+#include <fmt/core.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <exception>
+#include <string>
+#include <system_error>
+#include <thread>
+
+#include "address.hpp"
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Options {
+    std::string target;
+    double rate = 200;
+    double duration_s = 0;  // 0: until a signal
+};
+
+volatile sig_atomic_t stop_asked = 0;
+
+// Whether the connection stood; a server that lets nobody in any more costs one second.
+bool connect_once(const Address& address) {
+    const int socket = ::socket(address.get()->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (socket < 0) throw std::system_error(errno, std::generic_category(), "socket");
+    const timeval patience = {.tv_sec = 1, .tv_usec = 0};
+    setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+    const bool stood = connect(socket, address.get(), address.size) == 0;
+    close(socket);
+    return stood;
+}
+
+void flood(const Options& options) {
+    const Address address = resolve_address(options.target);
+    const auto pause = std::chrono::duration_cast<Clock::duration>(
+        std::chrono::duration<double>(1 / options.rate));
+    const std::chrono::duration<double> duration(options.duration_s);
+    const Clock::time_point start = Clock::now();
+    long tried = 0, stood = 0;
+    for (Clock::time_point due = start; stop_asked == 0;
+         due = std::max(due + pause, Clock::now())) {
+        std::this_thread::sleep_until(due);
+        if (options.duration_s > 0 && Clock::now() - start >= duration) break;
+        stood += connect_once(address) ? 1 : 0;
+        tried++;
+    }
+    fmt::print("{} connections of {} stood\n", stood, tried);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    Options options;
+    CLI::App app("Connections that are closed as soon as they stand.", "connect-flood");
+    app.add_option("target", options.target, "HOST:PORT")->required();
+    app.add_option("--rate", options.rate, "Connections a second, at the most")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    app.add_option("--duration", options.duration_s, "Seconds; without, until SIGINT or SIGTERM")
+        ->check(CLI::PositiveNumber);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 2;
+    }
+
+    struct sigaction on_signal = {};
+    on_signal.sa_handler = [](int) { stop_asked = 1; };
+    sigaction(SIGINT, &on_signal, nullptr);
+    sigaction(SIGTERM, &on_signal, nullptr);
+    try {
+        flood(options);
+        return 0;
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "connect-flood: {}\n", error.what());
+        return 1;
+    }
+}

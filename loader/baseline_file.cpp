@@ -101,9 +101,10 @@ std::string baselines_to_json(const Baselines& baselines, const BaselineOrigin& 
     ordered_json services = ordered_json::object();
     for (const auto& [port, baseline] : baselines)
         services[std::to_string(port)] = baseline_to_json(baseline);
-    const ordered_json file = {{"schema", file_schema},   {"host", origin.host},
-                               {"kernel", origin.kernel}, {"time", utc_timestamp(origin.unix_ms)},
-                               {step_key, origin.step_s}, {"services", services}};
+    ordered_json file = {{"schema", file_schema}, {"host", origin.host}, {"kernel", origin.kernel}};
+    if (origin.unix_ms) file["time"] = utc_timestamp(origin.unix_ms);
+    file[step_key] = origin.step_s;
+    file["services"] = services;
     return json_text(file, 2) + "\n";
 }
 
@@ -147,7 +148,19 @@ BaselineFile read_baseline_file(const fs::path& path) {
 Baselines read_baselines(const fs::path& path) { return read_baseline_file(path).baselines; }
 
 void check_baseline_target(const fs::path& path) {
-    check_target(resolve(path), kind, ExitCode::usage);
+    const fs::path target = resolve(path);
+    check_target(target, kind, ExitCode::usage);
+    std::error_code none;
+    const auto bytes = fs::file_size(target, none);
+    if (none || bytes == 0) return;
+    try {
+        read_baseline_file(target);
+    } catch (const Error&) {
+        throw Error(ExitCode::usage,
+                    fmt::format("cannot write a {0} {1}: the file that is there is no sound {0}; "
+                                "give another name, or remove it",
+                                kind, printable(path.native())));
+    }
 }
 
 void write_baselines(const fs::path& path, const Baselines& baselines,

@@ -37,8 +37,8 @@ Baselines read_baselines(const std::filesystem::path& path);
 void write_baselines(const std::filesystem::path& path, const Baselines& baselines,
                      const BaselineOrigin& origin);
 
-// Throws Error(usage) if path is nothing that write_baselines could replace: to be asked before
-// learning, not after.
+// Throws Error(usage) if path is nothing that write_baselines could replace, or a file that is
+// neither empty nor a baseline file: to be asked before learning, not after.
 void check_baseline_target(const std::filesystem::path& path);
 
 // The text of a file; parse throws Error(usage) whose message does not name the file.

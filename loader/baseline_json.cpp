@@ -8,6 +8,7 @@
 #include "baseline_totals.hpp"
 #include "cells.hpp"
 #include "json_fields.hpp"
+#include "spread.h"
 
 namespace jsguard {
 namespace {
@@ -33,11 +34,19 @@ jsg_spread read_spread(const ordered_json& object) {
     return spread;
 }
 
-ordered_json spread_json(const jsg_spread& spread) {
-    return {{"windows", spread.windows},
-            {"mean_bits", bits_of(spread.mean_nanobits)},
-            {"deviation_bits", bits_of(spread.deviation_nanobits)},
-            {"maximum_bits", bits_of(spread.maximum_nanobits)}};
+// What no windows have, as mean, deviation and maximum or in that time.
+void check_spread(const jsg_spread& spread, std::uint32_t learned_s) {
+    // Mean and deviation are of millionths.
+    constexpr std::uint64_t rounding = JSG_NANO_IN_MICRO;
+    const std::uint64_t mean = spread.mean_nanobits, deviation = spread.deviation_nanobits,
+                        maximum = spread.maximum_nanobits;
+    if (spread.windows > learned_s) refuse("\"windows\" is over \"learned_s\"");
+    if (spread.windows == 0 && (mean || deviation || maximum))
+        refuse("\"windows\" is 0, but there is a spread of them");
+    if (mean > maximum + rounding) refuse("\"mean_bits\" is over \"maximum_bits\"");
+    // The mean of the squares is at most that of the maximum times each.
+    if (deviation * deviation + mean * mean > (mean + rounding) * (maximum + rounding))
+        refuse("\"deviation_bits\" is over what \"mean_bits\" and \"maximum_bits\" allow");
 }
 
 void add_totals(jsg_baseline& baseline) {
@@ -86,10 +95,17 @@ void check_suffices(const jsg_baseline& baseline, std::uint32_t step_s) {
             fmt::format("it has seen too little to judge by: {}", lacking_text(baseline, step_s)));
 }
 
+ordered_json spread_to_json(const jsg_spread& spread) {
+    return {{"windows", spread.windows},
+            {"mean_bits", bits_of(spread.mean_nanobits)},
+            {"deviation_bits", bits_of(spread.deviation_nanobits)},
+            {"maximum_bits", bits_of(spread.maximum_nanobits)}};
+}
+
 ordered_json baseline_to_json(const jsg_baseline& baseline) {
     ordered_json spread = ordered_json::object();
     for (const jsg_signal signal : both_signals)
-        spread[key_of(signal)] = spread_json(baseline.spread[signal]);
+        spread[key_of(signal)] = spread_to_json(baseline.spread[signal]);
     return {{"learned_s", baseline.learned_s},
             {"accept_queue_full_s", baseline.queue_full_s},
             {"exchanges", baseline.exchanges},
@@ -103,6 +119,7 @@ ordered_json baseline_to_json(const jsg_baseline& baseline) {
 jsg_baseline baseline_from_json(const ordered_json& object) {
     const jsg_baseline baseline = read_baseline(object);
     if (baseline.learned_s == 0) refuse("\"learned_s\" is 0");
+    for (const jsg_spread& spread : baseline.spread) check_spread(spread, baseline.learned_s);
     return baseline;
 }
 

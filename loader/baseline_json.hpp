@@ -15,6 +15,9 @@ nlohmann::ordered_json baseline_to_json(const jsg_baseline& baseline);
 // baseline; its message names neither file nor port.
 jsg_baseline baseline_from_json(const nlohmann::ordered_json& object);
 
+// Without the sums too.
+nlohmann::ordered_json spread_to_json(const jsg_spread& spread);
+
 // As in recordings: with the sums, so that one that is being learned can be learned on.
 nlohmann::ordered_json lesson_to_json(const jsg_baseline& lesson);
 // It may have seen as little as it likes.

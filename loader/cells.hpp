@@ -22,7 +22,7 @@ std::optional<std::uint32_t> transition_cell(std::string_view name);
 std::optional<std::uint32_t> occupancy_cell(std::string_view name);
 
 // The nearest double to the decimal that a map dump shows, so JSON prints no noise.
-inline double bits_of(std::uint32_t nanobits) { return nanobits / double{JSG_NANO}; }
+inline double bits_of(std::uint64_t nanobits) { return static_cast<double>(nanobits) / JSG_NANO; }
 
 // A value that this build does not know reads "unknown".
 std::string_view signal_name(jsg_signal signal);

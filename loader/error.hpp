@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -42,7 +43,10 @@ inline Error errno_error(ExitCode code, int error_number, std::string_view tried
 // not longer than a line can bear.
 inline std::string printable(std::string_view text) {
     constexpr std::size_t most = 200;
-    std::string shown(text.substr(0, most));
+    // Not inside a character: UTF-8 has at most three bytes after the first.
+    std::size_t end = std::min(text.size(), most);
+    for (int i = 0; i < 3 && end < text.size() && (text[end] & 0xc0) == 0x80; i++) end--;
+    std::string shown(text.substr(0, end));
     for (char& c : shown) {
         if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = '?';
     }

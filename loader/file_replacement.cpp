@@ -51,6 +51,18 @@ void check_target(const fs::path& target, std::string_view kind, ExitCode code) 
     }
 }
 
+void refuse_if_same(const fs::path& output, const std::vector<fs::path>& inputs,
+                    std::string_view kind) {
+    for (const fs::path& input : inputs) {
+        std::error_code none;  // an output that is not there yet is no input
+        if (!fs::equivalent(output, input, none)) continue;
+        throw Error(ExitCode::usage,
+                    fmt::format("cannot write the {} {}: it is the input {}; give "
+                                "another name",
+                                kind, printable(output.native()), printable(input.native())));
+    }
+}
+
 void write_all(int fd, std::string_view text, const std::string& tried) {
     while (!text.empty()) {
         const ssize_t written = write(fd, text.data(), text.size());

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "error.hpp"
 
@@ -43,6 +44,11 @@ std::filesystem::path resolve(const std::filesystem::path& path);
 // Throws Error(code) if target, resolved, is nothing that could be replaced. kind: what the file is
 // to be, "baseline file".
 void check_target(const std::filesystem::path& target, std::string_view kind, ExitCode code);
+
+// Throws Error(usage) if output is one of inputs, by whatever name. kind: what the output is to be,
+// "baseline file".
+void refuse_if_same(const std::filesystem::path& output,
+                    const std::vector<std::filesystem::path>& inputs, std::string_view kind);
 
 // Writes all of text, or throws Error(runtime) that begins with tried.
 void write_all(int fd, std::string_view text, const std::string& tried);

@@ -16,7 +16,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr std::uint32_t count_most = std::numeric_limits<std::uint32_t>::max();
+constexpr std::uint32_t word_most = std::numeric_limits<std::uint32_t>::max();
 constexpr std::size_t depth_most = 8;  // a baseline file has four levels
 
 // nlohmann takes the last of two equal keys in silence; here one of them would be a wrong one.
@@ -71,9 +71,9 @@ const ordered_json& object_member(const ordered_json& object, const char* name) 
 }
 
 std::uint32_t read_count(const ordered_json& value, std::string_view name) {
-    if (!value.is_number_unsigned() || value.get<std::uint64_t>() > count_most) {
+    if (!value.is_number_unsigned() || value.get<std::uint64_t>() > word_most) {
         refuse(
-            fmt::format("\"{}\" is not a whole number from 0 to {}", printable(name), count_most));
+            fmt::format("\"{}\" is not a whole number from 0 to {}", printable(name), word_most));
     }
     return value.get<std::uint32_t>();
 }
@@ -130,7 +130,7 @@ ordered_json cells_json(NameOf name_of, std::span<const __u32> counts) {
 std::uint32_t total(std::span<const __u32> counts, std::string_view name) {
     std::uint64_t sum = 0;
     for (const __u32 count : counts) sum += count;
-    if (sum > count_most) refuse(fmt::format("the total of \"{}\" is over {}", name, count_most));
+    if (sum > word_most) refuse(fmt::format("the total of \"{}\" is over {}", name, word_most));
     return static_cast<std::uint32_t>(sum);
 }
 

@@ -14,13 +14,13 @@
 #include "cells.hpp"
 #include "error.hpp"
 #include "option_adder.hpp"
+#include "seconds.hpp"
 #include "whole_number.hpp"
 
 namespace jsguard {
 namespace {
 
 constexpr std::uint32_t exit_code_most = 255;
-constexpr std::uint64_t second_ns = 1'000'000'000;
 
 // What was written, where the order on the command line must not matter.
 struct Written {

@@ -14,6 +14,7 @@
 namespace jsguard {
 
 constexpr std::uint32_t window_most_s = 300;  // so is a step at most
+constexpr const char* usual_pin_dir = "/sys/fs/bpf/jsguard";
 
 struct Options {
     // 0: from the spread of the divergence while learning.
@@ -34,7 +35,7 @@ struct Options {
     std::optional<std::string> save_baseline_file;
     std::optional<std::uint32_t> duration_s;  // none: until a signal
     std::optional<int> exit_on_alert;         // the exit code; none: go on
-    std::string pin_dir = "/sys/fs/bpf/jsguard";
+    std::string pin_dir = usual_pin_dir;
     std::optional<std::string> netns;  // path or pid; none: every network namespace
     bool json = false;
     bool timestamp = false;

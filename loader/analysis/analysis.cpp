@@ -2,6 +2,8 @@
 // How well each measure of distance tells samples of attacks from normal ones.
 #include "analysis.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -105,6 +107,11 @@ Separation separation_of(std::vector<double> normal, std::vector<double> attack,
     found.at_best = rates_at(normal, attack, found.best);
     found.auc = auc_of(normal, attack);
     return found;
+}
+
+std::string sample_name(const Analysis& analysis, const MeasuredSample& sample) {
+    const std::string& file = analysis.files.at(sample.file);
+    return sample.port == 0 ? file : fmt::format("{} {} {}", file, sample.port, sample.sequence);
 }
 
 void summarize(Analysis& analysis) {

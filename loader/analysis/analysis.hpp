@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,9 +14,12 @@
 
 namespace jsguard {
 
-// One sample: a window of a recording, or an older probability file.
+// One sample: a window of a recording, or an older probability file. Long recordings have very
+// many, so each has numbers for its name.
 struct MeasuredSample {
-    std::string name;  // "normal.jsonl 8080 61": file, port and sequence; or the file's name
+    std::uint32_t file = 0;  // of Analysis::files
+    std::uint32_t port = 0;  // 0: a probability file, which has no port and no sequence
+    std::uint64_t sequence = 0;
     MeasuredValues values{};
 };
 
@@ -28,7 +32,7 @@ struct Rates {
 // What the normal samples alone suggest; infinite if one of them is infinitely far.
 struct Thresholds {
     double maximum = 0;    // their maximum + threshold_margin
-    double deviation = 0;  // their mean + 3 population standard deviations
+    double deviation = 0;  // their mean + threshold_deviations of the population's
 };
 constexpr double threshold_margin = 0.05;  // in the unit of the values
 constexpr double threshold_deviations = 3;
@@ -55,11 +59,15 @@ struct MeasuredClass {
 struct Analysis {
     std::string distribution;
     LogarithmUnit unit = LogarithmUnit::bits;  // of the values and thresholds that have one
+    std::vector<std::string> files;            // their names, by MeasuredSample::file
     std::vector<MeasuredClass> classes;        // normal first
     std::array<Thresholds, measures> thresholds{};
     std::optional<Separations> separation;  // of all attacks; none without attack samples
     std::size_t empty_samples = 0;          // that have no distribution and were left out
 };
+
+// "normal.jsonl 8080 61": file, port and sequence; or the file alone.
+std::string sample_name(const Analysis& analysis, const MeasuredSample& sample);
 
 // Computes all but the samples from them. classes: normal first, and it has samples.
 void summarize(Analysis& analysis);

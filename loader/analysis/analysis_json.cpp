@@ -66,7 +66,7 @@ void write_class(const Analysis& analysis, const MeasuredClass& group, bool with
     if (with_samples) {
         sink(",\"values\":[");
         for (const MeasuredSample& sample : group.samples) {
-            ordered_json line = {{"sample", sample.name}};
+            ordered_json line = {{"sample", sample_name(analysis, sample)}};
             line.update(values_json(sample.values));
             sink((&sample == group.samples.data() ? "\n" : ",\n") + json_text(line));
         }

@@ -48,17 +48,18 @@ void write_samples(const Analysis& analysis, const TextSink& sink) {
     constexpr std::string_view heading = "sample";
     std::size_t name_width = 0;
     for (const MeasuredClass& group : analysis.classes)
-        name_width = std::max(
-            name_width,
-            widest(group.samples, heading,
-                   [](const MeasuredSample& sample) -> const std::string& { return sample.name; }));
+        name_width =
+            std::max(name_width, widest(group.samples, heading, [&](const MeasuredSample& sample) {
+                         return sample_name(analysis, sample);
+                     }));
     const std::size_t width = class_width(analysis);
     sink(
         fmt::format("{:<{}}  {:<{}}{}\n", "class", width, heading, name_width, measure_headings()));
     for (const MeasuredClass& group : analysis.classes) {
         for (const MeasuredSample& sample : group.samples)
             sink(fmt::format("{:<{}}  {:<{}}{}\n", printable(group.name), width,
-                             printable(sample.name), name_width, values_line(sample.values)));
+                             printable(sample_name(analysis, sample)), name_width,
+                             values_line(sample.values)));
     }
     sink("\n");
 }
@@ -81,6 +82,9 @@ void write_classes(const Analysis& analysis, const TextSink& sink) {
 
 std::string percent(double share) { return fmt::format("{:.2f} %", 100 * share); }
 
+std::string maximum_rule() { return fmt::format("maximum + {:g}", threshold_margin); }
+std::string deviation_rule() { return fmt::format("mean + {:g} sigma", threshold_deviations); }
+
 std::string threshold_columns(double threshold, const Rates& rates) {
     return fmt::format("  {:>14}  {:>8}  {:>8}", six_decimals(threshold), percent(rates.detection),
                        percent(rates.false_positive));
@@ -93,7 +97,7 @@ void write_separations(const Analysis& analysis, const Separations& separations,
         return fmt::format("  {:>14}  detected     false", threshold);
     };
     sink(fmt::format("\n{} against normal\n{:<18}       AUC{}{}{}\n", what, "measure",
-                     rates("best threshold"), rates("maximum + 0.05"), rates("mean + 3 sigma")));
+                     rates("best threshold"), rates(maximum_rule()), rates(deviation_rule())));
     for (std::size_t i = 0; i < measures; ++i) {
         const Separation& found = separations[i];
         const Thresholds& thresholds = analysis.thresholds[i];
@@ -105,7 +109,7 @@ void write_separations(const Analysis& analysis, const Separations& separations,
 }
 
 void write_thresholds(const Analysis& analysis, const TextSink& sink) {
-    sink(fmt::format("\n{:<18}  {:>14}  {:>14}\n", "measure", "maximum + 0.05", "mean + 3 sigma"));
+    sink(fmt::format("\n{:<18}  {:>14}  {:>14}\n", "measure", maximum_rule(), deviation_rule()));
     for (std::size_t i = 0; i < measures; ++i)
         sink(fmt::format("{:<18}  {:>14}  {:>14}\n", measure_name(static_cast<Measure>(i)),
                          six_decimals(analysis.thresholds[i].maximum),

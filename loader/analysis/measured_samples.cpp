@@ -6,6 +6,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -23,6 +25,23 @@ namespace fs = std::filesystem;
 std::vector<std::string> names_of(const std::vector<SampleClass>& classes) {
     std::vector<std::string> names;
     for (const SampleClass& group : classes) names.push_back(group.name);
+    return names;
+}
+
+// Of all files, class by class. Its name alone where that tells a file from all others, else its
+// path as the user gave it.
+std::vector<std::string> file_names(const std::vector<SampleClass>& classes) {
+    std::map<fs::path, std::set<fs::path>> paths;  // by file name
+    for (const SampleClass& group : classes) {
+        for (const SampleFile& file : group.files) paths[file.path.filename()].insert(file.path);
+    }
+    std::vector<std::string> names;
+    for (const SampleClass& group : classes) {
+        for (const SampleFile& file : group.files) {
+            const fs::path name = file.path.filename();
+            names.push_back((paths[name].size() == 1 ? name : file.path).string());
+        }
+    }
     return names;
 }
 
@@ -44,14 +63,15 @@ Analysis analyze_probability_files(const AnalysisRequest& request) {
     Analysis analysis;
     analysis.distribution = signal_name(JSG_TRANSITIONS);
     analysis.unit = request.unit;
+    analysis.files = file_names(request.classes);
     for (const std::string& name : names_of(request.classes))
         analysis.classes.emplace_back().name = name;
+    std::uint32_t file = 0;
     for (std::size_t i = 0; i < contents.size(); ++i) {
-        for (std::size_t j = 0; j < contents[i].size(); ++j) {
-            const auto sample = clipped_probabilities(contents[i][j], keys);
+        for (const Probabilities& content : contents[i]) {
+            const auto sample = clipped_probabilities(content, keys);
             analysis.classes[i].samples.push_back(
-                {request.classes[i].files[j].path.filename().string(),
-                 measure_all(sample, reference, request.unit)});
+                {file++, 0, 0, measure_all(sample, reference, request.unit)});
         }
     }
     summarize(analysis);
@@ -67,15 +87,21 @@ class Recordings {
         total_ += bytes_of(request.classes.front());  // which is read twice
     }
 
-    // Calls found(file, window) for each window of the class that was asked for.
+    // Calls found(file, window) for each window of the class that was asked for, file being its
+    // place among all files.
     template <typename Found>
-    void read(const SampleClass& group, const Found& found) {
+    void read(std::size_t class_index, const Found& found) {
+        const SampleClass& group = request_.classes[class_index];
+        std::size_t place = 0;
+        for (std::size_t i = 0; i < class_index; ++i) place += request_.classes[i].files.size();
         std::uint64_t windows = 0;
-        for (const SampleFile& file : group.files)
-            windows += read_file(file, [&](const RecordedWindow& window) {
-                if (&group == &request_.classes.front()) normal_ports_.insert(window.record.port);
-                found(file, window);
+        for (const SampleFile& file : group.files) {
+            windows += read_file(file, entries_[place], [&](const RecordedWindow& window) {
+                if (class_index == 0) normal_ports_.insert(window.record.port);
+                found(place, window);
             });
+            ++place;
+        }
         if (windows == 0)
             throw Error(ExitCode::usage,
                         fmt::format("no recorded window is left for the class {}{}; name other "
@@ -112,12 +138,17 @@ class Recordings {
         return request_.port ? fmt::format(" of port {}", *request_.port) : "";
     }
 
+    // entries: how many there were when the file was read before, as it may be written to still.
     template <typename Found>
-    std::uint64_t read_file(const SampleFile& file, const Found& found) {
+    std::uint64_t read_file(const SampleFile& file, std::optional<std::uint64_t>& entries,
+                            const Found& found) {
         RecordingReader reader(file.path);
         std::optional<std::uint64_t> first_ns;
-        std::uint64_t windows = 0;
-        while (const auto entry = reader.next()) {
+        std::uint64_t windows = 0, read = 0;
+        while (!entries || read < *entries) {
+            const auto entry = reader.next();
+            if (!entry) break;
+            ++read;
             if (progress_) progress_(done_ + reader.bytes_read(), total_);
             const auto* window = std::get_if<RecordedWindow>(&*entry);
             if (!window) continue;
@@ -127,6 +158,7 @@ class Recordings {
             ++windows;
             found(*window);
         }
+        entries = read;
         if (reader.cut_lines()) cut_.insert(file.path);
         done_ += reader.bytes_read();
         return windows;
@@ -142,20 +174,18 @@ class Recordings {
     const AnalysisRequest& request_;
     const ReadProgress& progress_;
     std::uint64_t done_ = 0, total_ = 0;
+    std::map<std::size_t, std::optional<std::uint64_t>> entries_;  // by place of the file
     std::set<fs::path> cut_;
     std::set<std::uint32_t> normal_ports_;
 };
-
-std::string sample_name(const SampleFile& file, const jsg_window& record) {
-    return fmt::format("{} {} {}", file.path.filename().string(), record.port, record.sequence);
-}
 
 AnalysisResult analyze_recordings(const AnalysisRequest& request, const ReadProgress& progress) {
     Recordings recordings(request, progress);
     std::vector<SignalAnalysis> parts;
     for (const jsg_signal signal : {JSG_TRANSITIONS, JSG_OCCUPANCY})
-        parts.emplace_back(signal, names_of(request.classes), request.unit);
-    recordings.read(request.classes.front(), [&](const SampleFile&, const RecordedWindow& window) {
+        parts.emplace_back(signal, names_of(request.classes), file_names(request.classes),
+                           request.unit);
+    recordings.read(0, [&](std::size_t, const RecordedWindow& window) {
         for (SignalAnalysis& part : parts) part.learn(window);
     });
 
@@ -172,11 +202,9 @@ AnalysisResult analyze_recordings(const AnalysisRequest& request, const ReadProg
                     "that is used");
     for (SignalAnalysis& part : parts) part.learned();
     for (std::size_t i = 0; i < request.classes.size(); ++i) {
-        recordings.read(request.classes[i],
-                        [&](const SampleFile& file, const RecordedWindow& window) {
-                            for (SignalAnalysis& part : parts)
-                                part.measure(i, sample_name(file, window.record), window);
-                        });
+        recordings.read(i, [&](std::size_t file, const RecordedWindow& window) {
+            for (SignalAnalysis& part : parts) part.measure(i, file, window);
+        });
     }
     for (SignalAnalysis& part : parts) result.analyses.push_back(part.take());
     for (std::string& note : recordings.notes()) result.notes.push_back(std::move(note));

@@ -27,8 +27,9 @@ struct AnalysisResult {
 // done and total: bytes.
 using ReadProgress = std::function<void(std::uint64_t done, std::uint64_t total)>;
 
-// Recordings are read twice, window by window: once for the mean, then to measure. Only the
-// measured values stay in memory. Throws Error(usage) for files that are not sound or cannot be
+// Recordings are read twice, window by window: once for the mean, then to measure. Of each
+// window its measured values and numbers stay in memory. What is written to a recording in between
+// is no sample. Throws Error(usage) for files that are not sound or cannot be
 // analyzed together, and where a class has no sample.
 AnalysisResult analyze(const AnalysisRequest& request, const ReadProgress& progress = {});
 

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <optional>
+#include <system_error>
+#include <utility>
 
 #include "error.hpp"
 #include "whole_number.hpp"
@@ -34,9 +36,12 @@ std::optional<SecondsRange> seconds_range(std::string_view text) {
 
 SampleFile path_and_range(std::string_view text) {
     const std::size_t at = text.rfind('@');
-    // A file may have such a name.
-    if (at == std::string_view::npos || fs::exists(fs::path(text))) return {fs::path(text), {}};
+    // A file may have such a name; whether one can be told is for check_file() to say.
+    std::error_code failed;
+    if (at == std::string_view::npos || fs::exists(fs::path(text), failed))
+        return {fs::path(text), {}};
     const auto range = seconds_range(text.substr(at + 1));
+    if (!range && failed) return {fs::path(text), {}};
     if (!range)
         fail(
             fmt::format("cannot analyze {}: there is no such file, and what follows @ is no part "
@@ -45,19 +50,22 @@ SampleFile path_and_range(std::string_view text) {
     return {fs::path(text.substr(0, at)), *range};
 }
 
+// Its recordings; if there are none, its probability files.
 std::vector<fs::path> files_in(const fs::path& folder) {
-    std::vector<fs::path> files;
+    std::vector<fs::path> files, older;
     std::error_code failed;
     fs::directory_iterator entry(folder, failed);
     for (; !failed && entry != fs::directory_iterator(); entry.increment(failed)) {
         const fs::path& path = entry->path();
-        if (path.extension() == ".jsonl" || is_probability_file(path)) files.push_back(path);
+        if (path.extension() == ".jsonl") files.push_back(path);
+        if (is_probability_file(path)) older.push_back(path);
     }
     if (failed)
         fail(
             fmt::format("cannot read the folder {}: {}; give one that can be read, or its files by "
                         "name",
                         printable(folder.string()), failed.message()));
+    if (files.empty()) files = std::move(older);
     if (files.empty())
         fail(
             fmt::format("the folder {} has neither *.jsonl nor *.json; give recordings made by "
@@ -81,7 +89,8 @@ void check_file(const fs::path& path) {
 void add_files(SampleClass& group, std::string_view text) {
     const SampleFile given = path_and_range(text);
     std::vector<fs::path> paths{given.path};
-    if (fs::is_directory(given.path)) paths = files_in(given.path);
+    std::error_code none;  // is told by check_file()
+    if (fs::is_directory(given.path, none)) paths = files_in(given.path);
     for (const fs::path& path : paths) {
         check_file(path);
         group.files.push_back({path, given.range});

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cells.hpp"
+#include "error.hpp"
 
 namespace jsguard {
 namespace {
@@ -32,8 +33,9 @@ ProbabilityVector MeanDistribution::mean() const {
 }
 
 SignalAnalysis::SignalAnalysis(jsg_signal signal, const std::vector<std::string>& classes,
-                               LogarithmUnit unit)
+                               std::vector<std::string> files, LogarithmUnit unit)
     : signal_(signal) {
+    analysis_.files = std::move(files);
     analysis_.distribution = signal_name(signal);
     analysis_.unit = unit;
     for (const std::string& name : classes) analysis_.classes.emplace_back().name = name;
@@ -44,7 +46,7 @@ void SignalAnalysis::learn(const RecordedWindow& window) {
     if (!sample.empty()) mean_.add(sample);
 }
 
-void SignalAnalysis::measure(std::size_t class_index, std::string name,
+void SignalAnalysis::measure(std::size_t class_index, std::size_t file,
                              const RecordedWindow& window) {
     const ProbabilityVector sample = distribution_of(window, signal_);
     if (sample.empty()) {
@@ -52,10 +54,14 @@ void SignalAnalysis::measure(std::size_t class_index, std::string name,
         return;
     }
     analysis_.classes[class_index].samples.push_back(
-        {std::move(name), measure_all(sample, reference_, analysis_.unit)});
+        {static_cast<std::uint32_t>(file), window.record.port, window.record.sequence,
+         measure_all(sample, reference_, analysis_.unit)});
 }
 
 Analysis SignalAnalysis::take() {
+    if (analysis_.classes.front().samples.empty())
+        throw Error(ExitCode::usage,
+                    "a recording was replaced while it was read; give one that stays as it is");
     summarize(analysis_);
     return std::move(analysis_);
 }

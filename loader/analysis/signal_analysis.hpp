@@ -28,17 +28,19 @@ class MeanDistribution {
 // is that which the detector judges without the phase waiting.
 class SignalAnalysis {
   public:
-    // The classes' names, normal first.
+    // The names of the classes, normal first, and of the files.
     SignalAnalysis(jsg_signal signal, const std::vector<std::string>& classes,
-                   LogarithmUnit unit = LogarithmUnit::bits);
+                   std::vector<std::string> files, LogarithmUnit unit = LogarithmUnit::bits);
 
     void learn(const RecordedWindow& window);
     bool has_normal() const { return !mean_.empty(); }
     void learned() { reference_ = mean_.mean(); }  // if it has any
-    // class_index: of classes. A window that has nothing of the signal is counted and left out.
-    void measure(std::size_t class_index, std::string name, const RecordedWindow& window);
+    // class_index: of classes; file: of files. A window that has nothing of the signal is counted
+    // and left out.
+    void measure(std::size_t class_index, std::size_t file, const RecordedWindow& window);
 
     const std::string& distribution() const { return analysis_.distribution; }
+    // Throws Error(usage) if no normal window was measured: those that it learned from are gone.
     Analysis take();
 
   private:

@@ -16,10 +16,6 @@ namespace {
 
 constexpr std::size_t cells_shown = JSG_TOP_CELLS;
 
-double thousandths(std::uint32_t number) { return static_cast<double>(number) / JSG_MILLI; }
-double percent(std::uint32_t ppb) { return static_cast<double>(ppb) * 100 / JSG_NANO; }
-double bits(std::uint32_t nanobits) { return static_cast<double>(nanobits) / JSG_NANO; }
-
 BaselineDifference compare(std::uint16_t port, const jsg_baseline& a, const jsg_baseline& b) {
     BaselineDifference found;
     found.port = port;
@@ -57,9 +53,9 @@ std::string cells_text(jsg_signal signal, const Divergence& divergence) {
     const std::size_t shown = std::min(divergence.cells.size(), cells_shown);
     for (std::size_t i = 0; i < shown; ++i) {
         const jsg_top_cell& cell = divergence.cells[i];
-        text +=
-            fmt::format("    {:<34}{:>10.2f} %{:>10.2f} %{:>12.6f}\n", cell_name(signal, cell.cell),
-                        percent(cell.baseline_ppb), percent(cell.window_ppb), bits(cell.nanobits));
+        text += fmt::format("    {:<34}{:>10.2f} %{:>10.2f} %{:>12.6f}\n",
+                            cell_name(signal, cell.cell), percent(cell.baseline_ppb),
+                            percent(cell.window_ppb), bits_of(cell.nanobits));
     }
     return text;
 }
@@ -100,7 +96,7 @@ std::string difference_text(const FileDifference& difference, const std::string&
     for (const BaselineDifference& port : difference.ports) {
         text += fmt::format(
             "\nport {}: transitions {:.6f} bits apart, occupancy {:.6f} bits apart\n", port.port,
-            bits(port.transitions.js_nanobits), bits(port.occupancy.js_nanobits));
+            bits_of(port.transitions.js_nanobits), bits_of(port.occupancy.js_nanobits));
         text += rates_text(port);
         text += cells_text(JSG_TRANSITIONS, port.transitions);
         text += cells_text(JSG_OCCUPANCY, port.occupancy);

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "decision.h"
 #include "jsguard.h"
 
 namespace jsguard {
@@ -41,5 +42,8 @@ Divergence divergence(const Distribution& window, const Distribution& baseline);
 std::uint32_t open_millisockets(const jsg_baseline& baseline);  // mean at a look
 std::uint32_t exchanges_per_kilosecond(const jsg_baseline& baseline);
 std::uint32_t transitions_per_kilosecond(const jsg_baseline& baseline);
+
+inline double thousandths(std::uint64_t number) { return static_cast<double>(number) / JSG_MILLI; }
+inline double percent(std::uint64_t ppb) { return static_cast<double>(ppb) * 100 / JSG_NANO; }
 
 }  // namespace jsguard

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <deque>
 #include <functional>
+#include <limits>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,13 +18,12 @@
 #include "merge.hpp"
 #include "progress_bar.hpp"
 #include "recording_file.hpp"
+#include "seconds.hpp"
 
 namespace jsguard {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::uint64_t second_ns = 1'000'000'000;
 
 bool is_quiet(const jsg_window& record) {
     return record.transition_alert == JSG_QUIET && record.occupancy_alert == JSG_QUIET;
@@ -68,30 +69,30 @@ class FitSteps {
     LearnedSteps steps_;
 };
 
-// A recording, read to its end: its fit steps by port.
+// What was read of a recording: its fit steps by port.
 struct Reading {
     RecordingHeader header;
+    std::uint64_t entries = 0;
     std::map<std::uint16_t, LearnedSteps> steps;
     std::uint64_t last_unix_ms = 0;
 };
 
-template <typename Entry>
-std::uint32_t port_of(const Entry& entry) {
-    return entry.port;
-}
-std::uint32_t port_of(const RecordedWindow& window) { return window.record.port; }
-std::uint32_t port_of(const RecordedService& service) { return service.service.port; }
+constexpr auto to_the_end = std::numeric_limits<std::uint64_t>::max();
 
-Reading read(const fs::path& path, std::optional<std::uint16_t> port,
-             const std::function<void(const RecordedWindow&)>& learn) {
+// Reads so many entries, for a recording may grow.
+Reading read(const fs::path& path, std::optional<std::uint16_t> port, std::uint64_t entries_most,
+             const FitSteps::Sink& learn) {
     RecordingReader reader(path);
     TerminalBar bar("reading");
     Reading reading;
     reading.header = reader.header();
     std::map<std::uint16_t, FitSteps> by_port;
-    while (const auto entry = reader.next()) {
+    while (reading.entries < entries_most) {
+        const auto entry = reader.next();
+        if (!entry) break;
+        ++reading.entries;
         bar.show(reader.bytes_read(), reader.bytes());
-        const std::uint32_t its = std::visit([](const auto& one) { return port_of(one); }, *entry);
+        const std::uint32_t its = recorded_port(*entry);
         if (port && its != *port) continue;
         auto& steps = by_port
                           .try_emplace(static_cast<std::uint16_t>(its),
@@ -112,12 +113,13 @@ Reading read(const fs::path& path, std::optional<std::uint16_t> port,
     return reading;
 }
 
-// The kernel's learning, with one place for each port.
+// The kernel's learning, with one place for each port; one at a time in a process.
 class Lessons {
   public:
-    // learn_steps: longer than any port is to learn, for a lesson that has ended learns no more.
-    Lessons(jsg_config config, std::uint32_t learn_steps) {
-        config.learn_steps = learn_steps;
+    // steps: so many each port, of JSG_SERVICES or fewer, is to learn.
+    Lessons(jsg_config config, std::uint64_t steps) {
+        // A lesson that has ended learns no more.
+        config.learn_steps = static_cast<std::uint32_t>(steps + 1);
         const auto ignore = [](void*, const jsg_alert*) {};
         if (kernel_replay_begin(&config, ignore, nullptr) != 0)
             throw Error(ExitCode::runtime, "there is no memory to learn in");
@@ -160,10 +162,6 @@ class Lessons {
   private:
     std::uint32_t place_of(std::uint16_t port) {
         if (const auto known = places_.find(port); known != places_.end()) return known->second;
-        if (places_.size() == JSG_SERVICES)
-            throw Error(
-                ExitCode::usage,
-                fmt::format("more than {} ports to learn; name one with --port", JSG_SERVICES));
         const auto place = static_cast<std::uint32_t>(places_.size() + 1);
         jsg_service service{};
         service.port = port;
@@ -190,18 +188,27 @@ void keep_sufficient(BaselineFile& file, const std::map<std::uint16_t, LearnedSt
 }  // namespace
 
 RecordedLesson lesson_of(const fs::path& recording, std::optional<std::uint16_t> port) {
-    // The spread is measured in the second half of the learning time, so that must be known first.
-    const Reading first = read(recording, port, [](const RecordedWindow&) {});
-    std::uint64_t longest = 0;
-    for (const auto& one : first.steps) longest = std::max(longest, one.second.learned);
-    const jsg_config& config = first.header.config;
-    Lessons lessons(config, static_cast<std::uint32_t>(longest + 1));
-    read(recording, port, [&](const RecordedWindow& window) { lessons.learn(window); });
+    const Reading first = read(recording, port, to_the_end, [](const RecordedWindow&) {});
+    if (first.steps.size() > JSG_SERVICES)
+        throw Error(ExitCode::usage,
+                    fmt::format("more than {} ports to learn; name one with --port", JSG_SERVICES));
+    // The spread is measured in the second half of a port's learning time, whose length is one for
+    // all that learn together.
+    std::map<std::uint64_t, std::set<std::uint32_t>> ports_by_steps;
+    for (const auto& [its, steps] : first.steps) {
+        if (steps.learned != 0) ports_by_steps[steps.learned].insert(its);
+    }
     RecordedLesson all;
+    for (const auto& [steps, ports] : ports_by_steps) {
+        Lessons lessons(first.header.config, steps);
+        read(recording, port, first.entries, [&](const RecordedWindow& window) {
+            if (ports.count(window.record.port)) lessons.learn(window);
+        });
+        all.file.baselines.merge(lessons.all());
+    }
     all.steps = first.steps;
-    all.file.baselines = lessons.all();
     all.file.origin = {first.header.host, first.header.kernel, first.last_unix_ms,
-                       static_cast<std::uint32_t>(config.step_ns / second_ns)};
+                       step_seconds(first.header.config)};
     return all;
 }
 

@@ -13,6 +13,7 @@
 #include "pinned_detector.hpp"
 #include "progress_bar.hpp"
 #include "relearning.hpp"
+#include "seconds.hpp"
 
 namespace jsguard {
 namespace {
@@ -22,7 +23,6 @@ using Clock = std::chrono::steady_clock;
 constexpr auto poll_every = std::chrono::milliseconds(200);
 // A detector that was killed leaves its maps, and no step is taken in them any more.
 constexpr auto silence_most = std::chrono::seconds(10);
-constexpr std::uint64_t second_ns = 1'000'000'000;
 
 volatile std::sig_atomic_t stop_requested = 0;
 
@@ -30,10 +30,6 @@ volatile std::sig_atomic_t stop_requested = 0;
 void catch_signals() {
     for (const int number : {SIGINT, SIGTERM, SIGHUP})
         std::signal(number, [](int) { stop_requested = 1; });
-}
-
-std::uint32_t step_s(const PinnedDetector& detector) {
-    return static_cast<std::uint32_t>(detector.config().step_ns / second_ns);
 }
 
 // Throws once nothing has happened in the detector for too long.
@@ -104,7 +100,7 @@ Relearning ask(PinnedDetector& detector, std::optional<std::uint16_t> port) {
 
 BaselineFile baselines_in_force(const std::string& pin_dir) {
     const PinnedDetector detector(pin_dir);
-    BaselineFile file{origin_here(step_s(detector)), {}};
+    BaselineFile file{origin_here(step_seconds(detector.config())), {}};
     const auto services = detector.services();
     for (std::uint32_t place = 1; place <= services.size(); ++place) {
         const jsg_service& service = services[place - 1];
@@ -121,7 +117,7 @@ void ask_to_relearn(const std::string& pin_dir) {
     PinnedDetector detector(pin_dir);
     const auto ports = ask(detector, {}).ports();
     fmt::print(stderr, "asked to learn anew, for {} s or more: {} {}\n",
-               detector.config().learn_steps * step_s(detector),
+               detector.config().learn_steps * step_seconds(detector.config()),
                ports.size() == 1 ? "port" : "ports", fmt::join(ports, ", "));
 }
 
@@ -139,7 +135,7 @@ void learn_running(const std::string& pin_dir, std::optional<std::uint16_t> port
     for (const std::uint32_t place : relearning.learned())
         learned[static_cast<std::uint16_t>(detector.service(place).port)] =
             detector.baseline(place);
-    write_baselines(out, learned, origin_here(step_s(detector)));
+    write_baselines(out, learned, origin_here(step_seconds(detector.config())));
     fmt::print(stderr, "{} {} written to {}\n", learned.size(),
                learned.size() == 1 ? "baseline" : "baselines", printable(out.native()));
 }

@@ -17,9 +17,9 @@ BaselineFile baselines_in_force(const std::string& pin_dir);
 // Asks every service to learn anew, and says on stderr which.
 void ask_to_relearn(const std::string& pin_dir);
 
-// Asks, waits until the service of that port (none: each) has learned, and writes the file. Says
-// on stderr what it waits for. Throws Error(runtime) if a signal or the detector's end comes first;
-// the file is then as it was.
+// Asks every service, waits until that of the port (none: each) has learned, and writes the file,
+// of that port alone. Says on stderr what it waits for. Throws Error(runtime) if a signal or the
+// detector's end comes first; the file is then as it was.
 void learn_running(const std::string& pin_dir, std::optional<std::uint16_t> port,
                    const std::filesystem::path& out);
 

@@ -17,15 +17,16 @@
 namespace jsguard {
 namespace {
 
-// Bit budget: windows fit 32 bits and squares of nanobits 60, so their products fit 124.
+// Bit budget: a square of nanobits is under 2^60, windows and sums of them are under 2^32: windows
+// times the squares of both spreads, two for each window, stay under 2^125.
 __extension__ typedef unsigned __int128 Wide;
 
-constexpr std::uint32_t count_most = std::numeric_limits<std::uint32_t>::max();
+constexpr std::uint32_t total_most = std::numeric_limits<std::uint32_t>::max();
 
 std::uint32_t added(std::uint64_t a, std::uint64_t b, std::string_view what) {
-    if (a + b > count_most)
+    if (a + b > total_most)
         throw Error(ExitCode::usage, fmt::format("together they have over {} {}; leave a file out",
-                                                 count_most, what));
+                                                 total_most, what));
     return static_cast<std::uint32_t>(a + b);
 }
 

@@ -7,11 +7,10 @@
 #include <algorithm>
 
 #include "alert_text.hpp"
+#include "seconds.hpp"
 
 namespace jsguard {
 namespace {
-
-constexpr std::uint64_t second_ns = 1'000'000'000;
 
 bool has_alert(const jsg_service& service) {
     return std::any_of(std::begin(service.alerts), std::end(service.alerts),
@@ -22,8 +21,7 @@ bool has_alert(const jsg_service& service) {
 
 Relearning::Relearning(const std::vector<jsg_service>& services, const jsg_config& config,
                        std::optional<std::uint16_t> port)
-    : step_s_(static_cast<std::uint32_t>(config.step_ns / second_ns)),
-      learn_s_(config.learn_steps * step_s_) {
+    : step_s_(step_seconds(config)), learn_s_(config.learn_steps * step_s_) {
     for (std::uint32_t i = 0; i < services.size(); ++i) {
         const jsg_service& service = services[i];
         if (!service.port || service.mode == JSG_LEAVING || (port && service.port != *port))

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "alert_text.hpp"
+#include "baseline_json.hpp"
 #include "baseline_totals.hpp"
 #include "cells.hpp"
 #include "distribution.hpp"
@@ -26,10 +27,6 @@ constexpr std::size_t cells_shown = 8;
 constexpr std::uint32_t measures_schema = 1;
 constexpr std::array signals = {JSG_TRANSITIONS, JSG_OCCUPANCY};
 
-double thousandths(std::uint64_t number) { return static_cast<double>(number) / JSG_MILLI; }
-double percent(std::uint64_t ppb) { return static_cast<double>(ppb) * 100 / JSG_NANO; }
-double bits(std::uint64_t nanobits) { return static_cast<double>(nanobits) / JSG_NANO; }
-
 const std::string& known(const std::string& text) {
     static const std::string unknown = "unknown";
     return text.empty() ? unknown : text;
@@ -42,9 +39,9 @@ std::string spread_text(const jsg_baseline& baseline) {
     for (const jsg_signal signal : signals) {
         const jsg_spread& spread = baseline.spread[signal];
         text += fmt::format("    {:<24}{:>8}{:>12.6f}{:>12.6f}{:>12.6f}{:>16.6f}{}\n",
-                            signal_name(signal), spread.windows, bits(spread.mean_nanobits),
-                            bits(spread.deviation_nanobits), bits(spread.maximum_nanobits),
-                            bits(jsg_threshold_of_spread(&spread)),
+                            signal_name(signal), spread.windows, bits_of(spread.mean_nanobits),
+                            bits_of(spread.deviation_nanobits), bits_of(spread.maximum_nanobits),
+                            bits_of(jsg_threshold_of_spread(&spread)),
                             spread.windows < JSG_SPREAD_WINDOWS ? " (default)" : "");
     }
     return text;
@@ -54,7 +51,7 @@ std::string cells_text(const Distribution& distribution) {
     const auto cells = cells_by_count(distribution);
     std::string text = fmt::format(
         "  {}: {} {}, entropy {:.6f} bits\n", signal_name(distribution.signal), cells.size(),
-        cells.size() == 1 ? "cell" : "cells", bits(entropy_nanobits(distribution)));
+        cells.size() == 1 ? "cell" : "cells", bits_of(entropy_nanobits(distribution)));
     const std::size_t shown = std::min(cells.size(), cells_shown);
     const auto line = [&](const std::string& name, std::uint64_t count, std::uint64_t ppb) {
         text += fmt::format("    {:<32}{:>12}{:>9.2f} %\n", name, count, percent(ppb));
@@ -99,16 +96,14 @@ ordered_json distribution_json(const Distribution& distribution) {
     for (const CellCount& one : cells_by_count(distribution))
         cells.push_back({{"cell", cell_name(distribution.signal, one.cell)},
                          {"count", one.count},
-                         {"share", bits(one.ppb)}});
-    return {{"entropy_bits", bits(entropy_nanobits(distribution))}, {"cells", cells}};
+                         {"share", bits_of(one.ppb)}});
+    return {{"entropy_bits", bits_of(entropy_nanobits(distribution))}, {"cells", cells}};
 }
 
-ordered_json spread_json(const jsg_spread& spread) {
-    return {{"windows", spread.windows},
-            {"mean_bits", bits(spread.mean_nanobits)},
-            {"deviation_bits", bits(spread.deviation_nanobits)},
-            {"maximum_bits", bits(spread.maximum_nanobits)},
-            {"auto_threshold_bits", bits(jsg_threshold_of_spread(&spread))}};
+ordered_json spread_measures(const jsg_spread& spread) {
+    ordered_json measures = spread_to_json(spread);
+    measures["auto_threshold_bits"] = bits_of(jsg_threshold_of_spread(&spread));
+    return measures;
 }
 
 ordered_json baseline_json(const jsg_baseline& baseline, std::uint32_t step_s) {
@@ -124,7 +119,7 @@ ordered_json baseline_json(const jsg_baseline& baseline, std::uint32_t step_s) {
         {"stays", stays(baseline, step_s)}};
     for (const jsg_signal signal : signals) {
         ordered_json one = distribution_json(distribution_of(baseline, signal));
-        one["divergence_while_learning"] = spread_json(baseline.spread[signal]);
+        one["divergence_while_learning"] = spread_measures(baseline.spread[signal]);
         measures[std::string(signal_name(signal)) + "_distribution"] = one;
     }
     return measures;
@@ -165,10 +160,11 @@ std::string baselines_measures_json(const BaselineFile& file) {
     ordered_json services = ordered_json::object();
     for (const auto& [port, baseline] : file.baselines)
         services[std::to_string(port)] = baseline_json(baseline, file.origin.step_s);
-    ordered_json all = {
-        {"schema", measures_schema},    {"host", file.origin.host},
-        {"kernel", file.origin.kernel}, {"time", utc_timestamp(file.origin.unix_ms)},
-        {"step_s", file.origin.step_s}, {"services", services}};
+    ordered_json time;  // null: unknown
+    if (file.origin.unix_ms) time = utc_timestamp(file.origin.unix_ms);
+    ordered_json all = {{"schema", measures_schema},    {"host", file.origin.host},
+                        {"kernel", file.origin.kernel}, {"time", time},
+                        {"step_s", file.origin.step_s}, {"services", services}};
     return json_text(all, 2) + "\n";
 }
 

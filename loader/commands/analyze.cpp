@@ -4,28 +4,31 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "analysis_text.hpp"
 #include "command.hpp"
 #include "error.hpp"
 #include "measured_samples.hpp"
+#include "option_adder.hpp"
 #include "progress_bar.hpp"
 #include "report.hpp"
 
 namespace jsguard {
 namespace {
 
-constexpr std::uint16_t any_port = 0;
-
 struct AnalyzeOptions {
     std::vector<std::string> normal;
     std::vector<std::string> attacks;
-    std::uint16_t port = any_port;
+    std::optional<std::uint16_t> port;
     bool json = false;
     bool nats = false;
     bool summary = false;
-    std::string html;
+    std::optional<std::string> html;
 };
 
 void print(std::string_view text) {
@@ -46,11 +49,19 @@ void print_all(const std::vector<Analysis>& analyses, const AnalyzeOptions& opti
         throw errno_error(ExitCode::runtime, errno, "cannot write to stdout");
 }
 
+std::vector<std::filesystem::path> inputs_of(const std::vector<SampleClass>& classes) {
+    std::vector<std::filesystem::path> inputs;
+    for (const SampleClass& group : classes) {
+        for (const SampleFile& file : group.files) inputs.push_back(file.path);
+    }
+    return inputs;
+}
+
 int run_analyze(const AnalyzeOptions& options) {
-    if (!options.html.empty()) check_report_target(options.html);
     AnalysisRequest request;
     request.classes = sample_classes(options.normal, options.attacks);
-    if (options.port != any_port) request.port = options.port;
+    if (options.html) check_report_target(*options.html, inputs_of(request.classes));
+    request.port = options.port;
     if (options.nats) request.unit = LogarithmUnit::nats;
     AnalysisResult result;
     {
@@ -59,7 +70,7 @@ int run_analyze(const AnalyzeOptions& options) {
                          [&](std::uint64_t done, std::uint64_t total) { bar.show(done, total); });
     }
     for (const std::string& note : result.notes) fmt::print(stderr, "{}\n", note);
-    if (!options.html.empty()) write_analysis_page(options.html, result.analyses);
+    if (options.html) write_analysis_page(*options.html, result.analyses);
     print_all(result.analyses, options);
     return static_cast<int>(ExitCode::clean);
 }
@@ -75,7 +86,7 @@ void add_analyze(CLI::App& app, Run& run) {
         "recorded window, or a probability file of an earlier tool (*.json).");
     command
         .add_option("--normal", options->normal,
-                    "recordings of normal traffic; of a folder all *.jsonl and *.json; "
+                    "recordings of normal traffic; of a folder all *.jsonl, else all *.json; "
                     "FILE@60-120: of the windows that end 60 to 120 s after the first")
         ->type_name("FILE|DIR")
         ->required();
@@ -84,15 +95,17 @@ void add_analyze(CLI::App& app, Run& run) {
                     "recordings of the attack NAME, likewise; what follows without a name belongs "
                     "to the same")
         ->type_name("NAME=FILE|DIR");
-    command.add_option("-L,--port", options->port, "the windows of this port alone")
-        ->check(CLI::Range(1, 65535))
-        ->type_name("PORT");
+    OptionAdder add(command);
+    add.whole("-L,--localport,", "--port", "PORT", JSG_PORTS - 1, "the windows of this port alone",
+              [options = options.get()](std::uint32_t port) {
+                  options->port = static_cast<std::uint16_t>(port);
+              });
     command.add_flag("--json", options->json, "one JSON document on stdout, not text");
     command.add_flag("--nats", options->nats,
-                     "divergences in nats, and a margin of 0.05 nats, not in bits");
+                     fmt::format("divergences in nats, and a margin of {:g} nats, not in bits",
+                                 threshold_margin));
     command.add_flag("--summary", options->summary, "no line for each sample");
-    command.add_option("--html", options->html, "write tables and charts as a page, too")
-        ->type_name("FILE");
+    add.path("--html", "FILE", "write tables and charts as a page, too", store_in(options->html));
     command.callback([options, &run] { run = [options] { return run_analyze(*options); }; });
 }
 

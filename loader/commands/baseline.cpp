@@ -11,9 +11,11 @@
 #include "command.hpp"
 #include "difference.hpp"
 #include "error.hpp"
+#include "file_replacement.hpp"
 #include "learn_recorded.hpp"
 #include "learn_running.hpp"
 #include "merge.hpp"
+#include "options.hpp"
 #include "show.hpp"
 
 namespace jsguard {
@@ -26,7 +28,7 @@ struct BaselineOptions {
     std::vector<fs::path> in;
     std::vector<fs::path> recordings;
     std::optional<std::uint16_t> port;
-    std::string pin_dir = "/sys/fs/bpf/jsguard";
+    std::string pin_dir = usual_pin_dir;
     double exit_over_bits = 1;  // no divergence is over that
     bool running = false;
     bool json = false;
@@ -45,6 +47,7 @@ int learn(const BaselineOptions& options) {
     if (options.recordings.empty()) {
         learn_running(options.pin_dir, options.port, options.out);
     } else {
+        refuse_if_same(options.out, options.recordings, "baseline file");
         check_baseline_target(options.out);
         const BaselineFile learned = learned_from(options.recordings, options.port);
         write_baselines(options.out, learned.baselines, learned.origin);
@@ -125,7 +128,9 @@ void add_baseline(CLI::App& app, Run& run) {
     command->add_option("OUT", options->out, "the file")->required();
     command->add_option("--from", options->recordings,
                         "learn from these recordings, and not from the running detector");
-    add_port(command, options, "learn this port alone");
+    add_port(command, options,
+             "with --from: learn this port alone; without: wait for it and write it alone, while "
+             "every service learns anew");
     add_pin_dir(command, options);
     command->get_option("--from")->excludes("--pin-dir");
 

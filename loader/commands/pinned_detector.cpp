@@ -34,7 +34,6 @@ PinnedDetector::PinnedDetector(std::string pin_dir) : pin_dir_(std::move(pin_dir
     open_map("lessons", sizeof(jsg_baseline));
     open_map("windows", sizeof(jsg_window));
     open_map("readings", sizeof(jsg_reading));
-    open_map("stats", sizeof(jsg_stats));
 }
 
 PinnedDetector::~PinnedDetector() {
@@ -101,8 +100,6 @@ jsg_baseline PinnedDetector::baseline(std::uint32_t place) const {
 jsg_baseline PinnedDetector::lesson(std::uint32_t place) const {
     return value<jsg_baseline>("lessons", place);
 }
-
-jsg_stats PinnedDetector::stats() const { return value<jsg_stats>("stats", 0); }
 
 std::optional<jsg_window> PinnedDetector::window(std::uint32_t place,
                                                  std::uint64_t sequence) const {

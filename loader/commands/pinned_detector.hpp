@@ -31,7 +31,6 @@ class PinnedDetector {
     jsg_service service(std::uint32_t place) const;
     jsg_baseline baseline(std::uint32_t place) const;
     jsg_baseline lesson(std::uint32_t place) const;
-    jsg_stats stats() const;
     // None if it has not been published yet, or is no longer kept.
     std::optional<jsg_window> window(std::uint32_t place, std::uint64_t sequence) const;
     // Of one of the last config().readings_per_service sequence numbers.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // jsguard record: writes the windows of a running detector as they close.
 #include <fmt/format.h>
-#include <sys/utsname.h>
 
 #include <cerrno>
 #include <chrono>
@@ -12,10 +11,14 @@
 #include <optional>
 #include <thread>
 
+#include "baseline_file.hpp"
 #include "command.hpp"
 #include "error.hpp"
+#include "option_adder.hpp"
+#include "options.hpp"
 #include "recorder.hpp"
 #include "recording_file.hpp"
+#include "seconds.hpp"
 
 namespace jsguard {
 namespace {
@@ -30,13 +33,13 @@ volatile std::sig_atomic_t stop_requested = 0;
 
 struct RecordOptions {
     std::string file;
-    std::string pin_dir = "/sys/fs/bpf/jsguard";
+    std::string pin_dir = usual_pin_dir;
     std::uint16_t port = 0;
     std::optional<std::uint32_t> duration_s;
     bool overwrite = false;
 };
 
-// The file of a recording, or stdout; every line is complete in it when write() returns.
+// The file of a recording, or stdout; every line is complete in it when flush() returns.
 class Output {
   public:
     explicit Output(const RecordOptions& options) : name_(options.file) {
@@ -75,13 +78,8 @@ class Output {
 };
 
 RecordingHeader make_header(const jsg_config& config) {
-    utsname names{};
-    uname(&names);
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    return {names.nodename, names.release,
-            static_cast<std::uint64_t>(
-                std::chrono::duration_cast<std::chrono::milliseconds>(now).count()),
-            config};
+    const BaselineOrigin here = origin_here(step_seconds(config));
+    return {here.host, here.kernel, here.unix_ms, config};
 }
 
 std::string summary(const Recorder& recorder) {
@@ -98,6 +96,10 @@ int record(const RecordOptions& options) {
                       [&](const RecordingEntry& entry) { output.write(recording_line(entry)); });
     for (const int number : {SIGINT, SIGTERM}) std::signal(number, [](int) { stop_requested = 1; });
 
+    recorder.follow();
+    if (recorder.following() == 0)
+        fmt::print(stderr, "{} is not guarded yet; waits until it is\n",
+                   options.port ? fmt::format("port {}", options.port) : "any port");
     const auto start = Clock::now();
     const auto silence = silence_most + std::chrono::nanoseconds(2 * detector.config().step_ns);
     auto last_window_at = start;
@@ -109,7 +111,7 @@ int record(const RecordOptions& options) {
         output.flush();
         const auto now = Clock::now();
         if (options.duration_s && now - start >= std::chrono::seconds(*options.duration_s)) break;
-        if (recorder.windows() != windows_before || recorder.services() == 0) last_window_at = now;
+        if (recorder.windows() != windows_before || recorder.following() == 0) last_window_at = now;
         windows_before = recorder.windows();
         if (now - last_window_at > silence)
             throw Error(
@@ -135,8 +137,8 @@ void add_record(CLI::App& app, Run& run) {
         ->required();
     command->add_option("--port,-L,--localport", options->port, "record this port alone")
         ->check(CLI::Range(1, JSG_PORTS - 1));
-    command->add_option("-d,--duration", options->duration_s, "stop after so many seconds")
-        ->check(CLI::PositiveNumber);
+    OptionAdder(*command).whole("-d,", "--duration", "SECONDS", count_most,
+                                "stop after so many seconds", store_in(options->duration_s));
     command->add_option("--pin-dir", options->pin_dir, "where the detector's maps are pinned")
         ->capture_default_str();
     command->add_flag("--overwrite", options->overwrite, "replace FILE if it is there");

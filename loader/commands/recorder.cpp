@@ -92,29 +92,43 @@ void Recorder::end(Followed& followed) {
     followed = {};
 }
 
-// The readings of the next windows are gone: goes on where they are there again.
+// What the next windows counted cannot be told: goes on with those after the last.
 void Recorder::leave_out(std::uint32_t place, Followed& followed) {
     const auto snapshot = take_snapshot(detector_, place);
     if (!snapshot || is_another(snapshot->service, followed.service)) return;  // at the next call
-    const std::uint64_t last = snapshot->service.sequence;
-    sink_(RecordedGap{followed.service.port, followed.sequence + 1, last - followed.sequence});
+    const jsg_service& service = snapshot->service;
+    const std::uint64_t last = service.sequence;
+    sink_(RecordedGap{service.port, followed.sequence + 1, last - followed.sequence});
     missed_ += last - followed.sequence;
-    followed.service = snapshot->service;
+    if (service.baselines_learned != followed.service.baselines_learned)
+        sink_(RecordedBaseline{service.port, last, snapshot->baseline});
+    if (service.relearn_request != followed.service.relearn_request &&
+        (service.relearning || service.mode != JSG_GUARDING))
+        sink_(RecordedRelearning{service.port, last + 1});
+    followed.service = service;
     followed.sequence = last;
     followed.readings.assign(snapshot->readings.begin(), snapshot->readings.end());
 }
 
-// The window after the last one that was handed on; whether it was published. Between the two looks
-// at the service it may have begun to learn anew.
-bool Recorder::hand_on_window(std::uint32_t place, Followed& followed, const jsg_service& service,
-                              bool learns_anew) {
-    const std::uint64_t sequence = followed.sequence + 1;
-    const auto record = detector_.window(place, sequence);
-    if (!record) return false;
-    if (learns_anew) sink_(RecordedRelearning{service.port, sequence});
+// The windows after the last that was handed on, as far as they are published. None if their
+// readings were overwritten meanwhile.
+std::optional<std::vector<Recorder::Closed>> Recorder::read_closed(std::uint32_t place,
+                                                                   std::uint64_t after,
+                                                                   std::uint64_t last) const {
+    std::vector<Closed> closed;
+    for (std::uint64_t sequence = after + 1; sequence <= last; ++sequence) {
+        const auto record = detector_.window(place, sequence);
+        if (!record) break;
+        closed.push_back({*record, detector_.reading(place, sequence)});
+    }
+    if (after + sure_readings(detector_) < detector_.service(place).sequence) return {};
+    return closed;
+}
 
+RecordedWindow Recorder::recorded(Followed& followed, const Closed& closed,
+                                  const jsg_service& service) const {
     RecordedWindow window;
-    window.record = *record;
+    window.record = closed.record;
     window.listeners = service.listeners;
     // The end of learning changes the thresholds after the window was judged.
     const bool started = followed.service.threshold_nanobits[JSG_OCCUPANCY] != 0;
@@ -123,39 +137,50 @@ bool Recorder::hand_on_window(std::uint32_t place, Followed& followed, const jsg
               window.threshold_nanobits.begin());
 
     auto& readings = followed.readings;
-    const jsg_reading reading = detector_.reading(place, sequence);
-    window.step = difference(reading, readings.back());
-    readings.push_back(reading);
-    const std::size_t steps = std::min<std::uint64_t>(sequence, detector_.config().window_steps);
-    const jsg_reading counts = difference(reading, readings.at(readings.size() - 1 - steps));
+    window.step = difference(closed.reading, readings.back());
+    readings.push_back(closed.reading);
+    const std::size_t steps =
+        std::min<std::uint64_t>(closed.record.sequence, detector_.config().window_steps);
+    const jsg_reading counts = difference(closed.reading, readings.at(readings.size() - 1 - steps));
     std::copy(std::begin(counts.transitions), std::end(counts.transitions),
               window.transitions.begin());
     std::copy(std::begin(counts.occupancy), std::end(counts.occupancy), window.occupancy.begin());
     if (readings.size() > detector_.config().readings_per_service) readings.pop_front();
-    followed.sequence = sequence;
-    ++windows_;
-    sink_(window);
-    return true;
+    return window;
 }
 
 void Recorder::follow_place(std::uint32_t place, Followed& followed) {
     const jsg_service service = detector_.service(place);
     if (followed.service.port && is_another(service, followed.service)) end(followed);
     if (!followed.service.port) return begin(place, followed, service);
-    if (followed.sequence + sure_readings(detector_) < service.sequence)
+    const bool learns_anew = service.relearn_request != followed.service.relearn_request;
+    const bool has_learned = service.baselines_learned != followed.service.baselines_learned;
+    const bool changed =
+        learns_anew || has_learned || service.listeners != followed.service.listeners;
+    const auto closed = read_closed(place, followed.sequence, service.sequence);
+    // In which of several windows something changed, nobody can tell any more.
+    if (!closed || (changed && service.sequence - followed.sequence > 1))
         return leave_out(place, followed);
 
-    const std::uint64_t before = followed.sequence;
-    bool learns_anew = service.relearn_request != followed.service.relearn_request;
-    while (followed.sequence < service.sequence &&
-           hand_on_window(place, followed, service, std::exchange(learns_anew, false))) {
+    if (learns_anew && !closed->empty())
+        sink_(RecordedRelearning{service.port, followed.sequence + 1});
+    for (const Closed& one : *closed) {
+        sink_(recorded(followed, one, service));
+        followed.sequence = one.record.sequence;
+        ++windows_;
     }
-    if (service.baselines_learned != followed.service.baselines_learned)
+    if (has_learned)
         sink_(RecordedBaseline{service.port, followed.sequence, detector_.baseline(place)});
     const auto relearn_request = followed.service.relearn_request;
     followed.service = service;
     // A request is taken up in the turn that closes a window: it counts once that one is there.
-    if (followed.sequence == before) followed.service.relearn_request = relearn_request;
+    if (closed->empty()) followed.service.relearn_request = relearn_request;
+}
+
+std::size_t Recorder::following() const {
+    return static_cast<std::size_t>(
+        std::count_if(followed_.begin(), followed_.end(),
+                      [](const Followed& followed) { return followed.service.port != 0; }));
 }
 
 void Recorder::follow() {

@@ -2,9 +2,11 @@
 // Follows a running detector's services and tells what a recording of them holds.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "pinned_detector.hpp"
@@ -26,6 +28,8 @@ class Recorder {
     std::uint64_t windows() const { return windows_; }
     std::uint64_t missed() const { return missed_; }
     std::uint64_t services() const { return services_; }
+    // Services that are being recorded now.
+    std::size_t following() const;
 
   private:
     // A place's service as it was when it was last looked at.
@@ -35,12 +39,20 @@ class Recorder {
         std::deque<jsg_reading> readings;  // those known, up to that of sequence
     };
 
+    // A window, and the counters' reading at its end.
+    struct Closed {
+        jsg_window record;
+        jsg_reading reading;
+    };
+
     void begin(std::uint32_t place, Followed& followed, const jsg_service& service);
     void end(Followed& followed);
     void follow_place(std::uint32_t place, Followed& followed);
     void leave_out(std::uint32_t place, Followed& followed);
-    bool hand_on_window(std::uint32_t place, Followed& followed, const jsg_service& service,
-                        bool learns_anew);
+    std::optional<std::vector<Closed>> read_closed(std::uint32_t place, std::uint64_t after,
+                                                   std::uint64_t last) const;
+    RecordedWindow recorded(Followed& followed, const Closed& closed,
+                            const jsg_service& service) const;
 
     const PinnedDetector& detector_;
     std::uint16_t port_;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -18,12 +19,11 @@
 #include "print_line.hpp"
 #include "progress_bar.hpp"
 #include "recording_file.hpp"
+#include "seconds.hpp"
 #include "window_difference.hpp"
 
 namespace jsguard {
 namespace {
-
-constexpr std::uint64_t second_ns = 1'000'000'000;
 
 struct ReplayOptions {
     std::string file;
@@ -36,16 +36,13 @@ struct ReplayOptions {
     bool check = false;
 };
 
-// The port that an entry is of.
-struct PortOf {
-    std::uint32_t operator()(const RecordedService& entry) const { return entry.service.port; }
-    std::uint32_t operator()(const RecordedWindow& entry) const { return entry.record.port; }
-    std::uint32_t operator()(const auto& entry) const { return entry.port; }
-};
+std::string counted(std::uint64_t count, std::string_view one, std::string_view many) {
+    return fmt::format("{} {}", count, count == 1 ? one : many);
+}
 
 bool is_wanted(const ReplayOptions& options, const RecordingEntry& entry) {
-    return options.ports.empty() || std::binary_search(options.ports.begin(), options.ports.end(),
-                                                       std::visit(PortOf{}, entry));
+    return options.ports.empty() ||
+           std::binary_search(options.ports.begin(), options.ports.end(), recorded_port(entry));
 }
 
 ReplayChanges changes_of(const ReplayOptions& options, const RecordingHeader& header) {
@@ -55,7 +52,7 @@ ReplayChanges changes_of(const ReplayOptions& options, const RecordingHeader& he
     if (!changes.occupancy_threshold_nanobits)
         changes.occupancy_threshold_nanobits = options.threshold_nanobits;
     if (options.learn_s) {
-        const std::uint32_t step_s = static_cast<std::uint32_t>(header.config.step_ns / second_ns);
+        const std::uint32_t step_s = step_seconds(header.config);
         check_learning_time(*options.learn_s, step_s);
         changes.learn_steps = *options.learn_s / step_s;
     }
@@ -99,9 +96,10 @@ class RecordingReplay {
         bar_.hide();
         ++gaps_;
         fmt::print(stderr,
-                   "port {}: {} windows from number {} on are missing in the recording; what is "
-                   "decided after them may differ\n",
-                   gap.port, gap.windows, gap.sequence);
+                   "port {}: {} from number {} on {} missing in the recording; what is decided "
+                   "after {} may differ\n",
+                   gap.port, counted(gap.windows, "window", "windows"), gap.sequence,
+                   gap.windows == 1 ? "is" : "are", gap.windows == 1 ? "it" : "them");
     }
 
     void compare(const jsg_window& recorded, const jsg_window& replayed) {
@@ -124,9 +122,11 @@ class RecordingReplay {
         if (reader_.cut_lines())
             fmt::print(stderr, "{}: its last line was cut short, and is left out\n",
                        printable(options_.file));
-        fmt::print(stderr, "{} windows{}, {} {} raised, {} windows missing in {} gaps\n",
-                   replay_.windows(), options_.check ? ", all as recorded" : "", raised_,
-                   raised_ == 1 ? "alert" : "alerts", replay_.missing_windows(), gaps_);
+        fmt::print(stderr, "{}{}, {} raised, {} missing in {}\n",
+                   counted(replay_.windows(), "window", "windows"),
+                   options_.check ? ", all as recorded" : "", counted(raised_, "alert", "alerts"),
+                   counted(replay_.missing_windows(), "window", "windows"),
+                   counted(gaps_, "gap", "gaps"));
     }
 
     const ReplayOptions& options_;

@@ -5,11 +5,14 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <limits>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "command.hpp"
 #include "error.hpp"
-#include "file_replacement.hpp"
+#include "option_adder.hpp"
 #include "progress_bar.hpp"
 #include "recording_analysis.hpp"
 
@@ -19,16 +22,14 @@ namespace {
 struct ReportOptions {
     std::string recording;
     std::string html;
-    std::uint64_t window = 0;  // sequences begin at 1
-    std::uint32_t port = 0;
+    std::optional<std::uint32_t> window;  // its sequence
+    std::optional<std::uint32_t> port;
 };
 
 int run_report(const ReportOptions& options) {
-    ReportRequest request{options.recording, {}, {}};
-    if (options.window > 0) request.window = options.window;
-    if (options.port > 0) request.port = options.port;
+    const ReportRequest request{options.recording, options.window, options.port};
     // Before minutes are spent on reading.
-    check_report_target(options.html);
+    check_report_target(options.html, {options.recording});
     TerminalBar bar("reading");
     const Report report = read_report(
         request, [&](std::uint64_t done, std::uint64_t total) { bar.show(done, total); });
@@ -48,21 +49,15 @@ void add_report(CLI::App& app, Run& run) {
         "report",
         "Shows a recording as one self-contained HTML page: each port's divergences, "
         "alerts, transitions, occupancy, sockets, entropy and analysis.");
-    command.add_option("recording", options->recording, "what `jsguard record` wrote")
-        ->type_name("FILE")
-        ->required();
-    command.add_option("--html", options->html, "where the page is written")
-        ->type_name("FILE")
-        ->required();
-    command
-        .add_option("--window", options->window,
-                    "sequence of the window that is shown cell by cell (default: the one at the "
-                    "peak of each divergence)")
-        ->check(CLI::PositiveNumber)
-        ->type_name("SEQUENCE");
-    command.add_option("-L,--port", options->port, "this port alone")
-        ->check(CLI::Range(1, JSG_PORTS - 1))
-        ->type_name("PORT");
+    command.add_option("FILE", options->recording, "what `jsguard record` wrote")->required();
+    OptionAdder add(command);
+    add.path("--html", "FILE", "where the page is written", store_in(options->html))->required();
+    add.whole("", "--window", "SEQUENCE", std::numeric_limits<std::uint32_t>::max(),
+              "sequence of the window that is shown cell by cell (default: the one at the peak of "
+              "each divergence)",
+              store_in(options->window));
+    add.whole("-L,--localport,", "--port", "PORT", JSG_PORTS - 1, "this port alone",
+              store_in(options->port));
     command.callback([options, &run] { run = [options] { return run_report(*options); }; });
 }
 

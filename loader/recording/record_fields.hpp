@@ -45,7 +45,6 @@ class FieldWriter {
     nlohmann::ordered_json take() { return std::move(object_); }
 
     void count(const char* name, std::uint32_t value) { object_[name] = value; }
-    void count8(const char* name, std::uint8_t value) { object_[name] = value; }
     void large_count(const char* name, std::uint64_t value) { object_[name] = value; }
     void text(const char* name, const std::string& value) { object_[name] = value; }
     template <class Flag>
@@ -127,11 +126,6 @@ class FieldReader {
 
     void count(const char* name, std::uint32_t& value) {
         value = read_count(member(object_, name), name);
-    }
-    void count8(const char* name, std::uint8_t& value) {
-        const std::uint32_t read = read_count(member(object_, name), name);
-        if (read > UINT8_MAX) refuse(fmt::format("\"{}\" is over {}", name, UINT8_MAX));
-        value = static_cast<std::uint8_t>(read);
     }
     // uint64_t or __u64, which are not the same type everywhere.
     template <class Count>

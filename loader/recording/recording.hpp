@@ -69,4 +69,13 @@ struct RecordedEnd {
 using RecordingEntry = std::variant<RecordedService, RecordedWindow, RecordedBaseline,
                                     RecordedRelearning, RecordedGap, RecordedEnd>;
 
+struct PortOf {
+    std::uint32_t operator()(const RecordedService& entry) const { return entry.service.port; }
+    std::uint32_t operator()(const RecordedWindow& entry) const { return entry.record.port; }
+    std::uint32_t operator()(const auto& entry) const { return entry.port; }
+};
+inline std::uint32_t recorded_port(const RecordingEntry& entry) {
+    return std::visit(PortOf{}, entry);
+}
+
 }  // namespace jsguard

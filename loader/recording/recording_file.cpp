@@ -111,35 +111,39 @@ class Order {
     void take(const RecordedService& recorded) {
         check_port(recorded.service.port);
         const auto known = last_.find(recorded.service.port);
-        if (known != last_.end() && recorded.service.sequence < known->second)
+        if (known != last_.end() && recorded.service.sequence != known->second)
             refuse_order(recorded.service.port, recorded.service.sequence, known->second);
         last_[recorded.service.port] = recorded.service.sequence;
     }
     void take(const RecordedWindow& recorded) {
         std::uint64_t& last = last_of(recorded.record.port);
-        if (recorded.record.sequence <= last)
-            refuse_order(recorded.record.port, recorded.record.sequence, last);
+        check_next(recorded.record.port, recorded.record.sequence, last);
         last = recorded.record.sequence;
     }
     void take(const RecordedGap& recorded) {
         std::uint64_t& last = last_of(recorded.port);
-        if (recorded.sequence <= last) refuse_order(recorded.port, recorded.sequence, last);
+        check_next(recorded.port, recorded.sequence, last);
         if (recorded.windows == 0) refuse("\"windows\" of a gap is 0");
         if (recorded.windows - 1 > UINT64_MAX - recorded.sequence)
             refuse("\"windows\" of a gap is too large");
         last = recorded.sequence + recorded.windows - 1;
     }
-    void take(const RecordedBaseline& recorded) { take_note(recorded.port, recorded.sequence); }
-    void take(const RecordedRelearning& recorded) { take_note(recorded.port, recorded.sequence); }
+    void take(const RecordedBaseline& recorded) { check_last(recorded.port, recorded.sequence); }
+    void take(const RecordedRelearning& recorded) {
+        check_next(recorded.port, recorded.sequence, last_of(recorded.port));
+    }
     void take(const RecordedEnd& recorded) {
-        take_note(recorded.port, recorded.sequence);
+        check_last(recorded.port, recorded.sequence);
         last_.erase(recorded.port);
     }
 
-    // It may come before or after the window that it speaks of.
-    void take_note(std::uint32_t port, std::uint64_t sequence) {
+    // What is missing has a gap's line.
+    static void check_next(std::uint32_t port, std::uint64_t sequence, std::uint64_t last) {
+        if (sequence == 0 || sequence - 1 != last) refuse_order(port, sequence, last);
+    }
+    void check_last(std::uint32_t port, std::uint64_t sequence) {
         const std::uint64_t last = last_of(port);
-        if (sequence < last) refuse_order(port, sequence, last);
+        if (sequence != last) refuse_order(port, sequence, last);
     }
 
     std::uint64_t& last_of(std::uint32_t port) {
@@ -193,15 +197,13 @@ std::optional<RecordingEntry> RecordingReader::next() {
     Lines& lines = open_->lines;
     const auto line = lines.next();
     if (!line) return {};
-    bool parsed = false;
     try {
-        const nlohmann::ordered_json fields = parse_json(*line);
-        parsed = true;
-        RecordingEntry entry = entry_of(fields);
+        RecordingEntry entry = entry_of(parse_json(*line));
         open_->order.check(entry);
         return entry;
     } catch (const Error& error) {
-        if (parsed || lines.ended_with_newline()) lines.refuse_line(error.what());
+        if (lines.ended_with_newline() || nlohmann::ordered_json::accept(*line))
+            lines.refuse_line(error.what());
     }
     open_->cut_lines++;
     return {};

@@ -3,10 +3,12 @@
 #include "recording_lines.hpp"
 
 #include <array>
-#include <cmath>
 
+#include "chance.h"
+#include "options.hpp"
 #include "record_fields.hpp"
 #include "recording_file.hpp"
+#include "seconds.hpp"
 
 namespace jsguard {
 namespace {
@@ -20,29 +22,42 @@ constexpr const char* header_type = "recording";
 constexpr std::array<std::string_view, std::variant_size_v<RecordingEntry>> entry_types = {
     "service", "window", "baseline", "relearning", "gap", "end"};
 
+void schema_field(FieldWriter& fields, std::uint32_t schema) {
+    fields.count("detector_schema", schema);
+}
+
+// Before all else of the configuration, for another version's fields may be others.
+void schema_field(FieldReader& fields, std::uint32_t& schema) {
+    fields.count("detector_schema", schema);
+    if (schema != JSG_SCHEMA)
+        refuse(fmt::format("\"detector_schema\" is {}, not {}: recorded by another version", schema,
+                           JSG_SCHEMA));
+}
+
 // A length as a whole number of steps, written in seconds.
-void write_steps(FieldWriter& fields, const char* name, std::uint32_t steps,
+void steps_field(FieldWriter& fields, const char* name, std::uint32_t steps,
                  std::uint64_t step_ns) {
     fields.seconds(name, steps * step_ns);
 }
 
-void write_steps(FieldReader& fields, const char* name, std::uint32_t& steps,
+void steps_field(FieldReader& fields, const char* name, std::uint32_t& steps,
                  std::uint64_t step_ns) {
     std::uint64_t length_ns = 0;
+    if (step_ns == 0) refuse("\"step_s\" is 0");
     fields.seconds(name, length_ns);
-    if (step_ns == 0 || length_ns % step_ns != 0 || length_ns / step_ns > UINT32_MAX)
+    if (length_ns % step_ns != 0 || length_ns / step_ns > UINT32_MAX)
         refuse(fmt::format("\"{}\" is not a whole number of steps", name));
     steps = static_cast<std::uint32_t>(length_ns / step_ns);
 }
 
 template <class Fields, class Config>
 void config_fields(Fields& fields, Config& config) {
-    fields.count("detector_schema", config.schema);
+    schema_field(fields, config.schema);
     auto step_ns = static_cast<std::uint64_t>(config.step_ns);
     fields.seconds("step_s", step_ns);
     if constexpr (!std::is_const_v<Config>) config.step_ns = step_ns;
-    write_steps(fields, "window_s", config.window_steps, step_ns);
-    write_steps(fields, "learn_s", config.learn_steps, step_ns);
+    steps_field(fields, "window_s", config.window_steps, step_ns);
+    steps_field(fields, "learn_s", config.learn_steps, step_ns);
     fields.threshold("transition_threshold_bits", config.transition_threshold_nanobits);
     fields.threshold("occupancy_threshold_bits", config.occupancy_threshold_nanobits);
     fields.count("false_alarm_exponent", config.chance_exponent);
@@ -115,6 +130,11 @@ void state_fields(Fields& fields, Service& service) {
     fields.all_bits("state_entropies_bits", service.trend_nanobits);
 }
 
+void check_service(const RecordedService& recorded) {
+    if (recorded.service.mode == JSG_GUARDING && !recorded.baseline)
+        refuse("a service whose mode is guarding has no \"baseline\"");
+}
+
 template <class Fields, class Recorded>
 void fields_of(Fields& fields, Recorded& recorded, const RecordedService&) {
     state_fields(fields, recorded.service);
@@ -122,6 +142,7 @@ void fields_of(Fields& fields, Recorded& recorded, const RecordedService&) {
     fields.lesson("lesson", recorded.lesson);
     fields.list("history", recorded.history,
                 [](auto& inner, auto& reading) { reading_fields(inner, reading); });
+    if constexpr (!std::is_const_v<Recorded>) check_service(recorded);
 }
 
 template <class Fields, class Window>
@@ -217,19 +238,6 @@ void fields_of(Fields& fields, Recorded& recorded, const RecordedEnd&) {
     port_and_sequence(fields, recorded);
 }
 
-// What no detector runs with, and what the arithmetic of a replay could not bear.
-void check_config(const jsg_config& config) {
-    if (config.step_ns == 0) refuse("\"step_s\" is 0");
-    if (config.window_steps == 0 || config.window_steps > JSG_WINDOWS_KEPT)
-        refuse(fmt::format("\"window_s\" is not 1 to {} steps", JSG_WINDOWS_KEPT));
-    if (config.readings_per_service < jsg_readings_needed(config.window_steps) ||
-        config.readings_per_service > jsg_readings_needed(JSG_WINDOWS_KEPT))
-        refuse(fmt::format("\"readings_per_service\" is not {} to {}",
-                           jsg_readings_needed(config.window_steps),
-                           jsg_readings_needed(JSG_WINDOWS_KEPT)));
-    if (config.min_rate == 0) refuse("\"min_rate\" is 0");
-}
-
 template <class Recorded>
 RecordingEntry read_entry(const ordered_json& line) {
     Recorded recorded{};
@@ -246,6 +254,25 @@ std::string with_type(std::string_view type, ordered_json fields) {
 
 }  // namespace
 
+void check_recorded_config(const jsg_config& config) {
+    if (config.step_ns == 0 || config.step_ns % second_ns != 0)
+        refuse("\"step_s\" is not a whole number of seconds");
+    const std::uint64_t step_s = config.step_ns / second_ns;
+    if (config.window_steps == 0 || step_s > window_most_s / config.window_steps)
+        refuse(fmt::format("\"window_s\" is not 1 to {}", window_most_s));
+    if (config.learn_steps == 0) refuse("\"learn_s\" is 0");
+    if (config.chance_exponent == 0 || config.chance_exponent > JSG_CHANCE_EXPONENTS)
+        refuse(fmt::format("\"false_alarm_exponent\" is not 1 to {}", JSG_CHANCE_EXPONENTS));
+    if (config.readings_per_service < jsg_readings_needed(config.window_steps) ||
+        config.readings_per_service > jsg_readings_needed(JSG_WINDOWS_KEPT))
+        refuse(fmt::format("\"readings_per_service\" is not {} to {}",
+                           jsg_readings_needed(config.window_steps),
+                           jsg_readings_needed(JSG_WINDOWS_KEPT)));
+    if (config.min_rate == 0) refuse("\"min_rate\" is 0");
+    if (config.confirm_steps == 0) refuse("\"confirm_windows\" is 0");
+    if (config.clear_steps == 0) refuse("\"clear_windows\" is 0");
+}
+
 RecordingHeader header_of(const ordered_json& line) {
     if (read_count(member(line, "schema"), "schema") != file_schema)
         refuse(fmt::format("its schema is not {}: another version wrote it", file_schema));
@@ -254,7 +281,7 @@ RecordingHeader header_of(const ordered_json& line) {
     RecordingHeader header;
     FieldReader fields(line);
     header_fields(fields, header);
-    check_config(header.config);
+    check_recorded_config(header.config);
     return header;
 }
 

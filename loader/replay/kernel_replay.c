@@ -3,7 +3,19 @@
 #include <stdlib.h>
 
 #include "native_state.h"
+
+/* Steps since windows were missing, by place; no more than a window has. */
+static __u32 steps_since_gap[JSG_SERVICE_PLACES];
+
+#include "learning.bpf.h"
+
+/* A lesson never got the steps that are missing, so they cannot be taken out of it. */
+static int measure_learned_spread(__u32 number) {
+    return steps_since_gap[number] < jsg_config.window_steps ? 0 : measure_spread(number);
+}
+#define measure_spread measure_learned_spread
 #include "service.bpf.h"
+#undef measure_spread
 
 /* Steps up to now whose readings are known, by place; no more than the readings that are kept. */
 static __u32 known_steps[JSG_SERVICE_PLACES];
@@ -36,6 +48,7 @@ int kernel_replay_begin(const struct jsg_config* config, kernel_replay_alert_han
     EMPTY(jsg_service_of_port);
     EMPTY(jsg_port_claimed);
     EMPTY(known_steps);
+    EMPTY(steps_since_gap);
     memset(&jsg_work, 0, sizeof(jsg_work));
     jsg_alert_number = 0;
     jsg_unix_offset_ns = 0;
@@ -86,6 +99,7 @@ void kernel_replay_set_service(__u32 place, const struct jsg_service* service,
     /* Nothing is learned late from before the history. */
     if (known_steps[place] < jsg_learn_delay(jsg_config.window_steps))
         own->quiet_steps = at_most(own->quiet_steps, known_steps[place]);
+    steps_since_gap[place] = jsg_config.window_steps;
     memset(reading_of(place, service->sequence), 0, sizeof(struct jsg_reading));
     for (__u32 ago = 0; ago < kept; ago++) {
         const struct jsg_reading* newer = reading_of(place, service->sequence - ago);
@@ -159,6 +173,7 @@ static void repair_window(__u32 place, const struct kernel_replay_step* step) {
 void kernel_replay_turn(__u32 place, const struct kernel_replay_step* step) {
     put_step(place, step);
     if (known_steps[place] < steps_kept(step->record->sequence)) known_steps[place]++;
+    if (steps_since_gap[place] < jsg_config.window_steps) steps_since_gap[place]++;
     repair_window(place, step);
     /* One request is there for all services, but each takes it up in its own turn. */
     requests_values[0].relearn = services_values[place].relearn_request + step->relearn;
@@ -172,6 +187,7 @@ void kernel_replay_skip(__u32 place, __u64 skipped) {
     service->sequence += skipped;
     service->quiet_steps = 0;
     known_steps[place] = 0;
+    steps_since_gap[place] = 0;
     for (__u32 ago = 0; ago <= steps_kept(service->sequence) && ago < skipped; ago++)
         *reading_of(place, service->sequence - ago) = last;
 }

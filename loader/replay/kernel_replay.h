@@ -45,7 +45,10 @@ struct kernel_replay_step {
 /* The turn that closes the step's window, whose sequence must be the next one. */
 void kernel_replay_turn(__u32 place, const struct kernel_replay_step* step);
 
-/* So many windows are missing. What the service learns late begins anew. */
+/*
+ * So many windows are missing. What the service learns late begins anew, and no window that holds
+ * missing steps goes into the spread.
+ */
 void kernel_replay_skip(__u32 place, __u64 windows);
 
 /* Brings a baseline in force as if it had been learned now. */

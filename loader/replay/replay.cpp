@@ -9,28 +9,17 @@
 #include <stdexcept>
 #include <utility>
 
-#include "chance.h"
 #include "error.hpp"
 #include "kernel_replay.h"
+#include "recording_lines.hpp"
 
 namespace jsguard {
 namespace {
-
-constexpr std::uint64_t second_ns = 1'000'000'000;
 
 bool replaying = false;
 
 [[noreturn]] void refuse(const std::string& why) {
     throw Error(ExitCode::usage, fmt::format("cannot replay: {}; record it anew", why));
-}
-
-// What the kernel's code would divide by, or look up; jsguard-load would not have set it so.
-void check_config(const jsg_config& config) {
-    constexpr std::uint32_t steps_most = 300;
-    if (config.step_ns < second_ns || config.step_ns % second_ns || config.window_steps == 0 ||
-        config.window_steps > steps_most || config.learn_steps == 0 ||
-        config.chance_exponent == 0 || config.chance_exponent > JSG_CHANCE_EXPONENTS)
-        refuse("its header holds no sound configuration");
 }
 
 template <typename Value>
@@ -72,7 +61,7 @@ Replay::Replay(const RecordingHeader& header, ReplayChanges changes)
     change(config_.confirm_steps, changes_.confirm_steps, judges_otherwise_);
     change(config_.clear_steps, changes_.clear_steps, judges_otherwise_);
     config_.learn_steps = changes_.learn_steps.value_or(config_.learn_steps);
-    check_config(config_);
+    check_recorded_config(config_);
     const auto handler = [](void* context, const jsg_alert* alert) {
         static_cast<std::vector<jsg_alert>*>(context)->push_back(*alert);
     };

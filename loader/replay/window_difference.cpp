@@ -12,10 +12,12 @@
 namespace jsguard {
 namespace {
 
-nlohmann::json fields_of(const jsg_window& record) {
+using nlohmann::ordered_json;
+
+ordered_json fields_of(const jsg_window& record) {
     RecordedWindow window;
     window.record = record;
-    return nlohmann::json::parse(recording_line(window));
+    return ordered_json::parse(recording_line(window));
 }
 
 }  // namespace
@@ -23,10 +25,10 @@ nlohmann::json fields_of(const jsg_window& record) {
 std::optional<std::string> window_difference(const jsg_window& recorded,
                                              const jsg_window& replayed) {
     if (std::memcmp(&recorded, &replayed, sizeof(recorded)) == 0) return {};
-    const nlohmann::json before = fields_of(recorded), now = fields_of(replayed);
-    for (const nlohmann::json& change : nlohmann::json::diff(before, now)) {
+    const ordered_json before = fields_of(recorded), now = fields_of(replayed);
+    for (const ordered_json& change : ordered_json::diff(before, now)) {
         const std::string path = change["path"];
-        const nlohmann::json::json_pointer at(path);
+        const ordered_json::json_pointer at(path);
         if (now.contains(at) && before.contains(at))
             return fmt::format("{} is {}, recorded {}", path.substr(1), now[at].dump(),
                                before[at].dump());

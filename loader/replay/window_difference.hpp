@@ -9,8 +9,8 @@
 
 namespace jsguard {
 
-// "occupancy_js_bits is 0.13, recorded 0.12": the first field that differs, in the words of a
-// recording; none for equal records.
+// "occupancy/js_bits is 0.13, recorded 0.12": the first field that differs, in the words and the
+// order of a recording; none for equal records.
 std::optional<std::string> window_difference(const jsg_window& recorded,
                                              const jsg_window& replayed);
 

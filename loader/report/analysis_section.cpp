@@ -22,7 +22,6 @@ std::string figure_text(double value) {
     return std::isfinite(value) ? fmt::format("{:.6f}", value) : "infinite";
 }
 std::string rate_text(double rate) { return fmt::format("{:.1f} %", 100 * rate); }
-std::string coordinate(double value) { return fmt::format("{:.1f}", value); }
 
 std::string measure_text(std::size_t measure, LogarithmUnit unit) {
     const auto which = static_cast<Measure>(measure);

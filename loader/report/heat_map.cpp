@@ -9,6 +9,8 @@
 #include <cmath>
 #include <string_view>
 
+#include "svg_chart.hpp"
+
 namespace jsguard {
 namespace {
 
@@ -121,8 +123,6 @@ Layout layout_of(const HeatMap& map) {
             cell_width,
             slanted};
 }
-
-std::string coordinate(double value) { return fmt::format("{:.1f}", value); }
 
 void write_labels(Html& html, const HeatMap& map, const Layout& layout) {
     html.leaf("text", fmt::format("{} \u2193  {} \u2192", map.row_axis, map.column_axis),

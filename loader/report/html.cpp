@@ -2,12 +2,48 @@
 // Elements, attributes and escaping.
 #include "html.hpp"
 
-namespace jsguard {
+#include <cstddef>
 
+namespace jsguard {
+namespace {
+
+// The bytes of the character that text begins with, 0 if it is not UTF-8; text is not empty. The
+// bounds of the second byte leave out what has a shorter form, surrogates, and what is over
+// U+10FFFF (RFC 3629, section 4).
+std::size_t utf8_length(std::string_view text) {
+    const auto byte = [&](std::size_t i) -> unsigned {
+        return static_cast<unsigned char>(text[i]);
+    };
+    const unsigned lead = byte(0);
+    if (lead < 0x80) return 1;
+    if (lead < 0xc2 || lead > 0xf4) return 0;
+    const std::size_t length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    if (text.size() < length) return 0;
+    const unsigned least = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+    const unsigned most = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+    if (byte(1) < least || byte(1) > most) return 0;
+    for (std::size_t i = 2; i < length; i++) {
+        if (byte(i) < 0x80 || byte(i) > 0xbf) return 0;
+    }
+    return length;
+}
+
+}  // namespace
+
+// Own code, because it is five characters, and no packaged library fits: those that escape bring a
+// parser or a template language.
 std::string html_escaped(std::string_view text) {
+    constexpr std::string_view replacement = "\xef\xbf\xbd";  // U+FFFD
     std::string escaped;
     escaped.reserve(text.size());
-    for (const char c : text) {
+    for (std::size_t length; !text.empty(); text.remove_prefix(length)) {
+        const std::size_t valid = utf8_length(text);
+        length = valid == 0 ? 1 : valid;
+        if (length > 1) {
+            escaped += text.substr(0, length);
+            continue;
+        }
+        const char c = text.front();
         switch (c) {
             case '&':
                 escaped += "&amp;";
@@ -25,8 +61,9 @@ std::string html_escaped(std::string_view text) {
                 escaped += "&#39;";
                 break;
             default:
-                if ((static_cast<unsigned char>(c) < ' ' && c != '\n' && c != '\t') || c == '\x7f')
-                    escaped += "\xef\xbf\xbd";
+                if (valid == 0 || (static_cast<unsigned char>(c) < ' ' && c != '\n' && c != '\t') ||
+                    c == '\x7f')
+                    escaped += replacement;
                 else
                     escaped += c;
         }

@@ -10,7 +10,7 @@
 namespace jsguard {
 
 // Safe as text and in quoted attributes, of HTML and of SVG inside; control characters, which HTML
-// forbids, become U+FFFD.
+// forbids, and bytes that are not UTF-8 become U+FFFD.
 std::string html_escaped(std::string_view text);
 
 using Attributes = std::initializer_list<std::pair<std::string_view, std::string>>;

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 #include <map>
-#include <string>
+#include <optional>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -37,8 +37,7 @@ class PortAnalysis {
         for (SignalAnalysis& signal : signals_) signal.learned();
     }
     void measure(const RecordedWindow& window) {
-        for (SignalAnalysis& signal : signals_)
-            signal.measure(class_of(window.record), std::to_string(window.record.sequence), window);
+        for (SignalAnalysis& signal : signals_) signal.measure(class_of(window.record), 0, window);
     }
     // None of a distribution that no quiet window has.
     std::vector<Analysis> take() {
@@ -51,10 +50,16 @@ class PortAnalysis {
     }
 
   private:
-    static SignalAnalysis begin(jsg_signal signal) { return {signal, {"normal", "alert"}}; }
+    static SignalAnalysis begin(jsg_signal signal) { return {signal, {"normal", "alert"}, {}}; }
 
     std::vector<SignalAnalysis> signals_ = {begin(JSG_TRANSITIONS), begin(JSG_OCCUPANCY)};
 };
+
+// None for any other entry.
+const RecordedWindow* guarded_window(const RecordingEntry& entry) {
+    const auto* window = std::get_if<RecordedWindow>(&entry);
+    return window && window->record.mode == JSG_GUARDING ? window : nullptr;
+}
 
 bool has_window(const Report& report) {
     return std::any_of(report.ports.begin(), report.ports.end(), [](const auto& one) {
@@ -80,33 +85,33 @@ void check(const Report& report, const ReportRequest& request) {
 Report read_report(const ReportRequest& request,
                    const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
     std::map<std::uint32_t, PortAnalysis> analyses;
-    // Calls found(entry) for each, and told(analyses of its port, window) for each guarded window.
-    const auto read = [&](RecordingReader& reader, std::uint64_t before, const auto& found,
-                          const auto& told) {
-        while (const auto entry = reader.next()) {
-            if (progress) progress(before + reader.bytes_read(), 2 * reader.bytes());
-            found(*entry);
-            const auto* window = std::get_if<RecordedWindow>(&*entry);
-            if (!window || window->record.mode != JSG_GUARDING) continue;
-            told(analyses[window->record.port], *window);
-        }
-    };
-
     RecordingReader first(request.recording);
     Report report(first.header(), request.window, request.port);
-    read(
-        first, 0, [&](const RecordingEntry& entry) { report.take(entry); },
-        [](PortAnalysis& port, const RecordedWindow& window) { port.learn(window); });
+    std::uint64_t entries = 0;
+    for (; const auto entry = first.next(); ++entries) {
+        if (progress) progress(first.bytes_read(), 2 * first.bytes());
+        report.take(*entry);
+        const RecordedWindow* window = guarded_window(*entry);
+        if (window && report.ports.contains(window->record.port))
+            analyses[window->record.port].learn(*window);
+    }
     report.finish();
     report.cut_short = first.cut_lines() > 0;
     check(report, request);
 
     for (auto& [port, analysis] : analyses) analysis.learned();
     RecordingReader second(request.recording);
-    read(
-        second, second.bytes(), [](const RecordingEntry&) {},
-        [](PortAnalysis& port, const RecordedWindow& window) { port.measure(window); });
-    for (auto& [port, reported] : report.ports) reported.analyses = analyses[port].take();
+    // No further than the first time: it may be written to still.
+    for (; entries > 0; --entries) {
+        const auto entry = second.next();
+        if (!entry) break;
+        if (progress) progress(second.bytes() + second.bytes_read(), 2 * second.bytes());
+        const RecordedWindow* window = guarded_window(*entry);
+        if (!window) continue;
+        const auto found = analyses.find(window->record.port);
+        if (found != analyses.end()) found->second.measure(*window);
+    }
+    for (auto& [port, analysis] : analyses) report.ports.at(port).analyses = analysis.take();
     return report;
 }
 

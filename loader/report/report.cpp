@@ -19,20 +19,6 @@ namespace {
 
 constexpr std::string_view file_kind = "report";
 
-std::uint32_t port_of(const RecordingEntry& entry) {
-    return std::visit(
-        [](const auto& one) {
-            using Entry = std::decay_t<decltype(one)>;
-            if constexpr (std::is_same_v<Entry, RecordedService>)
-                return one.service.port;
-            else if constexpr (std::is_same_v<Entry, RecordedWindow>)
-                return one.record.port;
-            else
-                return one.port;
-        },
-        entry);
-}
-
 std::string port_id(std::uint32_t port) { return fmt::format("port-{}", port); }
 
 std::string seconds_text(std::uint64_t ns) {
@@ -125,7 +111,7 @@ void write_body(Html& html, const Report& report) {
 }
 
 void write_page(const std::filesystem::path& path, const std::string& page) {
-    check_report_target(path);
+    check_report_target(path, {});
     replace_file(resolve(path), file_kind, page);
 }
 
@@ -136,7 +122,7 @@ Report::Report(RecordingHeader header_, std::optional<std::uint64_t> window,
     : header(std::move(header_)), window_(window), port_(port) {}
 
 void Report::take(const RecordingEntry& entry) {
-    const std::uint32_t port = port_of(entry);
+    const std::uint32_t port = recorded_port(entry);
     if (port_ && port != *port_) return;
     auto found = ports.find(port);
     if (found == ports.end()) {
@@ -170,8 +156,10 @@ std::string analysis_page(std::span<const Analysis> analyses) {
                        });
 }
 
-void check_report_target(const std::filesystem::path& path) {
+void check_report_target(const std::filesystem::path& path,
+                         const std::vector<std::filesystem::path>& inputs) {
     check_target(resolve(path), file_kind, ExitCode::usage);
+    refuse_if_same(path, inputs, file_kind);
 }
 
 void write_report_page(const std::filesystem::path& path, const Report& report) {

@@ -49,8 +49,10 @@ std::string report_page(const Report& report);
 // The tables and charts of an analysis alone, as a page.
 std::string analysis_page(std::span<const Analysis> analyses);
 
-// Throws Error(usage) if a page cannot be written there: to be asked before long work.
-void check_report_target(const std::filesystem::path& path);
+// Throws Error(usage) if a page cannot be written there, or would replace one of what it is made
+// of: to be asked before long work.
+void check_report_target(const std::filesystem::path& path,
+                         const std::vector<std::filesystem::path>& inputs);
 
 // Replaces the file as a whole or not at all; throws Error.
 void write_report_page(const std::filesystem::path& path, const Report& report);

@@ -24,8 +24,6 @@ constexpr int ticks_across = 5, ticks_up = 4;
 constexpr std::uint64_t second_ms = 1000, minute_ms = 60 * second_ms, hour_ms = 60 * minute_ms,
                         day_ms = 24 * hour_ms;
 
-std::string coordinate(double value) { return fmt::format("{:.1f}", value); }
-
 struct Scale {
     std::uint64_t from_ms;
     std::uint64_t to_ms;
@@ -144,7 +142,8 @@ void write_line(Html& html, const Scale& scale, const ChartLine& line) {
         }
         std::string points;
         for (const TimedValue& point : run)
-            points += fmt::format("{:.1f},{:.1f} ", scale.x(point.unix_ms), scale.y(point.value));
+            points +=
+                coordinate(scale.x(point.unix_ms)) + ',' + coordinate(scale.y(point.value)) + ' ';
         html.empty("polyline", {{"class", fmt::format("line {}", line.style)}, {"points", points}});
     }
 }
@@ -242,6 +241,8 @@ std::string value_text(double value) {
     if (value > 0 && value < 1e-4) return "<0.0001";
     return value == 0 ? "0" : fmt::format("{:.4g}", value);
 }
+
+std::string coordinate(double value) { return fmt::format("{:.1f}", value); }
 
 double tick_step(double range, int most) {
     const double power = std::pow(10, std::floor(std::log10(range / most)));

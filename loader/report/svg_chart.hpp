@@ -22,6 +22,9 @@ std::string number_text(std::uint64_t number);
 // Four digits that mean something: "1,234", "0.0412"
 std::string value_text(double value);
 
+// A number of units of the view box, as attributes of SVG have it.
+std::string coordinate(double value);
+
 // The smallest step of 1, 2 or 5 times a power of ten that is at most `most` times in range, and
 // the like in milliseconds in the units of clocks and calendars. Domain: range > 0, most > 0.
 double tick_step(double range, int most);

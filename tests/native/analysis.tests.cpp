@@ -24,8 +24,7 @@ MeasuredClass class_of(const std::string& name, const Values& values) {
     MeasuredClass group;
     group.name = name;
     for (const double value : values) {
-        group.samples.emplace_back().name = name;
-        group.samples.back().values.fill(value);
+        group.samples.emplace_back().values.fill(value);
     }
     return group;
 }

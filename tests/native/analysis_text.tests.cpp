@@ -13,8 +13,10 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-MeasuredSample sample(const std::string& name, double value) {
-    MeasuredSample made{name, {}};
+constexpr std::uint32_t b = 1, c = 2;  // places of files
+
+MeasuredSample sample(std::uint32_t file, std::uint64_t sequence, double value) {
+    MeasuredSample made{file, 80, sequence, {}};
     made.values.fill(value);
     return made;
 }
@@ -22,15 +24,15 @@ MeasuredSample sample(const std::string& name, double value) {
 Analysis analysis_of(const std::vector<MeasuredClass>& attacks) {
     Analysis made;
     made.distribution = "transitions";
-    made.classes.push_back(
-        {"normal", {sample("a 80 1", 0.1), sample("a 80 2", 0.2)}, {}, {}, {}, {}});
+    made.files = {"a", "b", "c"};
+    made.classes.push_back({"normal", {sample(0, 1, 0.1), sample(0, 2, 0.2)}, {}, {}, {}, {}});
     made.classes.insert(made.classes.end(), attacks.begin(), attacks.end());
     summarize(made);
     return made;
 }
 
-MeasuredClass slow() { return {"slow", {sample("b 80 7", 0.5)}, {}, {}, {}, {}}; }
-MeasuredClass flood() { return {"flood", {sample("c 80 9", 0.05)}, {}, {}, {}, {}}; }
+MeasuredClass slow() { return {"slow", {sample(b, 7, 0.5)}, {}, {}, {}, {}}; }
+MeasuredClass flood() { return {"flood", {sample(c, 9, 0.05)}, {}, {}, {}, {}}; }
 
 std::string text_of(const Analysis& analysis, bool with_samples = true) {
     std::string text;
@@ -100,9 +102,11 @@ TEST_CASE("without attacks there are the two rules alone", "[analysis-text]") {
 }
 
 TEST_CASE("names of files and classes cannot write to the terminal", "[analysis-text]") {
-    MeasuredClass odd{"sl\now", {sample("b\x1b[2J", 0.5)}, {}, {}, {}, {}};
-    const std::string text = text_of(analysis_of({odd}));
-    CHECK_THAT(text, Contains("sl?ow   b?[2J") && !Contains("\x1b"));
+    MeasuredClass odd{"sl\now", {sample(b, 7, 0.5)}, {}, {}, {}, {}};
+    Analysis analysis = analysis_of({odd});
+    analysis.files[b] = "b\x1b[2J";
+    const std::string text = text_of(analysis);
+    CHECK_THAT(text, Contains("sl?ow   b?[2J 80 7") && !Contains("\x1b"));
     CHECK(json_of({analysis_of({odd})})["analyses"][0]["classes"][1]["name"] == "sl\now");
 }
 

@@ -9,6 +9,7 @@
 
 #include "../catch_compat.hpp"
 #include "baseline_samples.hpp"
+#include "spread.h"
 
 using namespace jsguard;
 
@@ -52,9 +53,9 @@ TEST_CASE("the spread is written in bits, and its sums are not", "[baseline_file
     const auto written = ordered_json::parse(text).at("services").at("80");
     CHECK(written.at("accept_queue_full_s") == 3);
     CHECK(written.at("divergence_while_learning").dump() ==
-          R"({"transitions":{"windows":51,"mean_bits":1e-09,"deviation_bits":0.020000003,)"
-          R"("maximum_bits":0.300000001},"occupancy":{"windows":0,"mean_bits":0.0,)"
-          R"("deviation_bits":1.0,"maximum_bits":1.0}})");
+          R"({"transitions":{"windows":51,"mean_bits":0.010000001,"deviation_bits":0.020000003,)"
+          R"("maximum_bits":0.300000001},"occupancy":{"windows":1,"mean_bits":0.5,)"
+          R"("deviation_bits":0.5,"maximum_bits":1.0}})");
     const jsg_spread read = baselines_from_json(text).at(80).spread[JSG_TRANSITIONS];
     CHECK(read.sum_microbits == 0);
     CHECK(read.sum_of_squares == 0);
@@ -65,9 +66,16 @@ TEST_CASE("every billionth of a bit of a spread comes back as it went", "[baseli
     std::mt19937_64 random(1);
     jsg_baseline baseline = full_baseline(0);
     for (int i = 0; i < 2000; ++i) {
-        const auto nanobits = [&] { return static_cast<std::uint32_t>(random() % (JSG_NANO + 1)); };
-        for (jsg_spread& one : baseline.spread)
-            one = spread(static_cast<std::uint32_t>(random()), nanobits(), nanobits(), nanobits());
+        const auto up_to = [&](std::uint64_t most) {
+            return static_cast<std::uint32_t>(random() % (most + 1));
+        };
+        baseline.learned_s = UINT32_MAX;
+        for (jsg_spread& one : baseline.spread) {
+            const std::uint32_t maximum = up_to(JSG_NANO), mean = up_to(maximum);
+            const std::uint64_t variance_most = std::uint64_t{mean} * (maximum - mean);
+            one = spread(1 + up_to(UINT32_MAX - 1), mean, up_to(jsg_square_root(variance_most)),
+                         maximum);
+        }
         const auto read = baselines_from_json(baselines_to_json({{80, baseline}}, origin)).at(80);
         CAPTURE(i);
         REQUIRE(std::memcmp(read.spread, baseline.spread, sizeof(baseline.spread)) == 0);
@@ -134,6 +142,59 @@ TEST_CASE("a spread that is none is refused by name", "[baseline_file]") {
     CHECK_FALSE(refusal_of(R"({"schema":1,"services":{"80":{"learned_s":1,"exchanges":1,)"
                            R"("divergence_while_learning":{"transitions":{"mean_bits":NaN}}}}})")
                     .empty());
+}
+
+TEST_CASE("a spread that no windows have is refused", "[baseline_file]") {
+    const auto refused = [](std::uint32_t windows, double mean, double deviation, double maximum) {
+        ordered_json file = sound_file();
+        service(file)["divergence_while_learning"] = sound_spread();
+        service(file)["divergence_while_learning"]["occupancy"] = {{"windows", windows},
+                                                                   {"mean_bits", mean},
+                                                                   {"deviation_bits", deviation},
+                                                                   {"maximum_bits", maximum}};
+        return refusal_of(file.dump());
+    };
+    CHECK(refused(60, 0.3, 0.1, 0.5).empty());
+    CHECK(refused(61, 0.3, 0.1, 0.5) == "port 8080: \"windows\" is over \"learned_s\"");
+    CHECK(contains(refused(UINT32_MAX, 1, 1, 0), "\"windows\""));
+    const std::string none = "\"windows\" is 0";
+    CHECK(refused(0, 0, 0, 0).empty());
+    CHECK(contains(refused(0, 1, 0, 1), none));
+    CHECK(contains(refused(0, 0, 1e-9, 0), none));
+    CHECK(contains(refused(0, 0, 0, 1e-9), none));
+    CHECK(contains(refused(9, 0.3, 0, 0.2), "\"mean_bits\" is over \"maximum_bits\""));
+    CHECK(contains(refused(9, 1, 1, 0), "\"mean_bits\" is over"));
+    // Half of the windows at 0, half at 1, is as far apart as they can be.
+    CHECK(refused(8, 0.5, 0.5, 1).empty());
+    CHECK(contains(refused(8, 0.5, 0.51, 1), "\"deviation_bits\" is over"));
+    CHECK(contains(refused(8, 0, 1, 1), "\"deviation_bits\" is over"));
+    CHECK(contains(refused(8, 1, 1, 1), "\"deviation_bits\" is over"));
+}
+
+TEST_CASE("the spread of any windows is read", "[baseline_file]") {
+    std::mt19937_64 random(2);
+    for (int i = 0; i < 3000; ++i) {
+        jsg_baseline baseline = full_baseline(0);
+        const std::uint64_t windows = 1 + random() % baseline.learned_s;
+        // From what is cut to nothing to one bit; spread evenly, or at both ends alone.
+        const std::uint64_t most = random() % JSG_NANO >> random() % 30;
+        const bool at_the_ends = random() % 2;
+        baseline.spread[JSG_OCCUPANCY] = jsg_spread{};
+        for (std::uint64_t window = 0; window < windows; ++window)
+            jsg_spread_add(&baseline.spread[JSG_OCCUPANCY],
+                           static_cast<std::uint32_t>(at_the_ends ? random() % 2 * most
+                                                                  : random() % (most + 1)));
+        CAPTURE(i, most);
+        REQUIRE_NOTHROW(baselines_from_json(baselines_to_json({{80, baseline}}, origin)));
+    }
+}
+
+TEST_CASE("a file whose time is unknown tells none", "[baseline_file]") {
+    BaselineOrigin unknown = origin;
+    unknown.unix_ms = 0;
+    const std::string text = baselines_to_json({{80, full_baseline(0)}}, unknown);
+    CHECK_FALSE(ordered_json::parse(text).contains("time"));
+    CHECK(baseline_file_from_json(text).origin.unix_ms == 0);
 }
 
 TEST_CASE("a sound file is read, and its totals are added up", "[baseline_file]") {

@@ -95,6 +95,24 @@ TEST_CASE("a spread pooled with nothing is itself, to the last digit", "[baselin
     CHECK(pooled(most, jsg_spread{}).deviation_nanobits == JSG_NANO);
 }
 
+TEST_CASE("spreads pooled in any order are a file's again", "[baseline_merge]") {
+    std::mt19937 random(5);
+    for (int i = 0; i < 300; ++i) {
+        jsg_baseline all = full_baseline(1);
+        all.learned_s = UINT32_MAX;
+        const std::uint32_t most = static_cast<std::uint32_t>(random() % JSG_NANO >> random() % 30);
+        for (int file = 0; file < 20; ++file) {
+            jsg_spread one{};
+            for (std::uint32_t window = random() % 30; window > 0; --window)
+                jsg_spread_add(&one, random() % 2 * most);
+            one.sum_microbits = one.sum_of_squares = 0;
+            all.spread[JSG_OCCUPANCY] = file ? pooled(all.spread[JSG_OCCUPANCY], one) : one;
+        }
+        CAPTURE(i, most);
+        REQUIRE_NOTHROW(baselines_from_json(baselines_to_json({{80, all}}, origin)));
+    }
+}
+
 TEST_CASE("totals of more than 32 bits are refused, and which", "[baseline_merge]") {
     const std::string tried =
         "cannot merge the baselines of port 80: together they have over "

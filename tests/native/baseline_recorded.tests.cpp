@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Tests of learning from recordings: which steps are learned, and that the sums are exact.
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <thread>
+
 #include "../catch_compat.hpp"
 #include "../reference.hpp"
 #include "baseline_samples.hpp"
@@ -207,6 +212,68 @@ TEST_CASE("the spread is measured in the second half, against what is outside th
     CHECK(found.deviation_nanobits > 0);
     CHECK(found.sum_microbits == 0);
     CHECK(found.sum_of_squares == 0);
+}
+
+TEST_CASE("the spread of each port is that of its own second half", "[baseline_recorded]") {
+    const Folder folder;
+    const auto spread_of = [&](std::uint16_t port, bool alone) {
+        Script script;
+        script.begin(port);
+        if (!alone) script.begin(8080);
+        if (!alone) script.begin(8081);
+        for (std::uint32_t i = 0; i < 40; ++i) {
+            script.step(port, 30 + i % 7, 20 + i / 9, 5 + i % 3);
+            if (!alone) script.step(8081, 30 + i % 7, 20 + i / 9, 5 + i % 3);
+        }
+        if (!alone) script.steps(8080, 200);
+        const RecordedLesson all = lesson_of(script.write(folder / "r.jsonl"));
+        CHECK(all.file.baselines.size() == (alone ? 1 : 3));
+        if (!alone) CHECK(all.file.baselines.at(8080).spread[JSG_OCCUPANCY].windows == 91);
+        if (!alone) CHECK(all.file.baselines.at(8080).learned_s == 200);
+        return all.file.baselines.at(alone ? port : 8081);
+    };
+    const jsg_baseline beside = spread_of(80, false), alone = spread_of(80, true);
+    CHECK(alone.spread[JSG_TRANSITIONS].windows == 11);
+    CHECK(alone.spread[JSG_OCCUPANCY].windows == 11);
+    CHECK(std::memcmp(&beside, &alone, sizeof(alone)) == 0);
+}
+
+TEST_CASE("what is recorded while the recording is read is left for the next time",
+          "[baseline_recorded]") {
+    const Folder folder;
+    Script script;
+    script.begin(80);
+    script.steps(80, 300);
+    const fs::path path = script.write(folder / "r.jsonl");
+    Script later;
+    later.begin(80, 300);
+    later.steps(80, 2000);
+    std::ifstream lines(later.write(folder / "later.jsonl"));
+    std::string line;
+    for (int i = 0; i < 2; ++i) std::getline(lines, line);  // header and service
+    std::atomic<bool> read = false;
+    std::thread recorder([&] {
+        std::ofstream out(path, std::ios::app);
+        while (!read && std::getline(lines, line)) {
+            out << line << std::endl;
+            // Slower than a pass, so that the first one comes to an end while there is more to
+            // come.
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+    });
+    std::string refused;
+    std::optional<RecordedLesson> all;
+    try {
+        all = lesson_of(path);
+    } catch (const Error& error) {
+        refused = error.what();
+    }
+    read = true;
+    recorder.join();
+    CHECK(refused == "");
+    REQUIRE(all);
+    CHECK(all->steps.at(80).learned >= 300);
+    CHECK(all->file.baselines.at(80).learned_s == all->steps.at(80).learned);
 }
 
 TEST_CASE("several recordings teach together, ports that show too little do not",

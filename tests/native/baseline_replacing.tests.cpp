@@ -96,6 +96,23 @@ TEST_CASE("what cannot be a baseline file is refused before learning", "[baselin
     CHECK(folder.files() == 1);
 }
 
+TEST_CASE("only a baseline file or an empty one is replaced by what is learned",
+          "[baseline_file]") {
+    const Folder folder;
+    write_text(folder / "r.jsonl", "{\"type\":\"header\"}\n{}\n");
+    write_text(folder / "cut.json", sound_file().dump().substr(1));
+    fs::create_symlink(folder / "r.jsonl", folder / "link.json");
+    for (const char* name : {"r.jsonl", "cut.json", "link.json"}) {
+        CAPTURE(name);
+        CHECK(contains(refusal([&] { check_baseline_target(folder / name); }),
+                       "is no sound baseline file; give another name"));
+    }
+    write_text(folder / "b.json", sound_file().dump());
+    write_text(folder / "empty.json", "");
+    CHECK_NOTHROW(check_baseline_target(folder / "b.json"));
+    CHECK_NOTHROW(check_baseline_target(folder / "empty.json"));
+}
+
 TEST_CASE("no file is written without a baseline to write", "[baseline_file]") {
     const Folder folder;
     CHECK_THROWS_AS(write_baselines(folder / "b.json", {}, origin), Error);

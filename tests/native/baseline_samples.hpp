@@ -63,8 +63,9 @@ inline jsg_baseline full_baseline(std::uint32_t seed) {
     baseline.learned_s = 60 + seed;
     baseline.queue_full_s = 3 + seed;
     baseline.exchanges = 1000 + seed;
-    baseline.spread[JSG_TRANSITIONS] = spread(51 + seed, 1 + seed, 20'000'003, 300'000'001);
-    baseline.spread[JSG_OCCUPANCY] = spread(seed, 0, JSG_NANO - seed, JSG_NANO);
+    baseline.spread[JSG_TRANSITIONS] =
+        spread(51 + seed, 10'000'001 + seed, 20'000'003, 300'000'001);
+    baseline.spread[JSG_OCCUPANCY] = spread(1 + seed, JSG_NANO / 2, JSG_NANO / 2 - seed, JSG_NANO);
     for (std::uint32_t cell = 0; cell < JSG_TRANSITION_CELLS; cell++) {
         baseline.transition_counts[cell] = seed + 3 * cell;
         baseline.transitions += seed + 3 * cell;

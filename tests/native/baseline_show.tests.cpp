@@ -75,6 +75,7 @@ TEST_CASE("what is unknown of a file's origin is said to be", "[baseline_show]")
 
 TEST_CASE("a baseline as JSON has the same numbers", "[baseline_show]") {
     const auto json = ordered_json::parse(baselines_measures_json(known_file()));
+    CHECK(json["time"] == "2026-01-02T03:04:05.678+00:00");
     CHECK(json["host"] == "web1");
     CHECK(json["step_s"] == 1);
     const auto& one = json["services"]["8080"];
@@ -92,6 +93,13 @@ TEST_CASE("a baseline as JSON has the same numbers", "[baseline_show]") {
           R"({"cell":"ESTABLISHED->FIN_WAIT1","count":100,"share":0.5})");
     CHECK(transitions["divergence_while_learning"]["auto_threshold_bits"] == 0.07);
     CHECK(one["occupancy_distribution"]["cells"].size() == 2);
+}
+
+TEST_CASE("a time that is unknown is null in JSON", "[baseline_show]") {
+    const BaselineFile file = baseline_file_from_json(sound_file().dump());
+    const auto json = ordered_json::parse(baselines_measures_json(file));
+    REQUIRE(json.contains("time"));
+    CHECK(json["time"].is_null());
 }
 
 TEST_CASE("one port can be shown alone, and must be there", "[baseline_show]") {

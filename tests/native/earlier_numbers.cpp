@@ -35,11 +35,13 @@ void check(const std::string& what, const std::string& found, std::string_view e
     ++failures;
 }
 
-void check_samples(const jsguard::MeasuredClass& group, const std::vector<std::string>& expected) {
+void check_samples(const jsguard::Analysis& analysis, std::size_t class_index,
+                   const std::vector<std::string>& expected) {
+    const jsguard::MeasuredClass& group = analysis.classes.at(class_index);
     check("number of " + group.name + " files", std::to_string(group.samples.size()),
           std::to_string(expected.size()));
     for (std::size_t i = 0; i < std::min(expected.size(), group.samples.size()); ++i)
-        check("JS of " + group.samples[i].name,
+        check("JS of " + jsguard::sample_name(analysis, group.samples[i]),
               jsguard::six_decimals(group.samples[i].values[std::size_t(jsguard::Measure::js)]),
               expected[i]);
 }
@@ -51,8 +53,8 @@ void check_all(const std::filesystem::path& folder) {
     request.unit = jsguard::LogarithmUnit::nats;
     const jsguard::AnalysisResult result = jsguard::analyze(request);
     const jsguard::Analysis& analysis = result.analyses.at(0);
-    check_samples(analysis.classes.at(0), normal_js);
-    check_samples(analysis.classes.at(1), attack_js);
+    check_samples(analysis, 0, normal_js);
+    check_samples(analysis, 1, attack_js);
     const jsguard::Thresholds& rules = analysis.thresholds[std::size_t(jsguard::Measure::js)];
     check("maximum + 0.05", jsguard::six_decimals(rules.maximum), maximum_rule);
     check("mean + 3 sigma", jsguard::six_decimals(rules.deviation), deviation_rule);

@@ -110,7 +110,7 @@ TEST_CASE("each window is measured from the mean of the normal windows' distribu
     CHECK(transitions.classes[0].samples[1].values[tv] == 0.25);
     CHECK(transitions.classes[1].samples[0].values[tv] == 0.75);
     const std::string file = normal.path().filename().string();
-    CHECK(transitions.classes[0].samples[1].name == file + " 80 2");
+    CHECK(sample_name(transitions, transitions.classes[0].samples[1]) == file + " 80 2");
     REQUIRE(transitions.separation);
     CHECK((*transitions.separation)[tv].auc == 1);
     CHECK(result.analyses[1].distribution == "occupancy");
@@ -153,7 +153,7 @@ TEST_CASE("a part of a recording is that of the windows that end in it", "[measu
     CHECK(transitions.classes[0].samples.size() == 3);
     REQUIRE(transitions.classes[1].samples.size() == 2);
     const std::string file = mixed.path().filename().string();
-    CHECK(transitions.classes[1].samples[0].name == file + " 80 4");
+    CHECK(sample_name(transitions, transitions.classes[1].samples[0]) == file + " 80 4");
     CHECK(transitions.classes[1].samples[0].values[js] == 1);
     CHECK_THAT(wrong_input(request({path}, {"slow=" + path + "@6-"})),
                Contains("no recorded window is left for the class slow"));
@@ -200,6 +200,58 @@ TEST_CASE("a recording that was cut short is analyzed, and that is said", "[meas
     CHECK_THAT(result.notes[0], Contains("its last line was cut short"));
 }
 
+TEST_CASE("what is written to a recording after the mean is known is no sample",
+          "[measured-samples]") {
+    Recording normal("-normal.jsonl");
+    normal.window(80, 1, 0, 5);
+    normal.window(80, 1, 0, 5);
+    int calls = 0;
+    const AnalysisResult result =
+        analyze(request({normal.path()}), [&](std::uint64_t, std::uint64_t) {
+            // A service and two windows are read twice: the fourth entry is the second time's
+            // first.
+            if (++calls == 4) {
+                normal.window(80, 0, 1, 5);
+                normal.window(8080, 0, 1, 5);
+            }
+        });
+    CHECK(calls == 6);
+    REQUIRE(result.analyses.size() == 2);
+    CHECK(result.analyses[0].classes[0].samples.size() == 2);
+    CHECK(result.analyses[0].classes[0].maximum[tv] == 0);
+}
+
+TEST_CASE("a recording that is emptied while it is read is wrong input", "[measured-samples]") {
+    Recording normal("-normal.jsonl");
+    normal.window(80, 1, 1);
+    normal.window(80, 0, 0);
+    const auto asked = request({normal.path()});
+    int calls = 0;
+    // The service is then read a second time, and of the windows the one with nothing in it.
+    const auto replace = [&](std::uint64_t, std::uint64_t) {
+        if (++calls != 3) return;
+        Recording other("-other.jsonl");
+        other.window(80, 0, 0);
+        fs::copy_file(other.path(), normal.path(), fs::copy_options::overwrite_existing);
+    };
+    CHECK_THROWS_WITH(analyze(asked, replace), Contains("was replaced while it was read"));
+}
+
+TEST_CASE("files of one name in two folders are told apart", "[measured-samples]") {
+    Recording one("-one.jsonl"), other("-other.jsonl");
+    const fs::path folder = fs::temp_directory_path() / (std::to_string(getpid()) + "-folder");
+    fs::create_directory(folder);
+    const fs::path same = folder / one.path().filename();
+    one.window(80, 1, 1);
+    other.window(80, 1, 1);
+    fs::copy_file(one.path(), same);
+    const Analysis analysis =
+        analyze(request({one.path(), other.path()}, {"slow=" + same.string()})).analyses.at(0);
+    CHECK(analysis.files == std::vector<std::string>{one.path(), other.path().filename(), same});
+    CHECK(sample_name(analysis, analysis.classes[1].samples.at(0)) == same.string() + " 80 1");
+    fs::remove_all(folder);
+}
+
 TEST_CASE("recordings in which nothing happens cannot tell what is normal", "[measured-samples]") {
     Recording normal("-normal.jsonl");
     normal.window(80, 0, 0);
@@ -228,7 +280,8 @@ TEST_CASE("probability files have no port", "[measured-samples]") {
     AnalysisRequest asked = request({path});
     const AnalysisResult result = analyze(asked);
     REQUIRE(result.analyses.size() == 1);
-    CHECK(result.analyses[0].classes[0].samples.at(0).name == path.filename().string());
+    const Analysis& analysis = result.analyses[0];
+    CHECK(sample_name(analysis, analysis.classes[0].samples.at(0)) == path.filename().string());
     asked.port = 80;
     CHECK_THAT(wrong_input(asked), Contains("it names none; leave --port out"));
     fs::remove(path);

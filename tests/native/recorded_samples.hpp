@@ -7,7 +7,9 @@
 #include <numeric>
 #include <random>
 
+#include "chance.h"
 #include "json_fields.hpp"
+#include "options.hpp"
 #include "recording.hpp"
 
 namespace jsguard {
@@ -35,12 +37,17 @@ class Samples {
 
     jsg_config config() {
         auto config = any<jsg_config>();
-        config.step_ns = (1 + under(300)) * JSG_NANO;
-        config.window_steps = 1 + under32(300);
+        const std::uint32_t step_s = 1 + under32(window_most_s);
+        config.schema = JSG_SCHEMA;
+        config.step_ns = std::uint64_t{step_s} * JSG_NANO;
+        config.window_steps = 1 + under32(window_most_s / step_s);
         config.learn_steps = 1 + under32(7000);
         config.transition_threshold_nanobits = bits();
         config.occupancy_threshold_nanobits = bits();
+        config.chance_exponent = 1 + under32(JSG_CHANCE_EXPONENTS);
         config.min_rate |= 1;
+        config.confirm_steps |= 1;
+        config.clear_steps |= 1;
         config.readings_per_service = jsg_readings_needed(config.window_steps) + under32(2);
         config.guard_listeners = under(2);
         config.has_rdonly_cast = under(2);
@@ -107,7 +114,7 @@ class Samples {
             service.alerts[signal].peak_nanobits = bits();
             service.alerts[signal].state = static_cast<jsg_alert_state>(under(JSG_ALERT + 1));
         }
-        if (under(2)) recorded.baseline = baseline();
+        if (service.mode == JSG_GUARDING || under(2)) recorded.baseline = baseline();
         if (under(2)) recorded.lesson = lesson();
         for (std::uint64_t steps = under(5); steps > 0; --steps)
             recorded.history.push_back(reading());

@@ -8,6 +8,7 @@
 
 #include "../catch_compat.hpp"
 #include "replay_script.hpp"
+#include "window_difference.hpp"
 
 using namespace replayed;
 
@@ -272,6 +273,18 @@ TEST_CASE("a sample of sockets counts as so many samples as were looked at", "[r
     };
     CHECK(chance_of(2) > chance_of(1));
     CHECK(chance_of(4) > chance_of(2));
+}
+
+TEST_CASE("the first field that differs is the first of the recording's line", "[replay]") {
+    jsg_window recorded{};
+    recorded.looked_at_ppm = 1'000'000;
+    CHECK_FALSE(window_difference(recorded, recorded));
+    jsg_window replayed = recorded;
+    replayed.state_entropy_nanobits = 5'000'000'000;
+    replayed.occupancy_js_nanobits = 130'000'000;
+    CHECK(window_difference(recorded, replayed) == "occupancy/js_bits is 0.13, recorded 0");
+    replayed.sockets = 3;
+    CHECK(window_difference(recorded, replayed) == "sockets is 3, recorded 0");
 }
 
 TEST_CASE("an hour of windows is replayed in well under two seconds", "[replay]") {

@@ -175,6 +175,66 @@ TEST_CASE("after windows that are missing the others have their counts, and go o
     }
 }
 
+TEST_CASE("what happened while windows were missing is in force after them", "[replay]") {
+    const auto entries = whole_run().entries();
+    jsg_baseline learned{};
+    {
+        Replay replay(header());
+        for (const RecordingEntry& entry : entries) {
+            replay.take(entry);
+            if (replay.service(port).baseline) break;
+        }
+        learned = *replay.service(port).baseline;
+    }
+    constexpr std::uint64_t first_missing = learn_steps - 5, missing = 15;
+    constexpr std::uint64_t last_missing = first_missing + missing - 1;
+    const auto with_gap = [&](const std::vector<RecordingEntry>& notes) {
+        std::vector<RecordingEntry> rest(entries.begin(), entries.begin() + first_missing);
+        rest.push_back(RecordedGap{port, first_missing, missing});
+        rest.insert(rest.end(), notes.begin(), notes.end());
+        rest.insert(rest.end(), entries.begin() + last_missing + 1, entries.end());
+        return rest;
+    };
+    const Outcome whole = play(entries);
+    const Outcome guarding = play(with_gap({RecordedBaseline{port, last_missing, learned}}));
+    REQUIRE(guarding.windows.size() == whole.windows.size() - missing);
+    for (std::size_t i = first_missing - 1; i < guarding.windows.size(); ++i) {
+        CAPTURE(i);
+        CHECK(guarding.windows[i].mode == JSG_GUARDING);
+        CHECK(guarding.windows[i].occupancy_js_nanobits ==
+              whole.windows[i + missing].occupancy_js_nanobits);
+    }
+    CHECK(guarding.alerts.size() == whole.alerts.size());
+
+    std::vector<RecordingEntry> asked = with_gap({RecordedBaseline{port, last_missing, learned},
+                                                  RecordedRelearning{port, last_missing + 1}});
+    asked.resize(first_missing + 4);  // with the window after the gap
+    Replay replay(header());
+    play(replay, asked);
+    CHECK(replay.service(port).service.mode == JSG_GUARDING);
+    CHECK(replay.service(port).service.relearning);
+}
+
+TEST_CASE("a window with missing steps does not go into the spread", "[replay]") {
+    // What is missing is unlike all that is learned, and within the next windows.
+    Script script;
+    script.steps(44, 20);
+    for (int i = 0; i < 6; ++i) script.step(20, 90, 300);
+    script.steps(40, 20);
+    std::vector<RecordingEntry> rest(script.entries().begin(), script.entries().begin() + 45);
+    rest.push_back(RecordedGap{port, 45, 6});
+    rest.insert(rest.end(), script.entries().begin() + 51, script.entries().end());
+    Replay replay(header());
+    play(replay, rest);
+    const auto baseline = replay.service(port).baseline;
+    REQUIRE(baseline);
+    for (const jsg_spread& spread : baseline->spread) {
+        // Of 60 steps learned those from the 40th on are in it, without the 9 after the gap.
+        CHECK(spread.windows == 12);
+        CHECK(spread.maximum_nanobits < 10'000'000);
+    }
+}
+
 TEST_CASE("a replay that learns anew, or from a given baseline, does so from the first window",
           "[replay]") {
     // Begins in the middle: what was learned before is another's.

@@ -2,6 +2,8 @@
 // Tests of reports: what a recording's page says, and that nothing in the recording can break it.
 #include "report.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -11,8 +13,12 @@
 #include "markup.hpp"
 #include "recorded_samples.hpp"
 #include "recorded_story.hpp"
+#include "recording_analysis.hpp"
+#include "recording_file.hpp"
 
 using namespace jsguard;
+using Catch::Matchers::Contains;
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -34,13 +40,47 @@ Analysis example_analysis() {
     analysis.distribution = "occupancy";
     analysis.classes = {{"normal", {}, {}, {}, {}, {}}, {"<slow>", {}, {}, {}, {}, {}}};
     for (int i = 0; i < 50; i++) {
-        analysis.classes[0].samples.push_back({"n", {0.001 * i, 0.1, 0.1, 0.1, 0.1, 0.1}});
-        analysis.classes[1].samples.push_back({"a", {0.5 + 0.001 * i, 1, 1, 1, 1, 1}});
+        analysis.classes[0].samples.push_back({0, 0, 0, {0.001 * i, 0.1, 0.1, 0.1, 0.1, 0.1}});
+        analysis.classes[1].samples.push_back({0, 0, 0, {0.5 + 0.001 * i, 1, 1, 1, 1, 1}});
     }
     analysis.empty_samples = 3;
     summarize(analysis);
     return analysis;
 }
+
+/// A recording, which is removed at the end.
+class Recording {
+  public:
+    Recording() : path_(fs::temp_directory_path() / (std::to_string(getpid()) + "-report.jsonl")) {
+        fs::remove(path_);
+        write(recording_line(story_header({})));
+    }
+    ~Recording() { fs::remove(path_); }
+
+    void write(const RecordingEntry& entry) { write(recording_line(entry)); }
+    // The next window is number sequence + 1.
+    void service(std::uint32_t port, std::uint64_t sequence = 0) {
+        RecordedService entry;
+        entry.service.port = port;
+        entry.service.sequence = sequence;
+        entry.service.mode = JSG_LEARNING;
+        write(entry);
+    }
+    void windows(std::uint32_t port, std::uint64_t first, std::uint64_t last) {
+        Story story;
+        story.port = port;
+        for (std::uint64_t sequence = first; sequence <= last; sequence++)
+            write(story_window(story, sequence));
+    }
+    const fs::path& path() const { return path_; }
+
+  private:
+    void write(const std::string& line) { std::ofstream(path_, std::ios::app) << line << '\n'; }
+
+    fs::path path_;
+};
+
+constexpr std::uint64_t guarding = Story::learning + 1;  // the first such window
 
 }  // namespace
 
@@ -297,13 +337,111 @@ TEST_CASE("an analysis is a page of its own, with classes, measures and strips",
 }
 
 TEST_CASE("a report is written as a whole, and not over what is no file", "[report]") {
-    const auto folder = std::filesystem::temp_directory_path();
+    const auto folder = fs::temp_directory_path();
     const auto path = folder / "jsguard-report-test.html";
     write_report_page(path, reported({}));
     std::ifstream file(path);
     const std::string text((std::istreambuf_iterator<char>(file)), {});
     CHECK(text == report_page(reported({})));
-    std::filesystem::remove(path);
-    CHECK_THROWS_AS(check_report_target("/dev/null"), Error);
-    CHECK_THROWS_AS(check_report_target(folder / "no-such-folder" / "x.html"), Error);
+    fs::remove(path);
+    CHECK_THROWS_AS(check_report_target("/dev/null", {}), Error);
+    CHECK_THROWS_AS(check_report_target(folder / "no-such-folder" / "x.html", {}), Error);
+}
+
+TEST_CASE("a recording without a window on guard is reported without an analysis", "[report]") {
+    Recording recording;
+    recording.service(80);
+    Report report = read_report({recording.path(), {}, {}});
+    REQUIRE(report.ports.size() == 1);
+    CHECK(report.ports.at(80).analyses.empty());
+    CHECK(fault_of(report_page(report)) == "");
+    recording.windows(80, 1, 20);
+    report = read_report({recording.path(), {}, {}});
+    CHECK(report.ports.at(80).history.windows == 20);
+    CHECK(report.ports.at(80).analyses.empty());
+    CHECK(fault_of(report_page(report)) == "");
+}
+
+TEST_CASE("of two ports the one on guard is analyzed", "[report]") {
+    Recording recording;
+    recording.service(80, guarding - 1);
+    recording.service(443, guarding - 6);
+    recording.windows(80, guarding, guarding + 4);
+    recording.windows(443, guarding - 5, guarding - 1);
+    const Report report = read_report({recording.path(), {}, {}});
+    CHECK(report.ports.at(80).analyses.size() == 2);
+    CHECK(report.ports.at(443).analyses.empty());
+    CHECK(fault_of(report_page(report)) == "");
+}
+
+TEST_CASE("a port whose windows all have an alert up has nothing to measure from", "[report]") {
+    Recording recording;
+    recording.service(80, guarding - 1);
+    RecordedWindow window = story_window({}, guarding);
+    window.record.port = 80;
+    window.record.occupancy_alert = JSG_ALERT;
+    recording.write(window);
+    CHECK(read_report({recording.path(), {}, {}}).ports.at(80).analyses.empty());
+}
+
+TEST_CASE("what is written to a recording while it is read a second time is left out", "[report]") {
+    Recording recording;
+    recording.service(80, guarding - 1);
+    recording.service(443, guarding - 6);
+    recording.windows(80, guarding, guarding + 4);
+    recording.windows(443, guarding - 5, guarding - 1);
+    int calls = 0;
+    const Report report =
+        read_report({recording.path(), {}, {}}, [&](std::uint64_t, std::uint64_t) {
+            if (++calls != 13) return;  // of twelve entries, the second time's first
+            recording.windows(80, guarding + 5, guarding + 9);
+            recording.windows(443, guarding, guarding + 4);
+        });
+    CHECK(calls == 24);
+    REQUIRE(report.ports.at(80).analyses.size() == 2);
+    CHECK(report.ports.at(80).analyses[0].classes[0].samples.size() == 5);
+    CHECK(report.ports.at(443).analyses.empty());
+}
+
+TEST_CASE("a recording that is cut while it is read twice is wrong input", "[report]") {
+    Recording recording;
+    recording.service(80, guarding - 1);
+    recording.windows(80, guarding, guarding + 4);
+    const auto header = recording_line(story_header({})).size() + 1;
+    int calls = 0;
+    const auto cut = [&](std::uint64_t, std::uint64_t) {
+        if (++calls == 6) fs::resize_file(recording.path(), header);
+    };
+    CHECK_THROWS_WITH(read_report({recording.path(), {}, {}}, cut),
+                      Contains("was replaced while it was read"));
+}
+
+TEST_CASE("one port is read alone", "[report]") {
+    Recording recording;
+    for (const std::uint32_t port : {80u, 443u}) {
+        recording.service(port, guarding - 1);
+        recording.windows(port, guarding, guarding + 4);
+    }
+    const Report report = read_report({recording.path(), {}, 443});
+    REQUIRE(report.ports.size() == 1);
+    CHECK(report.ports.at(443).analyses.size() == 2);
+    CHECK_THROWS_WITH(read_report({recording.path(), {}, 81}),
+                      Contains("it has nothing of port 81"));
+}
+
+TEST_CASE("a report does not replace its recording, by whatever name", "[report]") {
+    const Recording recording;
+    const fs::path link = recording.path().string() + ".html";
+    fs::create_symlink(recording.path(), link);
+    for (const fs::path& target : {recording.path(), link}) {
+        try {
+            check_report_target(target, {"/dev/null", recording.path()});
+            FAIL("taken");
+        } catch (const Error& error) {
+            CHECK(error.code() == ExitCode::usage);
+            CHECK_THAT(error.what(), Contains("it is the input"));
+        }
+    }
+    fs::remove(link);
+    check_report_target(link, {recording.path()});
 }

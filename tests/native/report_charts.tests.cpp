@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "../catch_compat.hpp"
+#include "error.hpp"
 #include "heat_map.hpp"
 #include "html.hpp"
 #include "markup.hpp"
@@ -38,6 +39,30 @@ TEST_CASE("what could end a text, an attribute or a section of data is escaped",
     CHECK(html_escaped("t\xc3\xbcr") == "t\xc3\xbcr");
     CHECK(html_escaped(std::string_view("\0\x1b\x7f\n", 4)) ==
           "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\n");
+}
+
+TEST_CASE("what is not UTF-8 is no character of a page", "[report]") {
+    const std::string bad = "\xef\xbf\xbd";
+    for (const char* sound : {"\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf",
+                              "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"})
+        CHECK(html_escaped(sound) == sound);
+    CHECK(html_escaped("a\xff"
+                       "b") == "a" + bad + "b");
+    CHECK(html_escaped("\xe2\x82") == bad + bad);  // cut short
+    CHECK(html_escaped("\xc3<") == bad + "&lt;");
+    CHECK(html_escaped("\xc0\xbc") == bad + bad);            // '<' written too long
+    CHECK(html_escaped("\xe0\x9f\xbf") == bad + bad + bad);  // too long
+    CHECK(html_escaped("\xed\xa0\x80") == bad + bad + bad);  // a surrogate
+    CHECK(html_escaped("\xf0\x8f\xbf\xbf") == bad + bad + bad + bad);
+    CHECK(html_escaped("\xf4\x90\x80\x80") == bad + bad + bad + bad);  // over U+10FFFF
+    CHECK(html_escaped("\xf1\x80\x80.") == bad + bad + bad + ".");
+}
+
+TEST_CASE("a text for one line is not cut inside a character", "[report]") {
+    const std::string longest(199, 'a');
+    CHECK(printable(longest + "\xc3\xbc") == longest + "...");
+    CHECK(printable(longest + "bc") == longest + "b...");
+    CHECK(printable(longest + "b") == longest + "b");
 }
 
 TEST_CASE("elements are closed where their scope ends, and their attributes escaped", "[report]") {

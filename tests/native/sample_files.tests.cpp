@@ -40,12 +40,17 @@ using Names = std::vector<std::string>;
 
 }  // namespace
 
-TEST_CASE("of a folder all recordings and probability files are taken, by name", "[sample-files]") {
-    const Folder folder({"b.jsonl", "a.jsonl", "c.json", "notes.txt", "d.jsonl.bak"});
+TEST_CASE("of a folder all recordings are taken, by name", "[sample-files]") {
+    const Folder folder({"b.jsonl", "a.jsonl", "index.json", "notes.txt", "d.jsonl.bak"});
     const auto classes = sample_classes({folder / ""}, {});
     REQUIRE(classes.size() == 1);
     CHECK(classes[0].name == "normal");
-    CHECK(names_of(classes[0]) == Names{"a.jsonl", "b.jsonl", "c.json"});
+    CHECK(names_of(classes[0]) == Names{"a.jsonl", "b.jsonl"});
+}
+
+TEST_CASE("of a folder without recordings all probability files are taken", "[sample-files]") {
+    const Folder folder({"b.json", "a.json", "notes.txt"});
+    CHECK(names_of(sample_classes({folder / ""}, {})[0]) == Names{"a.json", "b.json"});
 }
 
 TEST_CASE("a path without a name belongs to the attack named before", "[sample-files]") {
@@ -79,6 +84,8 @@ TEST_CASE("a part of a recording is named in seconds", "[sample-files]") {
 TEST_CASE("what names no samples is wrong input, and told why", "[sample-files]") {
     const Folder folder({"a.jsonl", "b.json"});
     const std::string a = folder / "a.jsonl";
+    fs::create_symlink("loop", folder / "loop");
+    const std::string too_long = folder / std::string(300, 'x');
     struct Row {
         Names normal, attacks;
         std::string why;
@@ -92,6 +99,10 @@ TEST_CASE("what names no samples is wrong input, and told why", "[sample-files]"
         {{a + "@120-60"}, {}, "write it as FILE@60-120"},
         {{a + "@1.5-2"}, {}, "write it as FILE@60-120"},
         {{"/dev/null"}, {}, "it is no plain file"},
+        {{too_long}, {}, "x...: File name too long"},
+        {{too_long + "@1"}, {}, "x...: File name too long"},
+        {{folder / "loop"}, {}, "loop: Too many levels of symbolic links"},
+        {{folder / "loop@1-2"}, {}, "loop: Too many levels of symbolic links"},
         {{a}, {a}, "has no name; write --attack NAME="},
         {{a}, {"=" + a}, "an attack cannot be named \"\""},
         {{a}, {"normal=" + a}, "an attack cannot be named \"normal\""},
@@ -115,8 +126,6 @@ TEST_CASE("probability files and recordings are not analyzed together", "[sample
     CHECK(are_probability_files(sample_classes({b}, {"slow=" + b})));
     CHECK_THROWS_WITH(are_probability_files(sample_classes({a}, {"slow=" + b})),
                       Contains("together") && Contains("give one kind alone"));
-    CHECK_THROWS_WITH(are_probability_files(sample_classes({folder / ""}, {})),
-                      Contains("together"));
     CHECK_THROWS_WITH(are_probability_files(sample_classes({b + "@1-2"}, {"slow=" + b})),
                       Contains("has no time"));
 }

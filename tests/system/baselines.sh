@@ -58,7 +58,7 @@ baseline 2 show --running --pin-dir "$pin_dir" --port 1
 baseline 2 show "$work/good.json" --running
 
 say "Ctrl-C while it learns anew leaves the file as it was"
-echo old >"$work/learned.json"
+cp "$work/good.json" "$work/learned.json"
 spawn learn env --default-signal=INT "$JSGUARD" baseline learn "$work/learned.json" --pin-dir "$pin_dir"
 learning=$spawned
 learns() { grep -q "port $port: learns its baseline anew" "$work/learn.err"; }
@@ -67,7 +67,7 @@ stop "$learning" INT
 status=0
 wait "$learning" || status=$?
 ((status == 1)) || fail "Ctrl-C: exit code $status"
-[[ $(<"$work/learned.json") == old ]] || fail "Ctrl-C: the file was written"
+cmp -s "$work/good.json" "$work/learned.json" || fail "Ctrl-C: the file was written"
 folder_is_clean "$work" || fail "Ctrl-C: something is left beside the file"
 
 say "it learns anew when it is asked, and goes on guarding meanwhile"
@@ -93,6 +93,16 @@ wait "$recording" || fail "record: exit code $?"
 baseline 0 learn "$work/recorded.json" --from "$work/windows.jsonl"
 in_file ".learned_s >= 8 and .divergence_while_learning.transitions.windows == 0" "$work/recorded.json" ||
     fail "what was recorded is not in the file"
+
+say "a recording is not replaced by what is learned"
+sum_before=$(sha256sum <"$work/windows.jsonl")
+ln "$work/windows.jsonl" "$work/another-name.jsonl"
+baseline 2 learn "$work/windows.jsonl" --pin-dir "$pin_dir"
+baseline 2 learn "$work/windows.jsonl" --from "$work/windows.jsonl"
+baseline 2 learn "$work/another-name.jsonl" --from "$work/windows.jsonl"
+grep -q 'it is the input' "$work/said.err" || fail "learn does not say that OUT is one of the recordings"
+baseline 2 merge "$work/windows.jsonl" "$work/good.json"
+[[ $(sha256sum <"$work/windows.jsonl") == "$sum_before" ]] || fail "a recording was replaced"
 
 say "files are compared and merged"
 baseline 0 diff "$work/good.json" "$work/learned.json"
@@ -169,6 +179,8 @@ spoilt unknown-state '.transition_counts["ESTABLISHED->NOWHERE"] = 1'
 spoilt unknown-phase '.occupancy_socket_seconds["asleep <1s"] = 1'
 spoilt no-time '.learned_s = 0'
 spoilt wrong-total '.transitions += 1'
+spoilt blind '.divergence_while_learning.occupancy = {windows: 4294967295, mean_bits: 1, deviation_bits: 1, maximum_bits: 0}'
+spoilt no-windows '.divergence_while_learning.transitions = {windows: 0, mean_bits: 1, deviation_bits: 0, maximum_bits: 1}'
 spoilt all-zero '.transition_counts = {} | .occupancy_socket_seconds = {} | del(.transitions, .socket_seconds)'
 spoilt few-stays '.learned_s = 1000 | .occupancy_socket_seconds = {"request stalled 1-2s": 900} | del(.socket_seconds)'
 grep -q '0 of 20 stays of a connection in a phase' "$work/refused.err" || fail "few stays: not what lacks"

@@ -50,6 +50,10 @@ said " windows of 1 service recorded, 0 missed"
 record 0 - -d 2 --port "$port"
 check_recording "$work/said.out"
 
+record 0 "$work/nobody.jsonl" -d 2 --port $((port + 1))
+said "port $((port + 1)) is not guarded yet"
+said "0 windows of 0 services recorded, 0 missed"
+
 say "what is there is not overwritten unasked"
 before=$(md5sum "$work/first.jsonl")
 record 2 "$work/first.jsonl" -d 1

@@ -81,9 +81,11 @@ void add_analyze(CLI::App& app, Run& run) {
     const auto options = std::make_shared<AnalyzeOptions>();
     CLI::App& command = *app.add_subcommand(
         "analyze",
-        "Tells for each sample how far it is from the mean of the normal ones, by six measures, "
-        "and how well each measure and threshold tells attacks from normal samples. A sample is a "
-        "recorded window, or a probability file of an earlier tool (*.json).");
+        "tell how far samples are from normal ones, and which measure and threshold separate best");
+    command.footer(
+        "A sample is a recorded window, or a probability file of an earlier tool (*.json). What "
+        "is\n"
+        "normal is the mean of the normal samples.");
     command
         .add_option("--normal", options->normal,
                     "recordings of normal traffic; of a folder all *.jsonl, else all *.json; "

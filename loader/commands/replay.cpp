@@ -209,8 +209,7 @@ void add_replay(CLI::App& app, Run& run) {
     const auto options = std::make_shared<ReplayOptions>();
     CLI::App& command = *app.add_subcommand(
         "replay",
-        "Runs the windows of a recording through the kernel's code, and prints the alerts that "
-        "the detector would have raised.");
+        "run recorded windows through the kernel's code, and print the alerts that come of it");
     command.add_option("FILE", options->file, "what `jsguard record` wrote")->required();
     OptionAdder add(command);
     add_what_judges(add, *options);

@@ -45,10 +45,10 @@ int run_report(const ReportOptions& options) {
 
 void add_report(CLI::App& app, Run& run) {
     const auto options = std::make_shared<ReportOptions>();
-    CLI::App& command = *app.add_subcommand(
-        "report",
-        "Shows a recording as one self-contained HTML page: each port's divergences, "
-        "alerts, transitions, occupancy, sockets, entropy and analysis.");
+    CLI::App& command =
+        *app.add_subcommand("report", "draw a recording as one self-contained HTML page");
+    command.footer(
+        "Of each port: divergences, alerts, sockets, entropy, transitions, occupancy, analysis.");
     command.add_option("FILE", options->recording, "what `jsguard record` wrote")->required();
     OptionAdder add(command);
     add.path("--html", "FILE", "where the page is written", store_in(options->html))->required();

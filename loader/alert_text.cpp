@@ -18,6 +18,7 @@
 #include "baseline_totals.hpp"
 #include "cells.hpp"
 #include "chance.h"
+#include "counted.hpp"
 #include "error.hpp"
 #include "progress_bar.hpp"
 
@@ -51,10 +52,6 @@ std::string percent(std::uint32_t ppb) {
 
 std::span<const jsg_top_cell> top_cells(const jsg_alert& alert) {
     return {alert.top, std::min<std::size_t>(alert.top_count, JSG_TOP_CELLS)};
-}
-
-std::string counted(std::uint64_t count, std::string_view one, std::string_view many) {
-    return fmt::format("{} {}", count, count == 1 ? one : many);
 }
 
 std::string open_requests(const jsg_alert& alert) {

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <chrono>
 #include <csignal>
 #include <thread>
 
@@ -14,15 +13,10 @@
 #include "progress_bar.hpp"
 #include "relearning.hpp"
 #include "seconds.hpp"
+#include "silence.hpp"
 
 namespace jsguard {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-constexpr auto poll_every = std::chrono::milliseconds(200);
-// A detector that was killed leaves its maps, and no step is taken in them any more.
-constexpr auto silence_most = std::chrono::seconds(10);
 
 volatile std::sig_atomic_t stop_requested = 0;
 
@@ -32,39 +26,22 @@ void catch_signals() {
         std::signal(number, [](int) { stop_requested = 1; });
 }
 
-// Throws once nothing has happened in the detector for too long.
-class Pulse {
-  public:
-    explicit Pulse(const PinnedDetector& detector)
-        : detector_(detector),
-          silence_(silence_most + std::chrono::nanoseconds(2 * detector.config().step_ns)) {}
-
-    void feel(const std::vector<jsg_service>& services) {
-        std::uint64_t steps = 0;
-        for (const jsg_service& service : services) steps += service.sequence;
-        const auto now = Clock::now();
-        if (steps != steps_) last_step_at_ = now;
-        steps_ = steps;
-        if (!detector_.is_pinned())
-            throw Error(ExitCode::runtime, "the detector has ended; nothing was written");
-        if (now - last_step_at_ > silence_)
-            throw Error(
-                ExitCode::runtime,
-                fmt::format(
-                    "no window was closed for {} s; nothing was written: has jsguard-load been "
-                    "killed?",
-                    std::chrono::duration_cast<std::chrono::seconds>(silence_).count()));
-    }
-
-  private:
-    const PinnedDetector& detector_;
-    Clock::duration silence_;
-    Clock::time_point last_step_at_ = Clock::now();
-    std::uint64_t steps_ = 0;
-};
+// Throws if the detector has ended, or if it has closed no window for too long.
+void check_alive(const PinnedDetector& detector, const std::vector<jsg_service>& services,
+                 Silence& silence) {
+    if (!detector.is_pinned())
+        throw Error(ExitCode::runtime, "the detector has ended; nothing was written");
+    std::uint64_t windows = 0;
+    for (const jsg_service& service : services) windows += service.sequence;
+    if (const auto seconds = silence.too_long(windows))
+        throw Error(ExitCode::runtime,
+                    fmt::format("no window was closed for {} s; nothing was written: has "
+                                "jsguard-load been killed?",
+                                *seconds));
+}
 
 void wait_for_all(const PinnedDetector& detector, Relearning& relearning) {
-    Pulse pulse(detector);
+    Silence silence(detector.config());
     TerminalBar bar("learning");
     while (true) {
         const auto services = detector.services();
@@ -75,7 +52,7 @@ void wait_for_all(const PinnedDetector& detector, Relearning& relearning) {
         }
         if (relearning.is_over()) return;
         bar.show(relearning.done_s(), relearning.learn_s());
-        pulse.feel(services);
+        check_alive(detector, services, silence);
         if (stop_requested)
             throw Error(ExitCode::runtime,
                         "stopped by a signal; nothing was written, and the detector goes on "

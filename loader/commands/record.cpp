@@ -13,21 +13,19 @@
 
 #include "baseline_file.hpp"
 #include "command.hpp"
+#include "counted.hpp"
 #include "error.hpp"
 #include "option_adder.hpp"
 #include "options.hpp"
 #include "recorder.hpp"
 #include "recording_file.hpp"
 #include "seconds.hpp"
+#include "silence.hpp"
 
 namespace jsguard {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-constexpr auto poll_every = std::chrono::milliseconds(200);
-// A detector that was killed leaves its maps, and no window in them closes any more.
-constexpr auto silence_most = std::chrono::seconds(10);
 
 volatile std::sig_atomic_t stop_requested = 0;
 
@@ -83,9 +81,8 @@ RecordingHeader make_header(const jsg_config& config) {
 }
 
 std::string summary(const Recorder& recorder) {
-    return fmt::format("{} windows of {} {} recorded, {} missed", recorder.windows(),
-                       recorder.services(), recorder.services() == 1 ? "service" : "services",
-                       recorder.missed());
+    return fmt::format("{} windows of {} recorded, {} missed", recorder.windows(),
+                       counted(recorder.services(), "service", "services"), recorder.missed());
 }
 
 int record(const RecordOptions& options) {
@@ -101,25 +98,19 @@ int record(const RecordOptions& options) {
         fmt::print(stderr, "{} is not guarded yet; waits until it is\n",
                    options.port ? fmt::format("port {}", options.port) : "any port");
     const auto start = Clock::now();
-    const auto silence = silence_most + std::chrono::nanoseconds(2 * detector.config().step_ns);
-    auto last_window_at = start;
-    std::uint64_t windows_before = 0;
+    Silence silence(detector.config());
     bool pinned = true;
     while (!stop_requested && pinned) {
         pinned = detector.is_pinned();
         recorder.follow();
         output.flush();
-        const auto now = Clock::now();
-        if (options.duration_s && now - start >= std::chrono::seconds(*options.duration_s)) break;
-        if (recorder.windows() != windows_before || recorder.following() == 0) last_window_at = now;
-        windows_before = recorder.windows();
-        if (now - last_window_at > silence)
-            throw Error(
-                ExitCode::runtime,
-                fmt::format("{}; then no window was closed for {} s: has jsguard-load been "
-                            "killed?",
-                            summary(recorder),
-                            std::chrono::duration_cast<std::chrono::seconds>(silence).count()));
+        if (options.duration_s && Clock::now() - start >= std::chrono::seconds(*options.duration_s))
+            break;
+        if (const auto seconds = silence.too_long(recorder.windows(), recorder.following() > 0))
+            throw Error(ExitCode::runtime,
+                        fmt::format("{}; then no window was closed for {} s: has jsguard-load been "
+                                    "killed?",
+                                    summary(recorder), *seconds));
         std::this_thread::sleep_for(poll_every);
     }
     if (!pinned) fmt::print(stderr, "the detector has ended\n");

@@ -116,6 +116,7 @@ std::optional<std::vector<Recorder::Closed>> Recorder::read_closed(std::uint32_t
                                                                    std::uint64_t after,
                                                                    std::uint64_t last) const {
     std::vector<Closed> closed;
+    if (after == last) return closed;
     for (std::uint64_t sequence = after + 1; sequence <= last; ++sequence) {
         const auto record = detector_.window(place, sequence);
         if (!record) break;

@@ -14,6 +14,7 @@
 
 #include "alert_text.hpp"
 #include "command.hpp"
+#include "counted.hpp"
 #include "error.hpp"
 #include "option_adder.hpp"
 #include "print_line.hpp"
@@ -35,10 +36,6 @@ struct ReplayOptions {
     Options output;                    // of which json and timestamp are used
     bool check = false;
 };
-
-std::string counted(std::uint64_t count, std::string_view one, std::string_view many) {
-    return fmt::format("{} {}", count, count == 1 ? one : many);
-}
 
 bool is_wanted(const ReplayOptions& options, const RecordingEntry& entry) {
     return options.ports.empty() ||

@@ -175,7 +175,7 @@ std::string strips_text(const Analysis& analysis) {
     for (const MeasuredClass& one : analysis.classes)
         text += fmt::format(" {} {} to {}, mean {} ({});", one.name, value_text(one.minimum[js]),
                             value_text(one.maximum[js]), value_text(one.mean[js]),
-                            counted(one.samples.size(), "sample", "samples"));
+                            counted_apart(one.samples.size(), "sample", "samples"));
     text.back() = '.';
     return text;
 }
@@ -217,7 +217,7 @@ void write_analysis(Html& html, const std::string& id, const Analysis& analysis,
               {{"id", id + "-heading"}});
     if (analysis.empty_samples > 0)
         html.leaf("p", fmt::format("{} without anything in it, left out.",
-                                   counted(analysis.empty_samples, "sample", "samples")));
+                                   counted_apart(analysis.empty_samples, "sample", "samples")));
     write_strips(html, id, analysis);
     write_thresholds(html, analysis);
     write_classes(html, analysis);

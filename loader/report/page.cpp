@@ -47,7 +47,7 @@ void write_head(Html& html, const std::string& title) {
 
 }  // namespace
 
-std::string counted(std::uint64_t count, std::string_view one, std::string_view many) {
+std::string counted_apart(std::uint64_t count, std::string_view one, std::string_view many) {
     return fmt::format("{} {}", number_text(count), count == 1 ? one : many);
 }
 

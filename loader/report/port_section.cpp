@@ -40,18 +40,19 @@ std::string alerts_text(const PortHistory& history) {
     const auto open = std::count_if(spans.begin(), spans.end(),
                                     [](const AlertSpan& alert) { return alert.still_up; });
     std::string text = fmt::format("{} up; the highest peak was {} bits ({}).",
-                                   counted(count, "alert was", "alerts were"),
+                                   counted_apart(count, "alert was", "alerts were"),
                                    bits_text(peak->peak_bits), signal_name(peak->signal));
     if (open > 0)
         text += fmt::format(" {} still up at the end.",
-                            counted(static_cast<std::uint64_t>(open), "is", "are"));
+                            counted_apart(static_cast<std::uint64_t>(open), "is", "are"));
     return text;
 }
 
 std::string missing_text(const PortHistory& history) {
     if (history.missing == 0) return "No window is missing.";
-    return fmt::format("{} missing, in {}.", counted(history.missing, "window is", "windows are"),
-                       counted(history.gaps.spans.size() + history.gaps.left_out, "gap", "gaps"));
+    return fmt::format(
+        "{} missing, in {}.", counted_apart(history.missing, "window is", "windows are"),
+        counted_apart(history.gaps.spans.size() + history.gaps.left_out, "gap", "gaps"));
 }
 
 std::string learning_text(const PortHistory& history) {
@@ -61,22 +62,24 @@ std::string learning_text(const PortHistory& history) {
                       : fmt::format("In {} of the windows the service was learning what is normal.",
                                     number_text(learning));
     if (history.baselines > 0)
-        text += fmt::format(" {} in force meanwhile.",
-                            counted(history.baselines, "new baseline came", "new baselines came"));
+        text += fmt::format(
+            " {} in force meanwhile.",
+            counted_apart(history.baselines, "new baseline came", "new baselines came"));
     if (history.relearnings > 0)
         text += fmt::format(" It was asked to learn anew {}.",
-                            counted(history.relearnings, "time", "times"));
+                            counted_apart(history.relearnings, "time", "times"));
     if (history.ends > 0)
-        text +=
-            fmt::format(" The port fell out of use {}.", counted(history.ends, "time", "times"));
+        text += fmt::format(" The port fell out of use {}.",
+                            counted_apart(history.ends, "time", "times"));
     return text;
 }
 
 void write_words(Html& html, const PortHistory& history) {
     html.leaf(
         "p",
-        fmt::format("{} from {} to {} UTC ({}). {}", counted(history.windows, "window", "windows"),
-                    utc_text(history.first_ms), utc_text(history.last_ms),
+        fmt::format("{} from {} to {} UTC ({}). {}",
+                    counted_apart(history.windows, "window", "windows"), utc_text(history.first_ms),
+                    utc_text(history.last_ms),
                     duration_text(history.last_ms - std::min(history.first_ms, history.last_ms)),
                     alerts_text(history)),
         {{"class", "lead"}});
@@ -148,7 +151,7 @@ std::string divergence_text(const SignalHistory& signal) {
     std::string text = fmt::format("{}, mean {}; the highest at {} UTC. {} towards an alert.",
                                    range_text(values, "bits"), value_text(values.mean()),
                                    utc_text(values.highest().unix_ms),
-                                   counted(signal.over, "window counted", "windows counted"));
+                                   counted_apart(signal.over, "window counted", "windows counted"));
     if (!signal.threshold.empty())
         text += fmt::format(" Threshold {} bits.", value_text(signal.threshold.highest().value));
     return text;

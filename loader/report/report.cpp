@@ -61,7 +61,7 @@ void write_contents(Html& html, const Report& report) {
         html.leaf("a", fmt::format("Port {}", port), {{"href", "#" + port_id(port)}});
         const std::uint64_t alerts =
             reported.history.alerts.spans.size() + reported.history.alerts.left_out;
-        if (alerts > 0) html.text(" " + counted(alerts, "alert", "alerts"));
+        if (alerts > 0) html.text(" " + counted_apart(alerts, "alert", "alerts"));
     }
 }
 
@@ -103,10 +103,10 @@ void write_body(Html& html, const Report& report) {
     for (const auto& [port, reported] : report.ports)
         write_port_section(html, port_id(port), port, reported.history, reported.analyses);
     if (report.entries_left_out > 0)
-        html.leaf(
-            "p", fmt::format(
-                     "Only the first {} ports are shown; {} left out.", Report::ports_most,
-                     counted(report.entries_left_out, "line of others is", "lines of others are")));
+        html.leaf("p",
+                  fmt::format("Only the first {} ports are shown; {} left out.", Report::ports_most,
+                              counted_apart(report.entries_left_out, "line of others is",
+                                            "lines of others are")));
     write_guide(html);
 }
 

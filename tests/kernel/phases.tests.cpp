@@ -52,6 +52,10 @@ std::vector<Action> repeated(double every, const std::function<void(Ends&)>& act
     return actions;
 }
 
+// When a server that answers at once has answered; a look before that finds a request that has not
+// come.
+constexpr double at_once = 0.01;
+
 constexpr std::size_t large = 16 << 20;
 const std::set<int> stalled_request = {JSG_REQUEST_STALLED};
 const std::set<int> a_response = {JSG_RESPONSE_MOVING, JSG_RESPONSE_STALLED};
@@ -69,20 +73,20 @@ std::vector<Script> scripts() {
                    {{0, stalled_request}},
                    {{0, [](Ends& e) { e.client.send(request); }}}});
     all.push_back({"answered and idle",
-                   {{0, {JSG_IDLE}}},
+                   {{0, stalled_request}, {at_once, {JSG_IDLE}}},
                    {{0, [](Ends& e) { e.client.send(request); }},
-                    {0.01, [](Ends& e) { e.server.send("HTTP/1.1 204 No Content\r\n\r\n"); }}}});
+                    {at_once, [](Ends& e) { e.server.send("HTTP/1.1 204 No Content\r\n\r\n"); }}}});
     all.push_back({"answered, and half of a second request 2 s later",
-                   {{0, {JSG_IDLE}}, {2, stalled_request}},
+                   {{0, stalled_request}, {at_once, {JSG_IDLE}}, {2, stalled_request}},
                    {{0, [](Ends& e) { e.client.send(request); }},
-                    {0.01, [](Ends& e) { e.server.send("HTTP/1.1 204 No Content\r\n\r\n"); }},
+                    {at_once, [](Ends& e) { e.server.send("HTTP/1.1 204 No Content\r\n\r\n"); }},
                     {2, [](Ends& e) { e.client.send("GET / HT"); }}}});
     all.push_back({"does not read the answer",
-                   {{0, a_response}, {3, {JSG_RESPONSE_STALLED}}},
+                   {{0, stalled_request}, {at_once, a_response}, {3, {JSG_RESPONSE_STALLED}}},
                    {{0, [](Ends& e) { e.client.send(request); }},
-                    {0.01, [](Ends& e) { e.server.send_bytes(large); }}}});
+                    {at_once, [](Ends& e) { e.server.send_bytes(large); }}}});
     all.push_back({"reads the answer at 20 kB/s",
-                   {{0, a_response}, {3, {JSG_RESPONSE_MOVING}}},
+                   {{0, stalled_request}, {0.1, a_response}, {3, {JSG_RESPONSE_MOVING}}},
                    repeated(0.1,
                             [](Ends& e) {
                                 e.server.send_bytes(large);
@@ -90,7 +94,7 @@ std::vector<Script> scripts() {
                             }),
                    2048});
     all.push_back({"reads the answer at 100 bytes/s",
-                   {{0, a_response}},
+                   {{0, stalled_request}, {0.05, a_response}},
                    repeated(0.05,
                             [](Ends& e) {
                                 e.server.send_bytes(large);
@@ -107,19 +111,19 @@ std::vector<Script> scripts() {
                    {{0, stalled_request}, {3, {JSG_UNNOTICED}}},
                    {{3, [](Ends& e) { e.client.close(); }}}});
     all.push_back({"closed by the server, and the client does not close",
-                   {{0, {JSG_IDLE}}, {3, {JSG_CLOSING}}},
+                   {{0, stalled_request}, {at_once, {JSG_IDLE}}, {3, {JSG_CLOSING}}},
                    {{0, [](Ends& e) { e.client.send(request); }},
-                    {0.01, [](Ends& e) { e.server.send("HTTP/1.1 204 No Content\r\n\r\n"); }},
+                    {at_once, [](Ends& e) { e.server.send("HTTP/1.1 204 No Content\r\n\r\n"); }},
                     {3, [](Ends& e) { e.server.shut_down_sending(); }}}});
     all.push_back({"closed by the server with an answer that is not read",
-                   {{0, a_response}, {3, {JSG_RESPONSE_STALLED}}},
+                   {{0, stalled_request}, {at_once, a_response}, {3, {JSG_RESPONSE_STALLED}}},
                    {{0, [](Ends& e) { e.client.send(request); }},
-                    {0.01, [](Ends& e) { e.server.send_bytes(large); }},
+                    {at_once, [](Ends& e) { e.server.send_bytes(large); }},
                     {5, [](Ends& e) { e.server.shut_down_sending(); }}}});
     all.push_back({"half closed by the client, which does not read the answer",
-                   {{0, a_response}, {3, {JSG_RESPONSE_STALLED}}},
+                   {{0, stalled_request}, {at_once, a_response}, {3, {JSG_RESPONSE_STALLED}}},
                    {{0, [](Ends& e) { e.client.send(request); }},
-                    {0.01, [](Ends& e) { e.server.send_bytes(large); }},
+                    {at_once, [](Ends& e) { e.server.send_bytes(large); }},
                     {0.5, [](Ends& e) { e.client.shut_down_sending(); }}}});
     return all;
 }

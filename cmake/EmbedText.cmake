@@ -20,7 +20,6 @@ inline constexpr std::string_view @NAME@_sha256 = "@digest@";
 endif()
 
 include_guard(GLOBAL)
-set(JSGUARD_EMBED_TEXT "${CMAKE_CURRENT_LIST_FILE}")
 
 # embed_text(TARGET NAME file): TARGET's sources may include "NAME.hpp", which defines the strings
 # jsguard::NAME and jsguard::NAME_sha256.
@@ -30,8 +29,8 @@ function(embed_text target name file)
     add_custom_command(
         OUTPUT "${header}"
         COMMAND "${CMAKE_COMMAND}" "-DINPUT=${CMAKE_CURRENT_SOURCE_DIR}/${file}" "-DOUTPUT=${header}"
-                "-DSOURCE=${file}" "-DNAME=${name}" -P "${JSGUARD_EMBED_TEXT}"
-        DEPENDS "${file}" "${JSGUARD_EMBED_TEXT}"
+                "-DSOURCE=${file}" "-DNAME=${name}" -P "${CMAKE_CURRENT_FUNCTION_LIST_FILE}"
+        DEPENDS "${file}" "${CMAKE_CURRENT_FUNCTION_LIST_FILE}"
         COMMENT "Embedding ${file}"
         VERBATIM)
     target_sources(${target} PRIVATE "${header}")

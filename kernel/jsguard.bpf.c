@@ -225,13 +225,29 @@ static __always_inline void choose_sample(struct jsg_clock *clock)
 	clock->remembered = 0;
 }
 
+static __always_inline void keep_cost(__u64 from_ns, __u64 to_ns)
+{
+	__u32 zero = 0;
+	struct jsg_ticks *all = bpf_map_lookup_elem(&ticks, &zero);
+	__u64 took_ns = to_ns - from_ns;
+
+	if (!all)
+		return;
+	all->count++;
+	all->total_ns += took_ns;
+	if (all->longest_ns < took_ns)
+		all->longest_ns = took_ns;
+	all->last_ns = to_ns;
+}
+
 static int tick(void *map, __u32 *key, struct jsg_clock *clock)
 {
-	__u64 now_ns = bpf_ktime_get_ns();
+	__u64 began_ns = bpf_ktime_get_ns();
 	__u64 period_ns = jsg_config.step_ns / TICKS;
+	__u64 now_ns;
 	struct jsg_walk walk = {
 		.first = clock->tick * SLICE,
-		.now_ms = now_ns / NS_IN_MS,
+		.now_ms = began_ns / NS_IN_MS,
 		.sample_mask = jsg_sample_weight - 1,
 		.weight = jsg_sample_weight,
 	};
@@ -239,7 +255,7 @@ static int tick(void *map, __u32 *key, struct jsg_clock *clock)
 	RELAXED_WRITE(jsg_now_ms, walk.now_ms);
 	bpf_loop(SLICE, look_at_slot, &walk, 0);
 	clock->remembered += walk.remembered;
-	service_turn(clock->tick + 1, now_ns);
+	service_turn(clock->tick + 1, began_ns);
 	if (++clock->tick == TICKS) {
 		clock->tick = 0;
 		choose_sample(clock);
@@ -247,6 +263,7 @@ static int tick(void *map, __u32 *key, struct jsg_clock *clock)
 
 	clock->next_ns += period_ns;
 	now_ns = bpf_ktime_get_ns();
+	keep_cost(began_ns, now_ns);
 	if (now_ns > clock->next_ns + jsg_config.step_ns) {
 		COUNT(steps_late, (now_ns - clock->next_ns) / jsg_config.step_ns);
 		clock->next_ns = now_ns + period_ns;

@@ -250,6 +250,7 @@ JSG_INLINE int jsg_baseline_complete(const struct jsg_baseline *baseline)
 #define JSG_DOUBT_UNBALANCED                                                                       \
 	4 /* no attack, but connections mostly opened, or mostly closed: no                        \
 	     measure of transitions */
+#define JSG_DOUBTS_LIKE_ATTACK (JSG_DOUBT_OLD_AND_SILENT | JSG_DOUBT_QUEUE_FULL)
 #define JSG_OLD_S 8
 #define JSG_QUEUE_FULL_SHARE 10 /* one step in so many */
 
@@ -373,6 +374,17 @@ struct jsg_stats {
 	__u64 windows; /* closed, all services */
 	__u64 transitions; /* in them: counted since the start, all guarded services */
 	__u64 alerts; /* raised */
+};
+
+/*
+ * What the timer's callbacks took, from their first to their last read of the clock, interrupts
+ * included: the kernel's run statistics leave them out. The one value of the map "ticks".
+ */
+struct jsg_ticks {
+	__u64 count;
+	__u64 total_ns;
+	__u64 longest_ns;
+	__u64 last_ns; /* when the last one ended, CLOCK_MONOTONIC */
 };
 
 /*

@@ -96,6 +96,14 @@ struct {
 	__type(value, struct jsg_stats);
 } stats SEC(".maps");
 
+/* Written by the tick. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct jsg_ticks);
+} ticks SEC(".maps");
+
 /*
  * Remembered sockets: a slot is found by hash and PROBES linear probes. Taken by compare-and-swap
  * of sk and emptied by transitions, read by the tick, which also empties those of lost sockets.

@@ -20,6 +20,7 @@
 #include "chance.h"
 #include "counted.hpp"
 #include "error.hpp"
+#include "losses.hpp"
 #include "progress_bar.hpp"
 
 namespace jsguard {
@@ -217,31 +218,6 @@ std::string learning_text(const Options& options, std::size_t ports, std::size_t
     return "from the baseline";
 }
 
-// Each counter of what was lost or left out, and what to call it.
-struct Loss {
-    __u64 jsg_stats::*count;
-    std::string_view one;
-    std::string_view many;
-};
-constexpr std::array losses = {
-    Loss{&jsg_stats::alerts_lost, "alert (the ring buffer was full)",
-         "alerts (the ring buffer was full)"},
-    Loss{&jsg_stats::windows_lost, "window record", "window records"},
-    Loss{&jsg_stats::services_refused, "listening port not guarded (no place was free)",
-         "listening ports not guarded (no place was free)"},
-    Loss{&jsg_stats::sockets_untracked, "socket never looked at (no slot was free)",
-         "sockets never looked at (no slot was free)"},
-    Loss{&jsg_stats::unknown_states, "transition of an unknown state",
-         "transitions of unknown states"},
-    Loss{&jsg_stats::sources_lost, "source that gave way while it was counted",
-         "sources that gave way while they were counted"},
-    Loss{&jsg_stats::steps_late, "step that came late", "steps that came late"},
-};
-static_assert(
-    sizeof(jsg_stats) == (losses.size() + 5) * sizeof(__u64),
-    "all counters of jsg_stats but windows, transitions (late ones too), alerts and verdicts that "
-    "were not given are losses");
-
 std::string threshold_text(std::uint32_t nanobits) {
     return nanobits ? fmt::format("{} bits", bits_of(nanobits)) : "from the spread";
 }
@@ -287,15 +263,7 @@ std::string start_line(const Options& options, std::span<const std::uint16_t> po
 }
 
 std::string summary_line(const jsg_stats& stats, std::uint64_t missed_transitions) {
-    std::string lost;
-    if (missed_transitions || stats.transitions_late)
-        lost = fmt::format("{} counted late, {} of the program skipped by the kernel",
-                           counted(stats.transitions_late, "transition", "transitions"),
-                           counted(missed_transitions, "run", "runs"));
-    for (const Loss& loss : losses) {
-        if (stats.*loss.count == 0) continue;
-        lost += (lost.empty() ? "" : ", ") + counted(stats.*loss.count, loss.one, loss.many);
-    }
+    const std::string lost = losses_text(stats, missed_transitions);
     return fmt::format("{} ({} without enough traffic), {}, {}; {}",
                        counted(stats.windows, "window", "windows"),
                        counted(stats.not_enough_traffic, "verdict", "verdicts"),

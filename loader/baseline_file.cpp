@@ -10,12 +10,12 @@
 
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <ctime>
 #include <nlohmann/json.hpp>
 
 #include "alert_text.hpp"
 #include "baseline_json.hpp"
+#include "clocks.hpp"
 #include "error.hpp"
 #include "file_replacement.hpp"
 #include "json_fields.hpp"
@@ -92,9 +92,7 @@ BaselineOrigin read_origin(const ordered_json& file) {
 BaselineOrigin origin_here(std::uint32_t step_s) {
     utsname names{};
     uname(&names);
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    const auto unix_ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-    return {names.nodename, names.release, static_cast<std::uint64_t>(unix_ms), step_s};
+    return {names.nodename, names.release, unix_now_ms(), step_s};
 }
 
 std::string baselines_to_json(const Baselines& baselines, const BaselineOrigin& origin) {

@@ -88,6 +88,9 @@ std::optional<std::uint32_t> occupancy_cell(std::string_view name) {
     return find(cells, name);
 }
 
+std::string_view state_name(std::uint32_t state) { return word(states, state); }
+std::string_view phase_name(std::uint32_t phase) { return word(phases, phase); }
+std::string_view age_name(std::uint32_t age) { return word(ages, age); }
 std::string_view signal_name(jsg_signal signal) { return word(signals, signal); }
 std::string_view event_name(jsg_event event) { return word(events, event); }
 std::string_view mode_name(jsg_mode mode) { return word(modes, mode); }

@@ -25,6 +25,9 @@ std::optional<std::uint32_t> occupancy_cell(std::string_view name);
 inline double bits_of(std::uint64_t nanobits) { return static_cast<double>(nanobits) / JSG_NANO; }
 
 // A value that this build does not know reads "unknown".
+std::string_view state_name(std::uint32_t state);
+std::string_view phase_name(std::uint32_t phase);  // of those that have cells
+std::string_view age_name(std::uint32_t age);
 std::string_view signal_name(jsg_signal signal);
 std::string_view event_name(jsg_event event);
 std::string_view mode_name(jsg_mode mode);

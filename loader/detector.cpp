@@ -10,10 +10,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
-#include <ctime>
 #include <set>
 
+#include "clocks.hpp"
 #include "error.hpp"
 #include "kernel_needs.hpp"
 #include "skeleton.hpp"
@@ -50,12 +49,6 @@ bool may_load() {
         return (data[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability)) != 0;
     };
     return has(CAP_SYS_ADMIN) || (has(CAP_BPF) && has(CAP_PERFMON));
-}
-
-std::int64_t nanoseconds(clockid_t clock) {
-    timespec now{};
-    clock_gettime(clock, &now);
-    return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
 }
 
 int deliver(void* context, void* data, size_t size) {
@@ -153,14 +146,13 @@ void Detector::pin() {
     pins_ = std::make_unique<Pins>(pin_dir_);
     const auto& maps = skeleton_->maps;
     for (bpf_map* map : {maps.config, maps.windows, maps.services, maps.baselines, maps.lessons,
-                         maps.stats, maps.readings, maps.counters, maps.requests})
+                         maps.stats, maps.ticks, maps.readings, maps.counters, maps.requests})
         pins_->pin(map);
 }
 
 void Detector::attach() {
     set_real_time();
-    skeleton_->bss->jsg_now_ms =
-        static_cast<std::uint32_t>(nanoseconds(CLOCK_MONOTONIC) / 1'000'000);
+    skeleton_->bss->jsg_now_ms = static_cast<std::uint32_t>(clock_ns(CLOCK_MONOTONIC) / 1'000'000);
     ring_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.alerts), deliver, &handler_, nullptr));
     if (!ring_) fail(errno, "cannot open the ring buffer");
     skeleton_->links.jsg_transition = bpf_program__attach(skeleton_->progs.jsg_transition);
@@ -206,7 +198,8 @@ void Detector::arm_clock() {
 }
 
 void Detector::set_real_time() {
-    skeleton_->bss->jsg_unix_offset_ns = nanoseconds(CLOCK_REALTIME) - nanoseconds(CLOCK_MONOTONIC);
+    skeleton_->bss->jsg_unix_offset_ns =
+        static_cast<std::int64_t>(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC));
 }
 
 void Detector::poll(int timeout_ms, const AlertHandler& handler) {

@@ -72,7 +72,9 @@ void write_all(int fd, std::string_view text, const std::string& tried) {
     }
 }
 
-void replace_file(const fs::path& target, std::string_view kind, std::string_view text) {
+void replace_file(const fs::path& target, std::string_view kind, std::string_view text,
+                  Durability durability) {
+    const bool sync = durability == Durability::on_disk;
     const std::string tried =
         fmt::format("cannot write the {} {}", kind, printable(target.native()));
     std::string name = target.native() + ".XXXXXX";
@@ -80,11 +82,12 @@ void replace_file(const fs::path& target, std::string_view kind, std::string_vie
     if (file.get() < 0) throw errno_error(ExitCode::runtime, errno, tried);
     TemporaryName temporary(name);
     write_all(file.get(), text, tried);
-    if (fchmod(file.get(), file_mode) != 0 || fsync(file.get()) != 0 ||
+    if (fchmod(file.get(), file_mode) != 0 || (sync && fsync(file.get()) != 0) ||
         rename(temporary.get(), target.c_str()) != 0) {
         throw errno_error(ExitCode::runtime, errno, tried);
     }
     temporary.keep();
+    if (!sync) return;
     const FileDescriptor folder(
         open(folder_of(target).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (folder.get() < 0 || fsync(folder.get()) != 0) {

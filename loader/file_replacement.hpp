@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "error.hpp"
@@ -17,6 +18,7 @@ class FileDescriptor {
     explicit FileDescriptor(int fd) : fd_(fd) {}
     FileDescriptor(const FileDescriptor&) = delete;
     FileDescriptor& operator=(const FileDescriptor&) = delete;
+    FileDescriptor(FileDescriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
     ~FileDescriptor();
     int get() const { return fd_; }
 
@@ -53,9 +55,12 @@ void refuse_if_same(const std::filesystem::path& output,
 // Writes all of text, or throws Error(runtime) that begins with tried.
 void write_all(int fd, std::string_view text, const std::string& tried);
 
-// On disk as a whole, or the old file stays: written beside it, synced, renamed, folder synced.
-// Throws Error(runtime).
-void replace_file(const std::filesystem::path& target, std::string_view kind,
-                  std::string_view text);
+// Whether a replaced file must outlast a crash of the machine, or only never be seen half written.
+enum class Durability { on_disk, left_to_kernel };
+
+// There as a whole, or the old file stays: written beside it and renamed; on disk: synced before,
+// and the folder after. Throws Error(runtime).
+void replace_file(const std::filesystem::path& target, std::string_view kind, std::string_view text,
+                  Durability durability = Durability::on_disk);
 
 }  // namespace jsguard

@@ -2,18 +2,23 @@
 // jsguard-load: loads the detector into the kernel and prints its alerts.
 #include <sys/random.h>
 #include <sys/utsname.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <ctime>
+#include <optional>
 
 #include "alert_text.hpp"
+#include "counted.hpp"
 #include "detector.hpp"
 #include "error.hpp"
+#include "exposition.hpp"
 #include "print_line.hpp"
 #include "progress.hpp"
+#include "system_log.hpp"
 
 namespace jsguard {
 namespace {
@@ -22,6 +27,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int poll_ms = 200;
 constexpr auto look_around_every = std::chrono::milliseconds(900);
+constexpr auto log_patience = std::chrono::seconds(1);  // at the end
 
 volatile std::sig_atomic_t stop_requested = 0;
 volatile std::sig_atomic_t relearn_requested = 0;
@@ -51,7 +57,9 @@ Origin make_origin() {
 }
 
 // Prints alerts until a signal, the duration or --exit-on-alert ends it; the exit code.
-int watch(Detector& detector, const Options& options, Progress& progress) {
+int watch(Detector& detector, const Options& options, Progress& progress, SystemLog* log) {
+    std::optional<Exposition> exposition;
+    if (options.textfile) exposition.emplace(options.pin_dir, *options.textfile);
     const Origin origin = make_origin();
     const auto start = Clock::now();
     auto look_around_at = start;
@@ -59,6 +67,7 @@ int watch(Detector& detector, const Options& options, Progress& progress) {
     while (!stop_requested) {
         detector.poll(poll_ms, [&](const jsg_alert& alert) {
             if (alerted && options.exit_on_alert) return;
+            if (log) log->send(alert_message(alert, origin));
             progress.hide_bar();
             print_line(alert_text(alert, origin, options));
             alerted = alerted || alert.event == JSG_RAISE;
@@ -71,11 +80,16 @@ int watch(Detector& detector, const Options& options, Progress& progress) {
             if (progress.terminal_is_gone()) break;
             detector.relearn();
         }
+        if (const std::string news = exposition ? exposition->update() : ""; !news.empty())
+            progress.say(news);
+        if (const std::string news = log ? log->retry() : ""; !news.empty()) progress.say(news);
         if (now < look_around_at) continue;
         look_around_at = now + look_around_every;
         progress.update(detector.services(), detector.stats(),
                         {[&](std::uint32_t place) { return detector.baseline(place); },
                          [&](std::uint32_t place) { return detector.lesson(place); }});
+        for (const std::string& doubt : progress.take_doubts())
+            if (log) log->send(notice_message(LOG_WARNING, "doubt", doubt));
         if (options.save_baseline_file && progress.take_learned())
             write_baselines(*options.save_baseline_file, detector.baselines(),
                             origin_here(options.step_s));
@@ -83,8 +97,18 @@ int watch(Detector& detector, const Options& options, Progress& progress) {
     return static_cast<int>(ExitCode::clean);
 }
 
-void finish(const Detector& detector, const Options& options) {
-    fmt::print(stderr, "{}\n", summary_line(detector.stats(), detector.missed_transitions()));
+void finish_log(SystemLog& log, const std::string& summary) {
+    log.send(notice_message(LOG_INFO, "end", summary));
+    log.finish(log_patience);
+    if (log.lost())
+        fmt::print(stderr, "{} not taken by the system's log\n",
+                   counted(log.lost(), "message", "messages"));
+}
+
+void finish(const Detector& detector, const Options& options, SystemLog* log) {
+    const std::string summary = summary_line(detector.stats(), detector.missed_transitions());
+    fmt::print(stderr, "{}\n", summary);
+    if (log) finish_log(*log, summary);
     if (!options.save_baseline_file) return;
     if (const Baselines learned = detector.baselines(); !learned.empty())
         write_baselines(*options.save_baseline_file, learned, origin_here(options.step_s));
@@ -97,6 +121,7 @@ int guard(const Options& options) {
     Baselines baselines;
     if (options.baseline_file) baselines = read_baselines(*options.baseline_file);
     if (options.save_baseline_file) check_baseline_target(*options.save_baseline_file);
+    if (options.textfile) check_textfile(*options.textfile);
 
     catch_signals();
     Detector detector;
@@ -106,7 +131,11 @@ int guard(const Options& options) {
     detector.adopt_sockets();
     detector.arm_clock();
     const auto ports = detector.guarded_ports();
-    fmt::print(stderr, "{}\n", start_line(options, ports, detector.baselines().size()));
+    const std::string started = start_line(options, ports, detector.baselines().size());
+    fmt::print(stderr, "{}\n", started);
+    std::optional<SystemLog> system_log;
+    if (options.syslog) system_log.emplace().send(notice_message(LOG_INFO, "start", started));
+    SystemLog* const log = system_log ? &*system_log : nullptr;
     if (const auto left_out = detector.namespaces_left_out())
         fmt::print(
             stderr,
@@ -116,9 +145,9 @@ int guard(const Options& options) {
     if (options.verbose) fmt::print(stderr, "{}\n", detector.describe());
 
     Progress progress(options, isatty(STDERR_FILENO) == 1);
-    const int code = watch(detector, options, progress);
+    const int code = watch(detector, options, progress, log);
     progress.hide_bar();
-    finish(detector, options);
+    finish(detector, options, log);
     return code;
 }
 

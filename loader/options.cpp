@@ -7,6 +7,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 #include <iterator>
 #include <memory>
 #include <string_view>
@@ -107,6 +108,9 @@ void add_output(OptionAdder& add, Written& written) {
     add.group("Output and exit");
     add.flag("--json", "one JSON object a line on stdout, not text", o.json)
         ->disable_flag_override();
+    add.flag("--syslog", "alerts to the system's log too: to systemd's journal, else to syslog",
+             o.syslog)
+        ->disable_flag_override();
     add.flag("-T,--timestamp", "begin each line of text with the time (UTC)", o.timestamp)
         ->disable_flag_override();
     add.flag("-v,--verbose", "say more on stderr", o.verbose)->disable_flag_override();
@@ -115,6 +119,8 @@ void add_output(OptionAdder& add, Written& written) {
                          static_cast<int>(ExitCode::alert)),
              written.exit_on_alert)
         ->option_text("[=CODE]");
+    add.path("--textfile", "FILE", "keep all figures in FILE (*.prom) for node_exporter",
+             store_in(o.textfile));
     add.path("--pin-dir", "DIR", with_default("where the maps are pinned", o.pin_dir),
              store_in(o.pin_dir));
 }
@@ -149,6 +155,14 @@ void check_times(Options& options, const std::optional<std::uint32_t>& learn_s) 
     check_learning_time(options.learn_s, options.step_s);
 }
 
+// node_exporter reads no other files, and the one that is being written has another name.
+void check_textfile_name(const Options& options) {
+    if (!options.textfile) return;
+    const std::filesystem::path file = *options.textfile;
+    if (file.extension() != ".prom")
+        refuse_value("--textfile", *options.textfile, "give a name that ends in .prom");
+}
+
 void check_exit_on_alert(Options& options, const std::string& written) {
     if (written.empty()) return;
     // What CLI11 gives for a flag without a value.
@@ -173,6 +187,7 @@ Options settle(Written written) {
     check_ports(options);
     check_times(options, written.learn_s);
     check_exit_on_alert(options, written.exit_on_alert);
+    check_textfile_name(options);
     if (options.pin_dir.front() != '/') {
         refuse_value("--pin-dir", options.pin_dir, "give a path that begins with /");
     }

@@ -33,11 +33,13 @@ struct Options {
     std::uint32_t clear_windows = 10;
     std::optional<std::string> baseline_file;
     std::optional<std::string> save_baseline_file;
+    std::optional<std::string> textfile;
     std::optional<std::uint32_t> duration_s;  // none: until a signal
     std::optional<int> exit_on_alert;         // the exit code; none: go on
     std::string pin_dir = usual_pin_dir;
     std::optional<std::string> netns;  // path or pid; none: every network namespace
     bool json = false;
+    bool syslog = false;  // alerts go to the system's log too
     bool timestamp = false;
     bool verbose = false;
 };

@@ -31,6 +31,8 @@ bool Progress::terminal_is_gone() const { return terminal_ && isatty(STDERR_FILE
 
 bool Progress::take_learned() { return std::exchange(learned_, false); }
 
+std::vector<std::string> Progress::take_doubts() { return std::exchange(doubts_, {}); }
+
 void Progress::tell_learned(const Known& known, const jsg_service& service) {
     say(fmt::format("port {}: learned its baseline{} in {} s, now {}", service.port,
                     known.relearning ? " anew" : "", service.learned_steps * options_.step_s,
@@ -55,12 +57,14 @@ void Progress::tell_thresholds(const jsg_service& service, const jsg_baseline& b
 
 // A detector that took an attack for normal must not go on guard in silence.
 void Progress::tell_doubts(const jsg_service& service) {
-    if (const std::string why = doubts_text(service.doubts); !why.empty())
-        say(fmt::format(
+    if (const std::string why = doubts_text(service.doubts); !why.empty()) {
+        doubts_.push_back(fmt::format(
             "port {}: WARNING: its baseline looks like an attack: {}. Only what goes beyond that "
             "is told. If it is not normal for this service, end it, then learn anew (kill -HUP "
             "{})",
             service.port, why, getpid()));
+        say(doubts_.back());
+    }
     if (service.doubts & JSG_DOUBT_UNBALANCED)
         say(fmt::format(
             "port {}: while it learned, connections mostly opened, or mostly closed: no "

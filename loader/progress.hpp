@@ -25,6 +25,7 @@ class Progress {
 
     // The lines that the services' change since the last call is worth, and the bar.
     void update(const std::vector<jsg_service>& services, const jsg_stats& stats, const Read& read);
+    void say(const std::string& line);
     // Takes the bar away, before anything else is written.
     void hide_bar();
 
@@ -33,6 +34,8 @@ class Progress {
 
     // Whether some service has finished learning since the last call.
     bool take_learned();
+    // What was said since the last call of baselines that look like an attack.
+    std::vector<std::string> take_doubts();
 
   private:
     struct Known {
@@ -44,7 +47,6 @@ class Progress {
         bool lacking = false;  // of what is learned anew
     };
 
-    void say(const std::string& line);
     void follow(Known& known, const jsg_service& service, const Read& read, std::uint32_t place);
     void tell_baseline(const Known& known, const jsg_service& service, const Read& read,
                        std::uint32_t place);
@@ -60,6 +62,7 @@ class Progress {
     bool bar_shown_ = false;
     bool first_ = true;
     bool learned_ = false;
+    std::vector<std::string> doubts_;
     std::uint64_t refused_ = 0;
     std::vector<Known> known_;
 };

@@ -12,6 +12,9 @@ using Run = std::function<int()>;
 
 // Each adds a subcommand to app; if that one is given, it sets run while the line is parsed
 // (CLI::App::callback), and nothing is done before the whole line is known to be sound.
+void add_status(CLI::App& app, Run& run);
+void add_watch(CLI::App& app, Run& run);
+void add_export(CLI::App& app, Run& run);
 void add_record(CLI::App& app, Run& run);
 void add_baseline(CLI::App& app, Run& run);
 void add_analyze(CLI::App& app, Run& run);

@@ -31,6 +31,9 @@ void parse(int argc, char** argv, Run& run) {
     app.set_help_flag("-h,--help", "print this and exit");
     app.set_version_flag("-V,--version", "jsguard " JSGUARD_VERSION, "print the version and exit");
     app.require_subcommand(1);
+    add_status(app, run);
+    add_watch(app, run);
+    add_export(app, run);
     add_record(app, run);
     add_baseline(app, run);
     add_analyze(app, run);

@@ -10,6 +10,9 @@
 #include <thread>
 #include <utility>
 
+#include "another_service.hpp"
+#include "reading_difference.hpp"
+
 namespace jsguard {
 namespace {
 
@@ -47,23 +50,7 @@ std::optional<Snapshot> take_snapshot(const PinnedDetector& detector, std::uint3
     return {};
 }
 
-bool is_another(const jsg_service& now, const jsg_service& before) {
-    return now.port != before.port || now.sequence < before.sequence ||
-           (before.started_ns && now.started_ns != before.started_ns);
-}
-
 }  // namespace
-
-jsg_reading difference(const jsg_reading& newer, const jsg_reading& older) {
-    jsg_reading step{};
-    std::transform(std::begin(newer.transitions), std::end(newer.transitions), older.transitions,
-                   step.transitions, std::minus<>());
-    std::transform(std::begin(newer.occupancy), std::end(newer.occupancy), older.occupancy,
-                   step.occupancy, std::minus<>());
-    step.answers = newer.answers - older.answers;
-    step.full_queue_steps = newer.full_queue_steps - older.full_queue_steps;
-    return step;
-}
 
 Recorder::Recorder(const PinnedDetector& detector, std::uint16_t port, Sink sink)
     : detector_(detector), port_(port), sink_(std::move(sink)), followed_(JSG_SERVICES) {}

@@ -63,7 +63,4 @@ class Recorder {
     std::uint64_t services_ = 0;
 };
 
-// What newer counted and older had not, modulo 2^32.
-jsg_reading difference(const jsg_reading& newer, const jsg_reading& older);
-
 }  // namespace jsguard

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "jsguard.h"
+#include "observation.hpp"
 
 namespace jsguard {
 
@@ -16,7 +16,7 @@ constexpr auto poll_every = std::chrono::milliseconds(200);
 class Silence {
   public:
     explicit Silence(const jsg_config& config)
-        : most_(std::chrono::seconds(10) + std::chrono::nanoseconds(2 * config.step_ns)) {}
+        : most_(std::chrono::nanoseconds(silent_too_long_ns(config))) {}
 
     // windows: all that were closed up to now; expected: whether any need be. How long none was, in
     // seconds, if that is too long.

@@ -18,20 +18,6 @@ constexpr std::uint64_t ns_in_ms = 1'000'000;
 double bits(std::uint64_t nanobits) { return static_cast<double>(nanobits) / JSG_NANO; }
 double sockets_of(std::uint32_t millisockets) { return millisockets / double{JSG_MILLI}; }
 
-jsg_alert_state alert_state(const jsg_window& record, jsg_signal signal) {
-    return signal == JSG_TRANSITIONS ? record.transition_alert : record.occupancy_alert;
-}
-
-std::uint32_t chance_nanobits(const jsg_window& record, jsg_signal signal) {
-    return signal == JSG_TRANSITIONS ? record.transition_chance_nanobits
-                                     : record.occupancy_chance_nanobits;
-}
-
-bool has_divergence(const jsg_window& record, jsg_signal signal) {
-    const jsg_verdict found = verdict(record, signal);
-    return found != JSG_NOTHING_SEEN && found != JSG_NOT_JUDGED;
-}
-
 // The larger, the more a window is worth to be shown: what speaks for an alert first.
 auto interest(const jsg_window& record, jsg_signal signal) {
     return std::tuple(verdict(record, signal) == JSG_OVER, has_divergence(record, signal),
@@ -113,14 +99,6 @@ std::vector<CellShare> transition_shares(const ShownWindow& shown) {
 }
 
 }  // namespace
-
-std::uint32_t js_nanobits(const jsg_window& record, jsg_signal signal) {
-    return signal == JSG_TRANSITIONS ? record.transition_js_nanobits : record.occupancy_js_nanobits;
-}
-
-jsg_verdict verdict(const jsg_window& record, jsg_signal signal) {
-    return signal == JSG_TRANSITIONS ? record.transition_verdict : record.occupancy_verdict;
-}
 
 std::vector<CellShare> cell_shares(const ShownWindow& shown, jsg_signal signal) {
     return signal == JSG_TRANSITIONS ? transition_shares(shown) : occupancy_shares(shown);

@@ -11,6 +11,7 @@
 #include "heat_map.hpp"
 #include "recording.hpp"
 #include "timeline.hpp"
+#include "window_signal.hpp"
 
 namespace jsguard {
 
@@ -104,10 +105,6 @@ class PortHistory {
     std::optional<TimeSpan> learning_now_;
     std::uint64_t missing_now_ = 0;  // since the last window
 };
-
-// One signal's figures in a record.
-std::uint32_t js_nanobits(const jsg_window& record, jsg_signal signal);
-jsg_verdict verdict(const jsg_window& record, jsg_signal signal);
 
 // What the window and its baseline have of each cell, with the baseline's share as the detector
 // computes it, and each cell's part of the divergence. Of occupancy, all but the last JSG_AGES

@@ -217,24 +217,6 @@ void write_swatch(Html& html, std::string_view style, bool line) {
                             {"height", "12"}});
 }
 
-std::string utc_text(std::uint64_t unix_ms) {
-    const std::string stamp = utc_timestamp(unix_ms);
-    return stamp.substr(0, 10) + " " + stamp.substr(11, 8);
-}
-
-std::string duration_text(std::uint64_t ms) {
-    if (ms < 10 * second_ms) return fmt::format("{:.3g} s", static_cast<double>(ms) / second_ms);
-    if (ms < 2 * minute_ms) return fmt::format("{} s", ms / second_ms);
-    if (ms < hour_ms) return fmt::format("{} min {} s", ms / minute_ms, ms % minute_ms / second_ms);
-    return fmt::format("{} h {} min", ms / hour_ms, ms % hour_ms / minute_ms);
-}
-
-std::string number_text(std::uint64_t number) {
-    std::string text = std::to_string(number);
-    for (std::size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, ",");
-    return text;
-}
-
 std::string value_text(double value) {
     if (!std::isfinite(value)) return value > 0 ? "infinite" : "none";
     if (value >= 1000) return number_text(static_cast<std::uint64_t>(std::llround(value)));

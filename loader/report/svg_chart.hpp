@@ -9,16 +9,11 @@
 #include <vector>
 
 #include "html.hpp"
+#include "quantity_text.hpp"
 #include "timeline.hpp"
 
 namespace jsguard {
 
-// "2026-01-02 03:04:05", in UTC
-std::string utc_text(std::uint64_t unix_ms);
-// "1 h 2 min", "75 s", "0.4 s"
-std::string duration_text(std::uint64_t ms);
-// "1,234,567"
-std::string number_text(std::uint64_t number);
 // Four digits that mean something: "1,234", "0.0412"
 std::string value_text(double value);
 

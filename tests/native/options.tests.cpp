@@ -67,10 +67,11 @@ TEST_CASE("without options the documented defaults hold", "[options]") {
     CHECK(o.clear_windows == 10);
     CHECK_FALSE(o.baseline_file.has_value());
     CHECK_FALSE(o.save_baseline_file.has_value());
+    CHECK_FALSE(o.textfile.has_value());
     CHECK_FALSE(o.duration_s.has_value());
     CHECK_FALSE(o.exit_on_alert.has_value());
     CHECK(o.pin_dir == "/sys/fs/bpf/jsguard");
-    CHECK_FALSE((o.json || o.timestamp || o.verbose));
+    CHECK_FALSE((o.json || o.syslog || o.timestamp || o.verbose));
 }
 
 TEST_CASE("every option reaches its field", "[options]") {
@@ -107,9 +108,12 @@ TEST_CASE("every option reaches its field", "[options]") {
                                 "--save-baseline",
                                 "out",
                                 "--json",
+                                "--syslog",
                                 "-T",
                                 "-v",
                                 "--exit-on-alert=7",
+                                "--textfile",
+                                "/run/j.prom",
                                 "--pin-dir",
                                 "/sys/fs/bpf/x"});
     CHECK(o.transition_threshold_nanobits == 250'000'000);
@@ -130,8 +134,9 @@ TEST_CASE("every option reaches its field", "[options]") {
     CHECK(o.save_baseline_file == "out");
     CHECK(o.duration_s == 99U);
     CHECK(o.exit_on_alert == 7);
+    CHECK(o.textfile == "/run/j.prom");
     CHECK(o.pin_dir == "/sys/fs/bpf/x");
-    CHECK((o.json && o.timestamp && o.verbose));
+    CHECK((o.json && o.syslog && o.timestamp && o.verbose));
 }
 
 TEST_CASE("long and short names and both ways to give a value mean the same", "[options]") {
@@ -330,13 +335,24 @@ TEST_CASE("exit on alert takes a code after = only", "[options]") {
 }
 
 TEST_CASE("a forgotten or empty path is refused", "[options]") {
-    for (const char* name : {"--baseline", "--save-baseline", "--pin-dir", "--netns"}) {
+    for (const char* name :
+         {"--baseline", "--save-baseline", "--textfile", "--pin-dir", "--netns"}) {
         CAPTURE(name);
         CHECK(one_clear_line(refusal({name}), name));
         CHECK(one_clear_line(refusal({name, ""}), name));
         CHECK(one_clear_line(refusal({name, "--json"}), name));
     }
     CHECK(one_clear_line(refusal({"--pin-dir", "relative"}), "--pin-dir"));
+}
+
+TEST_CASE("a textfile is one that node_exporter reads", "[options]") {
+    for (const char* name : {"j", "j.txt", "prom", ".prom", "j.prom.old", "j.prom/", "j.PROM"}) {
+        CAPTURE(name);
+        const std::string message = refusal({"--textfile", name});
+        CHECK(one_clear_line(message, "--textfile"));
+        CHECK(one_clear_line(message, "ends in .prom"));
+    }
+    CHECK(accepted({"--textfile", "a b.c.prom"}).textfile == "a b.c.prom");
 }
 
 TEST_CASE("unknown options and stray arguments are refused by name", "[options]") {

@@ -36,6 +36,7 @@ TEST_CASE("no record has a hole", "[records]") {
     CHECK(std::has_unique_object_representations_v<jsg_sources>);
     CHECK(std::has_unique_object_representations_v<jsg_alert>);
     CHECK(std::has_unique_object_representations_v<jsg_stats>);
+    CHECK(std::has_unique_object_representations_v<jsg_ticks>);
 }
 
 TEST_CASE("the records of this schema have their sizes", "[records]") {
@@ -55,6 +56,7 @@ TEST_CASE("the records of this schema have their sizes", "[records]") {
     CHECK(sizeof(jsg_sources) == 96);
     CHECK(sizeof(jsg_alert) == 272);
     CHECK(sizeof(jsg_stats) == 96);
+    CHECK(sizeof(jsg_ticks) == 32);
 }
 
 TEST_CASE("the fields of this schema have their places", "[records]") {

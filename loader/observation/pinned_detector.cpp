@@ -18,6 +18,13 @@ namespace {
                       refused ? "run it as root" : "");
 }
 
+Error another_version(const std::string& path) {
+    return Error(ExitCode::runtime,
+                 fmt::format("{} is not the map that this jsguard knows; use the jsguard that came "
+                             "with the jsguard-load that runs there",
+                             printable(path)));
+}
+
 }  // namespace
 
 PinnedDetector::PinnedDetector(std::string pin_dir) : pin_dir_(std::move(pin_dir)) {
@@ -34,6 +41,8 @@ PinnedDetector::PinnedDetector(std::string pin_dir) : pin_dir_(std::move(pin_dir
     open_map("lessons", sizeof(jsg_baseline));
     open_map("windows", sizeof(jsg_window));
     open_map("readings", sizeof(jsg_reading));
+    open_map("stats", sizeof(jsg_stats));
+    open_map("ticks", sizeof(jsg_ticks));
 }
 
 PinnedDetector::~PinnedDetector() {
@@ -47,6 +56,7 @@ int PinnedDetector::open_map(const char* name, std::uint32_t value_size, bool to
     options.sz = sizeof(options);
     options.file_flags = to_write ? 0 : BPF_F_RDONLY;
     const int fd = bpf_obj_get_opts(path.c_str(), &options);
+    if (fd < 0 && errno == ENOENT && !maps_.empty()) throw another_version(path);
     if (fd < 0 && errno == ENOENT)
         throw Error(ExitCode::runtime,
                     fmt::format("no detector has its maps in {}; start jsguard-load, or name its "
@@ -58,11 +68,7 @@ int PinnedDetector::open_map(const char* name, std::uint32_t value_size, bool to
     std::uint32_t size = sizeof(info);
     if (bpf_obj_get_info_by_fd(fd, &info, &size) != 0)
         fail(fmt::format("cannot look at the map {}", printable(path)));
-    if (info.value_size != value_size)
-        throw Error(ExitCode::runtime,
-                    fmt::format("{} is not the map that this jsguard knows; use the jsguard that "
-                                "came with the jsguard-load that runs there",
-                                printable(path)));
+    if (info.value_size != value_size) throw another_version(path);
     return fd;
 }
 
@@ -111,6 +117,16 @@ std::optional<jsg_window> PinnedDetector::window(std::uint32_t place,
 jsg_reading PinnedDetector::reading(std::uint32_t place, std::uint64_t sequence) const {
     return value<jsg_reading>("readings",
                               jsg_reading_index(place, sequence, config_.readings_per_service));
+}
+
+jsg_stats PinnedDetector::stats() const { return value<jsg_stats>("stats", 0); }
+
+jsg_ticks PinnedDetector::ticks() const { return value<jsg_ticks>("ticks", 0); }
+
+std::vector<int> PinnedDetector::map_fds() const {
+    std::vector<int> fds;
+    for (const auto& [name, fd] : maps_) fds.push_back(fd);
+    return fds;
 }
 
 std::uint32_t PinnedDetector::request_relearning() {

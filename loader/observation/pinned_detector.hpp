@@ -36,6 +36,11 @@ class PinnedDetector {
     // Of one of the last config().readings_per_service sequence numbers.
     jsg_reading reading(std::uint32_t place, std::uint64_t sequence) const;
 
+    jsg_stats stats() const;
+    jsg_ticks ticks() const;
+    // Of the maps that are open here; they close with this object.
+    std::vector<int> map_fds() const;
+
     // Asks every service to learn its baseline anew; the number of the request.
     std::uint32_t request_relearning();
 

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Looks at a running detector as a whole.
+#include "observer.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "baseline_file.hpp"
+#include "clocks.hpp"
+#include "reading_difference.hpp"
+#include "seconds.hpp"
+
+namespace jsguard {
+namespace {
+
+// A service's turn takes the kernel well under this.
+constexpr auto turn_time = std::chrono::milliseconds(2);
+constexpr int attempts = 5;
+
+// One that has just been loaded has not ticked yet.
+std::uint64_t silence(const Cost& cost) {
+    if (!cost.ticks.count) return cost.uptime_ns.value_or(0);
+    const std::uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
+    return now_ns - std::min<std::uint64_t>(now_ns, cost.ticks.last_ns);
+}
+
+}  // namespace
+
+Observer::Observer(const PinnedDetector& detector)
+    : detector_(detector), cost_(detector.map_fds()) {
+    const BaselineOrigin here = origin_here(step_seconds(detector.config()));
+    host_ = here.host;
+    kernel_ = here.kernel;
+}
+
+ObservedService Observer::observe_service(std::uint32_t place, const jsg_service& service) const {
+    ObservedService seen;
+    seen.place = place;
+    seen.service = service;
+    const std::uint64_t last = service.sequence;
+    if (last) {
+        seen.window = detector_.window(place, last);
+        seen.total_counts = detector_.reading(place, last);
+        seen.step_counts = difference(seen.total_counts, detector_.reading(place, last - 1));
+        const std::uint64_t steps = std::min<std::uint64_t>(last, detector_.config().window_steps);
+        seen.window_counts = difference(seen.total_counts, detector_.reading(place, last - steps));
+    }
+    const bool guarding = service.mode == JSG_GUARDING;
+    if (guarding) seen.baseline = detector_.baseline(place);
+    if (!guarding || service.relearning) seen.lesson = detector_.lesson(place);
+    return seen;
+}
+
+Observation Observer::observe() const {
+    Observation all;
+    all.host = host_;
+    all.kernel = kernel_;
+    all.unix_ms = unix_now_ms();
+    all.config = detector_.config();
+    all.stats = detector_.stats();
+    all.cost = cost_.read();
+    all.cost.ticks = detector_.ticks();
+    all.silent_ns = silence(all.cost);
+    for (std::uint32_t place = 1; place <= JSG_SERVICES; ++place) {
+        for (int i = 0; i < attempts; ++i) {
+            const jsg_service service = detector_.service(place);
+            if (!service.port || service.mode == JSG_LEAVING) break;
+            ObservedService seen = observe_service(place, service);
+            const bool whole = (seen.window || !service.sequence) &&
+                               detector_.service(place).sequence == service.sequence;
+            if (whole || i + 1 == attempts) {
+                all.services.push_back(std::move(seen));
+                break;
+            }
+            std::this_thread::sleep_for(turn_time);
+        }
+    }
+    std::sort(all.services.begin(), all.services.end(),
+              [](const auto& a, const auto& b) { return a.service.port < b.service.port; });
+    return all;
+}
+
+}  // namespace jsguard

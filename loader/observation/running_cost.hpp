@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What a running detector's programs and maps cost, found by the maps that they share.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <vector>
+
+#include "file_replacement.hpp"
+#include "observation.hpp"
+
+namespace jsguard {
+
+class RunningCost {
+  public:
+    // map_fds: of maps that the detector's programs use. Throws Error(runtime).
+    explicit RunningCost(const std::vector<int>& map_fds);
+
+    // As it is now; .ticks is left to the caller. Throws Error(runtime).
+    Cost read() const;
+
+  private:
+    std::vector<FileDescriptor> programs_;
+    std::uint64_t load_ns_ = 0;        // CLOCK_BOOTTIME, of the first of them
+    std::uint64_t start_unix_ms_ = 0;  // the same, since 1970
+    // No descriptors: a reader that held the timer's map open would keep it ticking when the loader
+    // has gone.
+    std::set<std::uint32_t> maps_;  // identifiers
+};
+
+}  // namespace jsguard

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The observer beside a live detector: what it shows is what the maps hold, and it keeps nothing
+// up.
+#include "observer.hpp"
+
+#include <bpf/bpf.h>
+
+#include <algorithm>
+#include <memory>
+#include <numeric>
+
+#include "../catch_compat.hpp"
+#include "file_replacement.hpp"
+#include "watched.hpp"
+
+using namespace testbed;
+
+namespace {
+
+constexpr std::uint16_t first_port = 17580;
+constexpr const char* pin_dir = "/sys/fs/bpf/jsguard-observer";
+
+jsguard::Options with_pins(jsguard::Options options) {
+    options.pin_dir = pin_dir;
+    return options;
+}
+
+template <typename Cells>
+std::uint64_t total(const Cells& cells) {
+    return std::accumulate(std::begin(cells), std::end(cells), std::uint64_t{0});
+}
+
+const jsguard::ProgramCost& transition_program(const jsguard::Observation& seen) {
+    const auto found = std::find_if(
+        seen.cost.programs.begin(), seen.cost.programs.end(),
+        [](const auto& program) { return program.name == jsguard::transition_program; });
+    REQUIRE(found != seen.cost.programs.end());
+    return *found;
+}
+
+}  // namespace
+
+TEST_CASE("an observation shows each service's last window with the counts it was judged by",
+          "[observer]") {
+    constexpr std::uint16_t port = first_port, other = first_port + 1;
+    Watched w(with_pins(quick_options({other, port})));
+    w.detector.pin();
+    const Socket listener = listen_on(port);
+    const jsguard::PinnedDetector pinned(pin_dir);
+    const jsguard::Observer observer(pinned);
+    w.detector.arm_clock();
+
+    const auto held = hold(listener, port, 5);
+    std::uint64_t last = 0, transitions = 0;
+    REQUIRE(w.wait(20, [&] {
+        reset_clients(listener, port, 2);
+        const auto seen = observer.observe();
+        REQUIRE(seen.services.size() == 2);
+        const jsguard::ObservedService& busy = seen.services[0];
+        CHECK(busy.service.port == port);
+        CHECK(seen.services[1].service.port == other);
+        if (!busy.service.sequence) return false;
+        REQUIRE(busy.window);
+        CHECK(busy.window->sequence == busy.service.sequence);
+        CHECK(total(busy.window_counts.transitions) == busy.window->transitions);
+        CHECK(total(busy.step_counts.transitions) <= busy.window->transitions);
+        if (busy.window->sequence > last) transitions += total(busy.step_counts.transitions);
+        last = busy.window->sequence;
+        // Those that are held are found in one cell each by each step's looks.
+        if (last > 2) CHECK(total(busy.step_counts.occupancy) >= held.size());
+        CHECK(busy.baseline.has_value() == (busy.service.mode == JSG_GUARDING));
+        CHECK(busy.lesson.has_value() == (busy.service.mode != JSG_GUARDING));
+        return last >= 6;
+    }));
+    const auto seen = observer.observe();
+    CHECK(seen.stats.windows == w.detector.stats().windows);
+    CHECK(transitions > 100);
+    CHECK(total(seen.services[0].total_counts.transitions) >= transitions);
+}
+
+TEST_CASE("the cost of a detector is that of its own programs and maps", "[observer]") {
+    constexpr std::uint16_t port = first_port + 2;
+    Watched w(with_pins(quick_options({port})));
+    w.detector.pin();
+    const Socket listener = listen_on(port);
+    const jsguard::PinnedDetector pinned(pin_dir);
+    const jsguard::Observer observer(pinned);
+    w.detector.arm_clock();
+    REQUIRE(w.wait_for_steps(1, 2));
+
+    const auto before = observer.observe();
+    CHECK(before.cost.programs.size() == 3);
+    // Three times the table of remembered sockets, and more for each CPU.
+    CHECK(before.cost.map_bytes.value() > 8 * 1024 * 1024);
+    CHECK(before.cost.map_bytes.value() < std::uint64_t{64} * 1024 * 1024);
+    CHECK(before.cost.uptime_ns.value() < 60 * jsguard::second_ns);
+    CHECK_FALSE(jsguard::is_silent(before));
+    // A slice of the sockets and one service's turn a tick: 64 a step of a second.
+    CHECK(before.cost.ticks.count >= 2 * JSG_SERVICES);
+    CHECK(before.cost.ticks.longest_ns >= before.cost.ticks.total_ns / before.cost.ticks.count);
+    CHECK(before.silent_ns < jsguard::second_ns);
+
+    constexpr int connections = 50;
+    std::uint64_t measured = 0;
+    {
+        const jsguard::FileDescriptor statistics(bpf_enable_stats(BPF_STATS_RUN_TIME));
+        REQUIRE(statistics.get() >= 0);
+        reset_clients(listener, port, connections);
+        const auto& program = transition_program(observer.observe());
+        measured = program.runs - transition_program(before).runs;
+        CHECK(measured >= 3 * connections);
+        CHECK(program.run_ns > transition_program(before).run_ns);
+    }
+    CHECK(wait_until(1, [&] {
+        const auto after = observer.observe();
+        return after.cost.ticks.count > before.cost.ticks.count &&
+               after.cost.uptime_ns > before.cost.uptime_ns;
+    }));
+}
+
+TEST_CASE("an observer does not keep a detector's timer ticking", "[observer]") {
+    constexpr std::uint16_t port = first_port + 3;
+    auto w = std::make_unique<Watched>(with_pins(quick_options({port})));
+    w->detector.pin();
+    const jsguard::PinnedDetector pinned(pin_dir);
+    const jsguard::Observer observer(pinned);
+    CHECK_FALSE(jsguard::is_silent(observer.observe()));  // though it has not ticked yet
+    w->detector.arm_clock();
+    REQUIRE(w->wait_for_steps(1, 2));
+    CHECK(observer.observe().silent_ns < jsguard::second_ns);
+    w.reset();
+    CHECK_FALSE(pinned.is_pinned());
+    // What is left of it is freed a moment later.
+    CHECK(wait_until(5, [&] { return observer.observe().silent_ns > 2 * jsguard::second_ns; }));
+    const auto ticks = observer.observe().cost.ticks.count;
+    pause_ms(100);
+    CHECK(observer.observe().cost.ticks.count == ticks);
+}

@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Tests of jsguard status: its screen, its JSON, and what it says instead.
+#include <algorithm>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "../catch_compat.hpp"
+#include "observation_samples.hpp"
+#include "status_figures.hpp"
+#include "status_json.hpp"
+#include "status_text.hpp"
+#include "texts.hpp"
+
+using namespace jsguard;
+using nlohmann::ordered_json;
+
+namespace {
+
+std::string text_of(const Observation& seen) { return status_text(seen, {}); }
+ordered_json json_of(const Observation& seen) { return ordered_json::parse(status_json(seen)); }
+
+std::vector<std::string> lines_of(const std::string& text) {
+    std::vector<std::string> lines;
+    std::istringstream stream(text);
+    for (std::string line; std::getline(stream, line);) lines.push_back(line);
+    return lines;
+}
+
+jsg_window& window_of(Observation& seen, std::size_t service) {
+    return *seen.services[service].window;
+}
+
+// Port 80 alone, whose occupancy is as the verdict needs it.
+std::string text_of_verdict(jsg_verdict verdict, std::uint32_t js_nanobits) {
+    Observation seen = samples::observation();
+    seen.services.resize(1);
+    seen.config.min_transitions = 100;
+    seen.config.confirm_steps = 3;
+    seen.services[0].service.alerts[JSG_OCCUPANCY].over_steps = 2;
+    window_of(seen, 0).occupancy_verdict = verdict;
+    window_of(seen, 0).occupancy_js_nanobits = js_nanobits;
+    return text_of(seen);
+}
+
+Observation sixty_four_services() {
+    Observation seen = samples::observation();
+    seen.services.clear();
+    for (std::uint32_t i = 0; i < JSG_SERVICES; ++i)
+        seen.services.push_back(samples::observed(i + 1, samples::quiet_window(65'000 + i, 90)));
+    return seen;
+}
+
+}  // namespace
+
+TEST_CASE("the status of three services is one screen", "[status]") {
+    CHECK(text_of(samples::observation()) ==
+          R"(jsguard on web1, Linux 6.18.0, up 3 h 12 min
+guards the ports it was given in every network namespace; window 10 s, step 1 s, threshold 0.12
+ALERT port 8080: occupancy since 2026-01-02 03:00:45 UTC, for 3 min 20 s, peak 0.960 bits
+
+PORT  MODE              TRANSITIONS   OCCUPANCY     SOCKETS  REQUESTS
+  80  on guard          0.002 / 0.12  0.034 / 0.12     1203        11
+ 443  learning 23/60 s  -             -                1203        11
+8080  on guard          0.002 / 0.12  0.681 / 0.12     1703       511  ALERT
+(TRANSITIONS, OCCUPANCY: divergence from normal / threshold, in bits; ~: what chance alone may give, where that is more)
+
+since the start: 30,000 windows, 700,000 transitions, 1 alert; nothing lost
+cost: ticks 1.00 % of one CPU, longest tick 45 us, maps 10.1 MiB; a transition's is not measured (sysctl kernel.bpf_stats_enabled=1 turns that on, and costs a little itself))");
+}
+
+TEST_CASE("the status of three services fits a terminal of 80 by 24", "[status]") {
+    const auto lines = lines_of(status_text(samples::observation(), {.width = 80}));
+    CHECK(lines.size() <= 23);  // and the prompt
+    for (const std::string& line : lines) CHECK(line.size() <= 80);
+    CHECK(contains(status_text(samples::observation(), {.width = 80}),
+                   "bits; ~: what\n  chance alone may give, where that is more)\n"));
+}
+
+TEST_CASE("broken lines lose no word, whatever the width", "[status]") {
+    const auto words = [](const std::string& text) {
+        std::istringstream stream(text);
+        return std::vector<std::string>(std::istream_iterator<std::string>(stream), {});
+    };
+    Observation seen = sixty_four_services();
+    for (auto& service : seen.services)
+        service.window->occupancy_verdict = JSG_MOVING;  // names all ports
+    const auto whole = words(text_of(seen));
+    for (std::size_t width = 1; width < 200; ++width) {
+        CAPTURE(width);
+        REQUIRE(words(status_text(seen, {.width = width})) == whole);
+    }
+}
+
+TEST_CASE("64 services have one line each, and few others", "[status]") {
+    Observation seen = sixty_four_services();
+    for (auto& service : seen.services) service.window->occupancy_verdict = JSG_NO_EXCESS;
+    const auto lines = lines_of(text_of(seen));
+    CHECK(lines.size() == JSG_SERVICES + 10);
+    CHECK(std::count_if(lines.begin(), lines.end(), [](const std::string& line) {
+              return line.starts_with("650") && contains(line, "  on guard  ");
+          }) == JSG_SERVICES);
+    CHECK(contains(text_of(seen), "ports 65000, 65001, 65002, "));
+}
+
+TEST_CASE("nothing guarded is said", "[status]") {
+    Observation seen = samples::observation();
+    seen.services.clear();
+    CHECK(contains(text_of(seen), "\nno alert is up\n\nNo port is guarded: none is listening.\n"));
+    CHECK(json_of(seen)["services"] == ordered_json::array());
+    CHECK(json_of(seen)["alerts_up"] == 0);
+    CHECK(not_guarded_text(seen, 81) == "port 81 is not guarded; none is");
+}
+
+TEST_CASE("a port that is not guarded is told from those that are", "[status]") {
+    Observation seen = samples::observation();
+    CHECK(not_guarded_text(seen, 81) == "port 81 is not guarded; ports 80, 443, 8080 are");
+    seen.services.resize(1);
+    CHECK(not_guarded_text(seen, 81) == "port 81 is not guarded; port 80 is");
+}
+
+TEST_CASE("a detector that was killed is told in one line", "[status]") {
+    Observation seen = samples::observation();
+    CHECK_FALSE(is_silent(seen));
+    seen.silent_ns = 34 * second_ns;
+    REQUIRE(is_silent(seen));
+    CHECK(silence_text(seen, "/sys/fs/bpf/jsg\nuard") ==
+          "the detector in /sys/fs/bpf/jsg?uard has shown no life for 34 s: it was killed and has "
+          "left its maps behind; start jsguard-load again");
+}
+
+TEST_CASE("the head says what is guarded", "[status]") {
+    Observation seen = samples::observation();
+    seen.host = "two\nlines";
+    seen.config.guard_listeners = 1;
+    seen.config.netns = 4'026'532'177;
+    seen.config.step_ns = 2 * second_ns;
+    seen.config.transition_threshold_nanobits = 0;
+    CHECK(contains(text_of(seen),
+                   "jsguard on two?lines, Linux 6.18.0, up 3 h 12 min\n"
+                   "guards every listening port in network namespace 4026532177; window 20 s, step "
+                   "2 s, threshold auto of transitions and 0.12 of occupancy\n"));
+    CHECK(json_of(seen)["netns"] == 4'026'532'177);
+    CHECK(json_of(seen)["config"]["window_s"] == 20);
+    CHECK(json_of(seen)["config"]["transition_threshold_bits"].is_null());
+    CHECK(json_of(seen)["config"]["guard_listeners"] == true);
+    CHECK_FALSE(json_of(samples::observation()).contains("netns"));
+}
+
+TEST_CASE("without CAP_SYS_ADMIN only the ticks of the cost are known, and nothing is 0 instead",
+          "[status]") {
+    Observation seen = samples::observation();
+    const jsg_ticks ticks = seen.cost.ticks;
+    seen.cost = {};
+    seen.cost.ticks = ticks;
+    CHECK(contains(text_of(seen), "jsguard on web1, Linux 6.18.0\n"));
+    CHECK(contains(text_of(seen),
+                   "\ncost: longest tick 45 us; the rest is not known without CAP_SYS_ADMIN"));
+    CHECK(json_of(seen)["uptime_s"].is_null());
+    CHECK(json_of(seen)["lost"]["missed_runs"].is_null());
+    for (const char* unknown : {"tick_cpu_ratio", "map_bytes", "transition_run_s"})
+        CHECK(json_of(seen)["cost"][unknown].is_null());
+}
+
+TEST_CASE("what learning on lacks is told", "[status]") {
+    Observation seen = samples::observation();
+    ObservedService& service = seen.services[1];
+    service.service.mode = JSG_LEARNING_ON;
+    service.service.learned_steps = 75;
+    service.lesson.emplace();
+    service.lesson->transitions = 12;
+    CHECK(contains(text_of(seen), "\n 443  learning on  -  "));
+    CHECK(contains(text_of(seen),
+                   "port 443: goes on learning, has seen only 12 of 100 transitions, 0 of 30 "
+                   "socket-seconds, 0 of 20 stays of a connection in a phase\n"));
+    const auto told = json_of(seen)["services"][1];
+    CHECK(told["mode"] == "learning on");
+    CHECK(contains(told["lacking"], "12 of 100 transitions"));
+    CHECK(json_of(samples::observation())["services"][1]["lacking"].is_null());
+}
+
+TEST_CASE("services that lack the same are told in one line", "[status]") {
+    Observation seen = sixty_four_services();
+    seen.services.resize(3);
+    for (ObservedService& service : seen.services) {
+        service.service.mode = JSG_LEARNING_ON;
+        service.service.learned_steps = 60;
+        service.lesson.emplace();
+    }
+    CHECK(contains(text_of(seen), "ports 65000, 65001, 65002: goes on learning, has seen only 0 "));
+}
+
+TEST_CASE("learning anew is told, and that an alert holds it up", "[status]") {
+    Observation seen = samples::observation();
+    seen.services[2].service.relearning = 1;
+    seen.services[2].service.learned_steps = 90;
+    CHECK(contains(text_of(seen), "\n8080  learns anew 60/60 s  0.002 / 0.12  "));
+    CHECK(contains(text_of(seen), "port 8080: learning anew waits until its alert has cleared\n"));
+    CHECK(json_of(seen)["services"][2]["relearning"] == true);
+    CHECK(json_of(seen)["services"][2]["learned_s"] == 90);
+}
+
+TEST_CASE("what is doubtful about a baseline is told", "[status]") {
+    Observation seen = samples::observation();
+    CHECK_FALSE(contains(text_of(seen), "baseline"));
+    seen.services[0].service.doubts =
+        JSG_DOUBT_OLD_AND_SILENT | JSG_DOUBT_QUEUE_FULL | JSG_DOUBT_UNBALANCED;
+    CHECK(contains(text_of(seen), "port 80: its baseline looks like an attack: most connections "));
+    CHECK(contains(text_of(seen), "port 80: no transitions alert: while it learned, "));
+    CHECK(json_of(seen)["services"][0]["doubts"] ==
+          ordered_json({"old and silent", "queue full", "unbalanced"}));
+    CHECK(json_of(seen)["services"][1]["doubts"] == ordered_json::array());
+}
+
+TEST_CASE("a threshold that is not set yet is told as such", "[status]") {
+    Observation seen = samples::observation();
+    seen.services[0].service.threshold_nanobits[JSG_OCCUPANCY] = 0;
+    CHECK(contains(text_of(seen), "  0.002 / 0.12  0.034 / auto  "));
+    CHECK(json_of(seen)["services"][0]["signals"][1]["threshold_bits"].is_null());
+    seen.services[0].window.reset();
+    CHECK(contains(text_of(seen),
+                   "  80  on guard          -             -                1203   "
+                   "      -\n"));
+    CHECK(json_of(seen)["services"][0]["window"].is_null());
+}
+
+TEST_CASE("chance stands for the threshold where it is more", "[status]") {
+    Observation seen = samples::observation();
+    window_of(seen, 0).transition_chance_nanobits = 120'000'001;
+    window_of(seen, 0).occupancy_chance_nanobits = 4'000'000'000;
+    CHECK(contains(text_of(seen), "  80  on guard          0.002 / ~0.12  0.034 / ~1    "));
+    CHECK(json_of(seen)["services"][0]["signals"][1]["chance_bits"] == 4.0);
+}
+
+TEST_CASE("odd verdicts are told in words, usual ones not", "[status]") {
+    CHECK(contains(text_of_verdict(JSG_NOT_ENOUGH_TRAFFIC, 130'000'000),
+                   "port 80: occupancy over the threshold, but chance explains it\n"));
+    CHECK(contains(text_of_verdict(JSG_NOT_ENOUGH_TRAFFIC, 10'000'000),
+                   "port 80: occupancy under 100 in the window: too few for an alert\n"));
+    CHECK(contains(text_of_verdict(JSG_MOVING, 130'000'000),
+                   "occupancy more open than expected, "
+                   "but they move"));
+    CHECK(contains(text_of_verdict(JSG_EXCESS_ONLY, 10'000'000), "of normal phases and ages"));
+    CHECK(contains(text_of_verdict(JSG_NO_EXCESS, 130'000'000), "no more open than may be"));
+    CHECK(contains(text_of_verdict(JSG_UNBALANCED, 130'000'000), "mostly close"));
+    CHECK(contains(text_of_verdict(JSG_OVER, 130'000'000),
+                   "port 80: occupancy over, 2 of the 3 windows in a row that raise an alert\n"));
+    CHECK(contains(text_of_verdict(JSG_NOTHING_SEEN, 0), "0.002 / 0.12  nothing seen  "));
+    CHECK_FALSE(contains(text_of_verdict(JSG_NORMAL, 10'000'000), "port 80:"));
+}
+
+TEST_CASE("a full accept queue is told", "[status]") {
+    Observation seen = samples::observation();
+    window_of(seen, 0).full_queues = 1;
+    CHECK(contains(text_of(seen), "port 80: an accept queue is full\n"));
+    CHECK(json_of(seen)["services"][0]["window"]["full_queues"] == 1);
+}
+
+TEST_CASE("two alerts of one port are two, and one that clears says so", "[status]") {
+    Observation seen = samples::observation();
+    seen.config.clear_steps = 10;
+    jsg_service& service = seen.services[2].service;
+    service.alerts[JSG_TRANSITIONS] = service.alerts[JSG_OCCUPANCY];
+    service.alerts[JSG_TRANSITIONS].clear_steps = 4;
+    CHECK(alerts_up(seen) == 2);
+    CHECK(contains(text_of(seen),
+                   "ALERT port 8080: transitions since 2026-01-02 03:00:45 UTC, for "
+                   "3 min 20 s, peak 0.960 bits; clearing, 4 of 10 windows\n"
+                   "ALERT port 8080: occupancy since "));
+    CHECK(json_of(seen)["alerts_up"] == 2);
+}
+
+TEST_CASE("an alert that began after the clock was set back lasts no age", "[status]") {
+    Observation seen = samples::observation();
+    seen.unix_ms = seen.services[2].service.alerts[JSG_OCCUPANCY].since_unix_ms - 1;
+    seen.services[2].service.alerts[JSG_OCCUPANCY].raised_ns = 9 * second_ns;
+    CHECK(contains(text_of(seen), ", for 0 s, peak"));
+    CHECK(json_of(seen)["services"][2]["signals"][1]["duration_s"] == 0.0);
+}
+
+TEST_CASE("what was lost is told, each by its name", "[status]") {
+    Observation seen = samples::observation();
+    seen.stats.windows_lost = 2;
+    seen.stats.steps_late = 7;
+    seen.cost.missed_runs = 5;
+    CHECK(contains(text_of(seen),
+                   "; lost or left out: 5 runs of the "
+                   "program skipped by the kernel, 2 window records, 7 steps"));
+    CHECK_FALSE(contains(text_of(seen), "nothing lost"));
+    const auto lost = json_of(seen)["lost"];
+    CHECK(lost["missed_runs"] == 5);
+    CHECK(lost["windows_lost"] == 2);
+    CHECK(lost["steps_late"] == 7);
+    CHECK(lost["alerts_lost"] == 0);
+    CHECK(lost.size() == 9);
+}
+
+TEST_CASE("what a transition costs is told where the kernel measures it", "[status]") {
+    Observation seen = samples::observation();
+    seen.cost.programs.back() = {"jsg_transition", 1'000, 512'400};
+    CHECK(contains(text_of(seen), "maps 10.1 MiB; 512 ns a transition"));
+    CHECK_FALSE(contains(text_of(seen), "sysctl"));
+    CHECK(json_of(seen)["cost"]["transition_run_s"] == Approx(512.4e-9));
+    CHECK(json_of(samples::observation())["cost"]["transition_run_s"].is_null());
+}
+
+TEST_CASE("colour is a red ALERT and nothing else", "[status]") {
+    const Observation seen = samples::observation();
+    std::string coloured = status_text(seen, {.colour = true});
+    CHECK(contains(coloured, "\n\033[1;31mALERT\033[0m port 8080: "));
+    for (const std::string code : {"\033[1;31m", "\033[0m"}) {
+        int found = 0;
+        for (auto at = coloured.find(code); at != std::string::npos; at = coloured.find(code)) {
+            coloured.erase(at, code.size());
+            ++found;
+        }
+        CHECK(found == 2);
+    }
+    CHECK(coloured == text_of(seen));
+}
+
+TEST_CASE("the JSON of a service under attack", "[status]") {
+    Observation seen = samples::observation();
+    seen.cost.ticks.last_ns = 500 * second_ns;
+    seen.services[2].service.alerts[JSG_OCCUPANCY].raised_ns = 302 * second_ns;
+    CHECK(
+        json_of(seen)["services"][2].dump() ==
+        R"({"port":8080,"mode":"guarding","relearning":false,"learned_s":0,"baselines_learned":1,)"
+        R"("lacking":null,"doubts":[],"listeners":1,"untracked_sockets":0,"signals":[)"
+        R"({"signal":"transitions","js_bits":0.002345678,"threshold_bits":0.12,"chance_bits":0.01,)"
+        R"("verdict":"normal","alert":"quiet"},)"
+        R"({"signal":"occupancy","js_bits":0.681234567,"threshold_bits":0.12,"chance_bits":0.09,)"
+        R"("verdict":"over","alert":"alert","number":1,"since":"2026-01-02T03:00:45.678+00:00",)"
+        R"("duration_s":198.005,"peak_js_bits":0.96}],)"
+        R"("window":{"sequence":11460,"end":"2026-01-02T03:04:05.278+00:00","transitions":4000,)"
+        R"("exchanges":900,"sockets":1703,"idle_sockets":1180,"waiting_sockets":2,)"
+        R"("open_requests":511,"open_sockets":520.5,"expected_sockets":19.25,)"
+        R"("held_sockets":515,"full_queues":0}})");
+}
+
+TEST_CASE("the JSON of what is not judged has no divergence", "[status]") {
+    const auto learning = json_of(samples::observation())["services"][1];
+    for (const auto& signal : learning["signals"]) {
+        CHECK(signal["js_bits"].is_null());
+        CHECK(signal["chance_bits"].is_null());
+        CHECK(signal["verdict"] == "not judged");
+        CHECK(signal["threshold_bits"] == 0.12);
+        CHECK_FALSE(signal.contains("since"));
+    }
+    CHECK(learning["mode"] == "learning");
+    CHECK(learning["learned_s"] == 23);
+}
+
+TEST_CASE("the JSON is one line whose fields stand in one order", "[status]") {
+    Observation seen = samples::observation();
+    seen.host =
+        "w\xff"
+        "b";  // not UTF-8
+    const std::string text = status_json(seen);
+    CHECK_FALSE(contains(text, "\n"));
+    std::vector<std::string> names;
+    const ordered_json object = ordered_json::parse(text);
+    for (const auto& [name, value] : object.items()) names.push_back(name);
+    CHECK(names == std::vector<std::string>{"schema", "timestamp", "hostname", "kernel", "uptime_s",
+                                            "config", "alerts_up", "services", "totals", "lost",
+                                            "cost"});
+    CHECK(object["schema"] == 1);
+    CHECK(object["timestamp"] == "2026-01-02T03:04:05.678+00:00");
+    CHECK(object["uptime_s"] == 11520.0);
+    CHECK(object["cost"]["tick_cpu_ratio"] == 0.01);
+    CHECK(object["cost"]["longest_tick_s"] == Approx(44.969e-6));
+    CHECK(object["cost"]["map_bytes"] == 10'564'608);
+    CHECK(object["cost"]["programs"].size() == 3);
+    CHECK(object["totals"]["not_enough_traffic"] == 12);
+}

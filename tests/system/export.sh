@@ -1,0 +1,189 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# jsguard export beside a running detector: the map's figures, every window once, and clear refusals.
+
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+: "${SLOW_BACKEND:=$here/../../build/quickstart/tests/system/slow-backend}"
+
+need_root_and_bpf
+system_begin
+take_ports
+readonly port=$first_port second_port=$((first_port + 1))
+readonly statistics=/proc/sys/kernel/bpf_stats_enabled
+statistics_before=$(<"$statistics")
+put_statistics_back() { echo "$statistics_before" >"$statistics"; }
+at_end+=(put_statistics_back)
+
+# --- what is run, and what is found ------------------------------------------------------------
+
+# export_to NAME EXPECTED-STATUS ARGUMENTS...: jsguard export, to its end; output in NAME.out and NAME.err.
+export_to() {
+    local name=$1 expected=$2 status=0
+    shift 2
+    timeout 40 "$JSGUARD" export --pin-dir "$pin_dir" "$@" >"$work/$name.out" 2>"$work/$name.err" </dev/null || status=$?
+    ((status == expected)) && return
+    fail "jsguard export $*: exit code $status, not $expected"
+    show_log "$name.err"
+}
+
+# refused EXPECTED-STATUS WORDS ARGUMENTS...: one line on stderr, nothing on stdout.
+refused() {
+    local status=$1 words=$2
+    shift 2
+    export_to said "$status" "$@"
+    (($(wc -l <"$work/said.err") == 1)) || fail "export $*: not one line: $(cat "$work/said.err")"
+    grep -qF -- "$words" "$work/said.err" || fail "export $*: did not say \"$words\": $(cat "$work/said.err")"
+    [[ ! -s $work/said.out ]] || fail "export $*: something is on stdout"
+}
+
+rows() { jq -c 'select(type == "object")' "$1" 2>/dev/null | wc -l; }
+has_rows() { (($(rows "$work/$1.out") >= $2)); }
+# column NAME: those of a CSV, whose fields need no quotes.
+column() {
+    awk -F, -v name="$2" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) at = i; if (!at) exit 1; next } { print $at }' \
+        "$work/$1.out"
+}
+all_closed() { dump_map services | jq -se --argjson least "$1" 'map(.value | select(.port > 0) | .sequence) | length == 2 and all(.[]; . >= $least)' >/dev/null; }
+
+# complete NAME: every window of each port once, in order, from the first of it to the last.
+complete() {
+    jq -se 'group_by(.port) | length > 0 and all(.[]; map(.sequence) | length > 0 and . == [range(.[0]; .[0] + length)])' \
+        "$work/$1.out" >/dev/null || fail "$1: windows are missing, or there twice"
+    jq -se 'map([.end_ns, .port]) | . == sort' "$work/$1.out" >/dev/null || fail "$1: not in order of time and port"
+}
+
+# --- without a detector, and with wrong words ---------------------------------------------------
+
+say "what cannot be done is refused"
+refused 1 "start jsguard-load" --format csv
+refused 1 "start jsguard-load" --format prometheus
+refused 2 "--format is required"
+refused 2 "--format" --format xml
+refused 2 "jsguard-load --textfile" --format prometheus --follow
+refused 2 "leave out --since" --format prometheus --since 10m
+refused 2 "--since \"tomorrow\" is no time" --format csv --since tomorrow
+refused 2 "yet to come" --format csv --since 2999-01-01T00:00:00Z
+export_to columns 0 --columns
+grep -qE '^occupancy_js_bits +bits ' "$work/columns.out" || fail "--columns does not tell of occupancy_js_bits"
+
+# --- what is kept -------------------------------------------------------------------------------
+
+say "all windows that are kept, as the map has them"
+# Listens on one of the ports and is asked something now and then.
+spawn backend "$SLOW_BACKEND" "$port"
+start_detector --localport "$port,$second_port" --learn 2 --occupancy-threshold 0.25 --transition-threshold auto
+spawn visitor bash -c "while sleep 0.05; do exec 3<>/dev/tcp/127.0.0.1/$port && printf 'GET / HTTP/1.0\r\n\r\n' >&3 && cat <&3 >'$work/page'; exec 3>&-; done"
+wait_for "$patience_s" all_closed 4 || fail "no windows are closed"
+export_to csv 0 --format csv
+export_to json 0 --format json
+dump_map windows | jq -c '.value | select(.port > 0)' >"$work/map.json"
+
+# in_both NAME JQ-OF-MAP: a column of the CSV, and of the map's dump for the same windows.
+in_both() {
+    paste -d ' ' <(column csv port) <(column csv sequence) <(column csv "$1" | tr ' ' -) | sort >"$work/exported"
+    (($(wc -l <"$work/exported") >= 8)) || fail "too few windows were exported"
+    jq -r "[.port, .sequence, ($2)] | map(tostring) | join(\" \")" "$work/map.json" | sort >"$work/dumped"
+    # Those that closed in between are in one of them alone.
+    join -j 1 <(sed 's/ /-/' "$work/exported") <(sed 's/ /-/' "$work/dumped") >"$work/joined"
+    (($(wc -l <"$work/joined") >= $(wc -l <"$work/exported"))) || fail "$1: windows that the map does not have"
+    awk '$2 != $3' "$work/joined" >"$work/odd"
+    [[ ! -s $work/odd ]] || fail "$1, exported and in the map: $(head -n 1 "$work/odd")"
+}
+in_both end_ns .end_ns
+in_both unix_ms .end_unix_ms
+in_both transitions .transitions
+in_both sockets .sockets
+in_both exchanges .exchanges
+in_both state_entropy_bits '.state_entropy_nanobits / 1e9 | if . == floor then floor else . end'
+in_both open_sockets '.open_millisockets / 1000 | if . == floor then floor else . end'
+in_both occupancy_verdict '.occupancy_verdict | ltrimstr("JSG_") | ascii_downcase | gsub("_"; "-")'
+complete json
+[[ $(column csv sequence | head -n 4) == "$(jq -r .sequence "$work/json.out" | head -n 4)" ]] || fail "CSV and JSON differ"
+awk -F, 'NR == 1 { cells = NF } NF != cells { exit 1 }' "$work/csv.out" || fail "a row has another number of fields"
+[[ $(head -n 1 "$work/csv.out") == "$(jq -r 'keys_unsorted | join(",")' "$work/json.out" | head -n 1)" ]] || fail "other names in JSON"
+jq -se 'map(.transitions) | max > 0' "$work/json.out" >/dev/null || fail "no transition was seen"
+jq -se 'all(.[]; .occupancy_threshold_bits == 0.25 and .transition_threshold_bits == null)' "$work/json.out" >/dev/null ||
+    fail "the thresholds are not as they should be"
+jq -se 'group_by(.port) | all(.[]; .[-1].map_memory_bytes > 1000000 and .[-1].ticks > 64 and .[0].ticks == null)' "$work/json.out" \
+    >/dev/null || fail "the newest windows tell no cost, or older ones do"
+
+say "one port, and since when"
+export_to one 0 --format json --port "$second_port"
+jq -se --argjson port "$second_port" 'length > 3 and all(.[]; .port == $port)' "$work/one.out" >/dev/null || fail "--port does not keep to it"
+third=$(jq -sr 'map(select(.sequence == 3)) | .[0].time' "$work/one.out")
+export_to since 0 --format json --port "$second_port" --since "$third"
+[[ $(jq -r .sequence "$work/since.out" | head -n 2) == $'3\n4' ]] || fail "--since $third does not begin there"
+export_to none 0 --format json --since 0s
+[[ ! -s $work/none.out ]] || fail "--since 0s has windows of the past"
+export_to nobody 0 --format csv --port $((port + 5))
+(($(wc -l <"$work/nobody.out") == 1)) || fail "a port that is not guarded has windows"
+grep -q "port $((port + 5)) is not guarded" "$work/nobody.err" || fail "it does not say that the port is not guarded"
+export_to prometheus 0 --format prometheus --port "$port"
+grep -q "port=\"$port\"" "$work/prometheus.out" || fail "no figures of the port for Prometheus"
+if grep -q "port=\"$second_port\"" "$work/prometheus.out"; then fail "figures of another port for Prometheus"; fi
+
+# --- as they close ------------------------------------------------------------------------------
+
+say "--follow has every window once, though it is stopped for some steps"
+echo 1 >"$statistics"
+spawn follow env --default-signal=INT "$JSGUARD" export --pin-dir "$pin_dir" --format json --follow
+follow_pid=$spawned
+spawn follow_csv "$JSGUARD" export --pin-dir "$pin_dir" --format csv --follow --since 0s
+csv_pid=$spawned
+wait_for "$patience_s" has_rows follow 12 || fail "--follow does not go on"
+kill -STOP "$follow_pid"
+stopped_at=$(jq -s 'map(.sequence) | max' "$work/follow.out")
+wait_for "$patience_s" all_closed $((stopped_at + 5)) || fail "no windows are closed"
+kill -CONT "$follow_pid"
+beyond() { (($(jq -s 'map(.sequence) | max' "$work/follow.out") >= stopped_at + 7)); }
+wait_for "$patience_s" beyond || fail "--follow does not go on after a stop"
+kill -INT "$follow_pid"
+wait "$follow_pid" || fail "Ctrl-C: exit code $?"
+grep -q ' 0 missed' "$work/follow.err" || fail "windows were missed: $(cat "$work/follow.err")"
+complete follow
+jq -se 'map(.sequence) | min == 1' "$work/follow.out" >/dev/null || fail "--follow does not begin with what is kept"
+
+say "the run statistics tell what the detector costs"
+jq -se --argjson port "$port" 'map(select(.port == $port and .ticks)) | length >= 3 and
+    .[-1].transition_runs > .[0].transition_runs and .[-1].transition_run_s > .[0].transition_run_s and
+    .[-1].ticks_total_s > .[0].ticks_total_s and .[-1].map_memory_bytes > 1000000 and .[-1].ticks_longest_s > 0 and
+    .[-1].uptime_s > .[0].uptime_s' "$work/follow.out" >/dev/null || fail "the cost does not grow"
+jq -se 'all(.[]; .existing_runs == null)' "$work/follow.out" >/dev/null || fail "runs are told of where none was measured"
+
+say "a window that is no longer kept is counted"
+kill -STOP "$csv_pid"
+missed=$(($(column follow_csv sequence | sort -n | tail -n 1) + 3))
+wait_for "$patience_s" all_closed $((missed + 1)) || fail "no windows are closed"
+service=$(dump_map services | jq --argjson port "$port" 'select(.value.port == $port).key')
+bpftool map delete pinned "$pin_dir/windows" key "$service" 0 0 0 "$missed" 0 0 0
+kill -CONT "$csv_pid"
+told_of_it() { grep -q "^port $port: 1 window from number $missed on was missed$" "$work/follow_csv.err"; }
+wait_for "$patience_s" told_of_it || fail "the window that was missed is not told of: $(cat "$work/follow_csv.err")"
+
+say "a reader that goes, and a disk that is full, end it"
+status=0
+timeout 20 "$JSGUARD" export --pin-dir "$pin_dir" --format csv --follow 2>"$work/pipe.err" >/dev/full || status=$?
+((status == 1)) || fail "a full disk: exit code $status"
+grep -q "cannot write to stdout: No space left" "$work/pipe.err" || fail "a full disk: $(cat "$work/pipe.err")"
+(timeout 20 "$JSGUARD" export --pin-dir "$pin_dir" --format csv --follow 2>"$work/pipe.err" || echo $? >"$work/pipe.status") |
+    head -n 1 >"$work/first"
+[[ $(cat "$work/pipe.status") == 1 ]] || fail "a closed pipe: exit code $(cat "$work/pipe.status")"
+
+say "the detector's end ends it, and one that was killed is missed"
+stop_detector
+wait "$csv_pid" || fail "the detector's end: exit code $?"
+grep -q " windows exported, 1 missed" "$work/follow_csv.err" || fail "the window that was missed is not counted"
+grep -q "the detector has ended" "$work/follow_csv.err" || fail "it does not say that the detector has ended"
+start_detector --localport "$port" --learn 3600
+spawn killed "$JSGUARD" export --pin-dir "$pin_dir" --format json --follow
+killed_pid=$spawned
+wait_for "$patience_s" has_rows killed 1 || fail "--follow shows nothing"
+stop_detector KILL
+status=0
+wait "$killed_pid" || status=$?
+((status == 1)) || fail "the detector was killed: exit code $status"
+grep -q "has jsguard-load been killed?" "$work/killed.err" || fail "it does not say that no window comes"
+
+finish

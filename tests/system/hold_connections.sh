@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# hold_connections.sh HOST PORT NUMBER: so many connections with half a request each, until it is ended.
+set -euo pipefail
+
+fds=()
+for ((i = 0; i < $3; i++)); do
+    exec {fd}<>"/dev/tcp/$1/$2"
+    printf 'GET / HTTP/1.1\r\n' >&"$fd"
+    fds+=("$fd")
+done
+echo "${#fds[@]} connections held"
+exec sleep infinity

@@ -1,0 +1,197 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# jsguard-load --textfile and jsguard export --format prometheus, with the real promtool and node_exporter.
+
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+: "${HONEST_LOAD:=$here/../../build/quickstart/tests/system/honest-load}"
+: "${SLOW_BACKEND:=$here/../../build/quickstart/tests/system/slow-backend}"
+
+need_root_and_bpf
+need promtool prometheus prometheus-node-exporter prometheus-node-exporter curl curl setpriv util-linux
+system_begin
+take_ports
+readonly port=$first_port exporter_port=$((first_port + 1))
+readonly folder=$work/textfiles
+readonly file=$folder/jsguard.prom
+mkdir "$folder"
+
+# --- what is in the file -----------------------------------------------------------------------
+
+# value SERIES: what the file says of it, or nothing.
+value() { awk -v series="$1" 'index($0, series " ") == 1 { print substr($0, length(series) + 2) }' "$file" 2>/dev/null; }
+value_is() { [[ $(value "$1") == "$2" ]]; }
+inode() { stat -c %i "$file" 2>/dev/null || echo 0; }
+replaced_since() { [[ -e $file && $(inode) != "$1" ]]; }
+# series_by_name: how many series of each name, of a text on stdin.
+series_by_name() { grep '^jsguard_' | sed 's/[{ ].*//' | sort | uniq -c; }
+
+# check_metrics NAME: promtool has nothing to say of the text on stdin.
+check_metrics() {
+    local said
+    said=$(promtool check metrics 2>&1) || fail "$1: promtool: $said"
+    [[ -z $said ]] || fail "$1: promtool: $said"
+}
+
+# check_whole NAME: lines is the text from its first line to its last.
+lines=()
+check_whole() {
+    [[ ${lines[0]:-} == "# HELP jsguard_start_time_seconds "* && ${lines[-1]:-} == *$'\n' &&
+        ${lines[-1]} == "jsguard_state_entries_total{"* ]] || fail "$1: not a whole file: ${#lines[@]} lines"
+}
+
+# --- refusals ------------------------------------------------------------------------------------
+
+# refused FILE TEXT: exit code 2, one line that has TEXT, and nothing loaded.
+refused() {
+    local status=0 said
+    said=$(timeout 20 "$JSGUARD_LOAD" --pin-dir "$pin_dir" --localport "$port" -d 1 --textfile "$1" 2>&1) || status=$?
+    ((status == 2)) || fail "--textfile $1: exit code $status"
+    [[ $said == *"$2"* && $said != *$'\n'* ]] || fail "--textfile $1 says: $said"
+    [[ ! -e $pin_dir ]] || fail "--textfile $1: the detector was loaded"
+}
+
+say "a file that node_exporter would not read, or that cannot be there, is refused"
+mkdir "$work/folder.prom" "$work/read-only"
+mount -t tmpfs -o ro tmpfs "$work/read-only"
+leave_mounts() {
+    local mounted
+    for mounted in "$work/read-only" "$work/small"; do
+        if mountpoint -q "$mounted"; then umount "$mounted"; fi
+    done
+}
+at_end+=(leave_mounts)
+refused "$folder/jsguard.txt" "ends in .prom"
+refused "$work/none/jsguard.prom" "No such file or directory"
+refused "$work/folder.prom" "not a regular file"
+refused "$work/read-only/jsguard.prom" "Read-only file system"
+[[ -z $(ls -A "$folder") ]] || fail "a refusal leaves $(ls -A "$folder")"
+
+# --- under load ----------------------------------------------------------------------------------
+
+say "the file under load, and the export"
+spawn backend "$SLOW_BACKEND" "$port"
+answers() { curl -sf -o /dev/null "http://127.0.0.1:$port/"; }
+wait_for "$patience_s" answers || die "the server does not answer"
+spawn honest "$HONEST_LOAD" --profile short --rate 40 --small-path /wait/1 "127.0.0.1:$port"
+honest_pid=$spawned
+start_detector --localport "$port" --learn 5 --window 5 --textfile "$file"
+wait_for 30 value_is "jsguard_guarding{port=\"$port\"}" 1 || die "the file does not say that it is on guard"
+judged() { [[ -n $(value "jsguard_divergence{port=\"$port\",signal=\"occupancy\"}") ]]; }
+wait_for "$patience_s" judged || fail "no divergence is in the file"
+[[ $(stat -c '%a %U' "$file") == "644 root" ]] || fail "the file is $(stat -c '%a %U' "$file")"
+check_metrics "the textfile" <"$file"
+"$JSGUARD" export --pin-dir "$pin_dir" --format prometheus >"$work/export.prom" || fail "jsguard export: exit code $?"
+check_metrics "the export" <"$work/export.prom"
+diff <(grep '^# TYPE' "$file") <(grep '^# TYPE' "$work/export.prom") >&2 || fail "the export is not as the file"
+
+say "the file says what the maps hold"
+# Figures of one window, in the order of the query below.
+figures=$(for name in window_transitions window_exchanges open_requests state_entropy transition_entropy held_sockets; do
+    value "jsguard_$name{port=\"$port\"}"
+done)
+figures+=" $(for signal in transitions occupancy; do
+    value "jsguard_divergence{port=\"$port\",signal=\"$signal\"}"
+    value "jsguard_kl_divergence{port=\"$port\",signal=\"$signal\"}"
+done)"
+dump_map windows | jq -se --argjson seen "[$(xargs <<<"$figures" | tr ' ' ,)]" 'any(.[].value;
+    [.transitions, .exchanges, .open_requests, .state_entropy_nanobits / 1e9, .transition_entropy_nanobits / 1e9,
+     .held_millisockets / 1e3, .transition_js_nanobits / 1e9, .transition_kl_nanobits / 1e9,
+     .occupancy_js_nanobits / 1e9, .occupancy_kl_nanobits / 1e9] == $seen)' >/dev/null ||
+    fail "no window has these figures: $(xargs <<<"$figures")"
+windows_closed() { dump_map stats | jq '.value.windows'; }
+before=$(windows_closed)
+inode=$(inode)
+wait_for "$patience_s" replaced_since "$inode" || fail "the file is not written anew"
+seen=$(value jsguard_windows_total)
+((before <= seen && seen <= $(windows_closed))) || fail "windows: $seen, before $before, after $(windows_closed)"
+
+say "nobody sees half a file"
+exec {held}<"$file"
+before=$(<"$file")
+inode=$(inode)
+reads=0 versions=0
+deadline=$(($(now_ms) + 20000))
+while (((reads < 3000 || versions < 3) && $(now_ms) < deadline)); do
+    for ((i = 0; i < 100; i++)); do
+        mapfile lines <"$file"
+        check_whole "read $reads"
+        names=("$folder"/*.prom)
+        ((${#names[@]} == 1)) || fail "node_exporter would read ${names[*]}"
+        ((failures < 5)) || die "and so on"
+        reads=$((reads + 1))
+    done
+    if replaced_since "$inode"; then inode=$(inode) versions=$((versions + 1)); fi
+done
+((versions >= 3)) || fail "only $versions versions of the file were seen"
+[[ $(cat <&"$held") == "$before" ]] || fail "a file that somebody had open has changed"
+exec {held}<&-
+echo "$reads reads, $versions versions"
+
+say "node_exporter serves it, without privilege"
+spawn exporter setpriv --reuid=nobody --regid=nogroup --clear-groups prometheus-node-exporter \
+    --web.listen-address="127.0.0.1:$exporter_port" --collector.disable-defaults --collector.textfile \
+    --collector.textfile.directory="$folder"
+exporter_pid=$spawned
+scrape() { curl -sf "http://127.0.0.1:$exporter_port/metrics" >"$work/scraped"; }
+serves_all() { scrape && [[ $(series_by_name <"$work/scraped") == $(series_by_name <"$file") ]]; }
+wait_for "$patience_s" serves_all || {
+    fail "node_exporter does not serve the series of the file"
+    diff <(series_by_name <"$work/scraped") <(series_by_name <"$file") || true
+}
+grep -qx 'node_textfile_scrape_error 0' "$work/scraped" || fail "node_exporter: $(grep scrape_error "$work/scraped")"
+grep -q "^jsguard_guarding{port=\"$port\"} 1$" "$work/scraped" || fail "node_exporter does not say that it is on guard"
+stop "$exporter_pid"
+
+say "counters agree with the map, to the last transition"
+stop "$honest_pid"
+counted() { bpftool -j map dump pinned "$pin_dir/counters" | jq '[.[].formatted.values[].value.transitions[]] | add'; }
+in_file() {
+    awk '/^jsguard_transitions_total/ { sum += $NF } /^jsguard_state_entries_total/ { entries += $NF }
+        END { print sum, entries }' "$file"
+}
+agrees() { local now; now=$(counted) && ((now > 0)) && [[ $(in_file) == "$now $now" ]]; }
+wait_for "$patience_s" agrees || fail "transitions: $(in_file) in the file, $(counted) in the map"
+
+# --- the end ---------------------------------------------------------------------------------------
+
+say "the file goes with the detector, and stays after SIGKILL"
+stop_detector
+((detector_status == 0)) || fail "Ctrl-C: exit code $detector_status"
+[[ -z $(ls -A "$folder") ]] || fail "Ctrl-C leaves $(ls -A "$folder")"
+start_detector --localport "$port" --learn 60 --textfile "$file"
+wait_for "$patience_s" test -e "$file" || fail "there is no file"
+stop_detector KILL
+[[ -e $file ]] || fail "the file is gone after SIGKILL"
+[[ -n $(value jsguard_last_tick_timestamp_seconds) ]] || fail "the file that was left has no time"
+
+# --- trouble ----------------------------------------------------------------------------------------
+
+said() { (($(grep -cF -- "$1" "$work/detector.err") >= ${2:-1})); }
+windows_beyond() { (($(windows_closed) > $1)); }
+
+say "a full disk, and a folder that goes, are told once, and guarding goes on"
+mkdir "$work/small"
+mount -t tmpfs -o size=1m tmpfs "$work/small"
+readonly sub=$work/small/sub
+mkdir "$sub"
+start_detector --localport "$port" --learn 60 --textfile "$sub/jsguard.prom"
+wait_for "$patience_s" test -e "$sub/jsguard.prom" || fail "there is no file"
+head -c 2M /dev/zero >"$work/small/filler" 2>/dev/null || true
+wait_for "$patience_s" said "No space left on device" || fail "a full disk is not told"
+[[ -e $sub/jsguard.prom ]] || fail "a full disk takes the last figures away"
+wait_for "$patience_s" windows_beyond $(($(windows_closed) + 2)) || fail "with a full disk no windows are closed"
+rm "$work/small/filler"
+wait_for "$patience_s" said "is written again" || fail "a disk that is no longer full is not told"
+rm -r "$sub"
+wait_for "$patience_s" said "No such file or directory" || fail "a folder that went is not told"
+wait_for "$patience_s" windows_beyond $(($(windows_closed) + 2)) || fail "without the folder no windows are closed"
+mkdir "$sub"
+wait_for "$patience_s" said "is written again" 2 || fail "a folder that came back is not told"
+[[ $(ls -A "$sub") == jsguard.prom ]] || fail "in the folder: $(ls -A "$sub")"
+(($(grep -c 'cannot write the textfile' "$work/detector.err") == 2)) || fail "trouble is not told once each"
+stop_detector
+((detector_status == 0)) || fail "Ctrl-C after trouble: exit code $detector_status"
+[[ -z $(ls -A "$sub") ]] || fail "Ctrl-C leaves $(ls -A "$sub")"
+
+finish

@@ -1,0 +1,170 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# jsguard watch in a real terminal, tmux: what it shows, an alert, keys, sizes, and that it leaves the screen as it was.
+
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+: "${SLOW_BACKEND:=$here/../../build/quickstart/tests/system/slow-backend}"
+
+need_root_and_bpf
+need tmux tmux
+system_begin
+take_ports
+readonly port=$first_port other=$((first_port + 1)) held=60 alert_within_s=20 silent_within_s=25
+
+# --- terminals ---------------------------------------------------------------------------------
+
+# A server of its own, which knows no configuration.
+tm() { LC_ALL=C.UTF-8 tmux -u -L "jsguard-test-$$" -f /dev/null "$@"; }
+end_tmux() { tm kill-server 2>/dev/null; }
+at_end+=(end_tmux)
+
+# terminal NAME COLUMNS LINES COMMAND: a new one, in which the command runs and its exit code is shown then.
+terminal() {
+    tm new-session -d -s "$1" -x "$2" -y "$3" "echo before; $4; echo status=\$?; exec sleep 1000"
+}
+# watch NAME COLUMNS LINES ENVIRONMENT [OPTIONS]: jsguard watch in a terminal.
+watch() { terminal "$1" "$2" "$3" "env LC_ALL=C.UTF-8 $4 $JSGUARD watch --pin-dir $pin_dir ${5:-}"; }
+
+screen() { tm capture-pane -p -t "$1"; }
+shows() { screen "$1" | grep -qF -- "$2"; }
+# expect NAME TEXT [SECONDS]: soon on that screen.
+expect() {
+    wait_for "${3:-$patience_s}" shows "$1" "$2" && return
+    fail "the screen $1 does not show \"$2\""
+    screen "$1"
+}
+# colours NAME: how many times one is set on that screen.
+colours() { tm capture-pane -e -p -t "$1" | grep -cP '\e\[([0-9;]*;)?[34][0-7]' || true; }
+
+# is_restored NAME: the main screen is back, with what was on it before, and the cursor.
+is_restored() { [[ $(tm display-message -p -t "$1" '#{alternate_on} #{cursor_flag}') == "0 1" ]] && shows "$1" before; }
+# ended NAME STATUS: it has, with this exit code, and the terminal is as it was.
+ended() {
+    expect "$1" "status=$2" "${3:-$patience_s}"
+    is_restored "$1" && return
+    fail "the terminal $1 is not as it was before"
+    screen "$1"
+}
+
+listens() { [[ -n $(ss -Htln "( sport = :$1 )") ]]; }
+guards_both() { (($(services_judged) == 2)); }
+
+# --- without a screen --------------------------------------------------------------------------
+
+say "without a detector there is nothing to watch"
+terminal none 160 24 "$JSGUARD watch --pin-dir $pin_dir"
+expect none "start jsguard-load"
+ended none 1
+
+spawn backend "$SLOW_BACKEND" "$port"
+wait_for "$patience_s" listens "$port" || die "nothing listens on $port"
+start_detector --localport "$port,$other" --learn 2 --confirm 2
+
+say "what is no terminal gets a line for each window"
+timeout 30 "$JSGUARD" watch --pin-dir "$pin_dir" -d 3 >"$work/plain.txt" 2>"$work/plain.err" || fail "plain lines: exit code $?"
+grep -qE "^20[0-9-]+T[0-9:.]+\+00:00 port $port [a-z ]+: occupancy [0-9.-]+/0.12 [a-z ]+, transitions [^ ]+ [a-z ]+, [0-9]+ sockets?, [0-9]+ requests?" \
+    "$work/plain.txt" || fail "no plain lines: $(head -n 3 "$work/plain.txt")"
+grep -q " port $other " "$work/plain.txt" || fail "no plain lines of port $other"
+grep -q $'\033' "$work/plain.txt" && fail "escapes in plain lines"
+[[ -z $(sort "$work/plain.txt" | uniq -d) ]] || fail "a window was told twice"
+timeout 30 "$JSGUARD" watch --pin-dir "$pin_dir" -d 2 --port "$other" >"$work/one.txt" || fail "one port: exit code $?"
+grep -q " port $other " "$work/one.txt" || fail "no plain lines of port $other alone"
+grep -q " port $port " "$work/one.txt" && fail "--port $other shows $port too"
+watch dumb 80 24 TERM=dumb
+expect dumb "port $port "
+tm send-keys -t dumb C-c
+expect dumb "status=0"
+
+# --- on a screen -------------------------------------------------------------------------------
+
+say "the screen shows ports, bars, divergences, states, phases and ages"
+wait_for "$patience_s" guards_both || fail "the services are not judged"
+watch main 80 24 TERM=screen
+watch wide 120 40 TERM=screen
+for name in main wide; do
+    for text in jsguard "0 alerts up" "2 ports" "$port" "$other" "learning on" occupancy transitions /0.12 entropy phase \
+        "request stalled" "response moving" idle "state entered" "age of phase" 32s+ "past alerts" "·" "┃" "q quit"; do
+        expect "$name" "$text"
+    done
+done
+(($(colours main) > 0)) || fail "there is no colour, so that its absence says nothing"
+
+say "keys choose the service and pause"
+expect main "> $port"
+tm send-keys -t main j
+expect main "> $other"
+tm send-keys -t main Up
+expect main "> $port"
+tm send-keys -t main p
+expect main PAUSED
+tm send-keys -t main p
+expect main "p pause"
+
+say "held connections raise an alert that is in sight"
+watch other 100 30 TERM=screen
+expect other "> $port"
+tm send-keys -t other j
+expect other "> $other"
+spawn holder "$here/hold_connections.sh" 127.0.0.1 "$port" "$held"
+expect wide "! ALERT occupancy" "$alert_within_s"
+expect wide "1 alert up"
+expect wide "█"
+expect other "! occupancy"
+shows other "> $other" || fail "the user's choice gave way to an alert"
+
+say "a narrow window, and one that becomes narrow"
+watch narrow 40 10 TERM=screen
+expect narrow "! ALERT"
+expect narrow "q quit"
+tm resize-window -t wide -x 40 -y 10
+expect wide "! ALERT"
+is_narrow() { [[ $(screen wide | tail -n 1) == *"q quit"* && $(screen wide | wc -l) == 10 ]]; }
+wait_for "$patience_s" is_narrow || fail "the footer is not at the new window's end: $(screen wide)"
+
+say "no colours where none are wanted, and ASCII where there is nothing else"
+watch colourless 80 24 "TERM=screen NO_COLOR=1"
+expect colourless "! ALERT"
+(($(colours colourless) == 0)) || fail "colours, though NO_COLOR is set"
+watch ascii 80 24 "TERM=screen LC_ALL=C"
+expect ascii "! ALERT"
+expect ascii "###"
+screen ascii | LC_ALL=C grep -q '[^ -~]' && fail "more than ASCII in the locale C"
+
+# --- how it ends -------------------------------------------------------------------------------
+
+pid_in() { pgrep -P "$(tm list-panes -t "$1" -F '#{pane_pid}')" -x jsguard; }
+
+say "q, Ctrl-C and SIGTERM restore the screen"
+tm send-keys -t main q
+ended main 0
+tm send-keys -t narrow C-c
+ended narrow 0
+kill -TERM "$(pid_in ascii)"
+ended ascii 0
+
+say "Ctrl-Z and fg"
+tm new-session -d -s shell -x 80 -y 24 "env PS1='ready> ' bash --norc --noprofile -i"
+expect shell "ready>"
+tm send-keys -t shell "LC_ALL=C.UTF-8 $JSGUARD watch --pin-dir $pin_dir" Enter
+expect shell "! ALERT"
+tm send-keys -t shell C-z
+expect shell Stopped
+tm send-keys -t shell fg Enter
+expect shell "! ALERT"
+tm send-keys -t shell q
+expect shell "ready>"
+
+say "the detector's end is told"
+stop_detector
+expect wide "the detector has ended"
+ended wide 0
+start_detector --localport "$other" --learn 3600
+watch killed 80 24 TERM=screen
+expect killed "port $other learning"
+stop_detector KILL
+expect killed "has shown no life" "$silent_within_s"
+ended killed 1
+
+finish

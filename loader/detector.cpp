@@ -51,6 +51,16 @@ bool may_load() {
     return has(CAP_SYS_ADMIN) || (has(CAP_BPF) && has(CAP_PERFMON));
 }
 
+// Throws Error(unsupported) if the kernel lacks something; whether it has bpf_rdonly_cast. Its
+// types take megabytes, so they go before libbpf reads them again for itself.
+bool check_kernel() {
+    const std::unique_ptr<btf, decltype(&btf__free)> kernel(btf__load_vmlinux_btf(), btf__free);
+    if (const auto missing =
+            missing_in_kernel(libbpf_get_error(kernel.get()) ? nullptr : kernel.get()))
+        throw Error(ExitCode::unsupported, "this kernel lacks " + *missing);
+    return has_rdonly_cast(kernel.get());
+}
+
 int deliver(void* context, void* data, size_t size) {
     if (size >= sizeof(jsg_alert))
         (*static_cast<const Detector::AlertHandler*>(context))(
@@ -87,16 +97,12 @@ void Detector::load(const Options& options, const Baselines& baselines) {
     if (!may_load())
         throw Error(ExitCode::not_permitted,
                     "loading BPF programs is not permitted; run it as root: sudo jsguard-load ...");
-    const std::unique_ptr<btf, decltype(&btf__free)> kernel(btf__load_vmlinux_btf(), btf__free);
-    if (const auto missing =
-            missing_in_kernel(libbpf_get_error(kernel.get()) ? nullptr : kernel.get()))
-        throw Error(ExitCode::unsupported, "this kernel lacks " + *missing);
-
+    const bool casts = check_kernel();
     skeleton_.reset(jsguard_bpf__open());
     if (!skeleton_) fail(errno, "cannot open the BPF object");
     jsg_config config = make_config(options);
     config.cpus = libbpf_num_possible_cpus();
-    config.has_rdonly_cast = has_rdonly_cast(kernel.get());
+    config.has_rdonly_cast = casts;
     if (options.netns) {
         netns_ = std::make_unique<NetworkNamespace>(NetworkNamespace::open(*options.netns));
         config.netns = netns_->inode();

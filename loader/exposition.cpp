@@ -12,8 +12,8 @@ constexpr std::uint64_t ticks_per_step = JSG_SERVICES;
 
 }  // namespace
 
-Exposition::Exposition(const std::string& pin_dir, const std::string& file)
-    : detector_(pin_dir), observer_(detector_), textfile_(file) {}
+Exposition::Exposition(const std::string& pin_dir, Textfile& textfile)
+    : detector_(pin_dir), observer_(detector_), textfile_(textfile) {}
 
 std::string Exposition::update() {
     return textfile_.write([this]() -> std::optional<std::string> {

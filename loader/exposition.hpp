@@ -15,7 +15,7 @@ namespace jsguard {
 class Exposition {
   public:
     // Throws what PinnedDetector does.
-    Exposition(const std::string& pin_dir, const std::string& file);
+    Exposition(const std::string& pin_dir, Textfile& textfile);
 
     // Writes the file if a step has passed since it was written; costs next to nothing if not. What
     // the user is to be told, as Textfile::write().
@@ -24,7 +24,7 @@ class Exposition {
   private:
     PinnedDetector detector_;
     Observer observer_;
-    Textfile textfile_;
+    Textfile& textfile_;
     std::optional<std::uint64_t> step_;  // that was written last
 };
 

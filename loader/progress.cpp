@@ -22,6 +22,10 @@ void Progress::say(const std::string& line) {
     fmt::print(stderr, "{}\n", line);
 }
 
+void Progress::say_if_any(const std::string& line) {
+    if (!line.empty()) say(line);
+}
+
 void Progress::hide_bar() {
     if (bar_shown_) fmt::print(stderr, "\r\033[K");
     bar_shown_ = false;
@@ -72,17 +76,17 @@ void Progress::tell_doubts(const jsg_service& service) {
             service.port, getpid()));
 }
 
-void Progress::tell_baseline(const Known& known, const jsg_service& service, const Read& read,
-                             std::uint32_t place) {
+void Progress::tell_baseline(const Known& known, const jsg_service& service,
+                             const Detector& detector, std::uint32_t place) {
     const bool learned = service.baselines_learned != known.baselines_learned;
     const bool from_file = service.mode == JSG_GUARDING && known.mode == JSG_FREE && !learned;
     if (learned) tell_learned(known, service);
     if (!learned && !from_file) return;
-    tell_thresholds(service, read.in_force(place));
+    tell_thresholds(service, detector.baseline(place));
     tell_doubts(service);
 }
 
-void Progress::tell_relearning(Known& known, const jsg_service& service, const Read& read,
+void Progress::tell_relearning(Known& known, const jsg_service& service, const Detector& detector,
                                std::uint32_t place) {
     const bool waiting = service.relearning && jsg_alert_is_up(&service);
     const bool lacking =
@@ -99,13 +103,13 @@ void Progress::tell_relearning(Known& known, const jsg_service& service, const R
     if (lacking && !known.lacking)
         say(fmt::format("port {}: showed too little to learn from in {} s ({}); goes on learning",
                         service.port, options_.learn_s,
-                        lacking_text(read.lesson(place), options_.step_s)));
+                        lacking_text(detector.lesson(place), options_.step_s)));
     known.relearning = service.relearning != 0;
     known.waiting = waiting;
     known.lacking = lacking;
 }
 
-void Progress::follow(Known& known, const jsg_service& service, const Read& read,
+void Progress::follow(Known& known, const jsg_service& service, const Detector& detector,
                       std::uint32_t place) {
     const std::uint32_t port = service.mode == JSG_LEAVING ? 0 : service.port;
     if (port != known.port) {
@@ -117,13 +121,13 @@ void Progress::follow(Known& known, const jsg_service& service, const Read& read
     }
     // Until its first step a service has no thresholds.
     if (!port || !service.sequence) return;
-    tell_baseline(known, service, read, place);
+    tell_baseline(known, service, detector, place);
     if (service.mode == JSG_LEARNING_ON && known.mode != JSG_LEARNING_ON)
         say(fmt::format(
             "port {}: showed too little to learn from in {} s ({}); goes on learning, and its "
             "occupancy is judged against the built-in baseline meanwhile",
-            port, options_.learn_s, lacking_text(read.lesson(place), options_.step_s)));
-    tell_relearning(known, service, read, place);
+            port, options_.learn_s, lacking_text(detector.lesson(place), options_.step_s)));
+    tell_relearning(known, service, detector, place);
     known.mode = service.mode;
     known.baselines_learned = service.baselines_learned;
 }
@@ -142,17 +146,21 @@ void Progress::draw_bar(const std::vector<jsg_service>& services) {
     bar_shown_ = true;
 }
 
-void Progress::update(const std::vector<jsg_service>& services, const jsg_stats& stats,
-                      const Read& read) {
-    for (std::uint32_t i = 0; i < services.size(); ++i) follow(known_[i], services[i], read, i + 1);
-    first_ = false;
-    if (stats.services_refused > refused_)
+void Progress::tell_refused(std::uint64_t refused) {
+    if (refused > refused_)
         say(
             fmt::format("{} listening {} not guarded: all {} places are taken; name the ports that "
                         "matter with --localport",
-                        stats.services_refused,
-                        stats.services_refused == 1 ? "port is" : "ports are", JSG_SERVICES));
-    refused_ = stats.services_refused;
+                        refused, refused == 1 ? "port is" : "ports are", JSG_SERVICES));
+    refused_ = refused;
+}
+
+void Progress::update(const Detector& detector) {
+    const auto services = detector.services();
+    for (std::uint32_t i = 0; i < services.size(); ++i)
+        follow(known_[i], services[i], detector, i + 1);
+    first_ = false;
+    tell_refused(detector.stats().services_refused);
     if (terminal_) draw_bar(services);
 }
 

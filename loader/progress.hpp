@@ -3,10 +3,10 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
+#include "detector.hpp"
 #include "jsguard.h"
 #include "options.hpp"
 
@@ -17,15 +17,11 @@ class Progress {
     // terminal: stderr is one, so a bar may be drawn.
     Progress(const Options& options, bool terminal);
 
-    // How to read what the service in a place compares with, and what it has learned so far.
-    struct Read {
-        std::function<jsg_baseline(std::uint32_t place)> in_force;
-        std::function<jsg_baseline(std::uint32_t place)> lesson;
-    };
-
     // The lines that the services' change since the last call is worth, and the bar.
-    void update(const std::vector<jsg_service>& services, const jsg_stats& stats, const Read& read);
+    void update(const Detector& detector);
     void say(const std::string& line);
+    // Says it unless it is empty.
+    void say_if_any(const std::string& line);
     // Takes the bar away, before anything else is written.
     void hide_bar();
 
@@ -47,14 +43,16 @@ class Progress {
         bool lacking = false;  // of what is learned anew
     };
 
-    void follow(Known& known, const jsg_service& service, const Read& read, std::uint32_t place);
-    void tell_baseline(const Known& known, const jsg_service& service, const Read& read,
+    void follow(Known& known, const jsg_service& service, const Detector& detector,
+                std::uint32_t place);
+    void tell_baseline(const Known& known, const jsg_service& service, const Detector& detector,
                        std::uint32_t place);
     void tell_learned(const Known& known, const jsg_service& service);
     void tell_thresholds(const jsg_service& service, const jsg_baseline& baseline);
     void tell_doubts(const jsg_service& service);
-    void tell_relearning(Known& known, const jsg_service& service, const Read& read,
+    void tell_relearning(Known& known, const jsg_service& service, const Detector& detector,
                          std::uint32_t place);
+    void tell_refused(std::uint64_t refused);
     void draw_bar(const std::vector<jsg_service>& services);
 
     const Options& options_;

@@ -14,6 +14,8 @@
 #include <thread>
 #include <utility>
 
+#include "counted.hpp"
+
 namespace jsguard {
 namespace {
 
@@ -63,15 +65,30 @@ bool SystemLog::deliver(const Waiting& waiting) {
 }
 
 void SystemLog::complain(const std::string& why) {
-    if (complained_) return;
-    complained_ = true;
-    complaint_ = fmt::format(
+    if (refused_) return;
+    refused_ = true;
+    lost_before_ = lost_;
+    news_ = fmt::format(
         "the system's log does not take a message: {}. Up to {} are kept and tried again", why,
         messages_kept);
 }
 
+// The next time that nothing is taken is told again. One so short that nobody has heard of it, and
+// in which nothing was lost, is not worth a word.
+void SystemLog::note_recovery() {
+    if (!refused_) return;
+    refused_ = false;
+    const std::uint64_t lost = lost_ - lost_before_;
+    const bool told = news_.empty();
+    news_.clear();
+    if (told || lost)
+        news_ = fmt::format("the system's log takes messages again; lost meanwhile: {}",
+                            lost ? counted(lost, "message", "messages") : "nothing");
+}
+
 void SystemLog::send_kept() {
     while (!waiting_.empty() && deliver(waiting_.front())) waiting_.pop_front();
+    if (waiting_.empty()) note_recovery();
 }
 
 void SystemLog::send(LogMessage message) {
@@ -84,7 +101,7 @@ void SystemLog::send(LogMessage message) {
 
 std::string SystemLog::retry() {
     send_kept();
-    return std::exchange(complaint_, {});
+    return std::exchange(news_, {});
 }
 
 void SystemLog::finish(std::chrono::milliseconds patience) {

@@ -26,8 +26,8 @@ class SystemLog {
     // Keeps what the logger does not take for later, in order; beyond messages_kept the oldest is
     // lost.
     void send(LogMessage message);
-    // Sends what was kept, as far as it is taken. What the user is to be told, once: why the logger
-    // did not take a message; else empty.
+    // Sends what was kept, as far as it is taken. What the user is to be told, once each: why the
+    // logger does not take a message, and that it takes them again; else empty.
     std::string retry();
     // Retries for so long; what is still kept then is lost.
     void finish(std::chrono::milliseconds patience);
@@ -44,13 +44,15 @@ class SystemLog {
     bool deliver(const Waiting& waiting);
     void send_kept();
     void complain(const std::string& why);
+    void note_recovery();
 
     std::string journal_socket_;
     std::string syslog_socket_;
     std::deque<Waiting> waiting_;
     std::uint64_t lost_ = 0;
-    std::string complaint_;
-    bool complained_ = false;
+    std::string news_;
+    bool refused_ = false;           // a message, and some are kept since
+    std::uint64_t lost_before_ = 0;  // when refused_ began
 };
 
 }  // namespace jsguard

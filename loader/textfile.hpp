@@ -7,14 +7,15 @@
 #include <optional>
 #include <string>
 
-namespace jsguard {
+#include "held_name.hpp"
 
-// Throws Error(usage) if file cannot be made there.
-void check_textfile(const std::filesystem::path& file);
+namespace jsguard {
 
 class Textfile {
   public:
-    explicit Textfile(std::filesystem::path file) : file_(std::move(file)) {}
+    // Throws Error(usage) if file cannot be made there, Error(runtime) if another detector writes
+    // it.
+    explicit Textfile(std::filesystem::path file);
     // Removes the file: figures that are no longer true would look like true ones.
     ~Textfile();
     Textfile(const Textfile&) = delete;
@@ -27,6 +28,7 @@ class Textfile {
 
   private:
     std::filesystem::path file_;
+    HeldName held_;
     bool failing_ = false;
 };
 

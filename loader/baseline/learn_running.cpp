@@ -26,22 +26,16 @@ void catch_signals() {
         std::signal(number, [](int) { stop_requested = 1; });
 }
 
-// Throws if the detector has ended, or if it has closed no window for too long.
-void check_alive(const PinnedDetector& detector, const std::vector<jsg_service>& services,
-                 Silence& silence) {
+// Throws if the detector has ended, or if it was killed.
+void check_alive(const PinnedDetector& detector, const Silence& silence) {
     if (!detector.is_pinned())
         throw Error(ExitCode::runtime, "the detector has ended; nothing was written");
-    std::uint64_t windows = 0;
-    for (const jsg_service& service : services) windows += service.sequence;
-    if (const auto seconds = silence.too_long(windows))
-        throw Error(ExitCode::runtime,
-                    fmt::format("no window was closed for {} s; nothing was written: has "
-                                "jsguard-load been killed?",
-                                *seconds));
+    if (const auto line = silence.told())
+        throw Error(ExitCode::runtime, fmt::format("nothing was written: {}", *line));
 }
 
 void wait_for_all(const PinnedDetector& detector, Relearning& relearning) {
-    Silence silence(detector.config());
+    const Silence silence(detector);
     TerminalBar bar("learning");
     while (true) {
         const auto services = detector.services();
@@ -52,7 +46,7 @@ void wait_for_all(const PinnedDetector& detector, Relearning& relearning) {
         }
         if (relearning.is_over()) return;
         bar.show(relearning.done_s(), relearning.learn_s());
-        check_alive(detector, services, silence);
+        check_alive(detector, silence);
         if (stop_requested)
             throw Error(ExitCode::runtime,
                         "stopped by a signal; nothing was written, and the detector goes on "

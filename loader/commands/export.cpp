@@ -19,6 +19,8 @@
 #include "print_line.hpp"
 #include "prometheus_text.hpp"
 #include "silence.hpp"
+#include "status_text.hpp"
+#include "waiting_text.hpp"
 #include "window_export.hpp"
 
 namespace jsguard {
@@ -36,11 +38,6 @@ struct ExportOptions {
 };
 
 void say(const std::string& line) { fmt::print(stderr, "{}\n", line); }
-
-void print_text(const std::string& text) {
-    if (std::fputs(text.c_str(), stdout) == EOF || std::fflush(stdout) != 0)
-        throw errno_error(ExitCode::runtime, errno, "cannot write to stdout");
-}
 
 void check(const ExportOptions& options) {
     if (options.columns) return;
@@ -60,10 +57,8 @@ void check(const ExportOptions& options) {
 
 void export_prometheus(const PinnedDetector& detector, const ExportOptions& options) {
     Observation seen = Observer(detector).observe();
-    if (options.port)
-        std::erase_if(seen.services, [&](const ObservedService& service) {
-            return service.service.port != options.port;
-        });
+    if (is_silent(seen)) throw Error(ExitCode::runtime, silence_text(seen, options.pin_dir));
+    if (options.port) keep_port(seen, options.port);
     print_text(prometheus_text(seen));
 }
 
@@ -74,26 +69,20 @@ std::string summary(const WindowExport& windows) {
 
 void tell_waiting(const ExportOptions& options, const WindowExport& windows) {
     if (windows.following()) return;
-    say(fmt::format("{} is not guarded{}",
-                    options.port ? fmt::format("port {}", options.port) : "any port",
-                    options.follow ? " yet; waits until it is" : ""));
+    say(options.follow ? waiting_text(options.port) : not_there_text(options.port));
 }
 
 // Until a signal, or the detector's end.
-void go_on(const PinnedDetector& detector, WindowExport& windows) {
+void go_on(const PinnedDetector& detector, const Silence& silence, WindowExport& windows) {
     for (const int number : {SIGINT, SIGTERM}) std::signal(number, [](int) { stop_requested = 1; });
-    Silence silence(detector.config());
     bool pinned = true;
     while (!stop_requested && pinned) {
         std::this_thread::sleep_for(poll_every);
         pinned = detector.is_pinned();
         windows.follow();
-        if (const auto seconds = silence.too_long(windows.windows(), windows.following() > 0)) {
+        if (const auto line = pinned ? silence.told() : std::nullopt) {
             windows.finish();
-            throw Error(ExitCode::runtime,
-                        fmt::format("{}; then no window was closed for {} s: has jsguard-load been "
-                                    "killed?",
-                                    summary(windows), *seconds));
+            throw Error(ExitCode::runtime, fmt::format("{}; {}", summary(windows), *line));
         }
     }
     windows.finish();
@@ -108,13 +97,13 @@ void export_windows(const PinnedDetector& detector, const ExportOptions& options
     WindowExport windows(
         detector, options.port, since_unix_ms,
         [csv](const ExportedWindow& row) { print_line(csv ? csv_row(row) : json_row(row)); }, say);
+    const Silence silence(detector);
+    const bool silent = silence.told().has_value();
     windows.follow();
-    tell_waiting(options, windows);
-    if (options.follow) {
-        go_on(detector, windows);
-    } else {
-        windows.finish();
-    }
+    if (!silent) tell_waiting(options, windows);
+    if (options.follow && !silent) return go_on(detector, silence, windows);
+    windows.finish();
+    silence.check();
 }
 
 int run_export(const ExportOptions& options) {
@@ -122,15 +111,16 @@ int run_export(const ExportOptions& options) {
     const std::uint64_t since_unix_ms =
         options.since.empty() ? 0 : past_time(options.since, unix_now_ms());
     if (options.columns) {
-        print_text(columns_text());
+        print_while_read([] { print_text(columns_text()); });
         return static_cast<int>(ExitCode::clean);
     }
     const PinnedDetector detector(options.pin_dir);
-    if (options.format == "prometheus") {
-        export_prometheus(detector, options);
-    } else {
-        export_windows(detector, options, since_unix_ms);
-    }
+    print_while_read([&] {
+        if (options.format == "prometheus")
+            export_prometheus(detector, options);
+        else
+            export_windows(detector, options, since_unix_ms);
+    });
     return static_cast<int>(ExitCode::clean);
 }
 
@@ -148,9 +138,10 @@ void add_export(CLI::App& app, Run& run) {
         ->check(CLI::IsMember({"csv", "json", "prometheus"}).description(""));
     command->add_flag("--follow", options->follow, "go on, with windows as they close");
     command
-        ->add_option("--since", options->since,
-                     "windows that ended after it: so long ago (90s, 10m, 2h, 1d), or a time in "
-                     "UTC (2026-01-02T03:04:05Z)")
+        ->add_option(
+            "--since", options->since,
+            "windows that ended then or later: so long ago (90s, 10m, 2h, 1d), or a time in "
+            "UTC (2026-01-02T03:04:05Z, or as jsguard prints it)")
         ->type_name("WHEN");
     command->add_option("--port,-L,--localport", options->port, "this port alone")
         ->check(CLI::Range(1, JSG_PORTS - 1));

@@ -4,9 +4,11 @@
 
 #include <csignal>
 #include <cstdio>
+#include <sstream>
 
 #include "command.hpp"
 #include "error.hpp"
+#include "print_line.hpp"
 
 namespace jsguard {
 namespace {
@@ -41,11 +43,10 @@ void parse(int argc, char** argv, Run& run) {
     add_report(app, run);
     try {
         app.parse(argc, argv);
-    } catch (const CLI::CallForHelp& asked) {
-        app.exit(asked);
-        run = nullptr;
-    } catch (const CLI::CallForVersion& asked) {
-        app.exit(asked);
+    } catch (const CLI::Success& asked) {  // help, or version
+        std::ostringstream answer;
+        app.exit(asked, answer, answer);
+        print_while_read([&] { print_text(answer.str()); });
         run = nullptr;
     } catch (const CLI::RequiredError& error) {
         // Of a word that is no command CLI11 says only that one is missing.

@@ -21,6 +21,7 @@
 #include "recording_file.hpp"
 #include "seconds.hpp"
 #include "silence.hpp"
+#include "waiting_text.hpp"
 
 namespace jsguard {
 namespace {
@@ -87,6 +88,8 @@ std::string summary(const Recorder& recorder) {
 
 int record(const RecordOptions& options) {
     const PinnedDetector detector(options.pin_dir);
+    const Silence silence(detector);
+    silence.check();
     Output output(options);
     output.write(recording_line(make_header(detector.config())));
     Recorder recorder(detector, options.port,
@@ -94,11 +97,8 @@ int record(const RecordOptions& options) {
     for (const int number : {SIGINT, SIGTERM}) std::signal(number, [](int) { stop_requested = 1; });
 
     recorder.follow();
-    if (recorder.following() == 0)
-        fmt::print(stderr, "{} is not guarded yet; waits until it is\n",
-                   options.port ? fmt::format("port {}", options.port) : "any port");
+    if (recorder.following() == 0) fmt::print(stderr, "{}\n", waiting_text(options.port));
     const auto start = Clock::now();
-    Silence silence(detector.config());
     bool pinned = true;
     while (!stop_requested && pinned) {
         pinned = detector.is_pinned();
@@ -106,11 +106,8 @@ int record(const RecordOptions& options) {
         output.flush();
         if (options.duration_s && Clock::now() - start >= std::chrono::seconds(*options.duration_s))
             break;
-        if (const auto seconds = silence.too_long(recorder.windows(), recorder.following() > 0))
-            throw Error(ExitCode::runtime,
-                        fmt::format("{}; then no window was closed for {} s: has jsguard-load been "
-                                    "killed?",
-                                    summary(recorder), *seconds));
+        if (const auto line = pinned ? silence.told() : std::nullopt)
+            throw Error(ExitCode::runtime, fmt::format("{}; {}", summary(recorder), *line));
         std::this_thread::sleep_for(poll_every);
     }
     if (!pinned) fmt::print(stderr, "the detector has ended\n");

@@ -99,24 +99,25 @@ void Recorder::leave_out(std::uint32_t place, Followed& followed) {
 
 // The windows after the last that was handed on, as far as they are published. None if their
 // readings were overwritten meanwhile.
-std::optional<std::vector<Recorder::Closed>> Recorder::read_closed(std::uint32_t place,
-                                                                   std::uint64_t after,
-                                                                   std::uint64_t last) const {
+std::optional<std::vector<Recorder::Closed>> Recorder::read_closed(
+    std::uint32_t place, std::uint64_t after, const jsg_service& service) const {
     std::vector<Closed> closed;
-    if (after == last) return closed;
-    for (std::uint64_t sequence = after + 1; sequence <= last; ++sequence) {
-        const auto record = detector_.window(place, sequence);
-        if (!record) break;
-        closed.push_back({*record, detector_.reading(place, sequence)});
+    if (after == service.sequence) return closed;
+    for (std::uint64_t sequence = after + 1; sequence <= service.sequence; ++sequence) {
+        const auto record = detector_.window(place, service, sequence);
+        // Only the last may still come.
+        if (!record && sequence == service.sequence) break;
+        closed.push_back({sequence, record, detector_.reading(place, sequence)});
     }
     if (after + sure_readings(detector_) < detector_.service(place).sequence) return {};
     return closed;
 }
 
-RecordedWindow Recorder::recorded(Followed& followed, const Closed& closed,
+// readings: up to that of the window's end.
+RecordedWindow Recorder::recorded(const Followed& followed, const jsg_window& record,
                                   const jsg_service& service) const {
     RecordedWindow window;
-    window.record = closed.record;
+    window.record = record;
     window.listeners = service.listeners;
     // The end of learning changes the thresholds after the window was judged.
     const bool started = followed.service.threshold_nanobits[JSG_OCCUPANCY] != 0;
@@ -124,17 +125,30 @@ RecordedWindow Recorder::recorded(Followed& followed, const Closed& closed,
     std::copy(std::begin(judged_by.threshold_nanobits), std::end(judged_by.threshold_nanobits),
               window.threshold_nanobits.begin());
 
-    auto& readings = followed.readings;
-    window.step = difference(closed.reading, readings.back());
-    readings.push_back(closed.reading);
+    const auto& readings = followed.readings;
+    const jsg_reading& last = readings.back();
+    window.step = difference(last, readings.at(readings.size() - 2));
     const std::size_t steps =
-        std::min<std::uint64_t>(closed.record.sequence, detector_.config().window_steps);
-    const jsg_reading counts = difference(closed.reading, readings.at(readings.size() - 1 - steps));
+        std::min<std::uint64_t>(record.sequence, detector_.config().window_steps);
+    const jsg_reading counts = difference(last, readings.at(readings.size() - 1 - steps));
     std::copy(std::begin(counts.transitions), std::end(counts.transitions),
               window.transitions.begin());
     std::copy(std::begin(counts.occupancy), std::end(counts.occupancy), window.occupancy.begin());
-    if (readings.size() > detector_.config().readings_per_service) readings.pop_front();
     return window;
+}
+
+void Recorder::hand_on(Followed& followed, const Closed& closed, const jsg_service& service) {
+    auto& readings = followed.readings;
+    readings.push_back(closed.reading);
+    if (closed.record) {
+        sink_(recorded(followed, *closed.record, service));
+        ++windows_;
+    } else {
+        sink_(RecordedGap{service.port, closed.sequence, 1});
+        ++missed_;
+    }
+    if (readings.size() > detector_.config().readings_per_service) readings.pop_front();
+    followed.sequence = closed.sequence;
 }
 
 void Recorder::follow_place(std::uint32_t place, Followed& followed) {
@@ -145,18 +159,16 @@ void Recorder::follow_place(std::uint32_t place, Followed& followed) {
     const bool has_learned = service.baselines_learned != followed.service.baselines_learned;
     const bool changed =
         learns_anew || has_learned || service.listeners != followed.service.listeners;
-    const auto closed = read_closed(place, followed.sequence, service.sequence);
+    const auto closed = read_closed(place, followed.sequence, service);
     // In which of several windows something changed, nobody can tell any more.
     if (!closed || (changed && service.sequence - followed.sequence > 1))
         return leave_out(place, followed);
+    // What changed with a window is told after it.
+    if (closed->empty() && service.sequence != followed.sequence) return;
 
     if (learns_anew && !closed->empty())
         sink_(RecordedRelearning{service.port, followed.sequence + 1});
-    for (const Closed& one : *closed) {
-        sink_(recorded(followed, one, service));
-        followed.sequence = one.record.sequence;
-        ++windows_;
-    }
+    for (const Closed& one : *closed) hand_on(followed, one, service);
     if (has_learned)
         sink_(RecordedBaseline{service.port, followed.sequence, detector_.baseline(place)});
     const auto relearn_request = followed.service.relearn_request;

@@ -41,7 +41,8 @@ class Recorder {
 
     // A window, and the counters' reading at its end.
     struct Closed {
-        jsg_window record;
+        std::uint64_t sequence;
+        std::optional<jsg_window> record;  // none: the kernel could not keep it
         jsg_reading reading;
     };
 
@@ -50,8 +51,9 @@ class Recorder {
     void follow_place(std::uint32_t place, Followed& followed);
     void leave_out(std::uint32_t place, Followed& followed);
     std::optional<std::vector<Closed>> read_closed(std::uint32_t place, std::uint64_t after,
-                                                   std::uint64_t last) const;
-    RecordedWindow recorded(Followed& followed, const Closed& closed,
+                                                   const jsg_service& service) const;
+    void hand_on(Followed& followed, const Closed& closed, const jsg_service& service);
+    RecordedWindow recorded(const Followed& followed, const jsg_window& record,
                             const jsg_service& service) const;
 
     const PinnedDetector& detector_;

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Whether a detector that is being watched closes windows, or was killed and left its maps behind.
+// Whether a detector that is being watched shows life, or was killed and left its maps behind.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string>
 
+#include "clocks.hpp"
+#include "error.hpp"
 #include "observation.hpp"
+#include "pinned_detector.hpp"
+#include "status_text.hpp"
 
 namespace jsguard {
 
@@ -15,23 +21,31 @@ constexpr auto poll_every = std::chrono::milliseconds(200);
 
 class Silence {
   public:
-    explicit Silence(const jsg_config& config)
-        : most_(std::chrono::nanoseconds(silent_too_long_ns(config))) {}
+    // The detector must outlive it.
+    explicit Silence(const PinnedDetector& detector) : detector_(detector) {}
 
-    // windows: all that were closed up to now; expected: whether any need be. How long none was, in
-    // seconds, if that is too long.
-    std::optional<std::int64_t> too_long(std::uint64_t windows, bool expected = true) {
-        const auto now = std::chrono::steady_clock::now();
-        if (windows != windows_ || !expected) last_at_ = now;
-        windows_ = windows;
-        if (now - last_at_ <= most_) return {};
-        return std::chrono::duration_cast<std::chrono::seconds>(most_).count();
+    // One line, once the detector's timer has not ticked for too long, whether or not it guards
+    // a port.
+    std::optional<std::string> told() const {
+        const std::uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
+        const std::uint64_t ticked_ns = detector_.ticks().last_ns;
+        // One that has not ticked yet is given the same time from now on.
+        const std::uint64_t last_ns = ticked_ns ? ticked_ns : began_ns_;
+        Observation seen;
+        seen.config = detector_.config();
+        seen.silent_ns = now_ns - std::min(now_ns, last_ns);
+        if (!is_silent(seen)) return {};
+        return silence_text(seen, detector_.pin_dir());
+    }
+
+    // Throws Error(runtime) with that line.
+    void check() const {
+        if (const auto line = told()) throw Error(ExitCode::runtime, *line);
     }
 
   private:
-    std::chrono::steady_clock::duration most_;
-    std::chrono::steady_clock::time_point last_at_ = std::chrono::steady_clock::now();
-    std::uint64_t windows_ = 0;
+    const PinnedDetector& detector_;
+    std::uint64_t began_ns_ = clock_ns(CLOCK_MONOTONIC);
 };
 
 }  // namespace jsguard

@@ -24,20 +24,17 @@ struct StatusOptions {
     bool json = false;
 };
 
-// No width where stdout is no terminal, and programs may look for whole lines.
-StatusStyle style_of_stdout() {
+// No width and height where stdout is no terminal, and programs may look for whole lines.
+StatusStyle style_of(const StatusOptions& options) {
     StatusStyle style;
+    style.port = options.port;
     winsize size{};
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) style.width = size.ws_col;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) {
+        style.width = size.ws_col;
+        style.height = size.ws_row;
+    }
     style.colour = wants_colour(STDOUT_FILENO);
     return style;
-}
-
-void keep_port(Observation& seen, std::uint16_t port) {
-    const std::string refusal = not_guarded_text(seen, port);
-    std::erase_if(seen.services,
-                  [&](const ObservedService& service) { return service.service.port != port; });
-    if (seen.services.empty()) throw Error(ExitCode::runtime, refusal);
 }
 
 int status(const StatusOptions& options) {
@@ -45,7 +42,7 @@ int status(const StatusOptions& options) {
     Observation seen = Observer(detector).observe();
     if (is_silent(seen)) throw Error(ExitCode::runtime, silence_text(seen, options.pin_dir));
     if (options.port) keep_port(seen, options.port);
-    print_line(options.json ? status_json(seen) : status_text(seen, style_of_stdout()));
+    print_line(options.json ? status_json(seen) : status_text(seen, style_of(options)));
     return static_cast<int>(alerts_up(seen) ? ExitCode::alert : ExitCode::clean);
 }
 

@@ -61,6 +61,14 @@ Key key_of(int code) {
         case 'j':
         case KEY_DOWN:
             return Key::down;
+        case KEY_PPAGE:
+            return Key::page_up;
+        case KEY_NPAGE:
+            return Key::page_down;
+        case KEY_HOME:
+            return Key::first;
+        case KEY_END:
+            return Key::last;
         case 'p':
         case ' ':
             return Key::pause;

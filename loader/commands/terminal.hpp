@@ -11,7 +11,7 @@
 
 namespace jsguard {
 
-enum class Key { quit, up, down, pause, resize, other };
+enum class Key { quit, up, down, page_up, page_down, first, last, pause, resize, other };
 
 // Whether a screen can be drawn on stdout: a terminal that can move its cursor.
 bool is_drawable_terminal();

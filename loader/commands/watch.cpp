@@ -21,8 +21,8 @@
 #include "pinned_detector.hpp"
 #include "print_line.hpp"
 #include "silence.hpp"
-#include "status_text.hpp"
 #include "terminal.hpp"
+#include "waiting_text.hpp"
 #include "watch_choice.hpp"
 #include "watch_line.hpp"
 #include "watch_screen.hpp"
@@ -45,7 +45,7 @@ struct WatchOptions {
 class Ending {
   public:
     Ending(const PinnedDetector& detector, const WatchOptions& options)
-        : detector_(detector), pin_dir_(options.pin_dir), duration_s_(options.duration_s) {}
+        : detector_(detector), silence_(detector), duration_s_(options.duration_s) {}
 
     // Whether it was asked for, the time is over, or the detector has ended. Throws Error(runtime)
     // if that has fallen silent.
@@ -54,15 +54,7 @@ class Ending {
         if (stop_requested || detector_ended_) return true;
         const auto now = Clock::now();
         if (duration_s_ && now - start_ >= std::chrono::seconds(*duration_s_)) return true;
-        // steady_clock is CLOCK_MONOTONIC, as the kernel's time of the last tick.
-        const std::chrono::nanoseconds last(detector_.ticks().last_ns);
-        // One that has not ticked yet is given the same time from now on.
-        const auto silent =
-            now.time_since_epoch() - (last.count() ? last : start_.time_since_epoch());
-        Observation seen;
-        seen.config = detector_.config();
-        seen.silent_ns = static_cast<std::uint64_t>(std::max<std::int64_t>(silent.count(), 0));
-        if (is_silent(seen)) throw Error(ExitCode::runtime, silence_text(seen, pin_dir_));
+        silence_.check();
         return false;
     }
 
@@ -72,7 +64,7 @@ class Ending {
 
   private:
     const PinnedDetector& detector_;
-    std::string pin_dir_;
+    Silence silence_;
     std::optional<std::uint32_t> duration_s_;
     Clock::time_point start_ = Clock::now();
     bool detector_ended_ = false;
@@ -92,7 +84,7 @@ class History {
         std::uint64_t next = windows_.empty() ? 1 : windows_.back().sequence + 1;
         if (last >= JSG_WINDOWS_KEPT) next = std::max(next, last - JSG_WINDOWS_KEPT + 1);
         for (; next <= last; ++next) {
-            if (const auto window = detector_.window(service->place, next))
+            if (const auto window = detector_.window(service->place, service->service, next))
                 windows_.push_back(*window);
         }
         if (windows_.size() > JSG_WINDOWS_KEPT)
@@ -125,6 +117,27 @@ class ScreenWatch {
     }
 
   private:
+    // Down the list.
+    static int places_of(Key key) {
+        constexpr int page = 10, all = JSG_SERVICES;
+        switch (key) {
+            case Key::up:
+                return -1;
+            case Key::down:
+                return 1;
+            case Key::page_up:
+                return -page;
+            case Key::page_down:
+                return page;
+            case Key::first:
+                return -all;
+            case Key::last:
+                return all;
+            default:
+                return 0;
+        }
+    }
+
     // A look at all services is dear; the one that is shown tells when its next window is there,
     // and by then a step has gone by for the others too.
     bool is_news() const {
@@ -152,7 +165,7 @@ class ScreenWatch {
     }
 
     void act(Key key) {
-        if (key == Key::up || key == Key::down) choice_.move(*seen_, key == Key::up ? -1 : 1);
+        choice_.move(*seen_, places_of(key));
         if (key == Key::pause) paused_ = !paused_;
         changed_ = key != Key::other;
     }
@@ -175,6 +188,15 @@ class PlainWatch {
     PlainWatch(const PinnedDetector& detector, const WatchOptions& options)
         : detector_(detector), port_(options.port) {}
 
+    // Tells on stderr, once, that there is nothing to show yet.
+    void tell_waiting() const {
+        const auto services = detector_.services();
+        if (std::any_of(services.begin(), services.end(),
+                        [&](const jsg_service& service) { return is_shown(service); }))
+            return;
+        fmt::print(stderr, "{}\n", waiting_text(port_));
+    }
+
     void follow() {
         const std::uint64_t closed = detector_.stats().windows;
         if (closed == closed_) return;
@@ -182,19 +204,22 @@ class PlainWatch {
         std::uint32_t place = 0;
         for (const jsg_service& service : detector_.services()) {
             ++place;
-            if (service.port && service.mode != JSG_LEAVING && (!port_ || service.port == port_))
-                follow_place(place, service);
+            if (is_shown(service)) follow_place(place, service);
         }
     }
 
   private:
+    bool is_shown(const jsg_service& service) const {
+        return service.port && service.mode != JSG_LEAVING && (!port_ || service.port == port_);
+    }
+
     void follow_place(std::uint32_t place, const jsg_service& service) {
         auto& [started_ns, told] = told_[place];
         // Of a service that is new to us only the last window is news.
         if (started_ns != service.started_ns) told = service.sequence ? service.sequence - 1 : 0;
         started_ns = service.started_ns;
         for (std::uint64_t next = told + 1; next <= service.sequence; ++next) {
-            if (const auto window = detector_.window(place, next))
+            if (const auto window = detector_.window(place, service, next))
                 print_line(watch_line(*window, service));
             else if (next == service.sequence)
                 return;  // not published yet
@@ -210,6 +235,7 @@ class PlainWatch {
 
 void watch_plainly(const PinnedDetector& detector, const WatchOptions& options, Ending& ending) {
     PlainWatch watch(detector, options);
+    watch.tell_waiting();
     while (!ending.is_here()) {
         watch.follow();
         std::this_thread::sleep_for(poll_every);
@@ -227,11 +253,11 @@ void watch_on_screen(const PinnedDetector& detector, const WatchOptions& options
 int watch(const WatchOptions& options) {
     const PinnedDetector detector(options.pin_dir);
     // Before the terminal is ours, whose library would leave the program by its own way.
-    for (const int number : {SIGINT, SIGTERM, SIGHUP})
+    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT})
         std::signal(number, [](int) { stop_requested = 1; });
     Ending ending(detector, options);
     if (options.plain || !is_drawable_terminal())
-        watch_plainly(detector, options, ending);
+        print_while_read([&] { watch_plainly(detector, options, ending); });
     else
         watch_on_screen(detector, options, ending);
     ending.tell();

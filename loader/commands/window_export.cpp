@@ -16,11 +16,6 @@ namespace {
 // Between the time that a window bears and its record in the map the kernel takes well under this.
 constexpr std::uint64_t publishing_ns = 50'000'000;
 
-// The place in the map may still hold a window of the service that was there before.
-bool belongs(const jsg_window& window, const jsg_service& service) {
-    return window.port == service.port && window.end_ns >= service.started_ns;
-}
-
 }  // namespace
 
 WindowExport::WindowExport(const PinnedDetector& detector, std::uint16_t port,
@@ -75,9 +70,7 @@ void WindowExport::read_closed(std::uint32_t place, Followed& followed,
         first = oldest;
     }
     for (std::uint64_t sequence = first; sequence <= service.sequence; ++sequence) {
-        const auto window = detector_.window(place, sequence);
-        if (window && belongs(*window, service)) {
-            ++windows_;
+        if (const auto window = detector_.window(place, service, sequence)) {
             waiting_.push_back({*window, thresholds_of(*window, followed, service), {}});
         } else if (sequence == service.sequence) {
             break;  // not published yet

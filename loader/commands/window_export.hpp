@@ -32,7 +32,6 @@ class WindowExport {
     // Those that wait too.
     void finish();
 
-    std::uint64_t windows() const { return windows_; }  // read, handed on or not
     std::uint64_t handed_on() const { return handed_on_; }
     std::uint64_t missed() const { return missed_; }
     std::size_t following() const;  // services
@@ -63,7 +62,6 @@ class WindowExport {
     Notice notice_;
     std::vector<Followed> followed_;  // by place less 1
     std::vector<ExportedWindow> waiting_;
-    std::uint64_t windows_ = 0;
     std::uint64_t handed_on_ = 0;
     std::uint64_t missed_ = 0;
 };

@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "baseline_file.hpp"
 #include "clocks.hpp"
@@ -16,6 +19,7 @@ namespace {
 
 // A service's turn takes the kernel well under this.
 constexpr auto turn_time = std::chrono::milliseconds(2);
+// All services together are waited for so often: the window of one may have been lost.
 constexpr int attempts = 5;
 
 // One that has just been loaded has not ticked yet.
@@ -34,13 +38,15 @@ Observer::Observer(const PinnedDetector& detector)
     kernel_ = here.kernel;
 }
 
-ObservedService Observer::observe_service(std::uint32_t place, const jsg_service& service) const {
+Observer::Look Observer::look(std::uint32_t place) const {
     ObservedService seen;
     seen.place = place;
-    seen.service = service;
+    seen.service = detector_.service(place);
+    const jsg_service& service = seen.service;
+    if (!service.port || service.mode == JSG_LEAVING) return {};
     const std::uint64_t last = service.sequence;
     if (last) {
-        seen.window = detector_.window(place, last);
+        seen.window = detector_.window(place, service, last);
         seen.total_counts = detector_.reading(place, last);
         seen.step_counts = difference(seen.total_counts, detector_.reading(place, last - 1));
         const std::uint64_t steps = std::min<std::uint64_t>(last, detector_.config().window_steps);
@@ -49,7 +55,11 @@ ObservedService Observer::observe_service(std::uint32_t place, const jsg_service
     const bool guarding = service.mode == JSG_GUARDING;
     if (guarding) seen.baseline = detector_.baseline(place);
     if (!guarding || service.relearning) seen.lesson = detector_.lesson(place);
-    return seen;
+    const bool stood_still = detector_.service(place).sequence == last;
+    const bool whole = stood_still && (seen.window || !last);
+    // What else was read may be of another step.
+    if (!stood_still) seen.window.reset();
+    return {std::move(seen), whole};
 }
 
 Observation Observer::observe() const {
@@ -62,19 +72,16 @@ Observation Observer::observe() const {
     all.cost = cost_.read();
     all.cost.ticks = detector_.ticks();
     all.silent_ns = silence(all.cost);
-    for (std::uint32_t place = 1; place <= JSG_SERVICES; ++place) {
-        for (int i = 0; i < attempts; ++i) {
-            const jsg_service service = detector_.service(place);
-            if (!service.port || service.mode == JSG_LEAVING) break;
-            ObservedService seen = observe_service(place, service);
-            const bool whole = (seen.window || !service.sequence) &&
-                               detector_.service(place).sequence == service.sequence;
-            if (whole || i + 1 == attempts) {
-                all.services.push_back(std::move(seen));
-                break;
-            }
-            std::this_thread::sleep_for(turn_time);
-        }
+    std::vector<std::uint32_t> places(JSG_SERVICES);
+    std::iota(places.begin(), places.end(), 1);
+    for (int i = 1; !places.empty(); ++i) {
+        std::erase_if(places, [&](std::uint32_t place) {
+            Look seen = look(place);
+            const bool again = seen.service && !seen.whole && i < attempts;
+            if (seen.service && !again) all.services.push_back(std::move(*seen.service));
+            return !again;
+        });
+        if (!places.empty()) std::this_thread::sleep_for(turn_time);
     }
     std::sort(all.services.begin(), all.services.end(),
               [](const auto& a, const auto& b) { return a.service.port < b.service.port; });

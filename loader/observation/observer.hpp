@@ -2,6 +2,8 @@
 // Looks at a running detector as a whole.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "observation.hpp"
@@ -17,10 +19,19 @@ class Observer {
     // The detector must outlive the observer. Throws what PinnedDetector does.
     explicit Observer(const PinnedDetector& detector);
 
+    // Takes some milliseconds longer while the last window of a service cannot be had; that service
+    // then comes without one.
     Observation observe() const;
 
   private:
-    ObservedService observe_service(std::uint32_t place, const jsg_service& service) const;
+    // None of a place without a service. One that is not whole lacks its last window, whose record
+    // is not there yet, or was lost.
+    struct Look {
+        std::optional<ObservedService> service;
+        bool whole = true;
+    };
+
+    Look look(std::uint32_t place) const;
 
     const PinnedDetector& detector_;
     RunningCost cost_;

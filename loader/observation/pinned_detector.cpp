@@ -107,11 +107,13 @@ jsg_baseline PinnedDetector::lesson(std::uint32_t place) const {
     return value<jsg_baseline>("lessons", place);
 }
 
-std::optional<jsg_window> PinnedDetector::window(std::uint32_t place,
+std::optional<jsg_window> PinnedDetector::window(std::uint32_t place, const jsg_service& service,
                                                  std::uint64_t sequence) const {
     const jsg_window_key key{place, static_cast<std::uint32_t>(sequence % JSG_WINDOWS_KEPT)};
     const auto found = find<jsg_window>("windows", key);
-    return found && found->sequence == sequence ? found : std::nullopt;
+    const bool is_it = found && found->sequence == sequence && found->port == service.port &&
+                       found->end_ns >= service.started_ns;
+    return is_it ? found : std::nullopt;
 }
 
 jsg_reading PinnedDetector::reading(std::uint32_t place, std::uint64_t sequence) const {

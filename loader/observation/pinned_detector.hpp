@@ -25,14 +25,17 @@ class PinnedDetector {
     // False once its pins are gone. One that was killed leaves them behind.
     bool is_pinned() const;
 
+    const std::string& pin_dir() const { return pin_dir_; }
     const jsg_config& config() const { return config_; }
     // By place: the first is that of place 1.
     std::vector<jsg_service> services() const;
     jsg_service service(std::uint32_t place) const;
     jsg_baseline baseline(std::uint32_t place) const;
     jsg_baseline lesson(std::uint32_t place) const;
-    // None if it has not been published yet, or is no longer kept.
-    std::optional<jsg_window> window(std::uint32_t place, std::uint64_t sequence) const;
+    // A window of the service that is in the place. None if it has not been published yet, or is no
+    // longer kept; one of the service that was there before may still be kept instead.
+    std::optional<jsg_window> window(std::uint32_t place, const jsg_service& service,
+                                     std::uint64_t sequence) const;
     // Of one of the last config().readings_per_service sequence numbers.
     jsg_reading reading(std::uint32_t place, std::uint64_t sequence) const;
 

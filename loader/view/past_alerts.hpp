@@ -12,9 +12,11 @@ namespace jsguard {
 
 struct PastAlert {
     jsg_signal signal = JSG_TRANSITIONS;
-    std::uint64_t raised_unix_ms = 0;  // end of the first window with it up; 0: before the windows
+    std::uint64_t raised_unix_ms = 0;  // end of the first window with it up
+    bool is_older = false;             // that is the first of all: it was raised before
     std::uint64_t cleared_unix_ms = 0;
-    std::uint32_t peak_nanobits = 0;
+    std::uint64_t duration_ns = 0;    // since it was raised, until it was cleared; 0: is_older
+    std::uint32_t peak_nanobits = 0;  // of the windows that are over, as the alert itself tells it
 };
 
 // windows: of one service, oldest first. The alert that cleared last comes first.

@@ -44,7 +44,7 @@ std::optional<std::uint64_t> length_ms(std::string_view text) {
 
 std::optional<std::uint64_t> utc_ms(const std::string& text) {
     static const std::regex form(
-        R"((\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{3}))?(?:Z|\+00:00)?)");
+        R"((\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{3}))?(?:Z| UTC|\+00:00)?)");
     std::smatch part;
     if (!std::regex_match(text, part, form)) return {};
     const auto number = [&](std::size_t i) {

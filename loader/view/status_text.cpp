@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -24,12 +26,34 @@ namespace jsguard {
 namespace {
 
 constexpr std::uint64_t millisecond_ns = second_ns / 1000;
-constexpr std::array both_signals = {JSG_TRANSITIONS, JSG_OCCUPANCY};
+constexpr std::array both_signals = {JSG_OCCUPANCY, JSG_TRANSITIONS};
 
 using Ports = std::vector<std::uint32_t>;
 
+// Ports in a row that are as many or more are told by the first and the last one.
+constexpr std::size_t run_least = 3;
+
+// How many ports from the first on follow one another.
+std::size_t run_of(std::span<const std::uint32_t> ports) {
+    std::size_t run = 1;
+    while (run < ports.size() && ports[run] == ports[run - 1] + 1) ++run;
+    return run;
+}
+
+// "80, 443, 27001-27064", of ports in their order.
+std::string ports_list(std::span<const std::uint32_t> ports) {
+    std::vector<std::string> parts;
+    while (!ports.empty()) {
+        const std::size_t run = run_of(ports), told = run < run_least ? 1 : run;
+        parts.push_back(told == 1 ? std::to_string(ports[0])
+                                  : fmt::format("{}-{}", ports[0], ports[told - 1]));
+        ports = ports.subspan(told);
+    }
+    return fmt::format("{}", fmt::join(parts, ", "));
+}
+
 std::string ports_text(const Ports& ports) {
-    return fmt::format("{} {}", ports.size() == 1 ? "port" : "ports", fmt::join(ports, ", "));
+    return fmt::format("{} {}", ports.size() == 1 ? "port" : "ports", ports_list(ports));
 }
 
 // Remarks, each once, with all ports that it is true of: sixty-four services have few of them.
@@ -106,18 +130,17 @@ std::string guarded_text(const jsg_config& config) {
 
 std::string alert_text(const Observation& seen, const jsg_service& service, jsg_signal signal) {
     const jsg_alert_track& alert = service.alerts[signal];
-    const std::uint64_t up_ms =
-        seen.unix_ms - std::min<std::uint64_t>(seen.unix_ms, alert.since_unix_ms);
-    std::string text = fmt::format("ALERT port {}: {} since {} UTC, for {}, peak {} bits",
+    std::string text = fmt::format("ALERT port {}: {} over since {} UTC, {}, peak {} bits",
                                    service.port, signal_name(signal), utc_text(alert.since_unix_ms),
-                                   duration_text(up_ms), bits_text(alert.peak_nanobits));
+                                   raised_text(seen, alert), bits_text(alert.peak_nanobits));
     if (alert.clear_steps)
         text +=
             fmt::format("; clearing, {} of {} windows", alert.clear_steps, seen.config.clear_steps);
     return text;
 }
 
-std::vector<std::string> alert_lines(const Observation& seen) {
+// port: the only one that was asked for; 0: all.
+std::vector<std::string> alert_lines(const Observation& seen, std::uint32_t port) {
     std::vector<std::string> lines;
     for (const ObservedService& service : seen.services) {
         for (const jsg_signal signal : both_signals) {
@@ -125,7 +148,8 @@ std::vector<std::string> alert_lines(const Observation& seen) {
                 lines.push_back(alert_text(seen, service.service, signal));
         }
     }
-    if (lines.empty()) lines.push_back("no alert is up");
+    if (lines.empty())
+        lines.push_back(port ? fmt::format("no alert is up for port {}", port) : "no alert is up");
     return lines;
 }
 
@@ -139,16 +163,15 @@ std::string mode_text(const jsg_config& config, const jsg_service& service) {
                            config.learn_steps * step_s);
     };
     if (service.mode == JSG_LEARNING) return progress("learning");
-    if (service.mode == JSG_GUARDING)
-        return service.relearning ? progress("learns anew") : "on guard";
+    if (service.mode == JSG_GUARDING && service.relearning) return progress("learning anew");
     return std::string(mode_name(service.mode));
 }
 
-// "0.034 / 0.12", or "0.034 / ~0.31" where chance alone may give more than the threshold.
+// "0.034/0.12", or "0.034/~0.31" where chance alone may give more than the threshold.
 std::string divergence_text(const SignalFigures& figures) {
     if (figures.verdict == JSG_NOTHING_SEEN) return "nothing seen";
     if (!figures.has_divergence) return "-";
-    const std::string js = bits_text(figures.js_nanobits) + " / ";
+    const std::string js = bits_text(figures.js_nanobits) + "/";
     if (!figures.threshold_nanobits) return js + "auto";
     if (figures.chance_nanobits <= figures.threshold_nanobits)
         return js + limit_text(figures.threshold_nanobits);
@@ -161,27 +184,56 @@ using Row = std::array<std::string, 7>;
 Row row_of(const jsg_config& config, const ObservedService& seen) {
     return {std::to_string(seen.service.port),
             mode_text(config, seen.service),
-            divergence_text(figures_of(seen, JSG_TRANSITIONS)),
             divergence_text(figures_of(seen, JSG_OCCUPANCY)),
+            divergence_text(figures_of(seen, JSG_TRANSITIONS)),
             std::to_string(seen.service.sockets),
             seen.window ? std::to_string(seen.window->open_requests) : "-",
             alerts_up(seen.service) ? "ALERT" : ""};
 }
 
-// Numbers to the right, words to the left.
-std::string table(const std::vector<Row>& rows) {
-    constexpr std::array to_right = {true, false, false, false, true, true, false};
-    std::array<std::size_t, std::tuple_size_v<Row>> widths{};
-    for (const Row& row : rows) {
-        for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+constexpr std::size_t columns_of_row = std::tuple_size_v<Row>;
+
+// How a table is laid out so that it fits a width.
+struct Layout {
+    std::array<std::size_t, columns_of_row> widths{};  // 0: left out
+    std::size_t gap = 2;
+
+    std::size_t width() const {
+        std::size_t sum = 0;
+        for (const std::size_t one : widths) sum += one ? one + gap : 0;
+        return sum - gap;
     }
+};
+
+// Least important first: what a narrow terminal does without. Port, occupancy and alert stay.
+Layout layout_of(const std::vector<Row>& rows, std::size_t width) {
+    constexpr std::size_t mode = 1, transitions = 3, sockets = 4, requests = 5;
+    Layout layout;
+    for (const Row& row : rows) {
+        for (std::size_t i = 0; i < row.size(); ++i)
+            layout.widths[i] = std::max(layout.widths[i], row[i].size());
+    }
+    const auto is_wide = [&] { return width && layout.width() > width; };
+    if (is_wide()) layout.widths[requests] = 0;
+    if (is_wide()) layout.widths[sockets] = 0;
+    if (is_wide()) layout.gap = 1;
+    if (is_wide()) layout.widths[transitions] = 0;
+    if (is_wide()) layout.widths[mode] = 0;
+    return layout;
+}
+
+// Numbers to the right, words to the left.
+std::string table(const std::vector<Row>& rows, std::size_t width) {
+    constexpr std::array to_right = {true, false, false, false, true, true, false};
+    const Layout layout = layout_of(rows, width);
     std::string text;
     for (const Row& row : rows) {
         std::string line;
         for (std::size_t i = 0; i < row.size(); ++i) {
-            line += to_right[i] ? fmt::format("{:>{}}", row[i], widths[i])
-                                : fmt::format("{:<{}}", row[i], widths[i]);
-            line += "  ";
+            if (!layout.widths[i]) continue;
+            line += to_right[i] ? fmt::format("{:>{}}", row[i], layout.widths[i])
+                                : fmt::format("{:<{}}", row[i], layout.widths[i]);
+            line += std::string(layout.gap, ' ');
         }
         line.erase(line.find_last_not_of(' ') + 1);
         text += line + "\n";
@@ -189,13 +241,35 @@ std::string table(const std::vector<Row>& rows) {
     return text;
 }
 
-std::string services_text(const Observation& seen) {
+// Ports that follow one another and say the same share a row.
+std::vector<Row> folded(const std::vector<Row>& rows, std::span<const std::uint32_t> ports) {
+    const auto same = [](const Row& one, const Row& other) {
+        return std::equal(one.begin() + 1, one.end(), other.begin() + 1);
+    };
+    std::vector<Row> kept;
+    for (std::size_t at = 0; at < rows.size();) {
+        std::size_t alike = 1;
+        while (at + alike < rows.size() && same(rows[at], rows[at + alike])) ++alike;
+        const std::size_t run = run_of(ports.subspan(at, alike)), told = run < run_least ? 1 : run;
+        kept.push_back(rows[at]);
+        kept.back()[0] = ports_list(ports.subspan(at, told));
+        at += told;
+    }
+    return kept;
+}
+
+std::string services_text(const Observation& seen, std::size_t width) {
     if (seen.services.empty()) return "No port is guarded: none is listening.\n";
-    std::vector<Row> rows = {
-        {"PORT", "MODE", "TRANSITIONS", "OCCUPANCY", "SOCKETS", "REQUESTS", ""}};
-    for (const ObservedService& service : seen.services)
+    std::vector<Row> rows;
+    Ports ports;
+    for (const ObservedService& service : seen.services) {
         rows.push_back(row_of(seen.config, service));
-    return table(rows);
+        ports.push_back(service.service.port);
+    }
+    rows = folded(rows, ports);
+    rows.insert(rows.begin(),
+                {"PORT", "MODE", "OCCUPANCY", "TRANSITIONS", "SOCKETS", "REQUESTS", ""});
+    return table(rows, width);
 }
 
 // --- what is odd -----------------------------------------------------------------------------
@@ -280,13 +354,12 @@ std::string totals_text(const Observation& seen) {
 }
 
 std::string cost_text(const Cost& cost) {
-    const auto share = tick_cpu_share(cost);
     const std::string longest =
         fmt::format("longest tick {:.0f} us", static_cast<double>(cost.ticks.longest_ns) / 1e3);
-    if (!share || !cost.map_bytes)
+    const std::string known = known_cost_text(cost);
+    if (known.empty())
         return fmt::format("cost: {}; the rest is not known without CAP_SYS_ADMIN", longest);
-    const std::string text = fmt::format("cost: ticks {:.2f} % of one CPU, {}, maps {}; ",
-                                         *share * 100, longest, bytes_text(*cost.map_bytes));
+    const std::string text = fmt::format("cost: {}, {}; ", known, longest);
     if (const auto run_ns = mean_transition_run_ns(cost))
         return text + fmt::format("{:.0f} ns a transition", *run_ns);
     return text +
@@ -295,7 +368,7 @@ std::string cost_text(const Cost& cost) {
 }
 
 constexpr std::string_view legend =
-    "(TRANSITIONS, OCCUPANCY: divergence from normal / threshold, in bits; ~: what chance alone "
+    "(OCCUPANCY, TRANSITIONS: divergence from normal/threshold, in bits; ~: what chance alone "
     "may give, where that is more)";
 
 }  // namespace
@@ -305,13 +378,20 @@ std::string status_text(const Observation& seen, const StatusStyle& style) {
     const auto add = [&](const std::string& line) { text += broken(line, style.width) + "\n"; };
     add(head_text(seen));
     add(guarded_text(seen.config));
-    for (const std::string& line : alert_lines(seen)) add(line);
-    text += "\n" + services_text(seen);
+    const std::vector<std::string> alerts = alert_lines(seen, style.port);
+    for (const std::string& line : alerts) add(line);
+    text += "\n" + services_text(seen, style.width);
     if (!seen.services.empty()) add(std::string(legend));
     text += "\n";
     for (const std::string& line : remarks_on(seen).lines()) add(line);
     add(totals_text(seen));
     add(cost_text(seen.cost));
+    // What has scrolled away is no alarm; the prompt needs a line too.
+    const auto lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+    if (style.height && lines + 1 > style.height && alerts_up(seen)) {
+        text += "\n";
+        for (const std::string& line : alerts) add(line);
+    }
     text.pop_back();
     if (!style.colour) return text;
     constexpr std::string_view word = "ALERT";
@@ -320,6 +400,18 @@ std::string status_text(const Observation& seen, const StatusStyle& style) {
          at = text.find(word, at + red.size()))
         text.replace(at, word.size(), red);
     return text;
+}
+
+std::string raised_text(const Observation& seen, const jsg_alert_track& alert) {
+    // Whole seconds.
+    return fmt::format("raised {} ago", duration_text(age_ns(seen, alert) / second_ns * 1000));
+}
+
+std::string known_cost_text(const Cost& cost) {
+    const auto share = tick_cpu_share(cost);
+    if (!share || !cost.map_bytes) return {};
+    return fmt::format("ticks {:.2f} % of one CPU, maps {}", 100 * *share,
+                       bytes_text(*cost.map_bytes));
 }
 
 std::string silence_text(const Observation& seen, std::string_view pin_dir) {
@@ -336,6 +428,13 @@ std::string not_guarded_text(const Observation& seen, std::uint32_t port) {
         "port {} is not guarded; {}", port,
         ports.empty() ? "none is"
                       : fmt::format("{} {}", ports_text(ports), ports.size() == 1 ? "is" : "are"));
+}
+
+void keep_port(Observation& seen, std::uint32_t port) {
+    const std::string refusal = not_guarded_text(seen, port);
+    std::erase_if(seen.services,
+                  [&](const ObservedService& service) { return service.service.port != port; });
+    if (seen.services.empty()) throw Error(ExitCode::runtime, refusal);
 }
 
 }  // namespace jsguard

@@ -13,8 +13,8 @@ constexpr std::array<std::string_view, 7> eighths_right = {"▏", "▎", "▍", 
 constexpr std::array<std::string_view, 8> eighths_up = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
 constexpr std::array<std::string_view, 8> ascii_up = {"_", ".", "-", "=", "+", "*", "%", "#"};
 
-constexpr Glyphs unicode_glyphs = {"█", eighths_right, "·", "┃", eighths_up, "·"};
-constexpr Glyphs ascii_glyphs = {"#", {}, ".", "|", ascii_up, "?"};
+constexpr Glyphs unicode_glyphs = {"█", eighths_right, "·", "┃", eighths_up, "·", "…"};
+constexpr Glyphs ascii_glyphs = {"#", {}, ".", "|", ascii_up, "?", ">"};
 
 bool begins_character(char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }
 
@@ -61,13 +61,18 @@ std::string padded(std::string_view text, std::size_t width, bool right) {
     return right ? spaces + shown : shown + spaces;
 }
 
-Line cut(const Line& line, std::size_t width) {
+Line cut(const Line& line, std::size_t width, std::string_view more) {
+    if (columns(line) <= width) return line;
+    if (width == 0) return {};
     Line shown;
+    std::size_t room = width - 1;
     for (const Piece& piece : line) {
-        const std::size_t room = width - columns(shown);
+        const std::string text = piece.text.substr(0, bytes_of(piece.text, room));
+        room -= columns(text);
+        shown.push_back({text, piece.style});
         if (room == 0) break;
-        shown.push_back({piece.text.substr(0, bytes_of(piece.text, room)), piece.style});
     }
+    shown.back().text += more;
     return shown;
 }
 

@@ -29,8 +29,8 @@ std::size_t columns(const Line& line);
 
 // Text in so many columns: cut, or filled up with spaces, which stand in front if it is right.
 std::string padded(std::string_view text, std::size_t width, bool right = false);
-// The line's first columns.
-Line cut(const Line& line, std::size_t width);
+// The line's first columns; more, of one column, ends a line that has been cut.
+Line cut(const Line& line, std::size_t width, std::string_view more);
 Line operator+(Line left, const Line& right);
 
 // The characters that pictures are drawn with: those of Unicode, or ASCII alone.
@@ -41,6 +41,7 @@ struct Glyphs {
     std::string_view mark;                     // a threshold, or a baseline's share
     std::span<const std::string_view> levels;  // of a sparkline's column, least first
     std::string_view unjudged;                 // a sparkline's column without a value
+    std::string_view more;                     // ends what has been cut
 };
 const Glyphs& glyphs(bool unicode);
 

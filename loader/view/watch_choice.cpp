@@ -24,7 +24,7 @@ std::vector<const ObservedService*> most_alarming_first(const Observation& seen)
 
 void WatchChoice::move(const Observation& seen, int places) {
     const auto ordered = most_alarming_first(seen);
-    if (fixed_ || ordered.empty()) return;
+    if (fixed_ || ordered.empty() || places == 0) return;
     const auto at = std::find_if(ordered.begin(), ordered.end(),
                                  [&](const auto* one) { return one->service.port == port_; });
     const auto here = at == ordered.end() ? 0 : at - ordered.begin();

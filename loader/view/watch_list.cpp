@@ -75,24 +75,40 @@ Style style_of(const ObservedService& one, bool chosen) {
     return chosen ? Style::heading : Style::plain;
 }
 
+// With "1-4 of 64" at its end, whatever else fits, if that is not all.
+Line heading_line(std::string heading, std::size_t first, std::size_t shown, std::size_t services,
+                  std::size_t width, const Glyphs& glyphs) {
+    if (shown == services) return {{heading, Style::faint}};
+    const std::string part = fmt::format(
+        " {}{} of {}", shown > 1 ? fmt::format("{}-", first + 1) : "", first + shown, services);
+    if (columns(part) > width) return {{heading, Style::faint}};
+    heading.erase(heading.find_last_not_of(' ') + 1);
+    const std::size_t room = width - columns(part);
+    Line line = cut({{heading, Style::faint}}, room, glyphs.more);
+    line.push_back({std::string(room - columns(line), ' ') + part, Style::heading});
+    return line;
+}
+
 }  // namespace
 
-Lines service_list(const Observation& seen, std::uint32_t port, std::size_t width,
-                   std::size_t rows) {
+Lines service_list(const Observation& seen, std::uint32_t port, std::size_t width, std::size_t rows,
+                   const Glyphs& glyphs) {
     const Services services = most_alarming_first(seen);
     const std::vector<Column> shown = fitting(services, width);
     std::string heading;
     for (const Column& column : shown)
         heading += std::string(gap, ' ') +
                    padded(column.heading, width_of(column, services), column.right);
-    Lines lines;
-    if (rows > 1) lines.push_back({{heading, Style::faint}});
-    const std::size_t room = std::min(rows - lines.size(), services.size());
+    const std::size_t headings = rows > 1 ? 1 : 0;
+    const std::size_t room = std::min(rows - headings, services.size());
     const auto chosen = static_cast<std::size_t>(
         std::find_if(services.begin(), services.end(),
                      [&](const auto* one) { return one->service.port == port; }) -
         services.begin());
     const std::size_t first = chosen < services.size() && chosen >= room ? chosen + 1 - room : 0;
+    Lines lines;
+    if (headings)
+        lines.push_back(heading_line(heading, first, room, services.size(), width, glyphs));
     for (std::size_t at = first; at < first + room; ++at) {
         std::string text;
         for (const Column& column : shown)
@@ -101,7 +117,7 @@ Lines service_list(const Observation& seen, std::uint32_t port, std::size_t widt
         if (at == chosen) text[0] = '>';
         lines.push_back({{text, style_of(*services[at], at == chosen)}});
     }
-    for (Line& line : lines) line = cut(line, width);
+    for (Line& line : lines) line = cut(line, width, glyphs.more);
     return lines;
 }
 

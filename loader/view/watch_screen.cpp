@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
 
 #include "counted.hpp"
 #include "error.hpp"
@@ -21,6 +22,8 @@ namespace {
 // From here on the tables stand side by side.
 constexpr std::size_t two_tables = 72;
 constexpr std::size_t table_gap = 3;
+// Columns that a host's name may take on any screen.
+constexpr std::size_t host_least = 20;
 // From here on the header may have two lines, and is set off, as is the footer.
 constexpr std::size_t high = 20, airy_height = 30;
 
@@ -59,12 +62,9 @@ class Share {
 
 constexpr std::size_t all = SIZE_MAX;
 
-// What the timer's callbacks take, of one core.
 std::string cost_text(const Cost& cost) {
-    const auto share = tick_cpu_share(cost);
-    if (!share || !cost.map_bytes) return "cost not known without CAP_SYS_ADMIN";
-    return fmt::format("timer {:.2f} % of a core, maps {}", 100 * *share,
-                       bytes_text(*cost.map_bytes));
+    const std::string known = known_cost_text(cost);
+    return known.empty() ? "cost not known without CAP_SYS_ADMIN" : known;
 }
 
 std::string uptime_text(const Cost& cost) {
@@ -72,18 +72,49 @@ std::string uptime_text(const Cost& cost) {
     return "up " + duration_text(*cost.uptime_ns / second_ns * 1000);
 }
 
-// The items in at most so many lines, broken between items; what is left over is cut off.
-Lines flowing(const std::vector<Piece>& items, std::size_t width, std::size_t most) {
+// What a line says if there is room for all that matters more.
+struct Item {
+    Piece piece;
+    int rank = 0;  // the highest is left out first
+    // Stands for the piece once there is no room for all that has a rank of at least brief_rank.
+    std::string brief = {};
+    int brief_rank = 0;
+
+    int first_rank() const { return brief.empty() ? rank : brief_rank; }
+};
+using Items = std::vector<Item>;
+
+// In lines of that width, broken between items.
+Lines flowing(const Items& items, std::size_t width) {
     const std::string space = "   ";
     Lines lines(1);
-    for (const Piece& item : items) {
-        const bool fits = columns(lines.back()) + space.size() + columns(item.text) <= width;
-        if (!lines.back().empty() && !fits && lines.size() < most) lines.emplace_back();
+    for (const Item& item : items) {
+        const Piece& piece = item.piece;
+        const bool fits = columns(lines.back()) + space.size() + columns(piece.text) <= width;
+        if (!lines.back().empty() && !fits) lines.emplace_back();
         if (!lines.back().empty()) lines.back().push_back({space, Style::plain});
-        lines.back().push_back(item);
+        lines.back().push_back(piece);
     }
-    for (Line& line : lines) line = cut(line, width);
     return lines;
+}
+
+// In at most so many lines: what does not fit is told briefly, or left out as a whole. What matters
+// most is cut if even that does not fit.
+Lines fitting(Items items, const Canvas& canvas, std::size_t most) {
+    const auto is_wide = [&](const Line& line) { return columns(line) > canvas.width; };
+    for (Lines lines;;) {
+        lines = flowing(items, canvas.width);
+        if (lines.size() <= most && std::none_of(lines.begin(), lines.end(), is_wide)) return lines;
+        const auto least = std::max_element(items.begin(), items.end(), [](auto& a, auto& b) {
+            return a.first_rank() < b.first_rank();
+        });
+        if (!least->brief.empty())
+            least->piece.text = std::exchange(least->brief, {});
+        else if (items.size() > 1)
+            items.erase(least);
+        else
+            return {cut(lines.front(), canvas.width, glyphs(canvas.unicode).more)};
+    }
 }
 
 // One column a character, whatever the host calls itself.
@@ -94,25 +125,46 @@ std::string plain_ascii(std::string text) {
     return printable(text);
 }
 
-Lines header(const Observation& seen, const Canvas& canvas) {
-    const std::size_t up = alerts_up(seen);
-    const std::string lost = losses_text(seen.stats, seen.cost.missed_runs.value_or(0));
-    return flowing({{"jsguard " + plain_ascii(seen.host), Style::heading},
-                    {counted(up, "alert up", "alerts up"), up ? Style::alarm : Style::plain},
-                    {counted(seen.services.size(), "port", "ports"), Style::plain},
-                    {uptime_text(seen.cost), Style::plain},
-                    {cost_text(seen.cost), Style::faint},
-                    {lost.empty() ? "nothing lost" : "lost or left out: " + lost, Style::faint}},
-                   canvas.width, canvas.height < high ? 1 : 2);
+// Of all kinds, as losses_text() tells them.
+std::uint64_t losses_sum(const jsg_stats& stats, std::uint64_t missed_transitions) {
+    std::uint64_t sum = stats.transitions_late + missed_transitions;
+    for (const Loss& loss : losses) sum += stats.*loss.count;
+    return sum;
 }
 
-Line footer(const Watched& watched, std::size_t width) {
-    std::vector<Piece> items;
-    if (watched.paused) items.push_back({"PAUSED", Style::banner});
-    items.push_back({"q quit", Style::faint});
-    if (watched.seen.services.size() > 1) items.push_back({"j/k or arrows service", Style::faint});
-    items.push_back({watched.paused ? "p go on" : "p pause", Style::faint});
-    return flowing(items, width, 1).front();
+Lines header(const Observation& seen, const Canvas& canvas) {
+    const std::size_t up = alerts_up(seen);
+    const std::uint64_t missed = seen.cost.missed_runs.value_or(0);
+    const std::string lost = losses_text(seen.stats, missed);
+    // What was lost stays in sight, if only as a number; the host may be long.
+    Items items = {{{counted(up, "alert up", "alerts up"), up ? Style::alarm : Style::plain}, 0},
+                   {{counted(seen.services.size(), "port", "ports"), Style::plain}, 3},
+                   {{uptime_text(seen.cost), Style::plain}, 4},
+                   {{cost_text(seen.cost), Style::faint}, 6}};
+    if (lost.empty())
+        items.push_back({{"nothing lost", Style::faint}, 5});
+    else
+        items.push_back({{"lost or left out: " + lost, Style::plain},
+                         1,
+                         fmt::format("lost {}", number_text(losses_sum(seen.stats, missed))),
+                         5});
+    const Line host =
+        cut({{"jsguard " + plain_ascii(seen.host), Style::heading}},
+            std::max<std::size_t>(canvas.width / 2, host_least), glyphs(canvas.unicode).more);
+    items.insert(items.begin(), {host.front(), 2});
+    return fitting(items, canvas, canvas.height < high ? 1 : 2);
+}
+
+Line footer(const Watched& watched, const Canvas& canvas) {
+    Items items;
+    if (watched.paused) items.push_back({{"PAUSED", Style::banner}, 0});
+    items.push_back({{"q quit", Style::faint}, 1});
+    if (watched.seen.services.size() > 1) {
+        items.push_back({{"j/k or arrows service", Style::faint}, 3});
+        items.push_back({{"PgUp/PgDn/Home/End", Style::faint}, 4});
+    }
+    items.push_back({{watched.paused ? "p go on" : "p pause", Style::faint}, 2});
+    return fitting(items, canvas, 1).front();
 }
 
 Lines side_by_side(const Lines& left, const Lines& right, std::size_t left_width) {
@@ -132,7 +184,8 @@ class Body {
         : shown_(shown),
           list_{watched.seen.services.size() > 1 ? watched.seen.services.size() + 1 : 0,
                 [&watched, &shown](std::size_t rows) {
-                    return service_list(watched.seen, watched.port, shown.width, rows);
+                    return service_list(watched.seen, watched.port, shown.width, rows,
+                                        shown.glyphs);
                 }},
           state_{std::max<std::size_t>(1, alerts_up(shown.service.service)),
                  [&shown](std::size_t rows) { return state_lines(shown, rows); }},
@@ -154,15 +207,16 @@ class Body {
         share.begin(state_, 1);
         share.begin(list_, 1);
         share.go_on(list_, 2);
-        for (Part& table : tables_) share.begin(table, 3);
+        for (Part& table : tables_) share.begin(table, 2);
+        share.go_on(occupancy_, 2);
+        for (Part& table : tables_) share.go_on(table, 3);
         share.begin(entropy_, 1);
         if (shown_.width >= two_tables) share.begin(ages_, 1);
         share.begin(past_, 1);
         share.go_on(state_, all);
+        share.go_on(transitions_, 2);
         for (Part& table : tables_) share.go_on(table, all);
         share.go_on(list_, 5);
-        share.go_on(occupancy_, 2);
-        share.go_on(transitions_, 2);
         // An empty line before each part but the first, if there is room for all of them.
         const auto parts = in_order();
         const std::size_t blanks = parts.empty() ? 0 : parts.size() - 1;
@@ -248,7 +302,7 @@ Lines body(const Watched& watched, const Canvas& canvas, std::size_t height) {
     }
     const std::string text = watched.port ? not_guarded_text(watched.seen, watched.port)
                                           : "no port is guarded yet: nothing listens";
-    Lines lines = {cut({{text, Style::suspect}}, canvas.width)};
+    Lines lines = {cut({{text, Style::suspect}}, canvas.width, glyphs(canvas.unicode).more)};
     lines.resize(std::min<std::size_t>(1, height));
     return lines;
 }
@@ -263,7 +317,7 @@ Lines watch_screen(const Watched& watched, const Canvas& canvas) {
     for (Line& line : body(watched, canvas, canvas.height > taken ? canvas.height - taken : 0))
         lines.push_back(std::move(line));
     if (lines.size() + 1 < canvas.height) lines.resize(canvas.height - 1);
-    lines.push_back(footer(watched, canvas.width));
+    lines.push_back(footer(watched, canvas));
     if (lines.size() > canvas.height) lines.resize(canvas.height);
     return lines;
 }

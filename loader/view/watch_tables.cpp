@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 
 #include "cells.hpp"
 #include "quantity_text.hpp"
@@ -45,9 +46,13 @@ std::vector<const Row*> largest(const std::vector<Row>& rows, std::size_t most) 
     std::vector<const Row*> kept;
     for (const Row& row : rows) kept.push_back(&row);
     while (kept.size() > most) {
-        // The last of the smallest, so that the order of the others stays.
-        const auto least = std::min_element(kept.rbegin(), kept.rend(),
-                                            [](auto* a, auto* b) { return a->count < b->count; });
+        // The last of the smallest, so that the order of the others stays; idle sockets, which have
+        // no share, say least but for those that there are none of.
+        const auto weight = [](const Row* row) {
+            return std::tuple(row->count > 0, row->has_share, row->count);
+        };
+        const auto least = std::min_element(
+            kept.rbegin(), kept.rend(), [&](auto* a, auto* b) { return weight(a) < weight(b); });
         kept.erase(std::next(least).base());
     }
     return kept;
@@ -104,7 +109,7 @@ Lines table_lines(const Table& table, std::size_t width, std::size_t rows, const
           Style::heading}}};
     for (const Row* row : kept)
         lines.push_back(row_line(*row, table, widths, total, usual_total, glyphs));
-    for (Line& line : lines) line = cut(line, width);
+    for (Line& line : lines) line = cut(line, width, glyphs.more);
     return lines;
 }
 
@@ -132,10 +137,9 @@ std::vector<Row> state_rows(const ObservedService& service) {
     return rows;
 }
 
-// Sockets that a step's looks stand for.
+// Sockets that a step's looks stand for; the kernel has multiplied them by the sample's weight.
 std::uint64_t sockets_in(const ObservedService& service, std::uint32_t phase, std::uint32_t age) {
-    const std::uint64_t weight = service.window ? service.window->sample_weight : 1;
-    return weight * service.step_counts.occupancy[phase * JSG_AGES + age];
+    return service.step_counts.occupancy[phase * JSG_AGES + age];
 }
 
 std::uint64_t usual_in(const ObservedService& service, std::uint32_t phase, std::uint32_t age) {
@@ -208,7 +212,7 @@ Lines age_lines(const ShownService& shown) {
         line.push_back({number_text(row.count), Style::plain});
         if (row.count) line = line + Line{{" "}} + sparkline(one, 1, shown.glyphs).front();
     }
-    return {cut(line, shown.width)};
+    return {cut(line, shown.width, shown.glyphs.more)};
 }
 
 }  // namespace jsguard

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <memory>
 #include <numeric>
+#include <vector>
 
 #include "../catch_compat.hpp"
 #include "file_replacement.hpp"
@@ -135,4 +136,61 @@ TEST_CASE("an observer does not keep a detector's timer ticking", "[observer]") 
     const auto ticks = observer.observe().cost.ticks.count;
     pause_ms(100);
     CHECK(observer.observe().cost.ticks.count == ticks);
+}
+
+TEST_CASE("a place's window is that of the service that is there", "[observer]") {
+    constexpr std::uint16_t port = first_port + 4;
+    Watched w(with_pins(quick_options({port})));
+    w.detector.pin();
+    const jsguard::PinnedDetector pinned(pin_dir);
+    const int windows = bpf_map__fd(w.detector.skeleton().maps.windows);
+    const jsg_window_key key{1, 5};
+    jsg_service service{};
+    service.port = port;
+    service.started_ns = 1000;
+    CHECK_FALSE(pinned.window(1, service, key.place));
+    const auto is_taken = [&](std::uint32_t of_port, std::uint64_t end_ns, std::uint64_t sequence) {
+        jsg_window record{};
+        record.port = of_port;
+        record.end_ns = end_ns;
+        record.sequence = sequence;
+        REQUIRE(bpf_map_update_elem(windows, &key, &record, BPF_ANY) == 0);
+        return pinned.window(1, service, key.place).has_value();
+    };
+    CHECK(is_taken(port, 1000, key.place));
+    CHECK_FALSE(is_taken(port + 1, 1000, key.place));
+    CHECK_FALSE(is_taken(port, 999, key.place));
+    CHECK_FALSE(is_taken(port, 1000, key.place + JSG_WINDOWS_KEPT));
+}
+
+TEST_CASE("an observer does not wait for the lost windows of each service", "[observer]") {
+    std::vector<std::uint16_t> ports(JSG_SERVICES / 2);
+    std::iota(ports.begin(), ports.end(), static_cast<std::uint16_t>(first_port + 10));
+    Watched w(with_pins(quick_options(ports)));
+    w.detector.pin();
+    const Socket listener = listen_on(ports[0]);
+    const jsguard::PinnedDetector pinned(pin_dir);
+    const jsguard::Observer observer(pinned);
+    w.detector.arm_clock();
+    REQUIRE(w.wait_for_steps(1, 2));
+    reset_clients(listener, ports[0], 5);
+    REQUIRE(w.wait_for_steps(1, 1));
+
+    const int windows = bpf_map__fd(w.detector.skeleton().maps.windows);
+    for (std::uint32_t place = 1; place <= ports.size(); ++place) {
+        const auto sequence = w.service(place).sequence;
+        const jsg_window_key key{place, static_cast<std::uint32_t>(sequence % JSG_WINDOWS_KEPT)};
+        CHECK(bpf_map_delete_elem(windows, &key) == 0);
+    }
+    const double before_s = now_s();
+    const auto seen = observer.observe();
+    // 8 ms for all of them, and what the look itself takes; for each it would be a quarter of a
+    // second.
+    CHECK(now_s() - before_s < 0.1);
+    REQUIRE(seen.services.size() == ports.size());
+    const auto without = std::count_if(seen.services.begin(), seen.services.end(),
+                                       [](const auto& one) { return !one.window; });
+    // The turns of some may have come since.
+    CHECK(without >= JSG_SERVICES / 4);
+    CHECK(total(seen.services[0].total_counts.transitions) > 0);
 }

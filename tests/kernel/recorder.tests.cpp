@@ -209,6 +209,43 @@ TEST_CASE("a recorder that comes later begins with the service's state, and tell
     CHECK(std::memcmp(&learned, &in_force, sizeof(learned)) != 0);
 }
 
+TEST_CASE("a window that the kernel could not keep is a gap of one in the recording",
+          "[recorder]") {
+    constexpr std::uint16_t port = first_port + 3;
+    Recorded r(quick_options({port}));
+    const Socket listener = listen_on(port);
+    const jsguard::PinnedDetector pinned(pin_dir);
+    jsguard::Recorder recorder(pinned, 0, [&](const auto& e) { r.entries.push_back(e); });
+    recorder.follow();
+    r.w.detector.arm_clock();
+    r.run(&recorder, listener, port, 3);
+    REQUIRE(r.w.wait(1, [&] {
+        recorder.follow();
+        return recorder.windows() == r.w.service(1).sequence;
+    }));
+    const std::uint64_t lost = r.w.service(1).sequence + 1;
+    r.run(nullptr, listener, port, 1);
+    const int windows = bpf_map__fd(r.w.detector.skeleton().maps.windows);
+    const jsg_window_key key{1, static_cast<std::uint32_t>(lost)};
+    REQUIRE(r.w.wait(1, [&] { return bpf_map_delete_elem(windows, &key) == 0; }));
+    r.run(&recorder, listener, port, 3);
+
+    const auto gaps = all_of<jsguard::RecordedGap>(r.entries);
+    REQUIRE(gaps.size() == 1);
+    CHECK(gaps[0].port == port);
+    CHECK(gaps[0].sequence == lost);
+    CHECK(gaps[0].windows == 1);
+    CHECK(recorder.missed() == 1);
+    std::uint64_t sequence = 0;
+    for (const auto& window : all_of<jsguard::RecordedWindow>(r.entries)) {
+        if (++sequence == lost) ++sequence;
+        CHECK(window.record.sequence == sequence);
+        CHECK(total(window.transitions) == window.record.transitions);
+        CHECK(total(window.step.transitions) <= window.record.transitions);
+    }
+    CHECK(sequence >= lost + 2);
+}
+
 TEST_CASE("what is no running detector is refused with what to do", "[recorder]") {
     enter_namespace();
     try {

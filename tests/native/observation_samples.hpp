@@ -87,7 +87,7 @@ inline jsguard::ObservedService observed(std::uint32_t place, const jsg_window& 
     return seen;
 }
 
-// Port 80 is quiet, 443 learns, and 8080 has been under attack for 200 s.
+// Port 80 is quiet, 443 learns, and 8080 has been over for 200 s, with an alert since 198 s.
 inline jsguard::Observation observation() {
     jsguard::Observation all;
     all.host = "web1";
@@ -105,7 +105,7 @@ inline jsguard::Observation observation() {
     all.stats.transitions = 700'000;
     all.stats.alerts = 1;
     all.stats.not_enough_traffic = 12;
-    all.cost.ticks = {64 * 11'520, 115'200'000'000, 44'969, 0};
+    all.cost.ticks = {64 * 11'520, 115'200'000'000, 44'969, uptime_ns};
     all.cost.programs = {{"jsg_existing", 0, 0}, {"jsg_start", 0, 0}, {"jsg_transition", 0, 0}};
     all.cost.map_bytes = 10'564'608;
     all.cost.missed_runs = 0;
@@ -131,6 +131,7 @@ inline jsguard::Observation observation() {
     alert.state = JSG_ALERT;
     alert.number = 1;
     alert.since_unix_ms = now_ms - 200'000;
+    alert.raised_ns = uptime_ns - 198 * jsguard::second_ns;
     alert.peak_nanobits = 960'000'000;
     alert.over_steps = 200;
     all.services.push_back(attacked);

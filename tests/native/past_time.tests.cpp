@@ -33,6 +33,7 @@ TEST_CASE("a time in UTC is that time", "[since]") {
 TEST_CASE("what jsguard prints is a time", "[since]") {
     CHECK(past_time(utc_timestamp(now_ms), now_ms) == now_ms);
     CHECK(past_time(utc_text(now_ms), now_ms) == now_ms - 678);
+    CHECK(past_time(utc_text(now_ms) + " UTC", now_ms) == now_ms - 678);
 }
 
 TEST_CASE("what is no time is refused in one line", "[since]") {
@@ -42,7 +43,8 @@ TEST_CASE("what is no time is refused in one line", "[since]") {
                  "2026-01-02T03:04Z", "2026-13-02T03:04:05Z", "2026-02-29T03:04:05Z",
                  "2026-01-00T03:04:05Z", "2026-01-02T24:04:05Z", "2026-01-02T03:60:05Z",
                  "2026-01-02T03:04:60Z", "2026-01-02T03:04:05+01:00", "1969-12-31T23:59:59Z",
-                 "2026-01-02T03:04:05Zx", "2026-01-02T03:04:05\nZ", "2026-01-02T03:04:05.678901Z");
+                 "2026-01-02T03:04:05Zx", "2026-01-02T03:04:05\nZ", "2026-01-02 03:04:05 CET",
+                 "2026-01-02 03:04:05 UTCZ", "2026-01-02T03:04:05.678901Z");
     CAPTURE(text);
     try {
         past_time(text, now_ms);

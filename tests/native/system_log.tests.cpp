@@ -16,6 +16,7 @@
 #include <optional>
 
 #include "../catch_compat.hpp"
+#include "counted.hpp"
 #include "log_message.hpp"
 #include "texts.hpp"
 
@@ -98,6 +99,7 @@ class Loggers {
         fds_.push_back(fd);
         return fd;
     }
+    void leave(const std::string& name) { std::filesystem::remove(path(name)); }
     SystemLog log() const { return SystemLog(path("journal"), path("syslog")); }
 
   private:
@@ -227,7 +229,8 @@ TEST_CASE("without a logger messages are kept, told once, and taken by the next"
     CHECK(log.retry().empty());
     CHECK(log.kept() == 2);
     const int journal = loggers.listen_at("journal");
-    log.retry();
+    CHECK(log.retry() == "the system's log takes messages again; lost meanwhile: nothing");
+    CHECK(log.retry().empty());
     CHECK(contains(next(journal), "first"));
     CHECK(contains(next(journal), "second"));
     CHECK(log.kept() == 0);
@@ -252,6 +255,36 @@ TEST_CASE("a logger that does not read never makes the sender wait", "[system_lo
     for (std::string text = next(logger); !text.empty(); text = next(logger), log.retry()) taken++;
     CHECK(taken == sent - 1 + SystemLog::messages_kept);
     CHECK(log.kept() == 0);
+}
+
+TEST_CASE("each time that the logger takes nothing is told, and its end", "[system_log]") {
+    Loggers loggers;
+    SystemLog log = loggers.log();
+    for (const std::size_t too_many : {std::size_t{1}, std::size_t{2}}) {
+        CAPTURE(too_many);
+        for (std::size_t i = 0; i < SystemLog::messages_kept + too_many; i++)
+            log.send(notice("more"));
+        CHECK(contains(log.retry(), "does not take a message"));
+        CHECK(log.retry().empty());
+        const int journal = loggers.listen_at("journal");
+        std::string told;
+        while (!next(journal).empty() || log.kept())
+            if (const std::string now = log.retry(); !now.empty()) told += now;
+        CHECK(told == "the system's log takes messages again; lost meanwhile: " +
+                          counted(too_many, "message", "messages"));
+        loggers.leave("journal");
+    }
+    CHECK(log.lost() == 3);
+}
+
+TEST_CASE("a moment in which the logger took nothing and nothing was lost is not told",
+          "[system_log]") {
+    Loggers loggers;
+    SystemLog log = loggers.log();
+    log.send(notice("first"));
+    const int journal = loggers.listen_at("journal");
+    CHECK(log.retry().empty());
+    CHECK(contains(next(journal), "first"));
 }
 
 TEST_CASE("what is kept at the end is lost, and counted", "[system_log]") {

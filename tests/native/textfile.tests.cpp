@@ -17,6 +17,15 @@ std::string told(Textfile& textfile, const Text& text) {
     return textfile.write([&] { return text; });
 }
 
+std::string failure(const std::function<void()>& function) {
+    try {
+        function();
+    } catch (const Error& error) {
+        return error.code() == ExitCode::runtime ? error.what() : "";
+    }
+    return "";
+}
+
 }  // namespace
 
 TEST_CASE("a textfile is replaced as a whole, and goes with its writer", "[textfile]") {
@@ -32,14 +41,16 @@ TEST_CASE("a textfile is replaced as a whole, and goes with its writer", "[textf
         CHECK(content(folder / "j.prom") == "a 1\n");
         CHECK(told(textfile, "a 2\n").empty());
         CHECK(content(folder / "j.prom") == "a 2\n");
-        CHECK(folder.files() == 1);
+        CHECK(folder.files() == 2);  // and its lock
     }
     CHECK(folder.files() == 0);
 }
 
 TEST_CASE("a textfile that fails is told once, and once that it works again", "[textfile]") {
     const Folder folder;
+    fs::create_directory(folder / "sub");
     Textfile textfile(folder / "sub" / "j.prom");
+    fs::remove_all(folder / "sub");
     const std::string first = told(textfile, "a 1\n");
     CHECK(contains(first, "cannot write the textfile"));
     CHECK(contains(first, "No such file or directory"));
@@ -76,6 +87,40 @@ TEST_CASE("a link is replaced, not the file that it leads to", "[textfile]") {
     CHECK(folder.files() == 1);
 }
 
+TEST_CASE("a textfile has one writer, and another once that has gone", "[textfile]") {
+    const Folder folder;
+    const auto second = [&] { const Textfile textfile(folder / "j.prom"); };
+    {
+        Textfile first(folder / "j.prom");
+        CHECK(contains(failure(second), "another jsguard-load writes "));
+        CHECK(told(first, "a 1\n").empty());
+        CHECK(contains(failure(second), "another jsguard-load writes "));
+        CHECK(content(folder / "j.prom") == "a 1\n");
+        const Textfile beside(folder / "k.prom");
+    }
+    CHECK_NOTHROW(second());
+    write_text(folder / "j.prom.lock", "");  // as after SIGKILL
+    CHECK_NOTHROW(second());
+    CHECK(folder.files() == 0);
+}
+
+TEST_CASE("a textfile's lock that somebody removed is there again, if nobody has taken it",
+          "[textfile]") {
+    const Folder folder;
+    Textfile first(folder / "j.prom");
+    fs::remove(folder / "j.prom.lock");
+    CHECK(told(first, "a 1\n").empty());
+    CHECK(fs::exists(folder / "j.prom.lock"));
+    fs::remove(folder / "j.prom.lock");
+    {
+        Textfile second(folder / "j.prom");
+        CHECK(told(second, "b 1\n").empty());
+        CHECK(contains(told(first, "a 2\n"), "another jsguard-load writes "));
+        CHECK(content(folder / "j.prom") == "b 1\n");
+    }
+    CHECK(contains(told(first, "a 3\n"), "is written again"));
+}
+
 TEST_CASE("a textfile that could never be written is refused before", "[textfile]") {
     const Folder folder;
     REQUIRE(mkfifo((folder / "pipe.prom").c_str(), 0600) == 0);
@@ -83,7 +128,7 @@ TEST_CASE("a textfile that could never be written is refused before", "[textfile
     for (const fs::path& path : {folder / "absent" / "j.prom", folder / "pipe.prom",
                                  folder / "sub.prom", fs::path("/dev/null/j.prom")}) {
         CAPTURE(path);
-        CHECK(contains(refusal([&] { check_textfile(path); }), "cannot write a textfile"));
+        CHECK(contains(refusal([&] { const Textfile textfile(path); }), "cannot write a textfile"));
     }
-    CHECK_NOTHROW(check_textfile(folder / "j.prom"));
+    CHECK(folder.files() == 2);
 }

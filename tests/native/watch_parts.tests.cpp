@@ -70,8 +70,10 @@ TEST_CASE("text is cut and filled by characters", "[styled_text]") {
     CHECK(padded("█▁", 3) == "█▁ ");
     CHECK(padded("█▁", 3, true) == " █▁");
     CHECK(padded("█▁x", 2) == "█▁");
-    CHECK(text_of(cut({{"█▁"}, {"▂x"}}, 3)) == "█▁▂");
-    CHECK(cut({{"ab"}}, 0).empty());
+    CHECK(text_of(cut({{"█▁"}, {"▂x"}}, 4, "…")) == "█▁▂x");
+    CHECK(text_of(cut({{"█▁"}, {"▂x"}}, 3, "…")) == "█▁…");
+    CHECK(text_of(cut({{"ab"}, {"c"}}, 1, ">")) == ">");
+    CHECK(cut({{"ab"}}, 0, ">").empty());
 }
 
 TEST_CASE("past alerts are found in the windows, the last first", "[past_alerts]") {
@@ -81,8 +83,11 @@ TEST_CASE("past alerts are found in the windows, the last first", "[past_alerts]
         windows.push_back(attacked ? samples::attacked_window(80, sequence)
                                    : samples::quiet_window(80, sequence));
         windows.back().end_unix_ms = 1000 * sequence;
+        windows.back().end_ns = 1'001 * sequence;
     }
     windows[14].occupancy_js_nanobits = 900'000'000;
+    windows[15].occupancy_js_nanobits = 950'000'000;
+    windows[15].occupancy_verdict = JSG_NO_EXCESS;  // not over: not the alert's
     windows[30].transition_alert = JSG_ALERT;
     const auto alerts = past_alerts(windows);
     REQUIRE(alerts.size() == 3);  // the last one is still up
@@ -92,8 +97,12 @@ TEST_CASE("past alerts are found in the windows, the last first", "[past_alerts]
     CHECK(alerts[1].signal == JSG_OCCUPANCY);
     CHECK(alerts[1].raised_unix_ms == 11'000);
     CHECK(alerts[1].cleared_unix_ms == 21'000);
+    CHECK(alerts[1].duration_ns == 10'010);
+    CHECK_FALSE(alerts[1].is_older);
     CHECK(alerts[1].peak_nanobits == 900'000'000);
-    CHECK(alerts[2].raised_unix_ms == 0);  // before the first window
+    CHECK(alerts[2].is_older);
+    CHECK(alerts[2].raised_unix_ms == 1'000);
+    CHECK(alerts[2].duration_ns == 0);
     CHECK(alerts[2].cleared_unix_ms == 4'000);
     CHECK(past_alerts({}).empty());
 }
@@ -115,6 +124,14 @@ TEST_CASE("the service with an alert is chosen until the user chooses", "[watch_
     alert = {};
     seen.services[0].service.alerts[JSG_TRANSITIONS] = {};
     choice.follow(seen);
+    CHECK(choice.port() == 8080);
+    // A key that moves to no other is no choice.
+    choice.move(seen, 0);
+    seen.services[0].service.alerts[JSG_TRANSITIONS] = up();
+    choice.follow(seen);
+    CHECK(choice.port() == 80);
+    seen.services[0].service.alerts[JSG_TRANSITIONS] = {};
+    choice.move(seen, JSG_SERVICES);
     CHECK(choice.port() == 8080);
     choice.move(seen, -1);
     choice.follow(seen);

@@ -3,6 +3,7 @@
 #include "watch_screen.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <limits>
 #include <string>
 #include <vector>
@@ -41,6 +42,7 @@ std::vector<jsg_window> history(std::uint32_t port, std::size_t windows = 150) {
         all.push_back(attacked ? samples::attacked_window(port, sequence)
                                : samples::quiet_window(port, sequence));
         all.back().end_unix_ms = samples::now_ms - 1000 * (windows - sequence);
+        all.back().end_ns = sequence * second_ns;
     }
     return all;
 }
@@ -157,7 +159,7 @@ TEST_CASE("everything has its place at 80x24 and at 120x40", "[watch]") {
                                  "3 ports",
                                  "up 3 h 12 min",
                                  "lost",
-                                 "timer",
+                                 "ticks 1.00 % of one CPU",
                                  "8080",
                                  "443",
                                  "80",
@@ -198,7 +200,7 @@ TEST_CASE("everything has its place at 80x24 and at 120x40", "[watch]") {
                                  "8-16s",
                                  "16-32s",
                                  "32s+",
-                                 "! ALERT occupancy, 3 min 20 s, peak 0.960",
+                                 "8080 ! ALERT occupancy, peak 0.960",
                                  "past alerts",
                                  "q quit",
                                  "p pause",
@@ -216,14 +218,16 @@ TEST_CASE("a narrow and low screen keeps what matters most", "[watch]") {
     const std::string screen =
         joined(watch_screen({seen, attacked_port, windows, false}, {40, 10, true}));
     CAPTURE(screen);
-    for (const char* part : {"jsguard web1", "1 alert up", "port 8080 ! ALERT occupancy",
-                             "0.681/0.12", "0.002/0.12", "request stalled", "q quit"})
+    for (const char* part :
+         {"jsguard web1", "1 alert up", " 8080 ! ALERT occupancy, peak 0.960, ra…", "0.681/0.12",
+          "0.002/0.12", "request stalled", "q quit", " 2 min 30 s ▁▁▁▁▁▁▁▁█"})
         CHECK(contains(screen, part));
+    // A row of the sparkline is worth more than one of nothing.
+    CHECK_FALSE(contains(screen, "request moving"));
     const std::string low =
         joined(watch_screen({seen, attacked_port, windows, false}, {20, 5, true}));
     CAPTURE(low);
-    for (const char* part : {"jsguard web1", "0.681/", "port 8080 ! ALERT"})
-        CHECK(contains(low, part));
+    for (const char* part : {"1 alert up", "0.681/", " 8080 ! ALERT"}) CHECK(contains(low, part));
 }
 
 TEST_CASE("counts, shares and the baseline's shares stand in one row", "[watch]") {
@@ -240,12 +244,12 @@ TEST_CASE("counts, shares and the baseline's shares stand in one row", "[watch]"
     CHECK_FALSE(contains(line_text(lines, "idle").substr(0, 50), "%"));
 }
 
-TEST_CASE("sockets are those that the looks stand for", "[watch]") {
+TEST_CASE("sockets are counted with their weight already, and not weighted again", "[watch]") {
     Observation seen = samples::observation();
     seen.services.back().window->sample_weight = 3;
     const Lines lines = watch_screen({seen, attacked_port, {}, false}, {120, 40, true});
-    CHECK(contains(line_text(lines, "request stalled"), "1,533  98 %"));
-    CHECK(contains(line_text(lines, "age of phase"), "8-16s 1,533"));
+    CHECK(contains(line_text(lines, "request stalled"), " 511  98 %"));
+    CHECK(contains(line_text(lines, "age of phase"), "8-16s 511"));
 }
 
 TEST_CASE("a service that learns says how far it is, and has no divergence", "[watch]") {
@@ -261,8 +265,10 @@ TEST_CASE("two alerts of one service are both told", "[watch]") {
         seen.services.back().service.alerts[JSG_OCCUPANCY];
     const std::string screen =
         joined(watch_screen({seen, attacked_port, {}, false}, {100, 40, true}));
-    CHECK(contains(screen, "! ALERT occupancy, 3 min 20 s"));
-    CHECK(contains(screen, "! ALERT transitions, 3 min 20 s"));
+    CHECK(contains(
+        screen,
+        "! ALERT occupancy, peak 0.960 bits, raised 3 min 18 s ago, over since 03:00:45 UTC"));
+    CHECK(contains(screen, "! ALERT transitions, peak 0.960 bits, raised 3 min 18 s ago, over"));
     CHECK(contains(screen, "! occupancy, ! transitions"));
 }
 
@@ -283,6 +289,100 @@ TEST_CASE("what is lost is told", "[watch]") {
     const std::string screen = joined(watch_screen({seen}, {80, 24, true}));
     CHECK(contains(screen, "lost or left out: 2 alerts"));
     CHECK_FALSE(contains(screen, "nothing lost"));
+}
+
+TEST_CASE("what is lost stays in sight, on any screen", "[watch]") {
+    Observation seen = huge_numbers();
+    const std::string sum = "lost 36";  // its losses are 1 to 8
+    for (const std::size_t width : {22, 40, 80, 120}) {
+        for (const std::size_t height : {5, 10, 24, 40}) {
+            const std::string screen = joined(watch_screen({seen}, {width, height, false}));
+            CAPTURE(width, height, screen);
+            CHECK(contains(screen, sum));
+            CHECK(contains(screen, "4 alerts up"));
+        }
+    }
+    seen = samples::observation();
+    seen.stats.transitions_late = 1;
+    const auto first_line = [&](std::size_t width, std::size_t height) {
+        return text_of(watch_screen({seen}, {width, height, true})).front();
+    };
+    CHECK(first_line(40, 10) == "jsguard web1   1 alert up   lost 1");
+    CHECK(first_line(100, 10) ==
+          "jsguard web1   1 alert up   3 ports   up 3 h 12 min   lost or left out: 1 transition "
+          "counted late");
+    CHECK(first_line(80, 10) == "jsguard web1   1 alert up   3 ports   up 3 h 12 min   lost 1");
+}
+
+TEST_CASE("what is cut says so", "[watch]") {
+    const Observation seen = samples::observation();
+    const auto ends = [&](bool unicode, const std::string& with) {
+        const std::string line =
+            line_text(watch_screen({seen, attacked_port, {}, false}, {30, 10, unicode}), "ALERT");
+        CAPTURE(line);
+        CHECK(line.ends_with(with));
+        CHECK(columns(line) == 30);
+    };
+    ends(true, "occupancy, peak…");
+    ends(false, "occupancy, peak>");
+    CHECK(line_text(watch_screen({no_service(), 81}, {20, 10, true}), "port 81") ==
+          "port 81 is not guar…");
+    // Keys are left out as a whole.
+    CHECK(text_of(watch_screen({seen, quiet_port}, {40, 10, true})).back() ==
+          "q quit   j/k or arrows service   p pause");
+    CHECK(text_of(watch_screen({seen, quiet_port}, {39, 10, true})).back() == "q quit   p pause");
+}
+
+TEST_CASE("the sparkline shows minutes, whatever the width", "[watch]") {
+    const Observation seen = samples::observation();
+    auto windows = history(attacked_port, JSG_WINDOWS_KEPT);
+    for (const std::size_t width : {40, 80, 120, 200}) {
+        const Lines lines = watch_screen({seen, attacked_port, windows, false}, {width, 24, true});
+        int minutes = 0, seconds = 0;
+        for (const std::string& text : text_of(lines)) {
+            if (std::sscanf(text.c_str(), " %d min %d s ", &minutes, &seconds) == 2) break;
+        }
+        CAPTURE(width, minutes, seconds);
+        CHECK(60 * minutes + seconds > 170);
+        CHECK(60 * minutes + seconds <= 240);
+    }
+}
+
+TEST_CASE("one window over shows among those that share its column", "[watch]") {
+    const Observation seen = samples::observation();
+    std::vector<jsg_window> windows;
+    for (std::uint64_t sequence = 1; sequence <= 150; ++sequence)
+        windows.push_back(sequence == 100 ? samples::attacked_window(attacked_port, sequence)
+                                          : samples::quiet_window(attacked_port, sequence));
+    const std::string screen =
+        joined(watch_screen({seen, attacked_port, windows, false}, {40, 10, true}));
+    CAPTURE(screen);
+    CHECK(contains(screen, " 2 min 30 s ▁▁▁▁▁▁▁▁▁▁▁▁▁▁█▁▁▁▁▁▁▁\n"));
+}
+
+TEST_CASE("a list that is not whole says which part it is", "[watch]") {
+    const auto heading = [](std::uint32_t port, std::size_t width, std::size_t height) {
+        return line_text(watch_screen({many_services(), port, {}, false}, {width, height, true}),
+                         " of 64");
+    };
+    CHECK(heading(8001, 80, 24).ends_with(" 1-3 of 64"));
+    CHECK(heading(8064, 80, 24).ends_with(" 62-64 of 64"));
+    CHECK(heading(8005, 40, 10).ends_with(" 5 of 64"));
+    CHECK(heading(8005, 20, 10).ends_with(" 5 of 64"));
+    CHECK(heading(8005, 120, 100).empty());
+}
+
+TEST_CASE("past alerts say when they were raised, and which were before", "[watch]") {
+    const Observation seen = samples::observation();
+    auto windows = history(attacked_port);
+    const auto past = [&] {
+        return line_text(watch_screen({seen, attacked_port, windows, false}, {80, 24, true}),
+                         "past alerts");
+    };
+    CHECK(past() == "past alerts occupancy peak 0.681, raised 03:02:36 UTC, cleared 30 s later");
+    windows.erase(windows.begin(), windows.begin() + 70);
+    CHECK(past() ==
+          "past alerts occupancy peak 0.681, raised before 03:02:46, cleared 03:03:06 UTC");
 }
 
 TEST_CASE("a detector without services says so", "[watch]") {

@@ -16,7 +16,9 @@ readonly in_server=(ip netns exec "$server_ns") in_client=(ip netns exec "$clien
 readonly server4=198.51.100.1 attacker4=198.51.100.2 # each network of the client has a part of its own
 readonly server_of_proxy=198.51.101.1 proxy=198.51.101.2
 readonly server_of_visitor=198.51.102.1 visitor=198.51.102.2
-readonly server6=2001:db8:a::1 attacker6=2001:db8:a::2
+readonly server6=2001:db8:a::1 attacker6=2001:db8:a::2 attacker6_net=2001:db8:a::/64
+# What is attacked, and from where: IPv6 too where the kernel has it.
+attacked=("$server4") attackers=("$attacker4")
 
 # --- two namespaces, a server, an alert ----------------------------------------------------------
 
@@ -34,14 +36,21 @@ make_namespaces() {
         ip -n "$server_ns" address add "${pair% *}/24" dev wire
         ip -n "$client_ns" address add "${pair#* }/24" dev wire
     done
-    ip -n "$server_ns" address add "$server6/64" dev wire nodad
-    ip -n "$client_ns" address add "$attacker6/64" dev wire nodad
+    if ip -n "$server_ns" address add "$server6/64" dev wire nodad 2>"$work/ipv6.log" &&
+        ip -n "$client_ns" address add "$attacker6/64" dev wire nodad 2>"$work/ipv6.log"; then
+        attacked+=("$server6") attackers+=("$attacker6_net")
+    else
+        say "SKIP: what is about IPv6, which this kernel has not: $(<"$work/ipv6.log")"
+    fi
     for pair in "$server_ns" "$client_ns"; do
         ip -n "$pair" link set lo up
         ip -n "$pair" link set wire up
     done
 }
+with_ipv6() { ((${#attacked[@]} == 2)); }
 start_server() {
+    local listen="listen $port;"
+    if with_ipv6; then listen+=" listen [::]:$port ipv6only=on;"; fi
     cat >"$work/nginx.conf" <<END
 worker_processes 1;
 daemon off;
@@ -51,7 +60,7 @@ events { worker_connections 4096; }
 http {
     access_log off;
     client_header_timeout 120s;
-    server { listen $port; listen [::]:$port ipv6only=on; return 200 "page\n"; }
+    server { $listen return 200 "page\n"; }
 }
 END
     spawn nginx "${in_server[@]}" nginx -p "$work" -c "$work/nginx.conf"
@@ -62,7 +71,14 @@ answers() {
     "${in_client[@]}" timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1" && printf "GET / HTTP/1.0\r\n\r\n" >&3 &&
         grep -q ^page <&3' "$1" "$port" 2>/dev/null
 }
-refuses() { ! answers "$1"; }
+all_answer() {
+    local address
+    for address in "${attacked[@]}"; do answers "$address" || return; done
+}
+none_answers() {
+    local address
+    for address in "${attacked[@]}"; do if answers "$address"; then return 1; fi; done
+}
 
 hold() {
     spawn "hold$RANDOM" "${in_client[@]}" "$here/hold_connections.sh" "$1" "$port" "$2"
@@ -79,7 +95,7 @@ start_detector --netns "/run/netns/$server_ns" --localport "$port" --learn 4 --w
 judged() { (($(services_judged) == 1)); }
 wait_for 20 judged || die "the detector does not guard"
 hold "$server4" 500
-hold "$server6" 400
+if with_ipv6; then hold "$server6" 400; fi
 hold "$server_of_proxy" 400
 hold "$server_of_visitor" 5
 wait_for 40 raised || die "no alert"
@@ -132,17 +148,16 @@ sed "s/127.0.0.0\/8/&, $proxy/" "$examples/nft_sources.nft" >"$work/sources.nft"
 in_set() { "${in_server[@]}" nft -j list set inet jsguard_sources "$1" | jq -e '[.nftables[].set.elem? // empty] | length > 0' >/dev/null; }
 "${in_server[@]}" "$examples/nft_sources.sh" --timeout 8 --share 10 --sockets 20 <"$alerts" >"$work/nft.out" || fail "nft_sources.sh fails"
 added=$(now_ms)
-for address in "$server4" "$server6"; do
+for address in "${attacked[@]}"; do
     answers "$address" && fail "an attacker is not refused at $address"
 done
 answers "$server_of_proxy" || fail "who is on the allow list is refused"
 answers "$server_of_visitor" || fail "who holds 5 connections is refused"
 (($(now_ms) - added < 8000)) || fail "the checks took longer than the entries live"
 grep -qF "refused4 { $attacker4 . $port timeout 8s }" "$work/nft.out" || fail "not added: $attacker4"
-grep -qF "refused6 { 2001:db8:a::/64 . $port timeout 8s }" "$work/nft.out" || fail "not added: the 64 bits of $attacker6"
+! with_ipv6 || grep -qF "refused6 { $attacker6_net . $port timeout 8s }" "$work/nft.out" || fail "not added: the 64 bits of $attacker6"
 ! grep -qF "$visitor" "$work/nft.out" || fail "$visitor was added"
-wait_for 20 answers "$server4" || fail "the entry of $attacker4 does not time out"
-wait_for 20 answers "$server6" || fail "the entry of $attacker6 does not time out"
+wait_for 20 all_answer || fail "the entries of ${attackers[*]} do not time out"
 ! in_set refused4 || fail "the set has kept its entry"
 "${in_server[@]}" "$examples/nft_sources.sh" --share 90 <"$alerts" >"$work/nft.out"
 "${in_server[@]}" "$examples/nft_sources.sh" --sockets 1000 <"$alerts" >>"$work/nft.out"
@@ -159,11 +174,11 @@ with_one_source() {
         | .top_sources[0].sockets = .source_sockets | .top_source_share = 1)' -c --arg only "$1"
 }
 matched() { fail2ban-regex -o '<ip>' "$1" "$examples/fail2ban/filter.d/jsguard.conf"; }
-readonly attacker6_net=2001:db8:a::/64
-for address in "$attacker4" "$attacker6_net"; do with_one_source "$address"; done >"$work/one.json"
+for address in "${attackers[@]}"; do with_one_source "$address"; done >"$work/one.json"
 grep -F '"clear"' "$alerts" >>"$work/one.json"
-[[ $(matched "$work/one.json") == "$attacker4"$'\n'"$attacker6_net" ]] || fail "fail2ban-regex finds \"$(matched "$work/one.json")\""
-[[ -z $(matched "$alerts") ]] || fail "a source without half of the connections is matched"
+[[ $(matched "$work/one.json" | xargs) == "${attackers[*]}" ]] || fail "fail2ban-regex finds \"$(matched "$work/one.json")\""
+# With three attackers none has half.
+! with_ipv6 || [[ -z $(matched "$alerts") ]] || fail "a source without half of the connections is matched"
 {
     echo "ALERT port 80: occupancy 0.7 bits from normal (threshold 0.12, chance 0.1): requests held, all 70 from 1 source, 192.0.2.1; 7"
     echo "ALERT port 80: occupancy 0.7 bits from normal (threshold 0.12, chance 0.1): requests held, 99 spread over 2 sources, 192.0.2.2 has 70 of them; 7"
@@ -179,23 +194,23 @@ grep -F '"clear"' "$alerts" >>"$work/one.json"
     fail "of the lines of a log fail2ban-regex finds \"$(matched "$work/log" | xargs)\""
 
 cp -r /etc/fail2ban "$work/fail2ban"
-rm -f "$work"/fail2ban/jail.d/*
+# Without what this machine has set for itself.
+rm -rf "$work"/fail2ban/{jail.local,fail2ban.local,jail.d/*,fail2ban.d/*}
 cp -r "$examples"/fail2ban/* "$work/fail2ban/"
-printf '[jsguard]\nenabled = true\nlogpath = %s\nport = %s\n' "$work/one.json" "$port" >"$work/fail2ban/jail.d/jsguard.local"
+# The alert is older than the jail's own findtime by the time that it is read.
+printf '[jsguard]\nenabled = true\nfindtime = 600\nlogpath = %s\nport = %s\n' "$work/one.json" "$port" >"$work/fail2ban/jail.d/jsguard.local"
 printf '[Definition]\nsocket = %s\npidfile = %s\ndbfile = %s\nlogtarget = %s\n' "$work/fail2ban.sock" \
     "$work/fail2ban.pid" "$work/fail2ban.db" "$work/fail2ban.log" >"$work/fail2ban/fail2ban.local"
-both_answer() { answers "$server4" && answers "$server6"; }
-both_answer || fail "refused before the ban"
+all_answer || fail "refused before the ban"
 spawn fail2ban "${in_server[@]}" fail2ban-server -f -c "$work/fail2ban" start
 fail2ban_pid=$spawned
-both_refused() { refuses "$server4" && refuses "$server6"; }
-wait_for 30 both_refused || {
-    fail "fail2ban does not ban $attacker4 and $attacker6_net"
+wait_for 30 none_answers || {
+    fail "fail2ban does not ban ${attackers[*]}"
     show_log fail2ban.log
 }
 answers "$server_of_visitor" || fail "fail2ban bans another"
 stop "$fail2ban_pid"
-both_answer || fail "the bans are not lifted when fail2ban ends"
+all_answer || fail "the bans are not lifted when fail2ban ends"
 ! grep -E "ERROR|CRITICAL" "$work/fail2ban.log" || fail "fail2ban is not content"
 
 finish

@@ -159,6 +159,7 @@ wait_for() {
 spawn() {
     local name=$1
     shift
+    : >"$work/$name.out" 2>"$work/$name.err" # who looks before it runs must not see what an earlier one said
     "$@" >"$work/$name.out" 2>"$work/$name.err" </dev/null &
     spawned=$!
     started_pids+=("$spawned")

@@ -18,8 +18,10 @@ mkdir "$folder"
 
 # --- what is in the file -----------------------------------------------------------------------
 
-# value SERIES: what the file says of it, or nothing.
-value() { awk -v series="$1" 'index($0, series " ") == 1 { print substr($0, length(series) + 2) }' "$file" 2>/dev/null; }
+# value SERIES [FILE]: what the file says of it, or nothing.
+value() {
+    awk -v series="$1" 'index($0, series " ") == 1 { print substr($0, length(series) + 2) }' "${2:-$file}" 2>/dev/null
+}
 value_is() { [[ $(value "$1") == "$2" ]]; }
 inode() { stat -c %i "$file" 2>/dev/null || echo 0; }
 replaced_since() { [[ -e $file && $(inode) != "$1" ]]; }
@@ -87,12 +89,13 @@ diff <(grep '^# TYPE' "$file") <(grep '^# TYPE' "$work/export.prom") >&2 || fail
 
 say "the file says what the maps hold"
 # Figures of one window, in the order of the query below.
+cp "$file" "$work/copy.prom"
 figures=$(for name in window_transitions window_exchanges open_requests state_entropy transition_entropy held_sockets; do
-    value "jsguard_$name{port=\"$port\"}"
+    value "jsguard_$name{port=\"$port\"}" "$work/copy.prom"
 done)
 figures+=" $(for signal in transitions occupancy; do
-    value "jsguard_divergence{port=\"$port\",signal=\"$signal\"}"
-    value "jsguard_kl_divergence{port=\"$port\",signal=\"$signal\"}"
+    value "jsguard_divergence{port=\"$port\",signal=\"$signal\"}" "$work/copy.prom"
+    value "jsguard_kl_divergence{port=\"$port\",signal=\"$signal\"}" "$work/copy.prom"
 done)"
 dump_map windows | jq -se --argjson seen "[$(xargs <<<"$figures" | tr ' ' ,)]" 'any(.[].value;
     [.transitions, .exchanges, .open_requests, .state_entropy_nanobits / 1e9, .transition_entropy_nanobits / 1e9,
@@ -143,6 +146,16 @@ grep -qx 'node_textfile_scrape_error 0' "$work/scraped" || fail "node_exporter: 
 grep -q "^jsguard_guarding{port=\"$port\"} 1$" "$work/scraped" || fail "node_exporter does not say that it is on guard"
 stop "$exporter_pid"
 
+say "a second detector with the same file is refused, and does no harm"
+status=0
+timeout 20 "$JSGUARD_LOAD" --pin-dir "$pin_dir-second" --localport "$port" -d 1 --textfile "$file" >"$work/second.out" 2>&1 || status=$?
+((status == 1)) || fail "a second detector: exit code $status"
+[[ $(<"$work/second.out") == "jsguard-load: another jsguard-load writes $file; "* && $(wc -l <"$work/second.out") == 1 ]] ||
+    fail "a second detector says: $(<"$work/second.out")"
+[[ ! -e $pin_dir-second ]] || fail "the second detector was loaded"
+inode=$(inode)
+wait_for "$patience_s" replaced_since "$inode" || fail "beside a refused one the file is not written anew"
+
 say "counters agree with the map, to the last transition"
 stop "$honest_pid"
 counted() { bpftool -j map dump pinned "$pin_dir/counters" | jq '[.[].formatted.values[].value.transitions[]] | add'; }
@@ -164,6 +177,11 @@ wait_for "$patience_s" test -e "$file" || fail "there is no file"
 stop_detector KILL
 [[ -e $file ]] || fail "the file is gone after SIGKILL"
 [[ -n $(value jsguard_last_tick_timestamp_seconds) ]] || fail "the file that was left has no time"
+inode=$(inode)
+start_detector --localport "$port" --learn 60 --textfile "$file"
+wait_for "$patience_s" replaced_since "$inode" || fail "after SIGKILL the file is not written by the next"
+stop_detector
+[[ -z $(ls -A "$folder") ]] || fail "after SIGKILL and a second run there is $(ls -A "$folder")"
 
 # --- trouble ----------------------------------------------------------------------------------------
 
@@ -188,7 +206,8 @@ wait_for "$patience_s" said "No such file or directory" || fail "a folder that w
 wait_for "$patience_s" windows_beyond $(($(windows_closed) + 2)) || fail "without the folder no windows are closed"
 mkdir "$sub"
 wait_for "$patience_s" said "is written again" 2 || fail "a folder that came back is not told"
-[[ $(ls -A "$sub") == jsguard.prom ]] || fail "in the folder: $(ls -A "$sub")"
+only_the_file() { [[ $(ls -A "$sub") == jsguard.prom$'\n'jsguard.prom.lock ]]; } # while no other is written
+wait_for "$patience_s" only_the_file || fail "in the folder: $(ls -A "$sub")"
 (($(grep -c 'cannot write the textfile' "$work/detector.err") == 2)) || fail "trouble is not told once each"
 stop_detector
 ((detector_status == 0)) || fail "Ctrl-C after trouble: exit code $detector_status"

@@ -129,7 +129,7 @@ said "^guards the ports it was given in every network namespace; window 4 s, ste
 said "^no alert is up\$"
 said "^$port +learning [0-6]/6 s +- "
 said "^since the start: .*; (nothing lost|lost or left out: )"
-said "^cost: ticks [0-9.]+ % of one CPU, longest tick [0-9]+ us, maps [0-9.]+ MiB; "
+said "^cost: ticks [0-9.]+ % of one CPU, maps [0-9.]+ MiB, longest tick [0-9]+ us; "
 status 0 --json
 # shellcheck disable=SC2016 # jq's own variables
 holds '.schema == 1 and .alerts_up == 0 and (.services | map(.port)) == [$a, $b]' \
@@ -143,7 +143,7 @@ refused 1 "port $((port + 2)) is not guarded; ports $port, $quiet_port are" --po
 
 say "on guard"
 spawn visits bash -c "$visits"
-wait_for 40 says 0 "^ *$port +on guard +[0-9.]+ / ~?[0-9.]+ " || fail "port $port is not on guard: $(cat "$work/said.out")"
+wait_for 40 says 0 "^ *$port +guarding +[0-9.]+/~?[0-9.]+ " || fail "port $port is not on guard: $(cat "$work/said.out")"
 wait_for "$patience_s" says 0 "^port $quiet_port: goes on learning, has seen only 0 of 100 transitions" ||
     fail "it does not say that port $quiet_port showed too little: $(cat "$work/said.out")"
 said "^ *$quiet_port +learning on +"
@@ -153,12 +153,13 @@ spawn attack bash -c "$attack"
 attack_pid=$spawned
 wait_for 40 with_status 10 || fail "no alert within 40 s"
 status 10
-said "^ALERT port $port: occupancy since 20.* UTC, for [0-9.]+ s, peak [01]\.[0-9]+ bits"
+said "^ALERT port $port: occupancy over since 20.* UTC, raised [0-9]+ s ago, peak [01]\.[0-9]+ bits"
 said "^ *$port .*  ALERT\$"
-plugin 2 "^CRITICAL - ALERT port $port: occupancy since "
+plugin 2 "^CRITICAL - ALERT port $port: occupancy over since "
 status 10 --json
 holds '.alerts_up == 1 and (.services[0].signals[1] | .alert == "alert" and .verdict == "over" and .duration_s < 60)'
 status 0 --port "$quiet_port"
+said "^no alert is up for port $quiet_port\$"
 wait_for "$patience_s" agrees ||
     fail "JSON and maps differ: $(cat "$work/told.json" "$work/told_window.json"), and $(dumped)"
 since=$(jq -r '.services[0].signals[1].since' "$work/said.out")

@@ -25,7 +25,7 @@ own_folders() {
     mount -t tmpfs tmpfs /run
     mkdir "$work/dev"
     mount -t tmpfs -o mode=755 tmpfs "$work/dev"
-    cp -a /dev/{null,zero,random,urandom} "$work/dev/"
+    cp -a /dev/{null,zero,full,random,urandom} "$work/dev/"
     ln -s /proc/self/fd "$work/dev/fd"
     mount --move "$work/dev" /dev
     mkdir -p /run/systemd/journal /run/systemd/journald.conf.d /run/log/journal /run/lock
@@ -152,12 +152,28 @@ wait_for 30 has_alert 4 || fail "no clear while the journal stands still"
 kill -CONT "$journald_pid"
 wait_for "$patience_s" has_entries 2 JSGUARD_EVENT=clear || fail "the journal did not get the clear later"
 has_entries 2 JSGUARD_EVENT=raise || fail "the journal did not get the raise later"
+recovered() { grep -qF "the system's log takes messages again; lost meanwhile: nothing" "$work/detector.err"; }
+wait_for "$patience_s" recovered || fail "it does not say that the journal takes messages again"
 stop_detector INT
 same "the exit code" "$detector_status" 0
 same "complaints" "$(told)" 1
 has_entries 1 JSGUARD_EVENT=start PRIORITY=6 || fail "the journal has no start"
 has_entries 1 JSGUARD_EVENT=end PRIORITY=6 || fail "the journal has no end"
 ! grep -q "not taken" "$work/detector.err" || fail "something was lost: $(cat "$work/detector.err")"
+
+say "an end by an error is in the journal too"
+ln -sf /dev/full "$work/detector.out"
+quick_detector --json --syslog
+attack
+wait_for 30 gone "$detector_pid" || fail "an output that takes nothing does not end it"
+stop "$attack_pid"
+stop_detector
+rm "$work/detector.out"
+same "the exit code" "$detector_status" 1
+wait_for "$patience_s" has_entries 1 JSGUARD_EVENT=end PRIORITY=3 || fail "the journal has no end by an error"
+same "its text" "$(entries JSGUARD_EVENT=end PRIORITY=3 | jq -r .MESSAGE)" \
+    "ended by an error: cannot write to stdout: No space left on device"
+has_entries 3 JSGUARD_EVENT=raise || fail "the journal has not the raise that could not be printed"
 
 say "what it does not take until the end is counted"
 quick_detector --syslog

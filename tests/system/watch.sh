@@ -9,6 +9,9 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 need_root_and_bpf
 need tmux tmux
+need ss iproute2
+need pgrep procps
+[[ -x $SLOW_BACKEND ]] || die "no $SLOW_BACKEND: build first, or set SLOW_BACKEND"
 system_begin
 take_ports
 readonly port=$first_port other=$((first_port + 1)) held=60 alert_within_s=20 silent_within_s=25
@@ -16,7 +19,7 @@ readonly port=$first_port other=$((first_port + 1)) held=60 alert_within_s=20 si
 # --- terminals ---------------------------------------------------------------------------------
 
 # A server of its own, which knows no configuration.
-tm() { LC_ALL=C.UTF-8 tmux -u -L "jsguard-test-$$" -f /dev/null "$@"; }
+tm() { LC_ALL=C.UTF-8 tmux -u -S "$work/tmux" -f /dev/null "$@"; }
 end_tmux() { tm kill-server 2>/dev/null; }
 at_end+=(end_tmux)
 
@@ -34,6 +37,8 @@ expect() {
     wait_for "${3:-$patience_s}" shows "$1" "$2" && return
     fail "the screen $1 does not show \"$2\""
     screen "$1"
+    # Each costs its patience, and ctest ends the script in its way.
+    ((failures < 5)) || die "and so on"
 }
 # colours NAME: how many times one is set on that screen.
 colours() { tm capture-pane -e -p -t "$1" | grep -cP '\e\[([0-9;]*;)?[34][0-7]' || true; }
@@ -63,15 +68,20 @@ wait_for "$patience_s" listens "$port" || die "nothing listens on $port"
 start_detector --localport "$port,$other" --learn 2 --confirm 2
 
 say "what is no terminal gets a line for each window"
-timeout 30 "$JSGUARD" watch --pin-dir "$pin_dir" -d 3 >"$work/plain.txt" 2>"$work/plain.err" || fail "plain lines: exit code $?"
+timeout 15 "$JSGUARD" watch --pin-dir "$pin_dir" -d 3 >"$work/plain.txt" 2>"$work/plain.err" || fail "plain lines: exit code $?"
 grep -qE "^20[0-9-]+T[0-9:.]+\+00:00 port $port [a-z ]+: occupancy [0-9.-]+/0.12 [a-z ]+, transitions [^ ]+ [a-z ]+, [0-9]+ sockets?, [0-9]+ requests?" \
     "$work/plain.txt" || fail "no plain lines: $(head -n 3 "$work/plain.txt")"
 grep -q " port $other " "$work/plain.txt" || fail "no plain lines of port $other"
 grep -q $'\033' "$work/plain.txt" && fail "escapes in plain lines"
 [[ -z $(sort "$work/plain.txt" | uniq -d) ]] || fail "a window was told twice"
-timeout 30 "$JSGUARD" watch --pin-dir "$pin_dir" -d 2 --port "$other" >"$work/one.txt" || fail "one port: exit code $?"
+timeout 15 "$JSGUARD" watch --pin-dir "$pin_dir" -d 2 --port "$other" >"$work/one.txt" || fail "one port: exit code $?"
 grep -q " port $other " "$work/one.txt" || fail "no plain lines of port $other alone"
 grep -q " port $port " "$work/one.txt" && fail "--port $other shows $port too"
+timeout 15 "$JSGUARD" watch --pin-dir "$pin_dir" -d 1 --plain --port $((port + 2)) >"$work/none.txt" 2>"$work/none.err" ||
+    fail "a port that is not guarded: exit code $?"
+grep -qF "port $((port + 2)) is not guarded yet; waits until it is" "$work/none.err" ||
+    fail "it does not say that it waits: $(cat "$work/none.err")"
+grep -q "not guarded" "$work/plain.err" && fail "it says that it waits, and need not"
 watch dumb 80 24 TERM=dumb
 expect dumb "port $port "
 tm send-keys -t dumb C-c
@@ -96,6 +106,14 @@ expect main "> $port"
 tm send-keys -t main j
 expect main "> $other"
 tm send-keys -t main Up
+expect main "> $port"
+tm send-keys -t main End
+expect main "> $other"
+tm send-keys -t main Home
+expect main "> $port"
+tm send-keys -t main NPage
+expect main "> $other"
+tm send-keys -t main PPage
 expect main "> $port"
 tm send-keys -t main p
 expect main PAUSED
@@ -136,11 +154,13 @@ screen ascii | LC_ALL=C grep -q '[^ -~]' && fail "more than ASCII in the locale 
 
 pid_in() { pgrep -P "$(tm list-panes -t "$1" -F '#{pane_pid}')" -x jsguard; }
 
-say "q, Ctrl-C and SIGTERM restore the screen"
+say "q, Ctrl-C, Ctrl-\\ and SIGTERM restore the screen"
 tm send-keys -t main q
 ended main 0
 tm send-keys -t narrow C-c
 ended narrow 0
+tm send-keys -t colourless "C-\\"
+ended colourless 0
 kill -TERM "$(pid_in ascii)"
 ended ascii 0
 

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Where what a detector finds goes, besides its maps: stdout, the system's log, a textfile.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "alert_text.hpp"
+#include "exposition.hpp"
+#include "options.hpp"
+#include "progress.hpp"
+#include "system_log.hpp"
+#include "textfile.hpp"
+
+namespace jsguard {
+
+class Outlets {
+  public:
+    // progress is told what the user is to know. Throws Error if the textfile cannot be there, or
+    // is another detector's.
+    Outlets(const Options& options, Progress& progress);
+
+    // The detector guards, and its maps are pinned.
+    void begin(const std::string& start_line);
+    void alert(const jsg_alert& alert);
+    // A baseline looks like an attack.
+    void doubt(const std::string& line);
+    // A few times a second: the textfile, and what the logger did not take before.
+    void step();
+    // Who only reads the log must learn of the end, and of one by an error too.
+    void end(const std::string& summary);
+    void end_by_error(const std::string& why);
+
+  private:
+    void notice(int priority, const char* event, const std::string& text);
+    void finish(int priority, const std::string& text);
+
+    const Options& options_;
+    Progress& progress_;
+    Origin origin_;
+    std::optional<SystemLog> log_;
+    std::optional<Textfile> textfile_;
+    std::optional<Exposition> exposition_;  // of the textfile, from begin() on
+};
+
+}  // namespace jsguard

@@ -43,7 +43,8 @@ rows() {
     row "answered, close_notify" gone ssl goodbye
     row "half a head, close_notify" gone ssl head-goodbye
     row "answered, FIN" gone ssl half-closed
-    row "h2 answered, PING each second" idle http2 h2-ping --every 1
+    # A look may fall between a PING and its answer.
+    row "h2 answered, PING each second" "idle:25|waiting|request" http2 h2-ping --every 1
     row "h2 head trickled" request http2 h2-head --every 2
     row "h2 body trickled" request http2 h2-body --path /upload --every 2
 

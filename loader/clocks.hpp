@@ -16,6 +16,6 @@ inline std::uint64_t clock_ns(clockid_t clock) {
            static_cast<std::uint64_t>(now.tv_nsec);
 }
 
-inline std::uint64_t unix_now_ms() { return clock_ns(CLOCK_REALTIME) / 1'000'000; }
+inline std::uint64_t unix_now_ms() { return clock_ns(CLOCK_REALTIME) / millisecond_ns; }
 
 }  // namespace jsguard

@@ -9,6 +9,7 @@
 namespace jsguard {
 
 constexpr std::uint64_t second_ns = 1'000'000'000;
+constexpr std::uint64_t millisecond_ns = second_ns / 1000;
 
 // --step of the detector.
 inline std::uint32_t step_seconds(const jsg_config& config) {

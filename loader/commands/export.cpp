@@ -57,7 +57,8 @@ void check(const ExportOptions& options) {
 
 void export_prometheus(const PinnedDetector& detector, const ExportOptions& options) {
     Observation seen = Observer(detector).observe();
-    if (is_silent(seen)) throw Error(ExitCode::runtime, silence_text(seen, options.pin_dir));
+    if (is_silent(seen))
+        throw Error(ExitCode::runtime, silence_text(seen.silent_ns, options.pin_dir));
     if (options.port) keep_port(seen, options.port);
     print_text(prometheus_text(seen));
 }

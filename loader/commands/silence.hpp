@@ -31,11 +31,9 @@ class Silence {
         const std::uint64_t ticked_ns = detector_.ticks().last_ns;
         // One that has not ticked yet is given the same time from now on.
         const std::uint64_t last_ns = ticked_ns ? ticked_ns : began_ns_;
-        Observation seen;
-        seen.config = detector_.config();
-        seen.silent_ns = now_ns - std::min(now_ns, last_ns);
-        if (!is_silent(seen)) return {};
-        return silence_text(seen, detector_.pin_dir());
+        const std::uint64_t silent_ns = now_ns - std::min(now_ns, last_ns);
+        if (!is_silent(silent_ns, detector_.config())) return {};
+        return silence_text(silent_ns, detector_.pin_dir());
     }
 
     // Throws Error(runtime) with that line.

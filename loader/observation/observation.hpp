@@ -72,8 +72,9 @@ inline std::uint64_t silent_too_long_ns(const jsg_config& config) {
     return 10 * second_ns + 2 * config.step_ns;
 }
 
-inline bool is_silent(const Observation& seen) {
-    return seen.silent_ns > silent_too_long_ns(seen.config);
+inline bool is_silent(std::uint64_t silent_ns, const jsg_config& config) {
+    return silent_ns > silent_too_long_ns(config);
 }
+inline bool is_silent(const Observation& seen) { return is_silent(seen.silent_ns, seen.config); }
 
 }  // namespace jsguard

@@ -88,7 +88,7 @@ RunningCost::RunningCost(const std::vector<int>& map_fds) {
     for (const FileDescriptor& one : programs_)
         load_ns_ = std::min<std::uint64_t>(load_ns_, info_of(one.get()).load_time);
     // Once, because two clocks that are read one after the other never agree to the last digit.
-    start_unix_ms_ = unix_now_ms() - (clock_ns(CLOCK_BOOTTIME) - load_ns_) / 1'000'000;
+    start_unix_ms_ = unix_now_ms() - (clock_ns(CLOCK_BOOTTIME) - load_ns_) / millisecond_ns;
 }
 
 Cost RunningCost::read() const {

@@ -25,7 +25,6 @@
 namespace jsguard {
 namespace {
 
-constexpr std::uint64_t millisecond_ns = second_ns / 1000;
 constexpr std::array both_signals = {JSG_OCCUPANCY, JSG_TRANSITIONS};
 
 using Ports = std::vector<std::uint32_t>;
@@ -414,11 +413,11 @@ std::string known_cost_text(const Cost& cost) {
                        bytes_text(*cost.map_bytes));
 }
 
-std::string silence_text(const Observation& seen, std::string_view pin_dir) {
+std::string silence_text(std::uint64_t silent_ns, std::string_view pin_dir) {
     return fmt::format(
         "the detector in {} has shown no life for {}: it was killed and has left its maps behind; "
         "start jsguard-load again",
-        printable(pin_dir), duration_text(seen.silent_ns / millisecond_ns));
+        printable(pin_dir), duration_text(silent_ns / millisecond_ns));
 }
 
 std::string not_guarded_text(const Observation& seen, std::uint32_t port) {

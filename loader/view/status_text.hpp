@@ -29,7 +29,7 @@ std::string raised_text(const Observation& seen, const jsg_alert_track& alert);
 std::string known_cost_text(const Cost& cost);
 
 // One line about a detector that is_silent().
-std::string silence_text(const Observation& seen, std::string_view pin_dir);
+std::string silence_text(std::uint64_t silent_ns, std::string_view pin_dir);
 
 // One line about a port that has no service.
 std::string not_guarded_text(const Observation& seen, std::uint32_t port);

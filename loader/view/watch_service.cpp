@@ -151,7 +151,7 @@ Lines history_lines(const ShownService& shown, jsg_signal signal, std::size_t ro
     }
     Lines lines = sparkline(sparks, rows, shown.glyphs);
     const std::string label = rows > 1 ? fmt::format(" 0 to {:.2f}", top) : "";
-    const std::uint64_t span_ms = windows.size() * shown.seen.config.step_ns / (second_ns / 1000);
+    const std::uint64_t span_ms = windows.size() * shown.seen.config.step_ns / millisecond_ns;
     for (std::size_t row = 0; row < lines.size(); ++row) {
         std::string left = row == 0 ? label : "";
         if (row + 1 == rows) left = " " + duration_text(span_ms);
@@ -233,7 +233,7 @@ Lines entropy_lines(const ShownService& shown) {
 Lines past_alert_lines(const ShownService& shown, std::size_t rows) {
     const auto alerts = past_alerts(shown.history);
     const std::uint64_t known_ms =
-        shown.history.size() * shown.seen.config.step_ns / (second_ns / 1000);
+        shown.history.size() * shown.seen.config.step_ns / millisecond_ns;
     Lines lines;
     for (const PastAlert& alert : alerts) {
         if (lines.size() == rows) break;

@@ -190,7 +190,7 @@ TEST_CASE("a detector that was killed is told in one line", "[status]") {
     CHECK_FALSE(is_silent(seen));
     seen.silent_ns = 34 * second_ns;
     REQUIRE(is_silent(seen));
-    CHECK(silence_text(seen, "/sys/fs/bpf/jsg\nuard") ==
+    CHECK(silence_text(seen.silent_ns, "/sys/fs/bpf/jsg\nuard") ==
           "the detector in /sys/fs/bpf/jsg?uard has shown no life for 34 s: it was killed and has "
           "left its maps behind; start jsguard-load again");
 }

@@ -126,7 +126,7 @@ int BPF_PROG(jsg_transition, struct sock *sk, int old_state, int new_state)
 	if (!tp)
 		return 0;
 	/* Not skc_num, which is 0 already at ->CLOSE. */
-	port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
+	port = port_number(tp->inet_conn.icsk_inet.inet_sport);
 	service = jsg_service_of_port[port & (JSG_PORTS - 1)];
 	if (service && is_elsewhere(tp))
 		return 0;
@@ -172,7 +172,7 @@ int jsg_existing(struct bpf_iter__tcp *context)
 	if (is_elsewhere(tp))
 		return 0;
 	state = tp->inet_conn.icsk_inet.sk.__sk_common.skc_state;
-	port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
+	port = port_number(tp->inet_conn.icsk_inet.inet_sport);
 	service = jsg_service_of_port[port & (JSG_PORTS - 1)];
 	if (state == JSG_TCP_LISTEN) {
 		if (!service && jsg_adopt_listeners && jsg_config.guard_listeners)

@@ -78,7 +78,9 @@ static __noinline __u32 service_claim(__u32 port)
 	if (__sync_fetch_and_or(&jsg_port_claimed[word], bit) & bit)
 		return jsg_service_of_port[port & (JSG_PORTS - 1)];
 	for (__u32 number = 1; number <= JSG_SERVICES; number++) {
-		struct jsg_service *service = bpf_map_lookup_elem(&services, &number);
+		/* A copy, for the verifier of 6.1 loses track of a counter that is on the stack. */
+		__u32 key = number;
+		struct jsg_service *service = bpf_map_lookup_elem(&services, &key);
 
 		if (!service || service->port ||
 		    __sync_val_compare_and_swap(&service->port, 0, port))

@@ -86,6 +86,18 @@ struct bpf_iter__tcp {
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 
 /*
+ * A port as a number. The compiler may not know its range, or it drops the mask at the table, and
+ * the verifier of 6.1 does not see that a swapped number has 16 bits.
+ */
+static __always_inline __u32 port_number(__be16 port)
+{
+	__u32 number = bpf_ntohs(port);
+
+	barrier_var(number);
+	return number;
+}
+
+/*
  * The address of a kernel object as a number: the verifier forbids arithmetic on the pointer
  * itself.
  */
@@ -124,7 +136,7 @@ static __always_inline void read_by_cast(struct jsg_tcp *out, __u64 address)
 	out->lsndtime = tp->lsndtime;
 	out->lrcvtime = tp->inet_conn.icsk_ack.lrcvtime;
 	out->state = tp->inet_conn.icsk_inet.sk.__sk_common.skc_state;
-	out->port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
+	out->port = port_number(tp->inet_conn.icsk_inet.inet_sport);
 }
 
 /* The same for kernels before 6.2, which have no bpf_rdonly_cast. */
@@ -140,7 +152,7 @@ static __always_inline void read_by_probe(struct jsg_tcp *out, __u64 address)
 	out->lsndtime = BPF_CORE_READ(tp, lsndtime);
 	out->lrcvtime = BPF_CORE_READ(tp, inet_conn.icsk_ack.lrcvtime);
 	out->state = BPF_CORE_READ(tp, inet_conn.icsk_inet.sk.__sk_common.skc_state);
-	out->port = bpf_ntohs(BPF_CORE_READ(tp, inet_conn.icsk_inet.inet_sport));
+	out->port = port_number(BPF_CORE_READ(tp, inet_conn.icsk_inet.inet_sport));
 }
 
 #endif

@@ -6,7 +6,7 @@
 #include "fixed_point.h"
 
 /* Version of all the layouts below; a reader that was built for another one must not read. */
-#define JSG_SCHEMA 3
+#define JSG_SCHEMA 4
 
 /* Services: one for each guarded local port. Number 0 means "not guarded". */
 #define JSG_SERVICES 64
@@ -67,6 +67,8 @@ enum jsg_phase {
 JSG_ASSERT(JSG_TRANSITION_CELLS <= 256 && JSG_OCCUPANCY_CELLS <= 256,
 	   "the accuracy proof covers 256 cells");
 
+#define JSG_SCHEMA_OFFSET 8 /* of the schema in the value of the map "config", in every version */
+
 /*
  * What the detector is told; set before it is loaded, constant after. The one value of the map
  * "config", for readers.
@@ -90,8 +92,13 @@ struct jsg_config {
 	__u8 guard_listeners; /* 1: a port that begins to listen is guarded */
 	__u8 has_rdonly_cast; /* 1: the kernel offers bpf_rdonly_cast (6.2 and later) */
 	__u8 reserved[6];
+	__u64 instance; /* of the detector: no other one has it, before or after */
+	__u64 program_hash; /* of the BPF object that it was loaded from */
+	__u64 request_hash; /* of all that it was told, ports and baselines too */
 };
-JSG_ASSERT(sizeof(struct jsg_config) == 72, "jsg_config is packed by hand");
+JSG_ASSERT(sizeof(struct jsg_config) == 96, "jsg_config is packed by hand");
+JSG_ASSERT(__builtin_offsetof(struct jsg_config, schema) == JSG_SCHEMA_OFFSET,
+	   "a program of any version finds the schema where it looks for it");
 
 /* What a service does now. */
 enum jsg_mode {
@@ -332,7 +339,9 @@ enum jsg_event {
 	JSG_CLEAR,
 };
 
-/* What the ring buffer "alerts" carries, and nothing else. */
+/*
+ * What the ring buffer "alerts" carries, and nothing else. What no loader has read yet stays in it.
+ */
 struct jsg_alert {
 	__u64 number; /* of this detector, from 1; a clear bears that of its raise */
 	__u64 at_unix_ms;

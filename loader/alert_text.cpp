@@ -224,6 +224,12 @@ std::string threshold_text(std::uint32_t nanobits) {
 
 }  // namespace
 
+std::string instance_text(std::uint64_t instance) { return fmt::format("{:012x}", instance); }
+
+std::string alert_id(std::uint64_t instance, std::uint64_t number) {
+    return fmt::format("{}-{}", instance_text(instance), number);
+}
+
 std::string utc_timestamp(std::uint64_t unix_ms) {
     constexpr std::uint64_t last_ms = 253'402'300'799'999;  // of the year 9999
     const std::uint64_t shown_ms = std::min(unix_ms, last_ms);

@@ -19,6 +19,10 @@ struct Origin {
     std::string instance;
 };
 
+// Of a detector, as its alerts' ids begin; and a whole one.
+std::string instance_text(std::uint64_t instance);
+std::string alert_id(std::uint64_t instance, std::uint64_t number);
+
 // "2026-01-02T03:04:05.678+00:00"; a time after the year 9999 is shown as its end.
 std::string utc_timestamp(std::uint64_t unix_ms);
 

@@ -6,49 +6,38 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <linux/capability.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <set>
 
+#include "capabilities.hpp"
 #include "clocks.hpp"
+#include "counted.hpp"
 #include "error.hpp"
 #include "kernel_needs.hpp"
+#include "learned.hpp"
+#include "libbpf_log.hpp"
+#include "observation.hpp"
+#include "request.hpp"
 #include "skeleton.hpp"
 
 namespace jsguard {
 namespace {
 
-// libbpf's warnings, of which the last tells best what went wrong.
-std::string last_warning;
-
-int keep_warning(libbpf_print_level level, const char* format, va_list arguments) {
-    if (level == LIBBPF_WARN) {
-        char line[512];
-        vsnprintf(line, sizeof(line), format, arguments);
-        last_warning = printable(line);
-    }
-    return 0;
-}
-
 [[noreturn]] void fail(int error, std::string_view tried) {
     if (error < 0) error = -error;
+    // The verifier's refusal is an EACCES too, often.
+    if (!verifier_log_end().empty())
+        throw Error(
+            ExitCode::runtime,
+            fmt::format("{}: the kernel's verifier refuses one: {}; see jsguard-load --probe",
+                        tried, libbpf_warnings().front()));
     if (error == EPERM || error == EACCES)
         throw errno_error(ExitCode::not_permitted, error, tried,
                           "run it as root, outside a container that forbids BPF");
-    throw errno_error(ExitCode::runtime, error, tried, last_warning);
-}
-
-// Whether this process may load tracing programs (CAP_BPF with CAP_PERFMON, or CAP_SYS_ADMIN).
-bool may_load() {
-    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-    __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3]{};
-    if (syscall(SYS_capget, &header, data) != 0) return false;
-    const auto has = [&](unsigned capability) {
-        return (data[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability)) != 0;
-    };
-    return has(CAP_SYS_ADMIN) || (has(CAP_BPF) && has(CAP_PERFMON));
+    throw errno_error(ExitCode::runtime, error, tried, last_libbpf_warning());
 }
 
 // Throws Error(unsupported) if the kernel lacks something; whether it has bpf_rdonly_cast. Its
@@ -59,13 +48,6 @@ bool check_kernel() {
             missing_in_kernel(libbpf_get_error(kernel.get()) ? nullptr : kernel.get()))
         throw Error(ExitCode::unsupported, "this kernel lacks " + *missing);
     return has_rdonly_cast(kernel.get());
-}
-
-int deliver(void* context, void* data, size_t size) {
-    if (size >= sizeof(jsg_alert))
-        (*static_cast<const Detector::AlertHandler*>(context))(
-            *static_cast<const jsg_alert*>(data));
-    return 0;
 }
 
 template <typename Value>
@@ -87,34 +69,105 @@ void set_value(const bpf_map* map, std::uint32_t key, const Value& value) {
 void Detector::SkeletonDeleter::operator()(jsguard_bpf* skeleton) const {
     jsguard_bpf__destroy(skeleton);
 }
-void Detector::RingDeleter::operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
 
 Detector::Detector() = default;
 Detector::~Detector() = default;
 
-void Detector::load(const Options& options, const Baselines& baselines) {
-    libbpf_set_print(keep_warning);
-    if (!may_load())
+// Checks what can be checked before anything is touched, and holds the pin folder.
+void Detector::open_pins(const Options& options) {
+    if (pins_) return;
+    keep_libbpf_log();
+    if (const std::string missing = missing_to_load(); !missing.empty())
+        throw Error(ExitCode::not_permitted, "loading BPF programs is not permitted without " +
+                                                 missing +
+                                                 "; run it as root: sudo jsguard-load ...");
+    has_rdonly_cast_ = check_kernel();
+    // Where the kernel has no bpf_rdonly_cast, older ones look for it in every module's types.
+    const bool old_libbpf = libbpf_major_version() == 1 && libbpf_minor_version() < 3;
+    if (!has_rdonly_cast_ && old_libbpf && !has_capability(CAP_SYS_ADMIN))
         throw Error(ExitCode::not_permitted,
-                    "loading BPF programs is not permitted; run it as root: sudo jsguard-load ...");
-    const bool casts = check_kernel();
-    skeleton_.reset(jsguard_bpf__open());
-    if (!skeleton_) fail(errno, "cannot open the BPF object");
+                    fmt::format("loading BPF programs on this kernel with libbpf {} takes "
+                                "CAP_SYS_ADMIN too; run it as root: sudo jsguard-load ...",
+                                libbpf_version_string()));
+    pins_ = std::make_unique<Pins>(options.pin_dir, options.pin_group);
+}
+
+jsg_config Detector::wanted_config(const Options& options, const Baselines& given) {
     jsg_config config = make_config(options);
     config.cpus = libbpf_num_possible_cpus();
-    config.has_rdonly_cast = casts;
+    config.has_rdonly_cast = has_rdonly_cast_;
     if (options.netns) {
         netns_ = std::make_unique<NetworkNamespace>(NetworkNamespace::open(*options.netns));
         config.netns = netns_->inode();
     }
+    config.request_hash = request_hash(config, options, given);
+    std::size_t size = 0;
+    const void* object = jsguard_bpf__elf_bytes(&size);
+    config.program_hash = hash_of({static_cast<const char*>(object), size});
+    config.instance = new_instance();
+    return config;
+}
+
+void Detector::open(const jsg_config& config) {
+    skeleton_.reset(jsguard_bpf__open());
+    if (!skeleton_) fail(errno, "cannot open the BPF object");
     skeleton_->rodata->jsg_config = config;
     bpf_map__set_max_entries(skeleton_->maps.readings,
                              JSG_SERVICE_PLACES * config.readings_per_service);
+}
+
+bool Detector::join(const Options& options, const Baselines& given) {
+    open_pins(options);
+    earlier_ = Persisted::find(*pins_);
+    if (!earlier_) return false;
+    const jsg_config wanted = wanted_config(options, given);
+    open(wanted);
+    std::vector<std::string> needed = {link_pin, program_pin};
+    for (const bpf_map* map : maps()) needed.push_back(pin_name(map));
+    if (const auto obstacle = earlier_->obstacle(wanted, needed); !obstacle.empty()) {
+        notes_.push_back(fmt::format("the detector in {} {}: it is replaced",
+                                     printable(pins_->dir()), obstacle));
+        return false;
+    }
+    notes_.push_back(fmt::format("goes on with the detector in {}{}", printable(pins_->dir()),
+                                 options.persist ? "" : ", and takes it out at the end"));
+    skeleton_->rodata->jsg_config = *earlier_->config();
+    for (bpf_map* map : maps()) {
+        const FileDescriptor pinned(pins_->open(pin_name(map)));
+        if (pinned.get() < 0 || bpf_map__reuse_fd(map, pinned.get()) != 0)
+            fail(errno, fmt::format("cannot use the map {} in {}", pin_name(map), pins_->dir()));
+    }
+    bpf_program* program;
+    bpf_object__for_each_program(program, skeleton_->obj)
+        bpf_program__set_autoload(program, false);  // they are in the kernel
+    if (const int error = jsguard_bpf__load(skeleton_.get()); error)
+        fail(error, "cannot use the maps of the detector that is there");
+    joined_link_.emplace(pins_->open(link_pin));
+    joined_program_.emplace(pins_->open(program_pin));
+    if (joined_link_->get() < 0 || joined_program_->get() < 0)
+        fail(errno, fmt::format("cannot open the program's pins in {}", pins_->dir()));
+    earlier_.reset();
+    pins_->admit_readers(readers_pins());
+    ring_ = std::make_unique<AlertRing>(bpf_map__fd(skeleton_->maps.alerts));
+    return true;
+}
+
+void Detector::load(const Options& options, const Baselines& given) {
+    open_pins(options);
+    const jsg_config config = wanted_config(options, given);
+    open(config);
     if (const int error = jsguard_bpf__load(skeleton_.get()); error)
         fail(error, "cannot load the BPF programs");
 
+    // What it has learned itself since is newer than a file that it keeps; one that the user chose
+    // is to be in force.
+    Baselines baselines = given;
+    if (earlier_) {
+        Baselines learned = earlier_->baselines(bpf_object__btf(skeleton_->obj));
+        if (options.keep_baseline) baselines.swap(learned);
+        baselines.merge(learned);
+    }
     set_value(skeleton_->maps.config, 0, config);
-    pin_dir_ = options.pin_dir;
     for (const std::uint16_t port : options.excluded_ports)
         skeleton_->bss->jsg_port_claimed[port / 64] |= 1ULL << (port % 64);
     const auto baseline_of = [&](std::uint16_t port) {
@@ -148,19 +201,69 @@ void Detector::give_place(std::uint16_t port, const jsg_baseline* baseline) {
     bss->jsg_service_of_port[port] = static_cast<std::uint8_t>(place);
 }
 
-void Detector::pin() {
-    pins_ = std::make_unique<Pins>(pin_dir_);
-    const auto& maps = skeleton_->maps;
-    for (bpf_map* map : {maps.config, maps.windows, maps.services, maps.baselines, maps.lessons,
-                         maps.stats, maps.ticks, maps.readings, maps.counters, maps.requests})
-        pins_->pin(map);
+// Internal maps have names with a dot, which the BPF file system refuses.
+std::string Detector::pin_name(const bpf_map* map) {
+    std::string name = bpf_map__name(map);
+    name.erase(0, name.find('.') + 1);
+    std::replace(name.begin(), name.end(), '.', '_');
+    return name;
 }
+
+Detector::Maps Detector::maps() const {
+    Maps maps;
+    bpf_map* map;
+    bpf_object__for_each_map(map, skeleton_->obj) maps.push_back(map);
+    return maps;
+}
+
+// The configuration comes first: the folder is known by it.
+Detector::Maps Detector::readers_maps() const {
+    const auto& maps = skeleton_->maps;
+    return {maps.config, maps.windows, maps.services, maps.baselines, maps.lessons,
+            maps.stats,  maps.ticks,   maps.readings, maps.counters,  maps.requests};
+}
+
+std::vector<std::string> Detector::readers_pins() const {
+    std::vector<std::string> names;
+    for (const bpf_map* map : readers_maps()) names.push_back(pin_name(map));
+    return names;
+}
+
+void Detector::pin(const LeftOver& left_over) {
+    if (earlier_) {
+        const std::string summary = earlier_->summary();
+        const std::size_t lost = earlier_->end([&](const jsg_alert& alert) {
+            if (left_over) left_over(alert, earlier_->config()->instance);
+        });
+        if (!summary.empty()) notes_.push_back("it had come to " + summary);
+        if (lost)
+            notes_.push_back(fmt::format("{} that it had kept cannot be read by this version",
+                                         counted(lost, "alert", "alerts")));
+        earlier_.reset();
+    }
+    pins_->remove_all();  // what a killed one left behind
+    pins_->admit_readers({});
+    for (const bpf_map* map : readers_maps()) pins_->pin(pin_name(map), bpf_map__fd(map));
+}
+
+void Detector::persist() {
+    if (joined_program_) return pins_->stay();
+    Pins::Named all = {{program_pin, transition_program()},
+                       {link_pin, bpf_link__fd(skeleton_->links.jsg_transition)}};
+    const Maps shown = readers_maps();
+    for (bpf_map* map : maps()) {
+        if (std::find(shown.begin(), shown.end(), map) == shown.end())
+            all.emplace_back(pin_name(map), bpf_map__fd(map));
+    }
+    pins_->persist(all);
+}
+
+void Detector::unpersist() { pins_->unpersist(); }
 
 void Detector::attach() {
     set_real_time();
     skeleton_->bss->jsg_now_ms = static_cast<std::uint32_t>(clock_ns(CLOCK_MONOTONIC) / 1'000'000);
-    ring_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.alerts), deliver, &handler_, nullptr));
-    if (!ring_) fail(errno, "cannot open the ring buffer");
+    ring_ = std::make_unique<AlertRing>(bpf_map__fd(skeleton_->maps.alerts));
     skeleton_->links.jsg_transition = bpf_program__attach(skeleton_->progs.jsg_transition);
     if (!skeleton_->links.jsg_transition)
         fail(errno, "cannot attach to the tracepoint inet_sock_set_state");
@@ -208,29 +311,54 @@ void Detector::set_real_time() {
         static_cast<std::int64_t>(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC));
 }
 
-void Detector::poll(int timeout_ms, const AlertHandler& handler) {
+void Detector::poll(int timeout_ms, const AlertHandler& handler, std::size_t most) {
     set_real_time();
-    handler_ = handler;
-    const int result = ring_buffer__poll(ring_.get(), timeout_ms);
-    if (result < 0 && result != -EINTR) fail(result, "cannot read the ring buffer");
+    ring_->poll(timeout_ms, handler, most);
 }
 
-std::string Detector::describe() const {
-    const jsg_config& config = skeleton_->rodata->jsg_config;
+std::uint64_t Detector::instance() const { return skeleton_->rodata->jsg_config.instance; }
+
+bool Detector::is_ticking() const {
+    const auto ticks = value_of<jsg_ticks>(skeleton_->maps.ticks, 0);
+    const std::uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
+    return now_ns < ticks.last_ns ||
+           !is_silent(now_ns - ticks.last_ns, skeleton_->rodata->jsg_config);
+}
+
+int Detector::transition_program() const {
+    return joined_program_ ? joined_program_->get()
+                           : bpf_program__fd(skeleton_->progs.jsg_transition);
+}
+
+OwnDescriptors Detector::descriptors() const {
+    OwnDescriptors own{{transition_program()}, {}};
+    if (!joined_program_) {
+        own.programs.push_back(bpf_program__fd(skeleton_->progs.jsg_existing));
+        own.programs.push_back(bpf_program__fd(skeleton_->progs.jsg_start));
+    }
+    for (const bpf_map* map : maps()) own.maps.push_back(bpf_map__fd(map));
+    return own;
+}
+
+std::size_t Detector::fixed_map_bytes() const {
     std::size_t bytes = 0;
-    bpf_map* map;
-    bpf_object__for_each_map(map, skeleton_->obj) {
+    for (const bpf_map* map : maps()) {
         const auto type = bpf_map__type(map);
         const bool per_cpu = type == BPF_MAP_TYPE_PERCPU_ARRAY;
         const bool grows = type == BPF_MAP_TYPE_HASH;  // allocated as records come
         if (!grows && type != BPF_MAP_TYPE_RINGBUF)
             bytes += std::size_t{bpf_map__value_size(map)} * bpf_map__max_entries(map) *
-                     (per_cpu ? config.cpus : 1);
+                     (per_cpu ? static_cast<std::size_t>(libbpf_num_possible_cpus()) : 1);
     }
+    return bytes;
+}
+
+std::string Detector::describe() const {
+    const jsg_config& config = skeleton_->rodata->jsg_config;
     return fmt::format(
         "maps are pinned in {}; {:.1f} MiB of them are fixed; {} possible CPUs; sockets "
         "are read by {}",
-        pin_dir_, static_cast<double>(bytes) / (1024 * 1024), config.cpus,
+        pins_->dir(), static_cast<double>(fixed_map_bytes()) / (1024 * 1024), config.cpus,
         config.has_rdonly_cast ? "bpf_rdonly_cast" : "bpf_probe_read_kernel");
 }
 
@@ -239,7 +367,7 @@ jsg_stats Detector::stats() const { return value_of<jsg_stats>(skeleton_->maps.s
 std::uint64_t Detector::missed_transitions() const {
     bpf_prog_info info{};
     std::uint32_t size = sizeof(info);
-    if (bpf_obj_get_info_by_fd(bpf_program__fd(skeleton_->progs.jsg_transition), &info, &size) != 0)
+    if (bpf_obj_get_info_by_fd(transition_program(), &info, &size) != 0)
         fail(errno, "cannot read the program's statistics");
     return info.recursion_misses;
 }
@@ -268,14 +396,7 @@ std::vector<std::uint16_t> Detector::guarded_ports() const {
 }
 
 Baselines Detector::baselines() const {
-    Baselines learned;
-    const auto all = services();
-    for (std::uint32_t place = 1; place <= JSG_SERVICES; ++place) {
-        const jsg_service& service = all[place - 1];
-        if (service.port && service.mode == JSG_GUARDING)
-            learned[static_cast<std::uint16_t>(service.port)] = baseline(place);
-    }
-    return learned;
+    return learned_baselines(services(), [this](std::uint32_t place) { return baseline(place); });
 }
 
 }  // namespace jsguard

@@ -39,16 +39,31 @@ inline Error errno_error(ExitCode code, int error_number, std::string_view tried
                              next_step.empty() ? "" : "; ", next_step));
 }
 
-// Text that came from outside, safe to put into a message of one line: no control characters, and
-// not longer than a line can bear.
+// How many bytes the UTF-8 character at the beginning of text has; 0 if it is none, or a control
+// character.
+inline std::size_t shown_bytes(std::string_view text) {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    if (byte(0) < 0x80) return byte(0) >= ' ' && byte(0) != 0x7f;
+    const std::size_t bytes = byte(0) >= 0xf0 ? 4 : byte(0) >= 0xe0 ? 3 : 2;
+    if (byte(0) < 0xc2 || byte(0) > 0xf4 || text.size() < bytes) return 0;
+    for (std::size_t i = 1; i < bytes; ++i) {
+        if ((byte(i) & 0xc0) != 0x80) return 0;
+    }
+    return byte(0) == 0xc2 && byte(1) < 0xa0 ? 0 : bytes;  // U+0080 to U+009F are controls too
+}
+
+// Text that came from outside, safe to put into a message of one line: no control characters,
+// nothing that is not UTF-8, and not longer than a line can bear.
 inline std::string printable(std::string_view text) {
     constexpr std::size_t most = 200;
     // Not inside a character: UTF-8 has at most three bytes after the first.
     std::size_t end = std::min(text.size(), most);
     for (int i = 0; i < 3 && end < text.size() && (text[end] & 0xc0) == 0x80; i++) end--;
-    std::string shown(text.substr(0, end));
-    for (char& c : shown) {
-        if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = '?';
+    std::string shown;
+    for (std::string_view rest = text.substr(0, end); !rest.empty();) {
+        const std::size_t bytes = shown_bytes(rest);
+        shown += bytes ? rest.substr(0, bytes) : "?";
+        rest.remove_prefix(std::max<std::size_t>(bytes, 1));
     }
     return text.size() > most ? shown + "..." : shown;
 }

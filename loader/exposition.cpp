@@ -2,6 +2,8 @@
 // What the detector shows, for Prometheus, once a step.
 #include "exposition.hpp"
 
+#include <utility>
+
 #include "prometheus_text.hpp"
 
 namespace jsguard {
@@ -12,8 +14,8 @@ constexpr std::uint64_t ticks_per_step = JSG_SERVICES;
 
 }  // namespace
 
-Exposition::Exposition(const std::string& pin_dir, Textfile& textfile)
-    : detector_(pin_dir), observer_(detector_), textfile_(textfile) {}
+Exposition::Exposition(const std::string& pin_dir, OwnDescriptors own, Textfile& textfile)
+    : detector_(pin_dir), observer_(detector_, std::move(own)), textfile_(textfile) {}
 
 std::string Exposition::update() {
     return textfile_.write([this]() -> std::optional<std::string> {

@@ -15,7 +15,7 @@ namespace jsguard {
 class Exposition {
   public:
     // Throws what PinnedDetector does.
-    Exposition(const std::string& pin_dir, Textfile& textfile);
+    Exposition(const std::string& pin_dir, OwnDescriptors own, Textfile& textfile);
 
     // Writes the file if a step has passed since it was written; costs next to nothing if not. What
     // the user is to be told, as Textfile::write().

@@ -18,6 +18,8 @@ using nlohmann::ordered_json;
 
 constexpr std::uint32_t word_most = std::numeric_limits<std::uint32_t>::max();
 constexpr std::size_t depth_most = 8;  // a baseline file has four levels
+// nlohmann seeks each new key among all before it, so a large object of them would take hours.
+constexpr std::size_t keys_most = 4096;
 
 // nlohmann takes the last of two equal keys in silence; here one of them would be a wrong one.
 class KeysOnce {
@@ -31,6 +33,8 @@ class KeysOnce {
             if (!keys_.back().insert(key).second) {
                 refuse(fmt::format("\"{}\" stands there twice", printable(key)));
             }
+            if (keys_.back().size() > keys_most)
+                refuse(fmt::format("it has over {} keys in one object", keys_most));
         }
         return true;
     }

@@ -3,7 +3,6 @@
 #include "kernel_needs.hpp"
 
 #include <bpf/btf.h>
-#include <fmt/format.h>
 
 #include <cstring>
 
@@ -12,20 +11,21 @@ namespace {
 
 // A kind of 0 stands for a value of some enum: the ones that number the helpers and the map types.
 struct Need {
-    const char* what;
     const char* name;
     unsigned kind;
+    const char* what;
+    const char* since;
 };
 
 constexpr Need needs[] = {
-    {"the tracepoint inet_sock_set_state", "btf_trace_inet_sock_set_state", BTF_KIND_TYPEDEF},
-    {"BPF ring buffers (since 5.8)", "BPF_MAP_TYPE_RINGBUF", 0},
-    {"the BPF iterator over TCP sockets (since 5.9)", "bpf_iter__tcp", BTF_KIND_STRUCT},
-    {"BPF programs of type syscall (since 5.14)", "BPF_PROG_TYPE_SYSCALL", 0},
-    {"BPF timers (since 5.15)", "bpf_timer", BTF_KIND_STRUCT},
-    {"the BPF helper bpf_loop (since 5.17)", "BPF_FUNC_loop", 0},
-    {"the BPF helper bpf_map_lookup_percpu_elem (since 5.19)", "BPF_FUNC_map_lookup_percpu_elem",
-     0},
+    {"btf_trace_inet_sock_set_state", BTF_KIND_TYPEDEF,
+     "the tracepoint inet_sock_set_state with its types", "5.5"},
+    {"BPF_MAP_TYPE_RINGBUF", 0, "BPF ring buffers", "5.8"},
+    {"bpf_iter__tcp", BTF_KIND_STRUCT, "the BPF iterator over TCP sockets", "5.9"},
+    {"BPF_PROG_TYPE_SYSCALL", 0, "BPF programs of type syscall", "5.14"},
+    {"bpf_timer", BTF_KIND_STRUCT, "BPF timers", "5.15"},
+    {"BPF_FUNC_loop", 0, "the BPF helper bpf_loop", "5.17"},
+    {"BPF_FUNC_map_lookup_percpu_elem", 0, "the BPF helper bpf_map_lookup_percpu_elem", "5.19"},
 };
 
 bool some_enum_has_value(const btf* kernel, const char* name) {
@@ -48,12 +48,20 @@ bool has(const btf* kernel, const Need& need) {
 
 }  // namespace
 
-std::optional<std::string> missing_in_kernel(const btf* kernel) {
-    if (!kernel)
-        return "BTF (/sys/kernel/btf/vmlinux): boot a kernel that is built with "
-               "CONFIG_DEBUG_INFO_BTF=y";
+std::vector<KernelNeed> kernel_needs(const btf* kernel) {
+    std::vector<KernelNeed> all;
     for (const Need& need : needs) {
-        if (!has(kernel, need)) return need.what;
+        std::optional<bool> there;
+        if (kernel) there = has(kernel, need);
+        all.push_back({need.name, need.what, need.since, there});
+    }
+    return all;
+}
+
+std::optional<std::string> missing_in_kernel(const btf* kernel) {
+    if (!kernel) return btf_need;
+    for (const KernelNeed& need : kernel_needs(kernel)) {
+        if (!*need.there) return text_of(need);
     }
     return std::nullopt;
 }

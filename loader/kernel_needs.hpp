@@ -4,12 +4,31 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 struct btf;
 
 namespace jsguard {
 
-// The first thing that is missing, in words; nothing if all is there. None: a kernel without BTF.
+constexpr const char* btf_need =
+    "BTF (/sys/kernel/btf/vmlinux): boot a kernel that is built with CONFIG_DEBUG_INFO_BTF=y";
+
+struct KernelNeed {
+    std::string name;           // in BTF
+    std::string what;           // in words
+    std::string since;          // the first version of Linux that has it
+    std::optional<bool> there;  // none: not to be known, for want of BTF
+};
+
+// "BPF timers (since 5.15)"
+inline std::string text_of(const KernelNeed& need) {
+    return need.what + " (since " + need.since + ")";
+}
+
+// All of them, older ones first. None: a kernel without BTF.
+std::vector<KernelNeed> kernel_needs(const btf* kernel);
+
+// The first thing that is missing, in words; nothing if all is there.
 std::optional<std::string> missing_in_kernel(const btf* kernel);
 
 // Whether sockets can be read by bpf_rdonly_cast (6.2 and later), which is faster.

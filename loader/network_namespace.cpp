@@ -10,10 +10,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <exception>
 #include <filesystem>
 #include <limits>
+#include <optional>
 #include <set>
 #include <thread>
 #include <utility>
@@ -28,6 +30,16 @@ namespace fs = std::filesystem;
 
 constexpr const char* next_step =
     "give the path of a network namespace, such as /run/netns/NAME, or the id of a process in it";
+constexpr const char* needs_admin = "it takes CAP_SYS_ADMIN";
+constexpr const char* needs_ptrace =
+    "a process with other rights than this one takes CAP_SYS_PTRACE";
+
+// Tells namespaces apart without CAP_SYS_PTRACE, for each has files in /proc of its own.
+std::optional<ino_t> number_of_table(const fs::path& process) {
+    struct stat info {};
+    if (stat((process / "net/tcp").c_str(), &info) != 0) return std::nullopt;
+    return info.st_ino;
+}
 
 }  // namespace
 
@@ -42,7 +54,7 @@ NetworkNamespace NetworkNamespace::open(const std::string& path_or_pid) {
     if (opened.fd_ < 0 || fstat(opened.fd_, &info) != 0) {
         const bool forbidden = errno == EACCES || errno == EPERM;
         throw errno_error(forbidden ? ExitCode::not_permitted : ExitCode::usage, errno, tried,
-                          next_step);
+                          forbidden ? needs_ptrace : next_step);
     }
     if (ioctl(opened.fd_, NS_GET_NSTYPE) != CLONE_NEWNET)
         throw Error(ExitCode::usage,
@@ -53,15 +65,20 @@ NetworkNamespace NetworkNamespace::open(const std::string& path_or_pid) {
 
 std::size_t NetworkNamespace::run_inside_others(const std::function<void()>& function) {
     std::set<std::pair<dev_t, ino_t>> seen;
+    std::set<ino_t> looked_into, hidden;  // by their tables
     std::size_t left_out = 0;
     struct stat info {};
     std::error_code ignored;  // processes end while they are listed
     if (stat("/proc/self/ns/net", &info) == 0) seen.emplace(info.st_dev, info.st_ino);
+    if (const auto own = number_of_table("/proc/self")) looked_into.insert(*own);
     for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
         const fs::path path = entry.path() / "ns/net";
-        // Not a process, or one that has ended, or that is not to be looked at.
-        if (stat(path.c_str(), &info) != 0 || !seen.emplace(info.st_dev, info.st_ino).second)
-            continue;
+        const int error = stat(path.c_str(), &info) == 0 ? 0 : errno;
+        // Not a process, or one that has ended.
+        if (error && error != EACCES) continue;
+        if (const auto table = number_of_table(entry.path()))
+            (error ? hidden : looked_into).insert(*table);
+        if (error || !seen.emplace(info.st_dev, info.st_ino).second) continue;
         const NetworkNamespace other(::open(path.c_str(), O_RDONLY | O_CLOEXEC),
                                      static_cast<std::uint32_t>(info.st_ino));
         try {
@@ -70,7 +87,10 @@ std::size_t NetworkNamespace::run_inside_others(const std::function<void()>& fun
             ++left_out;
         }
     }
-    return left_out;
+    return left_out +
+           static_cast<std::size_t>(std::count_if(hidden.begin(), hidden.end(), [&](ino_t table) {
+               return !looked_into.contains(table);
+           }));
 }
 
 NetworkNamespace::NetworkNamespace(NetworkNamespace&& other) noexcept
@@ -85,7 +105,9 @@ void NetworkNamespace::run_inside(const std::function<void()>& function) const {
     std::thread([&] {
         try {
             if (setns(fd_, CLONE_NEWNET) != 0)
-                throw errno_error(ExitCode::runtime, errno, "cannot enter a network namespace");
+                throw errno_error(errno == EPERM ? ExitCode::not_permitted : ExitCode::runtime,
+                                  errno, "cannot enter a network namespace",
+                                  errno == EPERM ? needs_admin : "");
             function();
         } catch (...) {
             failure = std::current_exception();

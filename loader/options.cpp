@@ -31,6 +31,7 @@ struct Written {
     std::optional<std::uint32_t> occupancy_threshold_nanobits;
     std::optional<std::uint32_t> learn_s;
     std::string exit_on_alert;
+    std::optional<std::string> keep_baseline_file;
 };
 
 std::string with_default(std::string_view description, const auto& value) {
@@ -99,6 +100,8 @@ void add_time_and_learning(OptionAdder& add, Written& written) {
     add.path("--baseline", "FILE", "start from the baselines in FILE", store_in(o.baseline_file));
     add.path("--save-baseline", "FILE", "write what was learned to FILE",
              store_in(o.save_baseline_file));
+    add.path("--keep-baseline", "FILE", "both: start from FILE if it is there, and write to it",
+             store_in(written.keep_baseline_file));
     add.whole("-d,", "--duration", "SECONDS", count_most, "stop after (default: never)",
               store_in(o.duration_s));
 }
@@ -123,6 +126,20 @@ void add_output(OptionAdder& add, Written& written) {
              store_in(o.textfile));
     add.path("--pin-dir", "DIR", with_default("where the maps are pinned", o.pin_dir),
              store_in(o.pin_dir));
+    add.path("--pin-group", "GROUP", "who may read them besides their owner (default: nobody)",
+             store_in(o.pin_group));
+}
+
+void add_life(OptionAdder& add, Written& written) {
+    Options& o = written.options;
+    add.group("Life in the kernel");
+    add.flag("--persist",
+             "leave the detector in the kernel at exit; the next jsguard-load joins it", o.persist)
+        ->disable_flag_override();
+    add.flag("--unload", "take out the detector that is in the kernel, and stop", o.unload)
+        ->disable_flag_override();
+    add.flag("--probe", "say what this kernel offers and lacks, and stop (--json too)", o.probe)
+        ->disable_flag_override();
 }
 
 void check_ports(Options& options) {
@@ -178,6 +195,28 @@ void check_exit_on_alert(Options& options, const std::string& written) {
     options.exit_on_alert = static_cast<int>(*code);
 }
 
+// A file that is not there yet is no mistake: the detector learns, and writes it.
+void settle_kept_baseline(Options& options, const std::optional<std::string>& file) {
+    if (!file) return;
+    if (options.baseline_file || options.save_baseline_file)
+        throw Error(ExitCode::usage,
+                    "--keep-baseline is --baseline and --save-baseline in one: leave those out");
+    options.keep_baseline = true;
+    options.save_baseline_file = file;
+    std::error_code none;
+    if (std::filesystem::exists(*file, none)) options.baseline_file = file;
+}
+
+void check_life(const Options& options) {
+    if (options.persist + options.unload + options.probe > 1)
+        throw Error(ExitCode::usage,
+                    "--persist, --unload and --probe exclude each other: give one");
+    if (options.unload && (options.baseline_file || options.save_baseline_file || options.textfile))
+        throw Error(ExitCode::usage,
+                    "--unload reads and writes no file: leave out --baseline, --save-baseline, "
+                    "--keep-baseline and --textfile");
+}
+
 Options settle(Written written) {
     Options& options = written.options;
     const std::uint32_t both =
@@ -188,6 +227,8 @@ Options settle(Written written) {
     check_times(options, written.learn_s);
     check_exit_on_alert(options, written.exit_on_alert);
     check_textfile_name(options);
+    settle_kept_baseline(options, written.keep_baseline_file);
+    check_life(options);
     if (options.pin_dir.front() != '/') {
         refuse_value("--pin-dir", options.pin_dir, "give a path that begins with /");
     }
@@ -208,6 +249,7 @@ std::variant<Options, Answer> parse_options(int argc, const char* const* argv) {
     add_when_to_alert(add, written);
     add_time_and_learning(add, written);
     add_output(add, written);
+    add_life(add, written);
     app.set_help_flag("-h,--help", "print this and exit")->group("Output and exit");
     app.set_version_flag("-V,--version", "jsguard-load " JSGUARD_VERSION,
                          "print the version and exit")

@@ -33,11 +33,16 @@ struct Options {
     std::uint32_t clear_windows = 10;
     std::optional<std::string> baseline_file;
     std::optional<std::string> save_baseline_file;
+    bool keep_baseline = false;  // both are one file, which changes by itself
     std::optional<std::string> textfile;
     std::optional<std::uint32_t> duration_s;  // none: until a signal
     std::optional<int> exit_on_alert;         // the exit code; none: go on
     std::string pin_dir = usual_pin_dir;
-    std::optional<std::string> netns;  // path or pid; none: every network namespace
+    std::optional<std::string> pin_group;  // may read the pins; none: the owner alone
+    bool persist = false;                  // leave the detector in the kernel at exit
+    bool unload = false;                   // take out the one that is pinned, and stop
+    bool probe = false;                    // say what this kernel offers, and stop
+    std::optional<std::string> netns;      // path or pid; none: every network namespace
     bool json = false;
     bool syslog = false;  // alerts go to the system's log too
     bool timestamp = false;

@@ -2,51 +2,53 @@
 // Where what a detector finds goes, besides its maps: stdout, the system's log, a textfile.
 #include "outlets.hpp"
 
-#include <sys/random.h>
 #include <sys/utsname.h>
 #include <syslog.h>
-#include <unistd.h>
 
 #include <chrono>
-#include <cstdio>
-#include <ctime>
+#include <utility>
 
+#include "clocks.hpp"
 #include "counted.hpp"
 #include "print_line.hpp"
+#include "tell.hpp"
 
 namespace jsguard {
 namespace {
 
 constexpr auto log_patience = std::chrono::seconds(1);  // at the end
 
-// Unique over restarts and boots: the time in seconds, and 16 random bits for two in one second.
-Origin make_origin() {
+std::string host_name() {
     utsname names{};
     uname(&names);
-    std::uint16_t chance = 0;
-    if (getrandom(&chance, sizeof(chance), 0) != sizeof(chance))
-        chance = static_cast<std::uint16_t>(getpid());
-    return {names.nodename, fmt::format("{:08x}{:04x}", std::time(nullptr), chance)};
+    return names.nodename;
 }
 
 }  // namespace
 
 Outlets::Outlets(const Options& options, Progress& progress)
-    : options_(options), progress_(progress), origin_(make_origin()) {
+    : options_(options),
+      progress_(progress),
+      hostname_(host_name()),
+      began_unix_ms_(unix_now_ms()) {
     if (options.syslog) log_.emplace();
     if (options.textfile) textfile_.emplace(*options.textfile);
 }
 
-void Outlets::begin(const std::string& start_line) {
+void Outlets::begin(const std::string& start_line, OwnDescriptors descriptors) {
     notice(LOG_INFO, "start", start_line);
-    if (textfile_) exposition_.emplace(options_.pin_dir, *textfile_);
+    if (textfile_) exposition_.emplace(options_.pin_dir, std::move(descriptors), *textfile_);
 }
 
-void Outlets::alert(const jsg_alert& alert) {
+void Outlets::alert(const jsg_alert& alert, std::uint64_t instance) {
+    const Origin origin{hostname_, instance_text(instance)};
     // First the log, which never fails: stdout may.
-    if (log_) log_->send(alert_message(alert, origin_));
+    if (log_) log_->send(alert_message(alert, origin));
     progress_.hide_bar();
-    print_line(alert_text(alert, origin_, options_));
+    Options form = options_;
+    // One that was kept must not look as if it came now.
+    form.timestamp = form.timestamp || alert.at_unix_ms < began_unix_ms_;
+    print_line(alert_text(alert, origin, form));
 }
 
 void Outlets::doubt(const std::string& line) { notice(LOG_WARNING, "doubt", line); }
@@ -74,8 +76,8 @@ void Outlets::finish(int priority, const std::string& text) {
     notice(priority, "end", text);
     log_->finish(log_patience);
     if (log_->lost())
-        fmt::print(stderr, "{} not taken by the system's log\n",
-                   counted(log_->lost(), "message", "messages"));
+        tell(fmt::format("{} not taken by the system's log",
+                         counted(log_->lost(), "message", "messages")));
 }
 
 }  // namespace jsguard

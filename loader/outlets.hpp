@@ -2,6 +2,7 @@
 // Where what a detector finds goes, besides its maps: stdout, the system's log, a textfile.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -20,9 +21,10 @@ class Outlets {
     // is another detector's.
     Outlets(const Options& options, Progress& progress);
 
-    // The detector guards, and its maps are pinned.
-    void begin(const std::string& start_line);
-    void alert(const jsg_alert& alert);
+    // The detector guards, and its maps are pinned; descriptors: of it, in this process.
+    void begin(const std::string& start_line, OwnDescriptors descriptors);
+    // instance: of the detector that it comes from.
+    void alert(const jsg_alert& alert, std::uint64_t instance);
     // A baseline looks like an attack.
     void doubt(const std::string& line);
     // A few times a second: the textfile, and what the logger did not take before.
@@ -37,7 +39,8 @@ class Outlets {
 
     const Options& options_;
     Progress& progress_;
-    Origin origin_;
+    std::string hostname_;
+    std::uint64_t began_unix_ms_;
     std::optional<SystemLog> log_;
     std::optional<Textfile> textfile_;
     std::optional<Exposition> exposition_;  // of the textfile, from begin() on

@@ -2,29 +2,67 @@
 // The folder in the BPF file system through which people read the maps, and who may use it.
 #pragma once
 
+#include <optional>
 #include <string>
-
-struct bpf_map;
+#include <utility>
+#include <vector>
 
 namespace jsguard {
 
 // Holds the folder for as long as it lives: one detector at a time, found out by a lock that ends
-// with the process however it ends, so that what a killed one left behind is taken over.
+// with the process however it ends. The folder is 0700 and the pins 0600; with a group 0710
+// and 0640 what readers need, who can open pins by their names but cannot list or lock the folder.
+// What it does not do throws Error.
 class Pins {
   public:
-    // Mounts the BPF file system on /sys/fs/bpf if that is what is missing. Throws Error(runtime).
-    explicit Pins(std::string dir);
+    // By name in the folder.
+    using Named = std::vector<std::pair<std::string, int>>;
+
+    // Mounts the BPF file system on /sys/fs/bpf if that is what is missing. group: a name or a
+    // number. Throws Error(runtime), Error(not_permitted), or Error(usage) for a group.
+    // Refuses a folder that is another user's, or that holds what is not jsguard's.
+    explicit Pins(std::string dir, const std::optional<std::string>& group = {});
+    // Removes the pins and the folder, unless they are to stay: those of a detector that goes on
+    // without a loader do, until it is taken out.
     ~Pins();
     Pins(const Pins&) = delete;
     Pins& operator=(const Pins&) = delete;
 
-    void pin(bpf_map* map);
+    const std::string& dir() const { return dir_; }
+
+    // For readers. The first one must be the configuration, by which the folder is known as ours.
+    void pin(const std::string& name, int fd);
+    // Lets those read who may: the folder, and these pins, as the group now says.
+    void admit_readers(const std::vector<std::string>& names) const;
+    // All that the detector needs besides, to go on without its loader: all at once, or nothing.
+    // From then on the pins stay.
+    void persist(const Named& all);
+    // Whether the folder holds a detector that goes on without a loader.
+    bool has_persisted() const;
+    // Whether it holds what a detector has pinned there, persisted or not.
+    bool has_any() const;
+    // Opens what was pinned under that name; -1 with errno if it is not there.
+    int open(const std::string& name) const;
+    // What is persisted stays when this goes.
+    void stay() { stay_ = true; }
+    // The pins go with this process again.
+    void unpersist();
+    // One of those that were persisted.
+    void remove_persisted(const std::string& name) const;
+    // All of ours; other folders in this one are left alone.
+    void remove_all();
 
   private:
-    void remove_all() const;
+    void take_lock();
+    void need_own_folder() const;
+    void remove_folder(const char* folder) const;
+    void set_rights(const std::string& path, bool folder) const;
 
     std::string dir_;
+    std::optional<unsigned> group_;
     int lock_ = -1;
+    bool made_ = false;  // the folder, by this one
+    bool stay_ = false;
 };
 
 }  // namespace jsguard

@@ -6,11 +6,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <utility>
 
 #include "alert_text.hpp"
 #include "progress_bar.hpp"
+#include "tell.hpp"
 
 namespace jsguard {
 
@@ -19,7 +19,7 @@ Progress::Progress(const Options& options, bool terminal)
 
 void Progress::say(const std::string& line) {
     hide_bar();
-    fmt::print(stderr, "{}\n", line);
+    tell(line);
 }
 
 void Progress::say_if_any(const std::string& line) {
@@ -27,7 +27,7 @@ void Progress::say_if_any(const std::string& line) {
 }
 
 void Progress::hide_bar() {
-    if (bar_shown_) fmt::print(stderr, "\r\033[K");
+    if (bar_shown_) tell_text(wipe_line);
     bar_shown_ = false;
 }
 
@@ -141,8 +141,9 @@ void Progress::draw_bar(const std::vector<jsg_service>& services) {
         steps = std::max(steps, service.learned_steps);
     }
     if (!learning) return hide_bar();
-    fmt::print(stderr, "\r\033[K{}",
-               learning_bar(steps * options_.step_s, options_.learn_s, terminal_width() - 1));
+    const std::string bar =
+        learning_bar(steps * options_.step_s, options_.learn_s, terminal_width() - 1);
+    tell_text(fmt::format("{}{}", wipe_line, bar));
     bar_shown_ = true;
 }
 

@@ -7,7 +7,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
+
+#include "tell.hpp"
 
 namespace jsguard {
 namespace {
@@ -45,14 +46,14 @@ void TerminalBar::show(std::uint64_t done, std::uint64_t total) {
     if (now < next_) return;
     next_ = now + between_draws;
     const std::uint64_t percent = total == 0 ? 100 : std::min(done, total) * 100 / total;
-    fmt::print(
-        stderr, "\r\033[K{}",
-        progress_bar(before_, done, total, fmt::format("{} %", percent), terminal_width() - 1));
+    const std::string bar =
+        progress_bar(before_, done, total, fmt::format("{} %", percent), terminal_width() - 1);
+    tell_text(fmt::format("{}{}", wipe_line, bar));
     shown_ = true;
 }
 
 void TerminalBar::hide() {
-    if (shown_) fmt::print(stderr, "\r\033[K");
+    if (shown_) tell_text(wipe_line);
     shown_ = false;
 }
 

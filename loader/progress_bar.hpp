@@ -10,6 +10,9 @@
 
 namespace jsguard {
 
+// Takes away what is in the line of a terminal.
+constexpr std::string_view wipe_line = "\r\033[K";
+
 // "learning [#####.....] 30/60 s", of width characters or fewer; no bar where none fits. before and
 // after: the text on its left and on its right.
 std::string progress_bar(std::string_view before, std::uint64_t done, std::uint64_t total,

@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 
 #include "error.hpp"
 #include "file_replacement.hpp"
+#include "tell.hpp"
 
 namespace jsguard {
 namespace {
@@ -45,7 +45,7 @@ Textfile::~Textfile() {
     if (unlink(file_.c_str()) == 0 || errno == ENOENT) return;
     const Error error = errno_error(ExitCode::runtime, errno, cannot("remove", file_),
                                     "remove it, its figures are no longer true");
-    std::fprintf(stderr, "%s\n", error.what());
+    tell(error.what());
 }
 
 std::string Textfile::write(const std::function<std::optional<std::string>()>& text) {

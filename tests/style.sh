@@ -17,7 +17,7 @@ mapfile -t sourced < <(files tests -name '*.sh')
 mapfile -t licensed < <(files . \( -name '*.py' -o -name '*.cmake' -o -name CMakeLists.txt -o -name '*.jq' \))
 
 clang-format --dry-run -Werror "${code[@]}" || complain "clang-format -i the files above"
-shellcheck -x -P tests/system "${scripts[@]}" "${sourced[@]}" || complain "shellcheck found something"
+shellcheck -x -P tests/system:tests/vm "${scripts[@]}" "${sourced[@]}" || complain "shellcheck found something"
 for file in "${code[@]}" "${scripts[@]}" "${sourced[@]}" "${licensed[@]}"; do
     wanted='BSD-2-Clause'
     [[ $file == ./kernel/* && $file != */CMakeLists.txt ]] && wanted='GPL-2.0-only OR BSD-2-Clause'

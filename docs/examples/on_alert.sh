@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Runs a command for each alert of jsguard, with the alert's figures in its environment:
 #   jsguard-load --json | on_alert.sh COMMAND [ARGUMENT...]
-#   journalctl -f -n 0 -o json SYSLOG_IDENTIFIER=jsguard | on_alert.sh COMMAND [ARGUMENT...]
+#   journalctl -f -n 0 -o json SYSLOG_IDENTIFIER=jsguard _UID=0 | on_alert.sh COMMAND [ARGUMENT...]
 # JSGUARD_EVENT (raise or clear), JSGUARD_ID, JSGUARD_PORT, ...: each figure of the alert that is no list, as
 # docs/alerts.md names it; JSGUARD_TOP_SOURCE, JSGUARD_TOP_SOURCE_SOCKETS; the whole object in JSGUARD_JSON.
 set -euo pipefail

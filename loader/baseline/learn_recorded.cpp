@@ -199,7 +199,8 @@ RecordedLesson lesson_of(const fs::path& recording, std::optional<std::uint16_t>
         if (steps.learned != 0) ports_by_steps[steps.learned].insert(its);
     }
     RecordedLesson all;
-    for (const auto& [steps, ports] : ports_by_steps) {
+    for (const auto& [steps, its_ports] : ports_by_steps) {
+        const std::set<std::uint32_t>& ports = its_ports;  // clang 14 captures no binding
         Lessons lessons(first.header.config, steps);
         read(recording, port, first.entries, [&](const RecordedWindow& window) {
             if (ports.count(window.record.port)) lessons.learn(window);

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "error.hpp"
+#include "learned.hpp"
 #include "pinned_detector.hpp"
 #include "progress_bar.hpp"
 #include "relearning.hpp"
@@ -71,13 +72,10 @@ Relearning ask(PinnedDetector& detector, std::optional<std::uint16_t> port) {
 
 BaselineFile baselines_in_force(const std::string& pin_dir) {
     const PinnedDetector detector(pin_dir);
-    BaselineFile file{origin_here(step_seconds(detector.config())), {}};
-    const auto services = detector.services();
-    for (std::uint32_t place = 1; place <= services.size(); ++place) {
-        const jsg_service& service = services[place - 1];
-        if (service.port && service.mode == JSG_GUARDING)
-            file.baselines[static_cast<std::uint16_t>(service.port)] = detector.baseline(place);
-    }
+    BaselineFile file{origin_here(step_seconds(detector.config())),
+                      learned_baselines(detector.services(), [&](std::uint32_t place) {
+                          return detector.baseline(place);
+                      })};
     if (file.baselines.empty())
         throw Error(ExitCode::runtime,
                     "the detector has no baseline in force yet; wait until it has learned");

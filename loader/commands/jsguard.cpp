@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <csignal>
-#include <cstdio>
 #include <sstream>
 
 #include "command.hpp"
 #include "error.hpp"
 #include "print_line.hpp"
+#include "tell.hpp"
 
 namespace jsguard {
 namespace {
@@ -74,10 +74,10 @@ int main(int argc, char** argv) {
         parse(argc, argv, run);
         return run ? run() : static_cast<int>(ExitCode::clean);
     } catch (const Error& error) {
-        fmt::print(stderr, "jsguard: {}\n", error.what());
+        tell(fmt::format("jsguard: {}", error.what()));
         return static_cast<int>(error.code());
     } catch (const std::exception& error) {
-        fmt::print(stderr, "jsguard: {}\n", error.what());
+        tell(fmt::format("jsguard: {}", error.what()));
         return static_cast<int>(ExitCode::runtime);
     }
 }

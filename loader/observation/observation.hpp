@@ -59,8 +59,9 @@ struct ObservedService {
 struct Observation {
     std::string host;
     std::string kernel;
-    std::uint64_t unix_ms = 0;    // when it was made
-    std::uint64_t silent_ns = 0;  // since the detector's timer last ended a callback
+    std::uint64_t unix_ms = 0;     // when it was made
+    std::uint64_t silent_ns = 0;   // since the detector's timer last ended a callback
+    std::optional<bool> attended;  // a jsguard-load reads its alerts; none: that is not known
     jsg_config config{};
     jsg_stats stats{};
     Cost cost;

@@ -32,7 +32,13 @@ std::uint64_t silence(const Cost& cost) {
 }  // namespace
 
 Observer::Observer(const PinnedDetector& detector)
-    : detector_(detector), cost_(detector.map_fds()) {
+    : Observer(detector, RunningCost(detector.map_fds()), false) {}
+
+Observer::Observer(const PinnedDetector& detector, OwnDescriptors own)
+    : Observer(detector, RunningCost(std::move(own)), true) {}
+
+Observer::Observer(const PinnedDetector& detector, RunningCost cost, bool is_loader)
+    : detector_(detector), cost_(std::move(cost)), is_loader_(is_loader) {
     const BaselineOrigin here = origin_here(step_seconds(detector.config()));
     host_ = here.host;
     kernel_ = here.kernel;
@@ -67,6 +73,7 @@ Observation Observer::observe() const {
     all.host = host_;
     all.kernel = kernel_;
     all.unix_ms = unix_now_ms();
+    all.attended = is_loader_ ? true : detector_.is_attended();
     all.config = detector_.config();
     all.stats = detector_.stats();
     all.cost = cost_.read();

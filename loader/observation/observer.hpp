@@ -18,6 +18,8 @@ class Observer {
   public:
     // The detector must outlive the observer. Throws what PinnedDetector does.
     explicit Observer(const PinnedDetector& detector);
+    // For the process that has loaded or joined the detector: needs no privilege later.
+    Observer(const PinnedDetector& detector, OwnDescriptors own);
 
     // Takes some milliseconds longer while the last window of a service cannot be had; that service
     // then comes without one.
@@ -31,10 +33,12 @@ class Observer {
         bool whole = true;
     };
 
+    Observer(const PinnedDetector& detector, RunningCost cost, bool is_loader);
     Look look(std::uint32_t place) const;
 
     const PinnedDetector& detector_;
     RunningCost cost_;
+    bool is_loader_;  // this process is the one that reads the detector's alerts
     std::string host_;
     std::string kernel_;
 };

@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "error.hpp"
+#include "folder_lock.hpp"
 
 namespace jsguard {
 namespace {
@@ -87,6 +88,8 @@ Value PinnedDetector::value(const char* name, std::uint32_t key) const {
 }
 
 bool PinnedDetector::is_pinned() const { return access((pin_dir_ + "/config").c_str(), F_OK) == 0; }
+
+std::optional<bool> PinnedDetector::is_attended() const { return is_locked(pin_dir_); }
 
 std::vector<jsg_service> PinnedDetector::services() const {
     std::vector<jsg_service> services;

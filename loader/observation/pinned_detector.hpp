@@ -24,6 +24,9 @@ class PinnedDetector {
 
     // False once its pins are gone. One that was killed leaves them behind.
     bool is_pinned() const;
+    // Whether a jsguard-load holds its pin folder, and so reads its alerts. None if that cannot be
+    // told, as in a PID namespace of its own.
+    std::optional<bool> is_attended() const;
 
     const std::string& pin_dir() const { return pin_dir_; }
     const jsg_config& config() const { return config_; }

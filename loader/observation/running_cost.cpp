@@ -50,12 +50,8 @@ Ids maps_of(int program) {
     return {ids.begin(), ids.begin() + static_cast<long>(std::min(count, ids.size()))};
 }
 
-// 0 if it is gone, or not for us to see.
-std::uint64_t memory_of(std::uint32_t map) {
-    const int fd = bpf_map_get_fd_by_id(map);
-    if (fd < 0) return 0;
-    const FileDescriptor open(fd);
-    // The kernel tells it only there.
+// The kernel tells it only there.
+std::uint64_t memory_of_open(int fd) {
     std::ifstream lines(fmt::format("/proc/self/fdinfo/{}", fd));
     std::string line;
     std::uint64_t bytes = 0;
@@ -63,6 +59,19 @@ std::uint64_t memory_of(std::uint32_t map) {
         if (std::sscanf(line.c_str(), "memlock: %" SCNu64, &bytes) == 1) break;
     }
     return bytes;
+}
+
+// 0 if it is gone, or not for us to see.
+std::uint64_t memory_of(std::uint32_t map) {
+    const int fd = bpf_map_get_fd_by_id(map);
+    if (fd < 0) return 0;
+    const FileDescriptor open(fd);
+    return memory_of_open(fd);
+}
+
+template <typename All, typename Memory>
+std::uint64_t sum(const All& all, Memory memory) {
+    return std::transform_reduce(all.begin(), all.end(), std::uint64_t{0}, std::plus<>(), memory);
 }
 
 }  // namespace
@@ -79,33 +88,39 @@ RunningCost::RunningCost(const std::vector<int>& map_fds) {
         const Ids maps = maps_of(fd);
         if (std::none_of(maps.begin(), maps.end(), [&](auto map) { return known.contains(map); }))
             continue;
-        programs_.push_back(std::move(program));
+        own_.programs.push_back(program.get());
+        found_.push_back(std::move(program));
         maps_.insert(maps.begin(), maps.end());
     }
     if (errno != ENOENT && errno != EPERM) fail("cannot list the BPF programs");
-    if (programs_.empty()) return;
+    find_start();
+}
+
+RunningCost::RunningCost(OwnDescriptors own) : own_(std::move(own)) { find_start(); }
+
+void RunningCost::find_start() {
+    if (own_.programs.empty()) return;
     load_ns_ = UINT64_MAX;
-    for (const FileDescriptor& one : programs_)
-        load_ns_ = std::min<std::uint64_t>(load_ns_, info_of(one.get()).load_time);
+    for (const int program : own_.programs)
+        load_ns_ = std::min<std::uint64_t>(load_ns_, info_of(program).load_time);
     // Once, because two clocks that are read one after the other never agree to the last digit.
     start_unix_ms_ = unix_now_ms() - (clock_ns(CLOCK_BOOTTIME) - load_ns_) / millisecond_ns;
 }
 
 Cost RunningCost::read() const {
     Cost cost;
-    if (programs_.empty()) return cost;
+    if (own_.programs.empty()) return cost;
     cost.start_unix_ms = start_unix_ms_;
     cost.uptime_ns = clock_ns(CLOCK_BOOTTIME) - load_ns_;
-    for (const FileDescriptor& program : programs_) {
-        const bpf_prog_info info = info_of(program.get());
+    for (const int program : own_.programs) {
+        const bpf_prog_info info = info_of(program);
         cost.programs.push_back({info.name, info.run_cnt, info.run_time_ns});
         if (cost.programs.back().name == transition_program)
             cost.missed_runs = info.recursion_misses;
     }
     std::sort(cost.programs.begin(), cost.programs.end(),
               [](const auto& a, const auto& b) { return a.name < b.name; });
-    cost.map_bytes = std::transform_reduce(maps_.begin(), maps_.end(), std::uint64_t{0},
-                                           std::plus<>(), memory_of);
+    cost.map_bytes = own_.maps.empty() ? sum(maps_, memory_of) : sum(own_.maps, memory_of_open);
     return cost;
 }
 

@@ -176,6 +176,7 @@ class FieldReader {
     }
     void cells(const char* name, std::span<__u32> counts, const CellNames& names) {
         read_cells(object_member(object_, name), names.cell_of, counts);
+        total(counts, name);  // for the kernel's code adds them up in 32 bits
     }
     // The cells of that name are described after their total, but read for it.
     void total_of(const char* name, std::uint32_t& value, const char* cells_name,

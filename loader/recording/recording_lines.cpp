@@ -16,6 +16,8 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr std::uint32_t file_schema = 1;
+// Since then nothing has changed of what a recording holds.
+constexpr std::uint32_t oldest_detector_schema = 3;
 constexpr const char* header_type = "recording";
 
 // By the place of its type in RecordingEntry.
@@ -29,9 +31,9 @@ void schema_field(FieldWriter& fields, std::uint32_t schema) {
 // Before all else of the configuration, for another version's fields may be others.
 void schema_field(FieldReader& fields, std::uint32_t& schema) {
     fields.count("detector_schema", schema);
-    if (schema != JSG_SCHEMA)
-        refuse(fmt::format("\"detector_schema\" is {}, not {}: recorded by another version", schema,
-                           JSG_SCHEMA));
+    if (schema < oldest_detector_schema || schema > JSG_SCHEMA)
+        refuse(fmt::format("\"detector_schema\" is {}, not {} to {}: recorded by another version",
+                           schema, oldest_detector_schema, JSG_SCHEMA));
 }
 
 // A length as a whole number of steps, written in seconds.

@@ -114,7 +114,6 @@ PortHistory::PortHistory(std::uint64_t step_ns, std::optional<std::uint64_t> ask
       open_requests(step_ns / ns_in_ms),
       open(step_ns / ns_in_ms),
       expected(step_ns / ns_in_ms),
-      step_ms_(step_ns / ns_in_ms),
       asked_(asked) {}
 
 void PortHistory::take(const RecordedService& entry) {

@@ -97,7 +97,6 @@ class PortHistory {
     void end_learning(std::uint64_t at_ms);
     void consider(jsg_signal signal, const RecordedWindow& entry);
 
-    std::uint64_t step_ms_;
     std::optional<std::uint64_t> asked_;
     std::optional<jsg_baseline> in_force_;
     std::array<std::optional<AlertSpan>, JSG_SIGNALS> up_;

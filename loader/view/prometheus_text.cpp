@@ -108,6 +108,9 @@ void add_detector(std::vector<Row>& rows) {
         [](const Observation& seen) {
             return in_milli(seen.unix_ms - seen.silent_ns / 1'000'000);
         });
+    add("attended", gauge,
+        "1: a jsguard-load reads its alerts; 0: none does, and they are kept for the next one.",
+        [](const Observation& seen) { return seen.attended ? whole(*seen.attended) : Figure{}; });
     add("window_seconds", gauge, "Length of the sliding window.", [](const Observation& seen) {
         return in_nano(seen.config.step_ns * seen.config.window_steps);
     });

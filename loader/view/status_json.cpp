@@ -56,6 +56,7 @@ ordered_json signal_json(const Observation& seen, const ObservedService& service
         {"verdict", verdict_name(figures.verdict)},
         {"alert", alert_state_name(alert.state)}};
     if (alert.state == JSG_ALERT) {
+        object["id"] = alert_id(seen.config.instance, alert.number);
         object["number"] = alert.number;
         object["since"] = utc_timestamp(alert.since_unix_ms);
         object["duration_s"] = seconds(age_ns(seen, alert));
@@ -144,6 +145,7 @@ std::string status_json(const Observation& seen) {
         {"kernel", seen.kernel},
         {"uptime_s", seen.cost.uptime_ns ? ordered_json(seconds(*seen.cost.uptime_ns))
                                          : ordered_json(nullptr)}};
+    object["attended"] = or_null(seen.attended);
     if (seen.config.netns) object["netns"] = seen.config.netns;
     object["config"] = config_json(seen.config);
     object["alerts_up"] = alerts_up(seen);

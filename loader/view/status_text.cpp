@@ -127,6 +127,9 @@ std::string guarded_text(const jsg_config& config) {
                        config_thresholds_text(config));
 }
 
+constexpr std::string_view unattended =
+    "no jsguard-load reads its alerts: they are kept for the next one (jsguard-load --persist)";
+
 std::string alert_text(const Observation& seen, const jsg_service& service, jsg_signal signal) {
     const jsg_alert_track& alert = service.alerts[signal];
     std::string text = fmt::format("ALERT port {}: {} over since {} UTC, {}, peak {} bits",
@@ -377,6 +380,7 @@ std::string status_text(const Observation& seen, const StatusStyle& style) {
     const auto add = [&](const std::string& line) { text += broken(line, style.width) + "\n"; };
     add(head_text(seen));
     add(guarded_text(seen.config));
+    if (seen.attended == false && !is_silent(seen)) add(std::string(unattended));
     const std::vector<std::string> alerts = alert_lines(seen, style.port);
     for (const std::string& line : alerts) add(line);
     text += "\n" + services_text(seen, style.width);

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "../catch_compat.hpp"
+#include "../ring_filling.hpp"
 #include "cells.hpp"
 #include "skeleton.hpp"
 #include "usual.hpp"
@@ -69,41 +70,6 @@ void check_alerts_follow_windows(const std::vector<jsg_window>& windows, const j
     }
     CHECK(raises == 1);
     CHECK(clears == 1);
-}
-
-// Fills the ring buffer with records that are no alerts, as another writer could.
-void fill_ring_buffer(const jsguard::Detector& detector) {
-    constexpr int record = 8;
-    const auto insn = [](int code, int dst, int src, int off, int imm) {
-        return bpf_insn{.code = static_cast<__u8>(code),
-                        .dst_reg = static_cast<__u8>(dst & 15),
-                        .src_reg = static_cast<__u8>(src & 15),
-                        .off = static_cast<__s16>(off),
-                        .imm = imm};
-    };
-    const int map = bpf_map__fd(detector.skeleton().maps.alerts);
-    const bpf_insn code[] = {
-        insn(BPF_ST | BPF_MEM | BPF_DW, BPF_REG_10, 0, -record, 0),
-        insn(BPF_LD | BPF_DW | BPF_IMM, BPF_REG_1, BPF_PSEUDO_MAP_FD, 0, map),
-        insn(0, 0, 0, 0, 0),
-        insn(BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_2, BPF_REG_10, 0, 0),
-        insn(BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_2, 0, 0, -record),
-        insn(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_3, 0, 0, record),
-        insn(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_4, 0, 0, 0),
-        insn(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_ringbuf_output),
-        insn(BPF_JMP | BPF_EXIT, 0, 0, 0, 0),
-    };
-    LIBBPF_OPTS(bpf_prog_load_opts, options, .prog_flags = BPF_F_SLEEPABLE);
-    const Socket program(
-        bpf_prog_load(BPF_PROG_TYPE_SYSCALL, "fill", "GPL", code, std::size(code), &options));
-    REQUIRE(program.fd() >= 0);
-    for (int i = 0; i < 1'000'000; ++i) {
-        bpf_test_run_opts run{};
-        run.sz = sizeof(run);
-        REQUIRE(bpf_prog_test_run_opts(program.fd(), &run) == 0);
-        if (run.retval) return;
-    }
-    FAIL("the ring buffer does not fill");
 }
 
 }  // namespace
@@ -289,7 +255,7 @@ TEST_CASE("an alert that finds the ring buffer full is counted as lost, and its 
     Watched w(options, {{port, usual_baseline()}});
     const Socket listener = listen_on(port);
     w.detector.arm_clock();
-    fill_ring_buffer(w.detector);
+    leave_room(bpf_map__fd(w.detector.skeleton().maps.alerts), 0);
     auto attackers = hold(listener, port, 60);
     const auto alert_state = [&] {
         const auto record = last_window(w.detector, 1);

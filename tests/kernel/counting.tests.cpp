@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "../catch_compat.hpp"
+#include "scripted.hpp"
 #include "skeleton.hpp"
 #include "testbed.hpp"
 
@@ -24,66 +25,11 @@ namespace {
 constexpr std::uint16_t port_v4 = 17101;
 constexpr std::uint16_t port_v6 = 17102;
 
-// How a connection ends; the letter is what the client sends to make the server do its part.
-enum class Ending : char {
-    client_closes = 'c',
-    server_closes = 's',
-    client_resets = 'R',
-    server_resets = 'r',
-};
-constexpr std::array endings = {Ending::client_closes, Ending::server_closes, Ending::client_resets,
-                                Ending::server_resets};
-
 void pin_to_cpu(int cpu) {
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET(cpu, &set);
     pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
-}
-
-void run_client(std::uint16_t port, Family family, Ending ending) {
-    Socket client = connect_to(port, family);
-    const char letter = static_cast<char>(ending);
-    client.send({&letter, 1});
-    if (ending == Ending::client_resets) return client.reset();
-    if (ending == Ending::client_closes) return client.close();
-    client.wait_for_end();
-}
-
-void run_server(const Socket& listener, int connections) {
-    for (int i = 0; i < connections; ++i) {
-        Socket server = accept_from(listener);
-        char letter = static_cast<char>(Ending::client_resets);
-        recv(server.fd(), &letter, 1, 0);  // fails if the client has reset already
-        switch (static_cast<Ending>(letter)) {
-            case Ending::client_closes:
-            case Ending::client_resets:
-                server.wait_for_end();
-                break;
-            case Ending::server_resets:
-                server.reset();
-                break;
-            case Ending::server_closes:
-                break;
-        }
-    }
-}
-
-// What the server's side of so many connections of each ending goes through.
-Transitions expected(std::uint64_t each) {
-    Transitions t;
-    const auto all = each * endings.size();
-    t[{JSG_TCP_CLOSE, JSG_TCP_LISTEN}] = 1;
-    t[{JSG_TCP_LISTEN, JSG_TCP_SYN_RECV}] = all;
-    t[{JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED}] = all;
-    t[{JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE_WAIT}] = each;
-    t[{JSG_TCP_CLOSE_WAIT, JSG_TCP_LAST_ACK}] = each;
-    t[{JSG_TCP_LAST_ACK, JSG_TCP_CLOSE}] = each;
-    t[{JSG_TCP_ESTABLISHED, JSG_TCP_FIN_WAIT1}] = each;
-    t[{JSG_TCP_FIN_WAIT1, JSG_TCP_FIN_WAIT2}] = each;
-    t[{JSG_TCP_FIN_WAIT2, JSG_TCP_CLOSE}] = each;
-    t[{JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE}] = 2 * each;
-    return t;
 }
 
 std::uint64_t total(const Transitions& transitions) {
@@ -173,6 +119,7 @@ TEST_CASE("10,000 scripted sockets from two CPUs at once give the exact number i
 
         const auto all_closed = [&] { return remembered(detector) == families; };
         CHECK(wait_until(10, all_closed));  // the listeners alone
+        CAPTURE(detector.stats().transitions_late, detector.missed_transitions());
         CHECK(counted(detector, 1) == expected(each));
         CHECK(counted(detector, 2) == expected(each));
 

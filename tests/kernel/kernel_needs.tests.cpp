@@ -26,7 +26,8 @@ struct Thing {
     const char* said;
 };
 const std::vector<Thing> things = {
-    {"btf_trace_inet_sock_set_state", BTF_KIND_TYPEDEF, "inet_sock_set_state"},
+    {"btf_trace_inet_sock_set_state", BTF_KIND_TYPEDEF,
+     "inet_sock_set_state with its types (since 5.5)"},
     {"BPF_MAP_TYPE_RINGBUF", 0, "ring buffers (since 5.8)"},
     {"bpf_iter__tcp", BTF_KIND_STRUCT, "iterator over TCP sockets (since 5.9)"},
     {"BPF_PROG_TYPE_SYSCALL", 0, "type syscall (since 5.14)"},
@@ -112,6 +113,25 @@ TEST_CASE("a kernel without BTF is told so, with what to do", "[kernel_needs]") 
     REQUIRE(missing);
     CHECK(missing->find("/sys/kernel/btf/vmlinux") != std::string::npos);
     CHECK(missing->find("CONFIG_DEBUG_INFO_BTF=y") != std::string::npos);
+}
+
+TEST_CASE("all that is needed is told, each for itself", "[kernel_needs]") {
+    for (const Thing& thing : things) {
+        CAPTURE(thing.name);
+        const auto needs = jsguard::kernel_needs(kernel_without(thing.name).get());
+        REQUIRE(needs.size() == things.size());
+        for (std::size_t i = 0; i < needs.size(); ++i) {
+            CHECK(needs[i].name == things[i].name);
+            CHECK(jsguard::text_of(needs[i]).find(things[i].said) != std::string::npos);
+            CHECK(needs[i].there == (needs[i].name != thing.name));
+        }
+    }
+}
+
+TEST_CASE("without BTF it is known of nothing whether it is there", "[kernel_needs]") {
+    const auto needs = jsguard::kernel_needs(nullptr);
+    REQUIRE(needs.size() == things.size());
+    for (const auto& need : needs) CHECK(need.there == std::nullopt);
 }
 
 TEST_CASE("bpf_rdonly_cast is found where it is a function", "[kernel_needs]") {

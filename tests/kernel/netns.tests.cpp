@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // One network namespace guarded, and not its neighbours: --netns.
+#include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "../catch_compat.hpp"
 #include "error.hpp"
+#include "usual.hpp"
 #include "watched.hpp"
 
 using namespace testbed;
@@ -34,6 +39,49 @@ jsguard::Options options_in(const std::string& netns) {
     options.netns = netns;
     return options;
 }
+
+// A process in another namespace with a listener and connections to it, both ends.
+class LivesThere {
+  public:
+    LivesThere(const OtherNamespace& other, std::uint16_t its_port, int connections) {
+        int ready[2];
+        REQUIRE(pipe2(ready, O_CLOEXEC) == 0);
+        process_ = fork();
+        REQUIRE(process_ >= 0);
+        if (process_ == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            std::vector<Socket> listeners;
+            std::vector<Ends> held;
+            other.run([&] {
+                listeners.push_back(listen_on(its_port));
+                held = hold(listeners.front(), its_port, connections);
+                for (const Ends& ends : held) {  // answered, and idle
+                    ends.client.send("GET / HTTP/1.1\r\n\r\n");
+                    ends.server.send("HTTP/1.1 204 No Content\r\n\r\n");
+                }
+            });
+            if (write(ready[1], "", 1) == 1) pause();
+            _exit(1);
+        }
+        close(ready[1]);
+        char byte;
+        const bool is_ready = read(ready[0], &byte, 1) == 1;
+        close(ready[0]);
+        REQUIRE(is_ready);
+    }
+    ~LivesThere() { end(); }
+    LivesThere(const LivesThere&) = delete;
+    LivesThere& operator=(const LivesThere&) = delete;
+    void end() {
+        if (!process_) return;
+        kill(process_, SIGKILL);
+        waitpid(process_, nullptr, 0);
+        process_ = 0;
+    }
+
+  private:
+    pid_t process_ = 0;
+};
 
 std::uint32_t own_inode() {
     struct stat info {};
@@ -102,6 +150,55 @@ TEST_CASE("two detectors guard one port in two network namespaces, each its own 
     CHECK(last_window(own.detector, place_of(own.detector, port))->sockets == 3);
     CHECK(own.detector.skeleton().rodata->jsg_config.netns == own_inode());
     CHECK(of_all.detector.skeleton().rodata->jsg_config.netns == 0);
+}
+
+TEST_CASE(
+    "a network namespace that goes with all its live sockets is forgotten, and raises nothing",
+    "[netns]") {
+    enter_namespace();
+    constexpr int there = 60, here = 7;
+    auto other = std::make_unique<OtherNamespace>();
+    const std::uint32_t inode = other->inode();
+    Watched of_all(quick_options({port}), {{port, usual_baseline()}});
+    Watched others(options_in(other->path()));
+    Traffic own;
+    own.begin(here);
+    for (Watched* w : {&of_all, &others}) {
+        w->detector.adopt_sockets();
+        w->detector.arm_clock();
+    }
+    // All sockets there are those of one process, which is killed.
+    LivesThere process(*other, port, there);
+    const auto steps = [&](std::uint64_t number) {
+        REQUIRE(of_all.wait_for_steps(1, number));
+        others.take_alerts();
+    };
+    steps(window_s + 1);  // the window with their beginning has passed
+    CHECK(remembered(of_all.detector) == here + 1 + there + 1);
+    CHECK(remembered(others.detector) == there + 1);
+    process.end();
+    other.reset();
+    CHECK(wait_until(10, [&] { return remembered(others.detector) == 0; }));
+    CHECK(remembered(of_all.detector) == here + 1);
+
+    // The detectors go on, and nothing is wrong.
+    steps(6);
+    CHECK(of_all.alerts.empty());
+    CHECK(others.alerts.empty());
+    CHECK(last_window(of_all.detector, 1)->sockets == here);
+    CHECK(others.service(1).sockets == 0);
+    const Transitions all = counted(others.detector, 1);
+    std::uint64_t closed = 0;
+    for (const auto& [cell, count] : all)
+        closed += cell.second == JSG_TCP_CLOSE && cell.first != JSG_TCP_LISTEN ? count : 0;
+    CHECK(closed == there);
+    for (Watched* w : {&of_all, &others}) {
+        CHECK(w->detector.stats().unknown_states == 0);
+        CHECK(w->detector.stats().sockets_untracked == 0);
+    }
+    // Who guards a namespace keeps its number from being given to another one.
+    const OtherNamespace next;
+    CHECK(next.inode() != inode);
 }
 
 TEST_CASE("what is no network namespace is refused as a wrong option", "[netns]") {

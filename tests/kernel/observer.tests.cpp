@@ -4,6 +4,7 @@
 #include "observer.hpp"
 
 #include <bpf/bpf.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <memory>
@@ -117,6 +118,16 @@ TEST_CASE("the cost of a detector is that of its own programs and maps", "[obser
         return after.cost.ticks.count > before.cost.ticks.count &&
                after.cost.uptime_ns > before.cost.uptime_ns;
     }));
+}
+
+TEST_CASE("an observer tells whether a loader holds the detector", "[observer]") {
+    auto w = std::make_unique<Watched>(with_pins(quick_options({first_port + 5})));
+    w->detector.pin();
+    const jsguard::PinnedDetector pinned(pin_dir);
+    const jsguard::Observer observer(pinned);
+    CHECK(observer.observe().attended == true);
+    w.reset();  // and the folder with it
+    CHECK_FALSE(observer.observe().attended.has_value());
 }
 
 TEST_CASE("an observer does not keep a detector's timer ticking", "[observer]") {

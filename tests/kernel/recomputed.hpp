@@ -4,9 +4,8 @@
 
 #include <cstdint>
 #include <map>
-#include <vector>
 
-#include "tables.h"
+#include "../measured_window.hpp"
 #include "watched.hpp"
 
 namespace testbed {
@@ -25,24 +24,6 @@ class ReadingLog {
     std::uint32_t place_;
     std::map<std::uint64_t, jsg_reading> readings_;
 };
-
-struct Measured {
-    jsg_expectation sockets{};  // of occupancy only
-    std::uint32_t js = 0;
-    std::uint32_t chance = 0;
-    std::uint32_t with_waiting = 0;
-};
-
-// A baseline with what was counted between two readings, a second apart each.
-jsg_baseline learned_between(const jsg_reading& newer, const jsg_reading& older,
-                             std::uint32_t learned_s);
-
-// What the window between two readings should measure, against a baseline.
-Measured transitions_measured(const jsg_config& config, const jsg_reading& newer,
-                              const jsg_reading& older, const jsg_baseline& normal);
-// normal: none for the built-in baseline.
-Measured occupancy_measured(const jsg_config& config, const jsg_reading& newer,
-                            const jsg_reading& older, const jsg_baseline* normal);
 
 // Checks what a record says of the signals, but for the verdicts, with the readings of its ends.
 // normal: none for the built-in baseline, which transitions have none of.

@@ -269,7 +269,11 @@ Socket accept_from(const Socket& listener) {
 }
 
 jsguard::Options options_for(std::vector<std::uint16_t> ports) {
+    static int detectors = 0;
     jsguard::Options options;
+    // Each detector has a folder of its own, locked from the moment that it is loaded.
+    options.pin_dir =
+        "/sys/fs/bpf/jsguard-test-" + std::to_string(getpid()) + "-" + std::to_string(++detectors);
     options.ports = std::move(ports);
     options.learn_s = 3600;
     return options;

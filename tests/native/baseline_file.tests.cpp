@@ -65,7 +65,7 @@ TEST_CASE("the spread is written in bits, and its sums are not", "[baseline_file
 TEST_CASE("every billionth of a bit of a spread comes back as it went", "[baseline_file]") {
     std::mt19937_64 random(1);
     jsg_baseline baseline = full_baseline(0);
-    for (int i = 0; i < 2000; ++i) {
+    for (int i = 0; i < rounds(2000); ++i) {
         const auto up_to = [&](std::uint64_t most) {
             return static_cast<std::uint32_t>(random() % (most + 1));
         };
@@ -173,7 +173,7 @@ TEST_CASE("a spread that no windows have is refused", "[baseline_file]") {
 
 TEST_CASE("the spread of any windows is read", "[baseline_file]") {
     std::mt19937_64 random(2);
-    for (int i = 0; i < 3000; ++i) {
+    for (int i = 0; i < rounds(3000); ++i) {
         jsg_baseline baseline = full_baseline(0);
         const std::uint64_t windows = 1 + random() % baseline.learned_s;
         // From what is cut to nothing to one bit; spread evenly, or at both ends alone.

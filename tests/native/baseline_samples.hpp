@@ -18,6 +18,13 @@ namespace jsguard {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
+// How often what is random is tried: with sanitizers, which take ten times as long, a tenth.
+#ifdef JSGUARD_SANITIZE
+constexpr int rounds(int all) { return all / 10; }
+#else
+constexpr int rounds(int all) { return all; }
+#endif
+
 // A folder of its own that goes with its contents.
 class Folder {
   public:

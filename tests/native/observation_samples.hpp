@@ -94,8 +94,10 @@ inline jsguard::Observation observation() {
     all.kernel = "6.18.0";
     all.unix_ms = now_ms;
     all.silent_ns = 5'000'000;
+    all.attended = true;
     all.config.step_ns = jsguard::second_ns;
     all.config.schema = JSG_SCHEMA;
+    all.config.instance = 0x5f0c'9a1e'0001;
     all.config.window_steps = 10;
     all.config.learn_steps = 60;
     all.config.transition_threshold_nanobits = 120'000'000;

@@ -357,7 +357,7 @@ TEST_CASE("a textfile is one that node_exporter reads", "[options]") {
 
 TEST_CASE("unknown options and stray arguments are refused by name", "[options]") {
     for (const char* argument : {"--bogus", "--bogus=3", "-z", "stray", "", "-", "-3", "--thresh",
-                                 "--persist", "--unload", "--probe"}) {
+                                 "--persisted", "--load", "--probes"}) {
         CAPTURE(argument);
         CHECK(one_clear_line(refusal({argument}), fmt::format("\"{}\"", argument)));
     }
@@ -441,4 +441,28 @@ TEST_CASE("the longest step does not overflow its nanoseconds", "[options]") {
 
 TEST_CASE("named ports stop listeners from being guarded", "[options]") {
     CHECK(make_config(accepted({"-L", "80"})).guard_listeners == 0);
+}
+
+TEST_CASE("a detector stays, is taken out, or the kernel is asked: one of them", "[options]") {
+    CHECK_FALSE(accepted({}).persist);
+    CHECK(accepted({"--persist"}).persist);
+    CHECK(accepted({"--unload"}).unload);
+    CHECK(accepted({"--probe", "--json"}).probe);
+    for (const Arguments& two :
+         {Arguments{"--persist", "--unload"}, {"--persist", "--probe"}, {"--unload", "--probe"}})
+        CHECK(refusal(two).find("exclude each other") != std::string::npos);
+    for (const char* file : {"--save-baseline", "--keep-baseline", "--textfile"})
+        CHECK(one_clear_line(refusal({"--unload", file, "a.prom"}), "--unload reads and writes"));
+    CHECK(accepted({"--pin-group", "adm"}).pin_group == "adm");
+}
+
+TEST_CASE("a baseline that is kept is read if it is there, and written", "[options]") {
+    const Options first = accepted({"--keep-baseline", "/nowhere/b.json"});
+    CHECK_FALSE(first.baseline_file);
+    CHECK(first.save_baseline_file == "/nowhere/b.json");
+    const Options later = accepted({"--keep-baseline", "/proc/self/exe"});
+    CHECK(later.baseline_file == "/proc/self/exe");
+    CHECK(later.save_baseline_file == "/proc/self/exe");
+    for (const char* other : {"--baseline", "--save-baseline"})
+        CHECK(refusal({"--keep-baseline", "a", other, "b"}).find("in one") != std::string::npos);
 }

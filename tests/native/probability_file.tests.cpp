@@ -50,6 +50,14 @@ TEST_CASE("a probability file that is not sound is refused and told why", "[prob
     CHECK_THROWS_WITH(probabilities_from_json(text), Contains(why));
 }
 
+TEST_CASE("a file of more keys than any has is refused before they are compared with each other",
+          "[probability-file]") {
+    std::string shares = "\"1-8\": 1";
+    for (int i = 0; i < 4096; ++i) shares += ", \"x" + std::to_string(i) + "\": 0";
+    CHECK_THROWS_WITH(probabilities_from_json(with(shares)),
+                      Contains("it has over 4096 keys in one object"));
+}
+
 TEST_CASE("a file that cannot be read is named, with what to do, and is wrong input",
           "[probability-file]") {
     try {

@@ -138,6 +138,15 @@ TEST_CASE("the documentation's table is the one that the text comes from", "[pro
     CHECK(documented == told);
 }
 
+TEST_CASE("whether somebody reads the alerts is told where it is known", "[prometheus]") {
+    Observation seen = samples::observation();
+    CHECK(value(seen, "jsguard_attended") == "1");
+    seen.attended = false;
+    CHECK(value(seen, "jsguard_attended") == "0");
+    seen.attended.reset();
+    CHECK_FALSE(has(seen, "jsguard_attended"));
+}
+
 TEST_CASE("families come in the order of the table, with their labels", "[prometheus]") {
     const auto families = metric_families();
     std::size_t next = 0;

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <numeric>
 #include <random>
+#include <utility>
 
 #include "chance.h"
 #include "json_fields.hpp"
@@ -14,9 +15,11 @@
 
 namespace jsguard {
 
-class Samples {
+// Random: gives numbers of 64 bits when it is called.
+template <class Random>
+class SamplesOf {
   public:
-    explicit Samples(std::uint64_t seed) : random_(seed) {}
+    explicit SamplesOf(Random random) : random_(std::move(random)) {}
 
     // Random in every byte, also of what a later version adds.
     template <class Record>
@@ -52,6 +55,7 @@ class Samples {
         config.guard_listeners = under(2);
         config.has_rdonly_cast = under(2);
         std::memset(config.reserved, 0, sizeof(config.reserved));
+        config.instance = config.program_hash = config.request_hash = 0;  // are not recorded
         return config;
     }
 
@@ -65,8 +69,8 @@ class Samples {
 
     jsg_reading reading() {
         auto reading = any<jsg_reading>();
-        for (__u32& count : reading.transitions) count *= under32(2);
-        for (__u32& count : reading.occupancy) count *= under32(2);
+        for (__u32& count : reading.transitions) count = count / JSG_TRANSITION_CELLS * under32(2);
+        for (__u32& count : reading.occupancy) count = count / JSG_PHASE_CELLS * under32(2);
         return reading;
     }
 
@@ -161,7 +165,12 @@ class Samples {
         baseline.waiting_socket_seconds = total(occupancy.subspan(JSG_JUDGED_CELLS), "");
     }
 
-    std::mt19937_64 random_;
+    Random random_;
+};
+
+class Samples : public SamplesOf<std::mt19937_64> {
+  public:
+    explicit Samples(std::uint64_t seed) : SamplesOf(std::mt19937_64(seed)) {}
 };
 
 // As many cells as a server with a handful of ways to end a connection fills.

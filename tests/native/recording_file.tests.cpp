@@ -102,8 +102,12 @@ TEST_CASE("what happens between windows comes back as it went", "[recording_file
 
 TEST_CASE("the longest line that there can be is read", "[recording_file]") {
     RecordedService service = Samples(3).service(port, 60);
-    jsg_reading full;
-    std::memset(&full, 0xff, sizeof(full));
+    // All cells used, and all counts of a step together just what 32 bits hold.
+    jsg_reading full{};
+    std::fill(std::begin(full.transitions), std::end(full.transitions),
+              UINT32_MAX / JSG_TRANSITION_CELLS);
+    std::fill(std::begin(full.occupancy), std::end(full.occupancy), UINT32_MAX / JSG_PHASE_CELLS);
+    full.answers = full.full_queue_steps = UINT32_MAX;
     service.history.assign(jsg_readings_needed(300), full);
     const std::string line = recording_line(service);
     CHECK(line.size() > 1 << 20);
@@ -175,7 +179,8 @@ TEST_CASE("an hour of windows is read in under a second", "[recording_file]") {
         grows = grows && reader.bytes_read() > last_bytes;
         last_bytes = reader.bytes_read();
     }
-    const double taken = static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC;
+    [[maybe_unused]] const double taken =
+        static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC;
     CHECK(entries == windows + 1);
     CHECK(grows);
     CHECK(last_bytes == text.size());
@@ -185,6 +190,7 @@ TEST_CASE("an hour of windows is read in under a second", "[recording_file]") {
 #endif
 }
 
+#ifndef JSGUARD_SANITIZE  // ASan keeps what was freed for a while
 TEST_CASE("a recording far larger than memory allows is read in little of it", "[recording_file]") {
     constexpr std::uint64_t windows = 20'000;
     const Recording file(lines_of({header_line(), recording_line(Samples(1).service(port, 0))}));
@@ -210,3 +216,4 @@ TEST_CASE("a recording far larger than memory allows is read in little of it", "
     CHECK(entries == windows + 1);
     CHECK(peak_kib() - before < allowed_kib);
 }
+#endif

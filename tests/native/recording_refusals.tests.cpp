@@ -108,6 +108,7 @@ TEST_CASE("a configuration that no detector runs with is refused", "[recording_f
     };
     CHECK(contains(refused_with("step_s", 0), "\"step_s\" is 0"));
     CHECK(contains(refused_with("detector_schema", JSG_SCHEMA + 1), "recorded by another version"));
+    CHECK(contains(refused_with("detector_schema", 2), "recorded by another version"));
     CHECK(contains(refused_with("step_s", -1), "\"step_s\""));
     CHECK(contains(refused_with("step_s", 1e300), "\"step_s\""));
     CHECK(contains(refused_with("window_s", 0), "\"window_s\" is not 1 to 300"));
@@ -260,6 +261,21 @@ TEST_CASE("counts that do not add up to their total are refused", "[recording_fi
                            line[signal]["counts"].back() = UINT32_MAX;
                        }),
                        "the total of \"counts\" is over"));
+    }
+}
+
+TEST_CASE("a step whose counts do not fit into 32 bits together is refused", "[recording_file]") {
+    const auto too_many = [](ordered_json& counts) {
+        counts.front() = UINT32_MAX;
+        counts.back() = UINT32_MAX;
+    };
+    for (const char* signal : {"transitions", "occupancy"}) {
+        const std::string refused = fmt::format("the total of \"{}\" is over", signal);
+        CHECK(contains(refusal_of_window([&](auto& line) { too_many(line["step"][signal]); }),
+                       refused));
+        CHECK(
+            contains(refusal_of_service([&](auto& line) { too_many(line["history"][0][signal]); }),
+                     refused));
     }
 }
 

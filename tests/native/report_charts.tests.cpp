@@ -65,6 +65,18 @@ TEST_CASE("a text for one line is not cut inside a character", "[report]") {
     CHECK(printable(longest + "b") == longest + "b");
 }
 
+TEST_CASE("a text for one line has no control characters, and is UTF-8", "[report]") {
+    CHECK(printable("a\n\x1b[2J\x7f") == "a??[2J?");
+    CHECK(printable("\x9b"
+                    "2J") == "?2J");  // a C1 control by itself
+    CHECK(printable("\xc2\x9b"
+                    "2J") == "??2J");  // the same in UTF-8
+    CHECK(printable("\xc2\xa0\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80") ==
+          "\xc2\xa0\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80");
+    CHECK(printable("\xe2\x82") == "??");  // cut short
+    CHECK(printable("") == "");
+}
+
 TEST_CASE("elements are closed where their scope ends, and their attributes escaped", "[report]") {
     Html html;
     {

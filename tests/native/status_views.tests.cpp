@@ -195,6 +195,24 @@ TEST_CASE("a detector that was killed is told in one line", "[status]") {
           "left its maps behind; start jsguard-load again");
 }
 
+TEST_CASE("a detector whose alerts nobody reads says so, as long as it lives", "[status]") {
+    constexpr const char* told =
+        "\nno jsguard-load reads its alerts: they are kept for the next one (jsguard-load "
+        "--persist)\nALERT port 8080: ";
+    Observation seen = samples::observation();
+    CHECK_FALSE(contains(text_of(seen), "no jsguard-load"));
+    CHECK(json_of(seen)["attended"] == true);
+    seen.attended = false;
+    CHECK(contains(text_of(seen), told));
+    CHECK(json_of(seen)["attended"] == false);
+    seen.silent_ns = 34 * second_ns;
+    CHECK_FALSE(contains(text_of(seen), "no jsguard-load"));
+    seen.silent_ns = 0;
+    seen.attended.reset();
+    CHECK_FALSE(contains(text_of(seen), "no jsguard-load"));
+    CHECK(json_of(seen)["attended"].is_null());
+}
+
 TEST_CASE("the head says what is guarded", "[status]") {
     Observation seen = samples::observation();
     seen.host = "two\nlines";
@@ -394,7 +412,7 @@ TEST_CASE("the JSON of a service under attack", "[status]") {
         R"({"signal":"transitions","js_bits":0.002345678,"threshold_bits":0.12,"chance_bits":0.01,)"
         R"("verdict":"normal","alert":"quiet"},)"
         R"({"signal":"occupancy","js_bits":0.681234567,"threshold_bits":0.12,"chance_bits":0.09,)"
-        R"("verdict":"over","alert":"alert","number":1,"since":"2026-01-02T03:00:45.678+00:00",)"
+        R"("verdict":"over","alert":"alert","id":"5f0c9a1e0001-1","number":1,"since":"2026-01-02T03:00:45.678+00:00",)"
         R"("duration_s":198.005,"peak_js_bits":0.96}],)"
         R"("window":{"sequence":11460,"end":"2026-01-02T03:04:05.278+00:00","transitions":4000,)"
         R"("exchanges":900,"sockets":1703,"idle_sockets":1180,"waiting_sockets":2,)"
@@ -426,8 +444,8 @@ TEST_CASE("the JSON is one line whose fields stand in one order", "[status]") {
     const ordered_json object = ordered_json::parse(text);
     for (const auto& [name, value] : object.items()) names.push_back(name);
     CHECK(names == std::vector<std::string>{"schema", "timestamp", "hostname", "kernel", "uptime_s",
-                                            "config", "alerts_up", "services", "totals", "lost",
-                                            "cost"});
+                                            "attended", "config", "alerts_up", "services", "totals",
+                                            "lost", "cost"});
     CHECK(object["schema"] == 1);
     CHECK(object["timestamp"] == "2026-01-02T03:04:05.678+00:00");
     CHECK(object["uptime_s"] == 11520.0);

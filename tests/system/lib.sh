@@ -8,7 +8,8 @@ set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
 readonly here
 readonly exit_skip=77
-readonly patience_s=10 # for what takes a moment
+: "${JSGUARD_PATIENCE:=10}" # seconds; where all takes long, more
+readonly patience_s=$JSGUARD_PATIENCE # for what takes a moment
 
 : "${JSGUARD_LOAD:=$here/../../build/quickstart/loader/jsguard-load}"
 : "${JSGUARD:=$(dirname "$JSGUARD_LOAD")/jsguard}"

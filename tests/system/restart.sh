@@ -105,6 +105,26 @@ tail -n 1 "$work/detector.err" | grep -qE '[0-9]+ windows \([0-9]+ verdicts? wit
 [[ ! -s $work/detector.out ]] || fail "without traffic something is on stdout"
 [[ ! -e $pin_dir ]] || fail "after Ctrl-C $pin_dir is still there"
 
+say "a stderr that cannot be written changes nothing"
+for program in "$JSGUARD_LOAD" "$JSGUARD"; do
+    status=0
+    "$program" --no-such-option >/dev/full 2>/dev/full || status=$?
+    ((status == 2)) || fail "${program##*/} --no-such-option, stderr on a full disk: exit code $status"
+done
+env --default-signal=INT "$JSGUARD_LOAD" --pin-dir "$pin_dir" --localport "$port" --learn 5 \
+    >"$work/detector.out" 2> >(exec head -n 1 >"$work/head.out") </dev/null &
+detector_pid=$!
+started_pids+=("$detector_pid")
+gave_up_learning() { [[ $(services 2>/dev/null) == "$port JSG_LEARNING_ON" ]]; }
+wait_for "$((patience_s + 10))" gave_up_learning || die "stderr closed: it does not go on guarding"
+check_windows_advance "stderr closed, something to tell" # in these seconds it tried
+alive "$detector_pid" || die "stderr closed: it ended when it had something to tell"
+check_windows_advance "stderr closed, something told"
+[[ -s $work/head.out ]] || fail "stderr closed: nothing was read before"
+stop_detector INT
+((detector_status == 0)) || fail "stderr closed: exit code $detector_status"
+[[ ! -e $pin_dir ]] || fail "stderr closed: after Ctrl-C $pin_dir is still there"
+
 # --- what it refuses -------------------------------------------------------------------------
 
 # refused STATUS ARGUMENTS...: one line on stderr, none on stdout, nothing loaded.

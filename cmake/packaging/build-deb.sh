@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# build-deb.sh [OUT]: builds the Debian package of this checkout, as it stands, and puts it in the folder OUT.
+set -euo pipefail
+
+usage() {
+    cat <<'END'
+usage: cmake/packaging/build-deb.sh [--version VERSION] [OUT]
+  OUT                where the package goes, with its source and .changes (build/deb)
+  --version VERSION  its version, in a new entry of the changelog (that of debian/changelog)
+What git knows of the checkout is packaged, and what is new and not ignored, as it stands. Needs the packages of
+debian/control, and no root.
+END
+}
+
+version=
+while (($# > 0)); do
+    case $1 in
+    --version) version=${2:?--version takes a version} && shift ;;
+    -h | --help) usage && exit 0 ;;
+    -*) usage >&2 && exit 2 ;;
+    *) break ;;
+    esac
+    shift
+done
+(($# <= 1)) || {
+    usage >&2
+    exit 2
+}
+checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+readonly checkout
+mkdir -p "${1:-$checkout/build/deb}"
+out=$(cd "${1:-$checkout/build/deb}" && pwd)
+readonly out
+
+# dpkg-buildpackage writes beside the source tree, so both have a folder of their own; always the same one, so that a
+# compiler cache knows it again; by a name that nobody gives a folder of his own, as it is removed.
+work=$out/.jsguard-deb-work
+rm -rf "$work"
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+tree=$work/jsguard
+mkdir -p "$tree"
+# What was deleted and not yet committed is still in git's list.
+git -C "$checkout" -c safe.directory="$checkout" ls-files -z --cached --others --exclude-standard |
+    (cd "$checkout" && while IFS= read -r -d '' file; do
+        [[ ! -e $file ]] || printf '%s\0' "$file"
+    done) | tar -C "$checkout" --null --no-recursion -T - -c | tar -C "$tree" -x
+mv "$tree/cmake/packaging/debian" "$tree/debian"
+
+if [[ $version ]]; then
+    {
+        printf 'jsguard (%s) unstable; urgency=medium\n\n  * Built by build-deb.sh.\n\n -- %s  %s\n\n' "$version" \
+            "$(sed -n 's/^Maintainer: //p' "$tree/debian/control")" "$(date -uR)"
+        cat "$checkout/cmake/packaging/debian/changelog"
+    } >"$tree/debian/changelog"
+fi
+
+log=$out/build.log
+if ! (cd "$tree" && dpkg-buildpackage -us -uc) >"$log" 2>&1; then
+    tail -n 40 "$log" | cut -c 1-300 >&2
+    echo "build-deb.sh: dpkg-buildpackage failed; its whole output is in $log" >&2
+    exit 1
+fi
+rm -f "$out"/jsguard*_*
+find "$work" -maxdepth 1 -type f -exec mv -t "$out" {} +
+ls "$out"/jsguard_*.deb

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Where a pin folder is or would be, and what stands in its way; nothing is mounted or made.
+#include "bpf_file_system.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/capability.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <system_error>
+
+#include "capabilities.hpp"
+
+namespace jsguard {
+namespace fs = std::filesystem;
+namespace {
+
+bool is_read_only(const fs::path& path) {
+    struct statvfs info {};
+    return statvfs(path.c_str(), &info) == 0 && (info.f_flag & ST_RDONLY);
+}
+
+bool is_writable(const fs::path& path) {
+    return faccessat(AT_FDCWD, path.c_str(), W_OK | X_OK, AT_EACCESS) == 0;
+}
+
+bool is_of_another(const fs::path& path) {
+    struct stat info {};
+    return stat(path.c_str(), &info) == 0 && info.st_uid != geteuid();
+}
+
+}  // namespace
+
+std::string mount_advice() {
+    return fmt::format(
+        "mount one (mount -t bpf -o {} bpf {}) or choose another folder with --pin-dir",
+        bpffs_mount_options, usual_bpffs_mount);
+}
+
+bool on_bpffs(const fs::path& path) {
+    struct statfs info {};
+    return statfs(path.c_str(), &info) == 0 && info.f_type == BPF_FS_MAGIC;
+}
+
+fs::path existing_part(fs::path path) {
+    std::error_code none;
+    while (!path.empty() && !fs::exists(path, none) && path != path.parent_path())
+        path = path.parent_path();
+    return path;
+}
+
+PinPlace pin_place(const fs::path& pin_dir) {
+    const fs::path there = existing_part(pin_dir);
+    if (!on_bpffs(there)) {
+        return there == usual_bpffs_mount && has_capability(CAP_SYS_ADMIN) ? PinPlace::to_be_mounted
+                                                                           : PinPlace::not_bpffs;
+    }
+    if (is_read_only(there)) return PinPlace::read_only;
+    if (!is_writable(there)) return PinPlace::not_writable;
+    return there == pin_dir && is_of_another(there) ? PinPlace::of_another : PinPlace::ready;
+}
+
+}  // namespace jsguard

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Where a pin folder is or would be, and what stands in its way; nothing is mounted or made.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace jsguard {
+
+constexpr const char* usual_bpffs_mount = "/sys/fs/bpf";
+// Without a mode everybody may write in it, and make the pin folder before jsguard does.
+constexpr const char* bpffs_mount_options = "mode=0711";
+// What to do about a pin folder that is in no BPF file system.
+std::string mount_advice();
+
+enum class PinPlace {
+    ready,          // in a BPF file system where this process may write
+    to_be_mounted,  // the usual place, where none is mounted yet and this process may mount it
+    not_bpffs,      // in none, and none is going to be mounted
+    read_only,      // in one that is mounted read-only
+    not_writable,   // in one where this process may not write
+    of_another,     // there already, and of another user, who could remove the pins
+};
+
+bool on_bpffs(const std::filesystem::path& path);
+// The nearest folder above that is there already; what cannot be looked at counts as not there.
+std::filesystem::path existing_part(std::filesystem::path path);
+
+PinPlace pin_place(const std::filesystem::path& pin_dir);
+
+}  // namespace jsguard

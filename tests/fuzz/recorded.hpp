@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What holds for each recording that is accepted: it is written and read again as it was, and runs
+// through the kernel's code.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "fuzz.hpp"
+#include "json_fields.hpp"
+#include "recording_file.hpp"
+#include "recording_lines.hpp"
+#include "replay.hpp"
+
+namespace fuzz {
+
+struct Recording {
+    jsguard::RecordingHeader header;
+    std::vector<jsguard::RecordingEntry> entries;
+};
+
+/// All of a file, or nothing if any of it is refused.
+inline std::optional<Recording> read_recording(std::string_view text) {
+    const MemoryFile file(text);
+    return accepted([&] {
+        jsguard::RecordingReader reader(file.path());
+        Recording read{reader.header(), {}};
+        while (auto entry = reader.next()) read.entries.push_back(std::move(*entry));
+        require(reader.bytes_read() == text.size(), "all of a file is read");
+        return read;
+    });
+}
+
+inline void check_lines(const Recording& recording) {
+    using namespace jsguard;  // an Error of any of these stops the fuzzer
+    const std::string header = recording_line(recording.header);
+    require(recording_line(header_of(parse_json(header))) == header,
+            "a header is read as it was written");
+    for (const RecordingEntry& entry : recording.entries) {
+        const std::string line = recording_line(entry);
+        require_one_line(line);
+        require(recording_line(entry_of(parse_json(line))) == line,
+                "an entry is read as it was written");
+    }
+}
+
+inline void check_window(const jsguard::RecordedWindow& recorded, const jsg_window& found) {
+    require(found.port == recorded.record.port && found.sequence == recorded.record.sequence,
+            "a window is closed for each one that was recorded");
+    require(found.transition_js_nanobits <= JSG_NANO && found.occupancy_js_nanobits <= JSG_NANO,
+            "a divergence is at most 1 bit");
+    require(found.transition_verdict < JSG_VERDICTS && found.occupancy_verdict < JSG_VERDICTS,
+            "a verdict is one of those that there are");
+    require(found.transition_alert <= JSG_ALERT && found.occupancy_alert <= JSG_ALERT,
+            "an alert's state is one of those that there are");
+}
+
+/// As far as it can be replayed: an entry that cannot follow is refused.
+inline void check_replay(const Recording& recording, const jsguard::ReplayChanges& changes) {
+    using namespace jsguard;
+    Replay replay(recording.header, changes);
+    for (const RecordingEntry& entry : recording.entries) {
+        const auto replayed = accepted([&] { return replay.take(entry); });
+        if (!replayed) return;
+        const auto* window = std::get_if<RecordedWindow>(&entry);
+        if (window && replayed->window) check_window(*window, *replayed->window);
+        if (!std::holds_alternative<RecordedEnd>(entry))
+            require(!recording_line(replay.service(recorded_port(entry))).empty(),
+                    "a replayed service can be written");
+    }
+}
+
+}  // namespace fuzz

@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Runs fuzz targets for a time each; what they find stays in the build folder.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+readonly here
+
+usage() {
+    cat <<'END'
+usage: tests/fuzz/run.sh [--build DIR] [--seconds N] [--jobs N] [TARGET...]
+  --build DIR   folder of a build with JSGUARD_BUILD_FUZZERS=ON (default: build/fuzz, which is built)
+  --seconds N   how long each target runs (default: 600)
+  --jobs N      how many run at a time (default: one for each processor)
+  TARGET        a NAME.fuzz.cpp without its ending (default: all)
+New inputs are kept in DIR/fuzz/TARGET/corpus, and those that broke something in DIR/fuzz/TARGET/found.
+END
+}
+
+build="" seconds=600 jobs=$(nproc) targets=()
+while (($#)); do
+    case $1 in
+    --build | --seconds | --jobs)
+        (($# > 1)) || { usage >&2; exit 2; }
+        case $1 in
+        --build) build=$2 ;;
+        --seconds) seconds=$2 ;;
+        --jobs) jobs=$2 ;;
+        esac
+        shift 2
+        ;;
+    -h | --help)
+        usage
+        exit
+        ;;
+    -*)
+        usage >&2
+        exit 2
+        ;;
+    *)
+        targets+=("$1")
+        shift
+        ;;
+    esac
+done
+[[ $seconds =~ ^[1-9][0-9]*$ && $jobs =~ ^[1-9][0-9]*$ ]] || { usage >&2; exit 2; }
+
+if ((${#targets[@]} == 0)); then
+    for source in "$here"/*.fuzz.cpp; do
+        targets+=("$(basename "$source" .fuzz.cpp)")
+    done
+fi
+for target in "${targets[@]}"; do
+    [[ -f $here/$target.fuzz.cpp ]] && continue
+    echo "run.sh: there is no fuzz target $target: see ls $here/*.fuzz.cpp" >&2
+    exit 2
+done
+
+if [[ -z $build ]]; then
+    cd "$here/../.."
+    build=$PWD/build/fuzz
+    { cmake --preset fuzz && cmake --build "$build" --target fuzzers; } >&2
+fi
+build=$(cd "$build" && pwd)
+
+# A limit that an input breaks by hanging, and not a machine that is busy.
+readonly slow_unit_s=10 hang_s=60
+
+# One target, which begins with all that was found before. It fails on a crash, a leak, a hang and a slow unit, and if
+# hardly more than the seeds ran.
+run_target() {
+    local target=$1 folder=$build/fuzz/$1 log known executed failed=0 dictionary=()
+    log=$folder/log
+    mkdir -p "$folder/corpus" "$folder/found"
+    [[ -f $here/$target.dict ]] && dictionary=(-dict="$here/$target.dict")
+    known=$(find "$folder/corpus" "$folder/found" "$here/corpus/$target" -type f | wc -l)
+    "$build/tests/fuzz/fuzz-$target" -max_total_time="$seconds" -timeout="$hang_s" \
+        -report_slow_units="$slow_unit_s" -print_final_stats=1 -use_value_profile=1 -len_control=0 -max_len=16384 \
+        -artifact_prefix="$folder/found/" "${dictionary[@]}" \
+        "$folder/corpus" "$folder/found" "$here/corpus/$target" >"$log" 2>&1 || failed=1
+    executed=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+    ! grep -q slow-unit- "$log" || failed=1
+    if ((failed)); then
+        grep -v '^#[0-9]' "$log" | tail -n 60
+        echo "run.sh: $target failed; what broke it is in $folder/found, the whole output in $log"
+    elif ((${executed:-0} <= known)); then
+        tail -n 20 "$log"
+        echo "run.sh: $target ran ${executed:-no} inputs, but knew $known before: it did not fuzz"
+        failed=1
+    fi
+    ((failed)) || echo "$target: $executed inputs in $seconds s, $(find "$folder/corpus" -type f | wc -l) kept"
+    return "$failed"
+}
+
+export build here seconds hang_s slow_unit_s
+export -f run_target
+# shellcheck disable=SC2016  # $1 is that of the inner shell
+printf '%s\0' "${targets[@]}" | xargs -0 -n 1 -P "$jobs" bash -euo pipefail -c 'run_target "$1"' run.sh || exit 1

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A time in the past as users write it: what is accepted is not after now, and is the same time
+// when it is written as jsguard prints it.
+#include "alert_text.hpp"
+#include "fuzz.hpp"
+#include "past_time.hpp"
+
+using namespace jsguard;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    constexpr std::uint64_t now_ms = 1'767'323'045'678;  // 2026-01-02
+    const auto time = fuzz::accepted([&] { return past_time(fuzz::text_of(data, size), now_ms); });
+    if (!time) return 0;
+    fuzz::require(*time <= now_ms, "the time is past");
+    fuzz::require(past_time(utc_timestamp(*time), now_ms) == *time,
+                  "the time is read as it was printed");
+    return 0;
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Loaded, attached, armed and taken out again and again: nothing stays in the process or the
+// kernel.
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <vector>
+
+#include "../catch_compat.hpp"
+#include "skeleton.hpp"
+#include "testbed.hpp"
+
+using namespace testbed;
+
+namespace {
+
+constexpr std::uint16_t port = 17950;
+constexpr long cycles_in_test_run = 40;
+constexpr const char* cycles_variable = "JSGUARD_CYCLES";  // another number of them
+constexpr long warm_up = 10;  // cycles, until the allocator has what it needs
+constexpr long growth_most_kib = 1024;
+
+long cycles() {
+    const char* asked = std::getenv(cycles_variable);
+    return asked ? std::strtol(asked, nullptr, 10) : cycles_in_test_run;
+}
+
+long resident_kib() {
+    std::ifstream statm("/proc/self/statm");
+    long size = 0, resident = 0;
+    statm >> size >> resident;
+    return resident * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+std::size_t open_descriptors() {
+    std::size_t count = 0;
+    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd"))
+        ++count;
+    return count;
+}
+
+// The numbers that the kernel gave to what a detector has in it; none is given twice.
+struct InKernel {
+    std::vector<std::uint32_t> programs, maps, links;
+
+    void take(const jsguard::Detector& detector) {
+        const bpf_object* object = detector.skeleton().obj;
+        bpf_program* program;
+        bpf_object__for_each_program(program, object) {
+            programs.push_back(id_of<bpf_prog_info>(bpf_program__fd(program)));
+        }
+        bpf_map* map;
+        bpf_object__for_each_map(map, object) {
+            maps.push_back(id_of<bpf_map_info>(bpf_map__fd(map)));
+        }
+        links.push_back(
+            id_of<bpf_link_info>(bpf_link__fd(detector.skeleton().links.jsg_transition)));
+    }
+    // How many of them are still there.
+    std::size_t left() const {
+        return left_of(programs, bpf_prog_get_fd_by_id) + left_of(maps, bpf_map_get_fd_by_id) +
+               left_of(links, bpf_link_get_fd_by_id);
+    }
+    std::size_t all() const { return programs.size() + maps.size() + links.size(); }
+
+  private:
+    template <typename Info>
+    static std::uint32_t id_of(int fd) {
+        Info info{};
+        __u32 size = sizeof(info);
+        REQUIRE(bpf_obj_get_info_by_fd(fd, &info, &size) == 0);
+        return info.id;
+    }
+    template <typename Open>
+    static std::size_t left_of(const std::vector<std::uint32_t>& ids, Open open) {
+        std::size_t left = 0;
+        for (const std::uint32_t id : ids) {
+            const Socket there(open(id));
+            left += there.fd() >= 0;
+        }
+        return left;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("a detector that is loaded and taken out again and again leaves nothing behind",
+          "[cycles]") {
+    enter_namespace();
+    const Socket listener = listen_on(port);
+    InKernel in_kernel;
+    long resident_before = 0;
+    std::size_t descriptors_before = 0;
+    const double start = now_s();
+    const long all = std::max(cycles(), warm_up + 1);
+    for (long i = 0; i < all; ++i) {
+        if (i == warm_up) {
+            resident_before = resident_kib();
+            descriptors_before = open_descriptors();
+        }
+        jsguard::Detector detector;
+        detector.load(options_for({port}), {});
+        detector.attach();
+        detector.adopt_sockets();
+        detector.arm_clock();
+        REQUIRE(place_of(detector, port) == 1);
+        REQUIRE(remembered(detector) == 1);
+        in_kernel.take(detector);
+    }
+    const double took_s = now_s() - start;
+    const long grown_kib = resident_kib() - resident_before;
+    fmt::print(
+        "{} cycles in {:.1f} s; from the {}th on resident memory grew by {} KiB, and "
+        "descriptors from {} to {}\n",
+        all, took_s, warm_up, grown_kib, descriptors_before, open_descriptors());
+    CHECK(grown_kib < growth_most_kib);
+    CHECK(open_descriptors() == descriptors_before);
+    // The kernel frees what nobody holds a moment later.
+    CHECK(wait_until(20, [&] { return in_kernel.left() == 0; }));
+    CAPTURE(in_kernel.left(), in_kernel.all());
+    CHECK(in_kernel.all() >= 10 * static_cast<std::size_t>(all));
+}

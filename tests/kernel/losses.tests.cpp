@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What does not fit is counted to the last one: alerts, records, services.
+#include "losses.hpp"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "../catch_compat.hpp"
+#include "../ring_filling.hpp"
+#include "progress.hpp"
+#include "usual.hpp"
+#include "watched.hpp"
+
+using namespace testbed;
+
+namespace {
+
+constexpr std::uint16_t first_port = 17700;
+
+// What a function writes to stderr.
+std::string said(const std::function<void()>& function) {
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::tmpfile(), std::fclose);
+    const Socket kept(dup(STDERR_FILENO));
+    REQUIRE(dup2(fileno(file.get()), STDERR_FILENO) == STDERR_FILENO);
+    function();
+    std::fflush(stderr);
+    dup2(kept.fd(), STDERR_FILENO);
+    std::string text(4096, ' ');
+    std::rewind(file.get());
+    text.resize(std::fread(text.data(), 1, text.size(), file.get()));
+    return text;
+}
+
+bool is_up(jsg_alert_state state) { return state == JSG_ALERT; }
+
+// How often an alert went up or down between the windows of a place, by its records.
+std::uint64_t changes_in_records(const Watched& w, std::uint32_t place) {
+    std::uint64_t changes = 0;
+    jsg_window before{};
+    for (const jsg_window& record : w.windows(place)) {
+        changes += is_up(record.transition_alert) != is_up(before.transition_alert);
+        changes += is_up(record.occupancy_alert) != is_up(before.occupancy_alert);
+        before = record;
+    }
+    return changes;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "a reader that is too slow: delivered and lost make up all alerts, and numbers have the gaps",
+    "[losses]") {
+    constexpr std::uint16_t services = 16;
+    constexpr std::uint64_t room = 10;
+    std::vector<std::uint16_t> ports;
+    jsguard::Baselines baselines;
+    for (std::uint16_t i = 0; i < services; ++i) {
+        ports.push_back(static_cast<std::uint16_t>(first_port + i));
+        baselines[ports.back()] = usual_baseline();
+    }
+    Watched w(quick_options(ports), baselines);
+    w.detector.arm_clock();
+    leave_room(bpf_map__fd(w.detector.skeleton().maps.alerts), room);
+    const auto alerts_up = [&] {
+        const auto all = w.detector.services();
+        return std::count_if(all.begin(), all.end(),
+                             [](const jsg_service& service) { return jsg_alert_is_up(&service); });
+    };
+    {
+        std::vector<Socket> listeners;
+        std::vector<std::vector<Ends>> attackers;
+        for (const std::uint16_t port : ports) {
+            listeners.push_back(listen_on(port));
+            attackers.push_back(hold(listeners.back(), port, 60));
+        }
+        REQUIRE(wait_until(20, [&] { return alerts_up() == services; }));  // nobody reads
+    }
+    REQUIRE(wait_until(20, [&] { return alerts_up() == 0; }));
+    REQUIRE(wait_until(2, [&] { return last_window(w.detector, services).has_value(); }));
+
+    std::uint64_t changes = 0;
+    for (std::uint32_t place = 1; place <= services; ++place)
+        changes += changes_in_records(w, place);
+    const jsg_stats stats = w.detector.stats();
+    CHECK(stats.alerts >= services);
+    CHECK(changes == 2 * stats.alerts);
+    w.take_alerts();
+    CHECK(w.alerts.size() == room);
+    CHECK(stats.alerts_lost == changes - room);
+    CHECK(jsguard::losses_text(stats, 0).find(fmt::format("{} alerts (the ring buffer was full)",
+                                                          changes - room)) != std::string::npos);
+    std::uint64_t delivered = 0;
+    for (const jsg_alert& alert : w.alerts) delivered += alert.event == JSG_RAISE;
+
+    // Read on: the next one comes, and its number tells how many were raised between.
+    const Socket listener = listen_on(ports[0]);
+    const auto attackers = hold(listener, ports[0], 60);
+    REQUIRE(w.wait(10, [&] { return w.alerts.size() > room; }));
+    const std::uint64_t gaps = stats.alerts - delivered;
+    CHECK(gaps > 0);
+    CHECK(w.alerts[room].event == JSG_RAISE);
+    CHECK(w.alerts[room].number == delivered + gaps + 1);
+    CHECK(w.detector.stats().alerts_lost == changes - room);
+}
+
+TEST_CASE("records that find no room are counted, and what is judged does not suffer", "[losses]") {
+    constexpr std::uint16_t port = first_port + 30;
+    Watched w(quick_options({port}), {{port, usual_baseline()}});
+    const int windows = bpf_map__fd(w.detector.skeleton().maps.windows);
+    const auto foreign_key = [](std::uint32_t i) {
+        return jsg_window_key{JSG_SERVICE_PLACES + i / JSG_WINDOWS_KEPT, i % JSG_WINDOWS_KEPT};
+    };
+    constexpr std::uint32_t all = JSG_SERVICES * JSG_WINDOWS_KEPT;
+    const jsg_window foreign{};
+    for (std::uint32_t i = 0; i < all; ++i) {
+        const jsg_window_key key = foreign_key(i);
+        REQUIRE(bpf_map_update_elem(windows, &key, &foreign, BPF_NOEXIST) == 0);
+    }
+    const Socket listener = listen_on(port);
+    w.detector.arm_clock();
+    const auto attackers = hold(listener, port, 60);
+    REQUIRE(w.wait(15, [&] { return !w.alerts.empty(); }));
+    CHECK(w.alerts[0].event == JSG_RAISE);
+    CHECK_FALSE(last_window(w.detector, 1));
+    const auto all_lost = [&] {
+        const jsg_stats stats = w.detector.stats();
+        return stats.windows_lost >= 2 && stats.windows_lost == stats.windows;
+    };
+    CHECK(wait_until(1, all_lost));  // one may just be closing
+    CHECK(jsguard::losses_text(w.detector.stats(), 0).find("window records") != std::string::npos);
+
+    for (std::uint32_t i = 0; i < all; ++i) {
+        const jsg_window_key key = foreign_key(i);
+        REQUIRE(bpf_map_delete_elem(windows, &key) == 0);
+    }
+    REQUIRE(w.wait(5, [&] { return last_window(w.detector, 1).has_value(); }));
+    const std::uint64_t lost = w.detector.stats().windows_lost;
+    REQUIRE(w.wait_for_steps(1, 2));
+    CHECK(w.detector.stats().windows_lost == lost);
+}
+
+TEST_CASE("a port that found no place gets the one that another gives back, when it next listens",
+          "[losses]") {
+    enter_namespace();
+    constexpr std::uint16_t first = first_port + 100, refused = first + JSG_SERVICES;
+    jsguard::Detector detector;
+    detector.load(options_for({}), {});
+    detector.attach();
+    detector.arm_clock();
+    std::vector<Socket> listeners;
+    for (std::uint16_t i = 0; i < JSG_SERVICES; ++i)
+        listeners.push_back(listen_on(static_cast<std::uint16_t>(first + i)));
+    REQUIRE(listen_on(refused).fd() >= 0);
+    REQUIRE(place_of(detector, refused) == 0);
+    REQUIRE(detector.stats().services_refused == 1);
+    CHECK(jsguard::losses_text(detector.stats(), 0)
+              .starts_with("1 listening port not guarded (no place was free)"));
+
+    const jsguard::Options options = options_for({});
+    jsguard::Progress progress(options, false);
+    CHECK(
+        said([&] { progress.update(detector); }) ==
+        "1 listening port is not guarded: all 64 places are taken; name the ports that matter with "
+        "--localport\n");
+    CHECK(said([&] { progress.update(detector); }).empty());
+
+    const std::uint32_t place = place_of(detector, first);
+    listeners[0].close();
+    const auto service = [&] { return detector.services()[place - 1]; };
+    REQUIRE(wait_until(5, [&] { return service().sequence >= 2 && service().listeners == 0; }));
+    // A minute without listener and socket has passed. The turns are a step apart, so this one is
+    // not in between.
+    const auto last = service().sequence;
+    REQUIRE(wait_until(5, [&] { return service().sequence > last; }));
+    jsg_service unused = service();
+    unused.last_used_ns -= 61'000'000'000;
+    REQUIRE(bpf_map_update_elem(bpf_map__fd(detector.skeleton().maps.services), &place, &unused,
+                                BPF_ANY) == 0);
+    REQUIRE(wait_until(10, [&] { return place_of(detector, first) == 0; }));
+    REQUIRE(wait_until(5, [&] { return service().port == 0; }));
+    const Socket again = listen_on(refused);
+    CHECK(place_of(detector, refused) == place);
+    CHECK(detector.stats().services_refused == 1);
+}

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What a process can do before and after it has dropped its privilege, tried in a child of ours.
+#include "privilege.hpp"
+
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "../catch_compat.hpp"
+#include "capabilities.hpp"
+#include "error.hpp"
+#include "file_replacement.hpp"
+#include "pins.hpp"
+
+namespace fs = std::filesystem;
+using jsguard::FileDescriptor;
+
+namespace {
+
+constexpr uid_t another_user = 4321;
+constexpr std::uint64_t written = 0x6a736775617264;
+
+int outcome(long result) { return result < 0 ? errno : 0; }
+
+int outcome_of_descriptor(int fd) {
+    if (fd < 0) return errno;
+    close(fd);
+    return 0;
+}
+
+// A folder that goes with all that is in it.
+class Folder {
+  public:
+    Folder() : path_((fs::temp_directory_path() / "jsguard-privilege.XXXXXX").string()) {
+        REQUIRE(mkdtemp(path_.data()));
+    }
+    ~Folder() { fs::remove_all(path_); }
+    Folder(const Folder&) = delete;
+    Folder& operator=(const Folder&) = delete;
+    fs::path operator/(const char* name) const { return fs::path(path_) / name; }
+    const std::string& path() const { return path_; }
+
+  private:
+    std::string path_;
+};
+
+// What a child works with that its parent has made.
+struct Bench {
+    Folder folder;
+    std::string pin_dir = "/sys/fs/bpf/jsguard-privilege-" + std::to_string(getpid());
+    jsguard::Pins pins{pin_dir};
+    FileDescriptor map{
+        bpf_map_create(BPF_MAP_TYPE_ARRAY, "privilege", 4, sizeof(written), 1, nullptr)};
+    FileDescriptor logger{socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+    sockaddr_un address{};
+
+    Bench() {
+        REQUIRE(map.get() >= 0);
+        pins.pin("privilege", map.get());
+        address.sun_family = AF_UNIX;
+        (folder / "log").native().copy(address.sun_path, sizeof(address.sun_path) - 1);
+        REQUIRE(bind(logger.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
+        std::ofstream(folder / "secret") << "of another user\n";
+        std::ofstream(folder / "own") << "of this user\n";
+        REQUIRE(chmod((folder / "secret").c_str(), 0600) == 0);
+        REQUIRE(chown((folder / "secret").c_str(), another_user, another_user) == 0);
+    }
+};
+
+struct Try {
+    const char* what;
+    std::function<int()> run;  // 0 or errno
+};
+
+int load_program() {
+    const bpf_insn return_0[] = {
+        {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
+        {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0}};
+    return outcome_of_descriptor(
+        bpf_prog_load(BPF_PROG_TYPE_SOCKET_FILTER, "probe", "GPL", return_0, 2, nullptr));
+}
+
+int bpf_command(int command) {
+    bpf_attr attributes{};
+    return outcome(syscall(SYS_bpf, command, &attributes, sizeof(attributes)));
+}
+
+int map_memory_as_code() {
+    void* memory = mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return errno;
+    munmap(memory, 4096);
+    return 0;
+}
+
+// Most with arguments that the kernel itself refuses, but otherwise, so that nothing happens.
+std::vector<Try> things_to_be_refused(const Bench& bench) {
+    return {
+        {"BPF_PROG_LOAD", load_program},
+        {"BPF_MAP_CREATE",
+         [] {
+             return outcome_of_descriptor(
+                 bpf_map_create(BPF_MAP_TYPE_ARRAY, "probe", 4, 8, 1, nullptr));
+         }},
+        {"BPF_LINK_CREATE", [] { return bpf_command(BPF_LINK_CREATE); }},
+        {"BPF_RAW_TRACEPOINT_OPEN", [] { return bpf_command(BPF_RAW_TRACEPOINT_OPEN); }},
+        {"BPF_BTF_LOAD", [] { return bpf_command(BPF_BTF_LOAD); }},
+        {"BPF_PROG_TEST_RUN", [] { return bpf_command(BPF_PROG_TEST_RUN); }},
+        {"BPF_PROG_GET_FD_BY_ID", [] { return bpf_command(BPF_PROG_GET_FD_BY_ID); }},
+        {"an internet socket",
+         [] { return outcome_of_descriptor(socket(AF_INET, SOCK_STREAM, 0)); }},
+        {"an internet datagram socket",
+         [] { return outcome_of_descriptor(socket(AF_INET6, SOCK_DGRAM, 0)); }},
+        {"a packet socket", [] { return outcome_of_descriptor(socket(AF_PACKET, SOCK_DGRAM, 0)); }},
+        {"a stream to a local service",
+         [] { return outcome_of_descriptor(socket(AF_UNIX, SOCK_STREAM, 0)); }},
+        {"execve", [] { return outcome(syscall(SYS_execve, "/nowhere", nullptr, nullptr)); }},
+        {"execveat", [] { return outcome(syscall(SYS_execveat, -1, "", nullptr, nullptr, 0)); }},
+        {"clone", [] { return outcome(syscall(SYS_clone, CLONE_FS | CLONE_NEWNS, 0, 0, 0, 0)); }},
+        {"clone3", [] { return outcome(syscall(SYS_clone3, nullptr, 0)); }},
+        {"ptrace", [] { return outcome(ptrace(PTRACE_CONT, getpid(), 0, 0)); }},
+        {"process_vm_readv",
+         [] { return outcome(syscall(SYS_process_vm_readv, getpid(), 0, 0, 0, 0, 1)); }},
+        {"setns", [] { return outcome(setns(-1, 0)); }},
+        {"unshare", [] { return outcome(unshare(0)); }},
+        {"mount", [] { return outcome(mount(nullptr, nullptr, nullptr, 0, nullptr)); }},
+        {"chroot", [] { return outcome(chroot("/nowhere")); }},
+        {"loading a kernel module", [] { return outcome(syscall(SYS_finit_module, -1, "", 0)); }},
+        {"kexec", [] { return outcome(syscall(SYS_kexec_load, 0, ~0UL, nullptr, ~0UL)); }},
+        {"open_by_handle_at",
+         [] { return outcome(syscall(SYS_open_by_handle_at, -1, nullptr, 0)); }},
+        {"perf_event_open",
+         [] { return outcome(syscall(SYS_perf_event_open, nullptr, 0, -1, -1, 0)); }},
+        {"io_uring", [] { return outcome(syscall(SYS_io_uring_setup, 0, nullptr)); }},
+        {"a signal to another process", [] { return outcome(kill(getppid(), 0)); }},
+        {"F_SETOWN", [] { return outcome(fcntl(-1, F_SETOWN, getppid())); }},
+        {"F_SETOWN_EX", [] { return outcome(fcntl(-1, F_SETOWN_EX, nullptr)); }},
+        {"F_SETSIG", [] { return outcome(fcntl(-1, F_SETSIG, SIGKILL)); }},
+        {"F_SETFL with O_ASYNC", [] { return outcome(fcntl(-1, F_SETFL, O_ASYNC)); }},
+        {"F_NOTIFY", [] { return outcome(fcntl(-1, F_NOTIFY, DN_CREATE)); }},
+        {"FIOSETOWN", [] { return outcome(ioctl(-1, FIOSETOWN, nullptr)); }},
+        {"SIOCSPGRP", [] { return outcome(ioctl(-1, SIOCSPGRP, nullptr)); }},
+        {"FIOASYNC", [] { return outcome(ioctl(-1, FIOASYNC, nullptr)); }},
+        {"typing into a terminal", [] { return outcome(ioctl(-1, TIOCSTI, "x")); }},
+        {"setuid", [] { return outcome(setuid(getuid())); }},
+        {"giving a file away",
+         [&] { return outcome(chown((bench.folder / "own").c_str(), getuid(), getgid())); }},
+        {"a file that runs as its owner",
+         [&] {
+             const FileDescriptor file(open((bench.folder / "own").c_str(), O_RDONLY | O_CLOEXEC));
+             return outcome(fchmod(file.get(), 04755));
+         }},
+        {"a new file that runs as its owner",
+         [&] {
+             const auto name = bench.folder / "new";
+             unlink(name.c_str());
+             return outcome_of_descriptor(
+                 open(name.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 04755));
+         }},
+        {"memory as code", map_memory_as_code},
+    };
+}
+
+std::vector<Try> things_that_must_work(const Bench& bench) {
+    return {
+        {"writing to an open map",
+         [&] {
+             const std::uint32_t key = 0;
+             return outcome(bpf_map_update_elem(bench.map.get(), &key, &written, BPF_ANY));
+         }},
+        {"reading a pinned map",
+         [&] {
+             const FileDescriptor map(bpf_obj_get((bench.pin_dir + "/privilege").c_str()));
+             const std::uint32_t key = 0;
+             std::uint64_t value = 0;
+             if (bpf_map_lookup_elem(map.get(), &key, &value) != 0) return errno;
+             return value == written ? 0 : EBADMSG;
+         }},
+        {"asking what a map is",
+         [&] {
+             bpf_map_info info{};
+             std::uint32_t size = sizeof(info);
+             return outcome(bpf_obj_get_info_by_fd(bench.map.get(), &info, &size));
+         }},
+        {"copying a descriptor",
+         [&] {
+             const FileDescriptor copy(fcntl(bench.map.get(), F_DUPFD_CLOEXEC, 3));
+             if (fcntl(copy.get(), F_GETFD) != FD_CLOEXEC) return errno ? errno : EBADMSG;
+             if (fcntl(copy.get(), F_SETFD, 0) != 0) return errno;
+             return outcome(fcntl(copy.get(), F_GETFL));
+         }},
+        {"a datagram to the logger",
+         [&] {
+             const FileDescriptor sender(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+             return outcome(sendto(sender.get(), "x", 1, 0,
+                                   reinterpret_cast<const sockaddr*>(&bench.address),
+                                   sizeof(bench.address)));
+         }},
+        {"replacing a file",
+         [&] {
+             jsguard::replace_file(bench.folder / "replaced", "file", "new\n");
+             return outcome(unlink((bench.folder / "replaced").c_str()));
+         }},
+        {"an exception",
+         [] {
+             try {
+                 throw std::runtime_error("x");
+             } catch (const std::exception&) {
+                 return 0;
+             }
+         }},
+    };
+}
+
+using Outcomes = std::map<std::string, int>;
+
+// Runs in a child, which hands over the lines that it writes; how it ended in status.
+std::string in_a_child(const std::function<void(std::ostream&)>& function, int& status) {
+    int ends[2];
+    REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+    const FileDescriptor reading(ends[0]);
+    const pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        std::ostringstream lines;
+        try {
+            function(lines);
+        } catch (const std::exception& error) {
+            lines << "thrown: " << error.what() << '\n';
+        }
+        const std::string text = lines.str();
+        _exit(write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? 0
+                                                                                            : 1);
+    }
+    close(ends[1]);
+    std::string text;
+    char part[4096];
+    for (ssize_t got; (got = read(reading.get(), part, sizeof(part))) > 0;)
+        text.append(part, static_cast<std::size_t>(got));
+    REQUIRE(waitpid(child, &status, 0) == child);
+    return text;
+}
+
+// What comes of each thing, tried in a child that has dropped its privilege, or not.
+Outcomes outcomes(const std::vector<Try>& things, bool dropped) {
+    int status = 0;
+    const std::string text = in_a_child(
+        [&](std::ostream& lines) {
+            if (dropped) jsguard::drop_privilege();
+            for (const Try& thing : things) lines << thing.run() << ' ' << thing.what << '\n';
+        },
+        status);
+    CAPTURE(text);
+    REQUIRE(WIFEXITED(status));
+    REQUIRE(WEXITSTATUS(status) == 0);
+    Outcomes all;
+    std::istringstream lines(text);
+    std::string what;
+    for (int result; lines >> result && std::getline(lines >> std::ws, what);) all[what] = result;
+    REQUIRE(all.size() == things.size());
+    return all;
+}
+
+bool is_refused(int result) { return result == EPERM || result == EACCES; }
+
+}  // namespace
+
+TEST_CASE("once privilege is dropped nothing can be loaded, run, entered or reached",
+          "[privilege]") {
+    const Bench bench;
+    const auto things = things_to_be_refused(bench);
+    const Outcomes before = outcomes(things, false), after = outcomes(things, true);
+    for (const Try& thing : things) {
+        CAPTURE(thing.what);
+        // What is refused anyway would show nothing.
+        CHECK(before.at(thing.what) != EPERM);
+        CHECK(after.at(thing.what) == EPERM);
+    }
+    const std::vector<Try> secret{
+        {"secret",
+         [&] { return outcome_of_descriptor(open((bench.folder / "secret").c_str(), O_RDONLY)); }}};
+    CHECK(outcomes(secret, false).at("secret") == 0);
+    CHECK(outcomes(secret, true).at("secret") == EACCES);
+}
+
+TEST_CASE("once privilege is dropped a detector's loader does its work", "[privilege]") {
+    const Bench bench;
+    const auto things = things_that_must_work(bench);
+    for (const auto& [what, result] : outcomes(things, true)) {
+        CAPTURE(what, std::strerror(result));
+        CHECK(result == 0);
+    }
+    char datagram;
+    CHECK(recv(bench.logger.get(), &datagram, 1, 0) == 1);
+}
+
+TEST_CASE("a call by the numbers of another architecture ends the process", "[privilege]") {
+#ifdef __x86_64__
+    int status = 0;
+    const std::string text = in_a_child(
+        [](std::ostream& lines) {
+            jsguard::drop_privilege();
+            constexpr long x32 = 0x40000000;
+            syscall(x32 | SYS_getpid);
+            lines << "it was answered\n";
+        },
+        status);
+    CAPTURE(text);
+    REQUIRE(WIFSIGNALED(status));
+    CHECK(WTERMSIG(status) == SIGSYS);
+#endif
+}
+
+TEST_CASE("in a process with two threads nothing is dropped by halves", "[privilege]") {
+    int status = 0;
+    const std::string text = in_a_child(
+        [](std::ostream& lines) {
+            std::thread other([] { pause(); });
+            other.detach();
+            try {
+                jsguard::drop_privilege();
+            } catch (const jsguard::Error& error) {
+                lines << error.what() << "; " << jsguard::has_capability(CAP_BPF);
+            }
+        },
+        status);
+    CHECK(text == "cannot give up privilege in a process with 2 threads; 1");
+}
+
+TEST_CASE("a file that only privilege could replace is refused beforehand", "[privilege]") {
+    const Folder folder;
+    const auto others = folder / "others", own = folder / "own", shared = folder / "shared";
+    for (const auto& path : {others, own, shared}) fs::create_directory(path);
+    std::ofstream(shared / "theirs") << "x";
+    std::ofstream(shared / "ours") << "x";
+    REQUIRE(chown(others.c_str(), another_user, another_user) == 0);
+    REQUIRE(chmod(shared.c_str(), 01777) == 0);
+    REQUIRE(chown(shared.c_str(), another_user, another_user) == 0);
+    REQUIRE(chown((shared / "theirs").c_str(), another_user, another_user) == 0);
+
+    const auto refused = [](const fs::path& target) {
+        try {
+            jsguard::need_writable_without_privilege(target, "--textfile");
+            return false;
+        } catch (const jsguard::Error& error) {
+            CHECK(error.code() == jsguard::ExitCode::usage);
+            CHECK(std::string(error.what()).find("--textfile " + target.string() + ": user 0 ") ==
+                  0);
+            return true;
+        }
+    };
+    CHECK(refused(others / "x.prom"));
+    CHECK(refused(shared / "theirs"));
+    CHECK_FALSE(refused(own / "x.prom"));
+    CHECK_FALSE(refused(shared / "ours"));
+    CHECK_FALSE(refused(shared / "new"));
+    CHECK_FALSE(refused("x.prom"));
+    // A child tries it, and is right.
+    const std::vector<Try> writing{
+        {"others",
+         [&] {
+             return outcome_of_descriptor(
+                 open((others / "x.prom").c_str(), O_CREAT | O_WRONLY, 0600));
+         }},
+        {"theirs",
+         [&] { return outcome(rename((shared / "ours").c_str(), (shared / "theirs").c_str())); }}};
+    for (const auto& [what, result] : outcomes(writing, true)) {
+        CAPTURE(what);
+        CHECK(is_refused(result));
+    }
+    CHECK(jsguard::has_capability(CAP_DAC_OVERRIDE));
+    CHECK(jsguard::has_capability(CAP_FOWNER));
+}

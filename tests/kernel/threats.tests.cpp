@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What an attacker who knows the detector can do, and what comes of it: docs/SECURITY.md.
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "../catch_compat.hpp"
+#include "usual.hpp"
+#include "watched.hpp"
+
+using namespace testbed;
+
+namespace {
+
+constexpr std::uint16_t first_port = 17570;
+constexpr int held_attack = 60;  // connections that raise an alert if nothing hides them
+
+bool is_alerted(const std::vector<jsg_alert>& alerts, std::uint16_t port) {
+    return std::any_of(alerts.begin(), alerts.end(),
+                       [&](const jsg_alert& alert) { return alert.port == port; });
+}
+
+// A usual service that has half a socket open on average.
+jsg_baseline small_baseline() {
+    jsg_baseline baseline = usual_baseline();
+    baseline.judged_socket_seconds =
+        baseline.occupancy_socket_seconds[JSG_REQUEST_STALLED * JSG_AGES] = 30;
+    return baseline;
+}
+
+// Clients that got an answer and stay.
+std::vector<Ends> hold_answered(const Socket& listener, std::uint16_t port, int connections) {
+    std::vector<Ends> held = hold(listener, port, connections);
+    for (const Ends& ends : held) {
+        ends.client.send("GET / HTTP/1.1\r\n\r\n");
+        ends.server.send("HTTP/1.1 204 No Content\r\n\r\n");
+    }
+    return held;
+}
+
+// With pins of its own, for two detectors side by side.
+jsguard::Options options_in(jsguard::Options options, const std::string& name) {
+    options.pin_dir = "/sys/fs/bpf/jsguard-threats-" + name;
+    return options;
+}
+
+template <typename Number>
+std::uint32_t most(const std::vector<jsg_window>& windows, Number jsg_window::*field) {
+    std::uint32_t found = 0;
+    for (const jsg_window& record : windows)
+        found = std::max(found, static_cast<std::uint32_t>(record.*field));
+    return found;
+}
+
+}  // namespace
+
+TEST_CASE("an attack that sends twice --min-rate raises nothing until it stops sending",
+          "[threats]") {
+    constexpr std::uint16_t port = first_port;
+    constexpr int pause = 100;  // ms
+    const jsguard::Options options = quick_options({port});
+    Watched w(options, {{port, small_baseline()}});
+    const Socket listener = listen_on(port);
+    const auto attackers = hold(listener, port, held_attack);
+    for (const Ends& ends : attackers) ends.client.send_bytes(2 * options.min_rate);
+    w.detector.arm_clock();
+    REQUIRE(w.wait(20, [&] {
+        for (const Ends& ends : attackers)
+            ends.client.send_bytes(2 * options.min_rate * pause / 1000);
+        pause_ms(pause);
+        return w.service(1).sequence >= 8;
+    }));
+    CHECK(w.alerts.empty());
+    for (const jsg_window& record : w.windows(1)) {
+        CAPTURE(record.sequence);
+        if (record.sequence <= window_s) continue;
+        CHECK(record.occupancy_verdict == JSG_MOVING);
+        CHECK(record.excess_millisockets >= options.min_sockets * 1000);
+        CHECK(record.held_excess_millisockets < options.min_sockets * 1000);
+    }
+    CHECK(w.wait(10, [&] { return is_alerted(w.alerts, port); }));
+}
+
+TEST_CASE("57 connections that are held on three ports, 19 on each, raise nothing; on one they do",
+          "[threats]") {
+    constexpr std::uint16_t together = first_port + 4;
+    constexpr int ports = 3, each = 19;
+    std::vector<std::uint16_t> all{together};
+    jsguard::Baselines baselines{{together, small_baseline()}};
+    for (std::uint16_t i = 1; i <= ports; ++i) {
+        all.push_back(static_cast<std::uint16_t>(first_port + i));
+        baselines[all.back()] = small_baseline();
+    }
+    const jsguard::Options options = quick_options(all);
+    REQUIRE(options.min_sockets == each + 1);
+    Watched w(options, baselines);
+    std::vector<Socket> listeners;
+    std::vector<std::vector<Ends>> held;
+    for (const std::uint16_t port : all) {
+        listeners.push_back(listen_on(port));
+        held.push_back(hold(listeners.back(), port, port == together ? ports * each : each));
+    }
+    w.detector.arm_clock();
+    CHECK(w.wait(15, [&] { return is_alerted(w.alerts, together); }));
+    REQUIRE(w.wait_for_steps(ports + 1, 2 * window_s));
+    CHECK(w.alerts.size() == 1);
+    for (std::uint32_t place = 2; place <= ports + 1; ++place) {
+        const auto windows = w.windows(place);
+        CAPTURE(place);
+        CHECK(windows.back().open_requests == each);
+        CHECK(windows.back().held_millisockets == each * 1000);
+        CHECK(windows.back().occupancy_js_nanobits > options.occupancy_threshold_nanobits);
+        for (const jsg_window& record : windows) CHECK(record.occupancy_verdict != JSG_OVER);
+    }
+}
+
+TEST_CASE("connections held in pulses count by their socket-seconds in the window", "[threats]") {
+    constexpr std::uint16_t large = first_port + 5, small = first_port + 6;
+    constexpr int in_large = 240, in_small = 36;
+    jsguard::Options options = quick_options({large, small});
+    options.window_s = 4;
+    options.min_transitions = 1'000'000;
+    Watched w(options, {{large, small_baseline()}, {small, small_baseline()}});
+    const Socket listeners[] = {listen_on(large), listen_on(small)};
+    w.detector.arm_clock();
+    for (int pulse = 0; pulse < 4; ++pulse) {
+        auto held = hold(listeners[0], large, in_large), few = hold(listeners[1], small, in_small);
+        REQUIRE(w.wait_for_steps(1, 1));
+        held.clear();
+        few.clear();
+        REQUIRE(w.wait_for_steps(1, 3));
+    }
+    CHECK(is_alerted(w.alerts, large));
+    CHECK_FALSE(is_alerted(w.alerts, small));
+    const auto windows = w.windows(2);
+    CHECK(most(windows, &jsg_window::open_requests) > options.min_sockets);
+    CHECK(most(windows, &jsg_window::excess_millisockets) < options.min_sockets * 1000);
+}
+
+TEST_CASE("resets beside connections that are answered and stay are unbalanced, and raise nothing",
+          "[threats]") {
+    constexpr std::uint16_t hidden = first_port + 7, plain = first_port + 8;
+    constexpr int resets = 300, staying = 400;
+    Watched w(quick_options({hidden, plain}),
+              {{hidden, usual_baseline()}, {plain, usual_baseline()}});
+    const Socket listeners[] = {listen_on(hidden), listen_on(plain)};
+    w.detector.arm_clock();
+    REQUIRE(w.wait_for_steps(2, 1));
+    const auto cover = hold_answered(listeners[0], hidden, staying);
+    reset_clients(listeners[0], hidden, resets);
+    reset_clients(listeners[1], plain, resets);
+    REQUIRE(w.wait(15, [&] { return is_alerted(w.alerts, plain); }));
+    REQUIRE(w.wait_for_steps(1, window_s + 2));
+    CHECK_FALSE(is_alerted(w.alerts, hidden));
+    const auto windows = w.windows(1);
+    CHECK(windows.back().idle_sockets == staying);
+    CHECK(std::count_if(windows.begin(), windows.end(), [](const jsg_window& record) {
+              return record.transition_verdict == JSG_UNBALANCED;
+          }) >= window_s);
+}
+
+TEST_CASE("what creeps in under the evidence is learned anew, and doubted from --min-sockets on",
+          "[threats]") {
+    constexpr std::uint16_t few = first_port + 9, many = first_port + 10, control = first_port + 11;
+    constexpr int creeping[] = {21, 30};  // a baseline needs 20; the evidence is 25 more
+    constexpr int later = 55;
+    jsguard::Options options = quick_options({few, many, control});
+    options.min_sockets = 25;
+    options.min_transitions = 1'000'000;
+    const jsg_baseline usual = usual_baseline();
+    Watched w(options, {{few, usual}, {many, usual}, {control, usual}});
+    const Socket listeners[] = {listen_on(few), listen_on(many), listen_on(control)};
+    std::vector<Ends> held[3];
+    const auto port_of = [](std::size_t i) { return static_cast<std::uint16_t>(few + i); };
+    for (std::size_t i = 0; i < 2; ++i) held[i] = hold(listeners[i], port_of(i), creeping[i]);
+    w.detector.arm_clock();
+    REQUIRE(w.wait_for_steps(2, JSG_OLD_S + 2));  // from when on they are old
+    CHECK(w.service(1).doubts == 0);
+    w.detector.relearn();
+    std::uint64_t done = 0;
+    REQUIRE(w.wait(JSG_LEARN_DELAY_STEPS + options.learn_s + 12, [&] {
+        if (w.service(1).sequence != done) {
+            done = w.service(1).sequence;
+            for (std::size_t i = 0; i < 2; ++i) reset_clients(listeners[i], port_of(i), 40);
+        }
+        return w.service(1).baselines_learned == 1 && w.service(2).baselines_learned == 1;
+    }));
+    CHECK(w.alerts.empty());
+    CHECK((w.service(1).doubts & JSG_DOUBTS_LIKE_ATTACK) == 0);
+    CHECK((w.service(2).doubts & JSG_DOUBTS_LIKE_ATTACK) == JSG_DOUBT_OLD_AND_SILENT);
+
+    // As many as raise an alert by the old baseline are usual by the new one.
+    for (std::size_t i = 0; i < 3; ++i) {
+        const int more = later - static_cast<int>(held[i].size());
+        for (Ends& ends : hold(listeners[i], port_of(i), more)) held[i].push_back(std::move(ends));
+    }
+    REQUIRE(w.wait(15, [&] { return is_alerted(w.alerts, control); }));
+    REQUIRE(w.wait_for_steps(1, 2 * window_s));
+    CHECK_FALSE(is_alerted(w.alerts, few));
+    CHECK_FALSE(is_alerted(w.alerts, many));
+    CHECK(last_window(w.detector, 1)->held_millisockets == later * 1000);
+    CHECK(last_window(w.detector, 1)->expected_millisockets >= creeping[0] * 1000);
+}
+
+TEST_CASE("ports that others listen on push out no named port, and none that has its place",
+          "[threats]") {
+    constexpr std::uint16_t named = first_port + 20, usual = first_port + 21,
+                            others = first_port + 30;
+    enter_namespace();
+    jsguard::Detector of_named, of_all;
+    of_named.load(options_in(options_for({named}), "named"), {});
+    of_all.load(options_in(options_for({}), "all"), {});
+    for (jsguard::Detector* detector : {&of_named, &of_all}) {
+        detector->attach();
+        detector->arm_clock();
+    }
+    std::optional<Socket> server(listen_on(usual));
+    const std::uint32_t place = place_of(of_all, usual);
+    REQUIRE(place != 0);
+    std::vector<Socket> greedy;
+    for (std::uint16_t i = 0; i < JSG_SERVICES + 10; ++i)
+        greedy.push_back(listen_on(static_cast<std::uint16_t>(others + i)));
+    CHECK(of_named.guarded_ports() == std::vector<std::uint16_t>{named});
+    CHECK(of_named.stats().services_refused == 0);
+    CHECK(of_all.guarded_ports().size() == JSG_SERVICES);
+    CHECK(of_all.stats().services_refused >= 11);
+
+    // A server that is started again meanwhile finds its place, and a new one none.
+    server.reset();
+    pause_ms(2000);
+    server.emplace(listen_on(usual));
+    CHECK(place_of(of_all, usual) == place);
+    const Socket late = listen_on(usual + 1);
+    CHECK(place_of(of_all, usual + 1) == 0);
+    const Socket named_later = listen_on(named);
+    const Socket client = connect_to(named);
+    CHECK(counted(of_named, 1)[{JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED}] == 1);
+}
+
+TEST_CASE("what another network namespace does on a guarded port counts, but not with --netns",
+          "[threats]") {
+    constexpr std::uint16_t port = first_port + 12;
+    enter_namespace();
+    const OtherNamespace other;
+    jsguard::Options options = options_in(quick_options({port}), "all");
+    Watched of_all(options, {{port, small_baseline()}});
+    options = options_in(options, "own");
+    options.netns = std::to_string(getpid());
+    Watched own(options, {{port, small_baseline()}});
+    const Socket listener = listen_on(port);
+    for (Watched* w : {&of_all, &own}) w->detector.arm_clock();
+    std::optional<Socket> its_listener;
+    std::vector<Ends> held;
+    other.run([&] {
+        its_listener.emplace(listen_on(port));
+        held = hold(*its_listener, port, held_attack);
+    });
+    REQUIRE(of_all.wait(15, [&] {
+        own.take_alerts();
+        return is_alerted(of_all.alerts, port);
+    }));
+    REQUIRE(own.wait_for_steps(1, 2 * window_s));
+    CHECK(own.alerts.empty());
+    CHECK(most(own.windows(1), &jsg_window::sockets) == 0);
+}
+
+TEST_CASE("quick exchanges pay for connections that are held, twice as many as they let expect",
+          "[threats]") {
+    constexpr std::uint16_t paid = first_port + 13, unpaid = first_port + 14;
+    constexpr int a_step = 200;  // twenty times the usual exchanges: 100 open are expected
+    Watched w(quick_options({paid, unpaid}),
+              {{paid, usual_baseline()}, {unpaid, usual_baseline()}});
+    const Socket listeners[] = {listen_on(paid), listen_on(unpaid)};
+    w.detector.arm_clock();
+    std::uint64_t done = 0, first = 0;
+    std::vector<Ends> held, without;
+    REQUIRE(w.wait(30, [&] {
+        if (w.service(1).sequence == done) return false;
+        done = w.service(1).sequence;
+        for (Ends& ends : hold(listeners[0], paid, a_step)) {
+            ends.client.close();
+            ends.server.wait_for_end();
+        }
+        if (done > window_s && !first) {
+            first = done;
+            held = hold(listeners[0], paid, held_attack);
+            without = hold(listeners[1], unpaid, held_attack);
+        }
+        return first && done > first + 3 * window_s;
+    }));
+    CHECK(is_alerted(w.alerts, unpaid));
+    CHECK_FALSE(is_alerted(w.alerts, paid));
+    const auto windows = w.windows(1);
+    CHECK(windows.back().held_millisockets >= held_attack * 1000);
+    CHECK(windows.back().occupancy_verdict == JSG_NO_EXCESS);
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// More sockets than there are slots for: counted, shown, and gone at the end, to the last one.
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "../catch_compat.hpp"
+#include "losses.hpp"
+#include "usual.hpp"
+#include "watched.hpp"
+
+using namespace testbed;
+
+namespace {
+
+constexpr std::uint16_t port = 17960;
+constexpr std::uint32_t listeners_needed = 64;  // for accept queues of 4,096 that none overflows
+constexpr std::uint32_t sockets = 150'000;
+
+sockaddr_in address_of(std::uint32_t host, std::uint16_t its_port) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(its_port);
+    address.sin_addr.s_addr = htonl(host);
+    return address;
+}
+
+// A client that vanishes without a word, as one whose line was cut: a connection at the server
+// alone, which takes no descriptor. Each from an address and port of its own.
+void connect_and_vanish(std::uint32_t number) {
+    constexpr std::uint32_t first_port = 20'000, ports = 40'000;  // none is the guarded one
+    const auto from = address_of(0x7f010001 + number / ports,
+                                 static_cast<std::uint16_t>(first_port + number % ports));
+    const auto to = address_of(INADDR_LOOPBACK, port);
+    const int on = 1;
+    const Socket client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const bool done =
+        setsockopt(client.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+        bind(client.fd(), reinterpret_cast<const sockaddr*>(&from), sizeof(from)) == 0 &&
+        connect(client.fd(), reinterpret_cast<const sockaddr*>(&to), sizeof(to)) == 0 &&
+        setsockopt(client.fd(), IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)) == 0;
+    if (!done) FAIL("connection " << number << ": " << std::strerror(errno));
+}
+
+std::uint64_t of(const Transitions& transitions, int from, int to) {
+    const auto found = transitions.find({from, to});
+    return found == transitions.end() ? 0 : found->second;
+}
+
+}  // namespace
+
+TEST_CASE("sockets that find no slot are counted, known of while they live, and gone when they end",
+          "[untracked]") {
+    jsguard::Options options = quick_options({port});
+    options.learn_s = 3600;
+    Watched w(options);
+    const std::size_t slots = std::size(w.detector.skeleton().bss->jsg_slots);
+    std::vector<Socket> listeners;
+    for (std::uint32_t i = 0; i < listeners_needed; ++i)
+        listeners.push_back(listen_on_shared(port));
+    w.detector.arm_clock();
+    const double start = now_s();
+    for (std::uint32_t i = 0; i < sockets; ++i) {
+        if (i && i % 25'000 == 0)
+            fmt::print("{} of {} sockets untracked\n", w.detector.stats().sockets_untracked, i);
+        connect_and_vanish(i);
+    }
+    const double connected = now_s();
+
+    const std::uint64_t untracked = w.detector.stats().sockets_untracked;
+    CHECK(remembered(w.detector) - listeners_needed + untracked == sockets);
+    CHECK(remembered(w.detector) > slots / 10 * 9);
+    CHECK(untracked > sockets - slots);
+    CHECK(jsguard::losses_text(w.detector.stats(), 0)
+              .find(fmt::format("{} sockets never looked at (no slot was free)", untracked)) !=
+          std::string::npos);
+    // Whose windows know of them all.
+    REQUIRE(w.wait_for_steps(1, 2));
+    REQUIRE(w.wait(2, [&] { return last_window(w.detector, 1).has_value(); }));
+    CHECK(w.service(1).untracked_sockets == untracked);
+    CHECK(last_window(w.detector, 1)->sockets == sockets);
+    CHECK(last_window(w.detector, 1)->sample_weight == 2);  // over 65,536 remembered
+    const Transitions open = counted(w.detector, 1);
+    CHECK(of(open, JSG_TCP_LISTEN, JSG_TCP_SYN_RECV) == sockets);
+    CHECK(of(open, JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED) == sockets);
+
+    const double closing = now_s();
+    listeners.clear();
+    const double closed = now_s();
+    const auto nothing_left = [&] {
+        const jsg_service service = w.service(1);
+        return !remembered(w.detector) && !service.sockets && !service.untracked_sockets;
+    };
+    CHECK(w.wait(10, nothing_left));
+    CAPTURE(remembered(w.detector), w.service(1).sockets, w.service(1).untracked_sockets);
+    CHECK(nothing_left());
+    CHECK(of(counted(w.detector, 1), JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE) == sockets);
+    const jsg_stats stats = w.detector.stats();
+    CHECK(stats.sockets_untracked == untracked);
+    CHECK(stats.transitions == 3ULL * sockets + 2 * listeners_needed);
+    CHECK(stats.unknown_states == 0);
+    fmt::print("{} of {} sockets untracked; connected in {:.1f} s, closed in {:.1f} s\n", untracked,
+               sockets, connected - start, closed - closing);
+}

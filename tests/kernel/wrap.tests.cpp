@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Counters and sequence numbers pass 2^32 in the kernel, and no window shows it.
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <numeric>
+#include <vector>
+
+#include "../catch_compat.hpp"
+#include "usual.hpp"
+#include "watched.hpp"
+
+using namespace testbed;
+
+namespace {
+
+constexpr std::uint16_t port = 17900;
+constexpr std::uint32_t place = 1;
+constexpr std::uint64_t two_to_32 = std::uint64_t{1} << 32;
+constexpr std::uint32_t short_of = 50;  // of 2^32, where the counters begin
+
+template <typename Value>
+void set_value(const bpf_map* map, std::uint32_t key, const Value& value) {
+    REQUIRE(bpf_map_update_elem(bpf_map__fd(map), &key, &value, BPF_ANY) == 0);
+}
+
+}  // namespace
+
+TEST_CASE("counters and sequence numbers that pass 2^32 leave every window exact", "[wrap]") {
+    constexpr std::uint64_t first_sequence = two_to_32 - 2;
+    constexpr int connections = 200, held = 30;
+    Watched w(quick_options({port}));
+    const auto& skeleton = w.detector.skeleton();
+    // As after a long time: on each CPU every counter is a little short of 2^32, and so is what the
+    // looks found; the last readings say so.
+    const auto cpus = static_cast<std::size_t>(libbpf_num_possible_cpus());
+    std::vector<jsg_counters> rows(cpus);
+    jsg_reading before{};
+    for (int cell = 0; cell < JSG_TRANSITION_CELLS; ++cell) {
+        for (jsg_counters& row : rows) row.transitions[cell] = two_to_32 - short_of;
+        before.transitions[cell] = 0 - static_cast<std::uint32_t>(cpus) * short_of;
+    }
+    REQUIRE(bpf_map_update_elem(bpf_map__fd(skeleton.maps.counters), &place, rows.data(),
+                                BPF_ANY) == 0);
+    for (int cell = 0; cell < JSG_PHASE_CELLS; ++cell)
+        skeleton.bss->jsg_found[place].occupancy[cell] = before.occupancy[cell] = 0 - short_of;
+    skeleton.bss->jsg_found[place].answers = before.answers = 0 - 1U;
+    const std::uint32_t kept = skeleton.rodata->jsg_config.readings_per_service;
+    for (std::uint32_t ago = 0; ago < kept; ++ago)
+        set_value(skeleton.maps.readings, jsg_reading_index(place, first_sequence - ago, kept),
+                  before);
+    jsg_service service = w.service(place);
+    service.sequence = first_sequence;
+    set_value(skeleton.maps.services, place, service);
+
+    const Socket listener = listen_on(port);
+    w.detector.arm_clock();
+    const auto held_ends = hold(listener, port, held);
+    reset_clients(listener, port, connections);
+    const auto sequence = [&] { return w.service(place).sequence; };
+    REQUIRE(w.wait(15, [&] { return sequence() >= first_sequence + 6; }));
+
+    // CLOSE->LISTEN, two for each that is held, three for each that was reset.
+    constexpr std::uint64_t all = 1 + 2 * held + 3 * connections;
+    CHECK(w.detector.stats().transitions == all);
+    std::uint64_t steps_total = 0;
+    for (std::uint64_t s = first_sequence + 1; s <= first_sequence + 5; ++s) {
+        CAPTURE(s);
+        const auto record = window(w.detector, place, s);
+        REQUIRE(record);
+        CHECK(record->sequence == s);
+        CHECK(record->transitions <= all);
+        const jsg_reading newer = reading(w.detector, place, s);
+        const jsg_reading older = reading(w.detector, place, s - 1);
+        std::uint32_t in_step = 0, in_cells = 0;
+        for (int cell = 0; cell < JSG_TRANSITION_CELLS; ++cell)
+            in_step += newer.transitions[cell] - older.transitions[cell];
+        for (int cell = 0; cell < JSG_PHASE_CELLS; ++cell)
+            in_cells += newer.occupancy[cell] - older.occupancy[cell];
+        steps_total += in_step;
+        // The first look may come while they connect.
+        if (s > first_sequence + 3) CHECK(in_cells == held);
+        CHECK(record->exchanges <= connections + held);
+    }
+    CHECK(steps_total == all);
+    CHECK(sequence() > two_to_32);
+    // The counters did pass 2^32 where it matters.
+    const auto after = counted(w.detector, place);
+    const auto resets = after.at({JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE});
+    CHECK(resets - cpus * (two_to_32 - short_of) == connections);
+    CHECK(resets > cpus * two_to_32 - short_of);
+}

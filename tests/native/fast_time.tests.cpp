@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A day of windows in fast time, through the kernel's own code: counters and sequence numbers wrap.
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <deque>
+#include <numeric>
+#include <vector>
+
+#include "../catch_compat.hpp"
+#include "../measured_window.hpp"
+#include "decision.h"
+#include "kernel_replay.h"
+#include "options.hpp"
+
+namespace {
+
+using testbed::Measured;
+
+constexpr std::uint32_t day_steps = 86'400, place = 1, port = 8080;
+constexpr std::uint64_t two_to_32 = std::uint64_t{1} << 32;
+constexpr std::uint64_t first_sequence = two_to_32 - day_steps / 2;  // which passes 2^32 too
+constexpr std::uint64_t second_ns = 1'000'000'000;
+
+// All that is counted in 64 bits; its values stay whole however long it goes on.
+struct Counts {
+    std::array<std::uint64_t, JSG_TRANSITION_CELLS> transitions{};
+    std::array<std::uint64_t, JSG_PHASE_CELLS> occupancy{};
+    std::uint64_t answers = 0;
+
+    void add(__u32 from, __u32 to, std::uint64_t number) {
+        transitions.at(jsg_transition_cell(from, to)) += number;
+    }
+    void operator+=(const Counts& more) {
+        for (std::size_t i = 0; i < transitions.size(); ++i) transitions[i] += more.transitions[i];
+        for (std::size_t i = 0; i < occupancy.size(); ++i) occupancy[i] += more.occupancy[i];
+        answers += more.answers;
+    }
+};
+
+// Counts that fit, as the reading that they make after one of nothing.
+jsg_reading as_reading(const Counts& counts) {
+    jsg_reading reading{};
+    const auto narrow = [](std::uint64_t number) {
+        if (number >= two_to_32) FAIL("the test itself counts too much");
+        return static_cast<__u32>(number);
+    };
+    for (std::size_t i = 0; i < counts.transitions.size(); ++i)
+        reading.transitions[i] = narrow(counts.transitions[i]);
+    for (std::size_t i = 0; i < counts.occupancy.size(); ++i)
+        reading.occupancy[i] = narrow(counts.occupancy[i]);
+    reading.answers = narrow(counts.answers);
+    return reading;
+}
+
+// A second of a very large service: half a million connections and more; a minute in each hour so
+// many of them are held that there is an alert, and another one is full of resets.
+Counts traffic(std::uint32_t step) {
+    const std::uint64_t arrived = 500'000 + 7'919 * (step % 97);
+    const bool held = step % 3600 >= 1800 && step % 3600 < 1860;
+    const bool reset = step % 3600 >= 2700 && step % 3600 < 2760;
+    const std::uint64_t resets = reset ? arrived / 10 * 9 : 0;
+    Counts counts;
+    counts.add(JSG_TCP_LISTEN, JSG_TCP_SYN_RECV, arrived);
+    counts.add(JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED, arrived);
+    counts.add(JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE, resets);
+    counts.add(JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE_WAIT, arrived - resets);
+    counts.add(JSG_TCP_CLOSE_WAIT, JSG_TCP_LAST_ACK, arrived - resets);
+    counts.add(JSG_TCP_LAST_ACK, JSG_TCP_CLOSE, arrived - resets);
+    counts.answers = arrived;
+    counts.occupancy[JSG_REQUEST_STALLED * JSG_AGES] = arrived / 2;
+    counts.occupancy[JSG_REQUEST_STALLED * JSG_AGES + 4] = held ? 8 * arrived : 0;
+    counts.occupancy[JSG_WAITING * JSG_AGES + 1] = step % 1000;
+    return counts;
+}
+
+// The last so many steps.
+class Sliding {
+  public:
+    explicit Sliding(std::size_t steps) : steps_(steps) {}
+    void push(const Counts& counts) {
+        kept_.push_back(counts);
+        if (kept_.size() > steps_) kept_.pop_front();
+    }
+    Counts total() const {
+        Counts sum;
+        for (const Counts& counts : kept_) sum += counts;
+        return sum;
+    }
+
+  private:
+    std::size_t steps_;
+    std::deque<Counts> kept_;
+};
+
+std::uint32_t closed_in(const jsg_reading& counts) {
+    std::uint32_t closed = 0;
+    for (const __u32 state : {JSG_TCP_ESTABLISHED, JSG_TCP_LAST_ACK})
+        closed += counts.transitions[jsg_transition_cell(state, JSG_TCP_CLOSE)];
+    return closed;
+}
+
+bool balanced(const jsg_config& config, const jsg_reading& counts) {
+    const __u32 opened = counts.transitions[jsg_transition_cell(JSG_TCP_LISTEN, JSG_TCP_SYN_RECV)];
+    return jsg_balanced(&config, opened, closed_in(counts)) != 0;
+}
+
+// A service that is on guard, and what its alerts should be.
+struct Day {
+    jsg_config config{};
+    jsg_baseline normal{};
+    std::vector<jsg_alert> alerts;
+    std::array<jsg_alert_track, JSG_SIGNALS> tracks{};
+    Sliding window;
+    Counts since_start;
+    std::uint32_t raised = 0, cleared = 0;
+    std::uint64_t end_ns = 77 * second_ns;
+
+    Day() : window(0) {
+        jsguard::Options options;
+        options.learn_s = 60;
+        config = jsguard::make_config(options);
+        window = Sliding(config.window_steps);
+        Counts minute;
+        for (std::uint32_t step = 0; step < 60; ++step) minute += traffic(step);
+        normal = testbed::learned_between(as_reading(minute), {}, 60);
+        const auto keep = [](void* day, const jsg_alert* alert) {
+            static_cast<Day*>(day)->alerts.push_back(*alert);
+        };
+        REQUIRE(kernel_replay_begin(&config, keep, this) == 0);
+        jsg_service service{};
+        service.sequence = first_sequence;
+        service.port = port;
+        service.mode = JSG_GUARDING;
+        kernel_replay_set_service(place, &service, &normal, nullptr, nullptr, 0);
+    }
+
+    void turn(std::uint32_t step, bool relearn) {
+        const Counts counts = traffic(step);
+        since_start += counts;
+        window.push(counts);
+        const jsg_reading counted = as_reading(counts), in_window = as_reading(window.total());
+        end_ns += second_ns;
+        jsg_window record{};
+        record.sequence = first_sequence + step + 1;
+        record.end_ns = end_ns;
+        record.end_unix_ms = end_ns / 1'000'000;
+        record.looked_at_ppm = 1'000'000;
+        record.sample_weight = 1;
+        const kernel_replay_step replayed{
+            &record, &counted, in_window.transitions, in_window.occupancy, 1, relearn};
+        record.exchanges = exchanges(in_window);
+        kernel_replay_turn(place, &replayed);
+        check(*kernel_replay_window(place), in_window);
+    }
+
+    static __u32 exchanges(const jsg_reading& in_window) {
+        return in_window.answers +
+               in_window.transitions[jsg_transition_cell(JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED)];
+    }
+
+    // The record of the kernel's code, which has its counts modulo 2^32, is what the whole numbers
+    // make.
+    void check(const jsg_window& record, const jsg_reading& in_window) {
+        const Measured transitions = testbed::transitions_measured(config, in_window, {}, normal);
+        const Measured occupancy = testbed::occupancy_measured(config, in_window, {}, &normal);
+        REQUIRE(record.transitions == testbed::transitions_between(in_window, {}));
+        REQUIRE(record.exchanges == exchanges(in_window));
+        REQUIRE(record.transition_js_nanobits == transitions.js);
+        REQUIRE(record.transition_chance_nanobits == transitions.chance);
+        REQUIRE(record.occupancy_js_nanobits == occupancy.js);
+        REQUIRE(record.occupancy_chance_nanobits == occupancy.chance);
+        REQUIRE(record.open_millisockets == occupancy.sockets.open);
+        REQUIRE(record.expected_millisockets == occupancy.sockets.expected);
+        REQUIRE(record.held_excess_millisockets == occupancy.sockets.held_excess);
+        const jsg_verdict verdicts[] = {
+            jsg_judge_transitions(
+                &config, record.transitions, balanced(config, in_window),
+                {transitions.js, config.transition_threshold_nanobits, transitions.chance}),
+            jsg_judge_occupancy(
+                &config, &occupancy.sockets,
+                {occupancy.js, config.occupancy_threshold_nanobits, occupancy.chance})};
+        REQUIRE(record.transition_verdict == verdicts[JSG_TRANSITIONS]);
+        REQUIRE(record.occupancy_verdict == verdicts[JSG_OCCUPANCY]);
+        const std::uint32_t js[] = {transitions.js, occupancy.js};
+        for (const jsg_signal signal : {JSG_TRANSITIONS, JSG_OCCUPANCY}) {
+            const jsg_change change = jsg_track(&tracks.at(signal), &config, verdicts[signal],
+                                                js[signal], end_ns, end_ns / 1'000'000);
+            raised += change == JSG_RAISED;
+            cleared += change == JSG_CLEARED;
+        }
+        REQUIRE(record.transition_alert == tracks[JSG_TRANSITIONS].state);
+        REQUIRE(record.occupancy_alert == tracks[JSG_OCCUPANCY].state);
+        REQUIRE(alerts.size() == raised + cleared);
+    }
+};
+
+// The first step at whose end the counter of accepted connections has passed that multiple of 2^32.
+std::uint32_t step_of_wrap(std::uint64_t times) {
+    std::uint64_t accepted = 0;
+    for (std::uint32_t step = 0;; ++step) {
+        accepted +=
+            traffic(step).transitions[jsg_transition_cell(JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED)];
+        if (accepted >= times * two_to_32) return step;
+    }
+}
+
+}  // namespace
+
+TEST_CASE("24 hours of windows are those of 64-bit arithmetic, though counters wrap at 2^32",
+          "[fast time]") {
+    Day day;
+    // A baseline that is learned while a counter wraps.
+    const std::uint32_t relearn_at = step_of_wrap(3) - 30, learned = day.config.learn_steps;
+    REQUIRE(relearn_at % 3600 + learned + 20 < 1800);  // no alert meanwhile
+    const std::uint32_t in_force_at =
+        relearn_at + learned + jsg_learn_delay(day.config.window_steps) - 1;
+    Counts lesson;
+    for (std::uint32_t step = 0; step < day_steps; ++step) {
+        CAPTURE(step);
+        day.turn(step, step == relearn_at);
+        if (step >= relearn_at && step < relearn_at + learned) lesson += traffic(step);
+        REQUIRE(kernel_replay_service(place)->baselines_learned == (step >= in_force_at));
+        if (step != in_force_at) continue;
+        day.normal = testbed::learned_between(as_reading(lesson), {}, learned);
+        const jsg_baseline* found = kernel_replay_baseline(place);
+        CHECK(std::memcmp(found->transition_counts, day.normal.transition_counts,
+                          sizeof(found->transition_counts)) == 0);
+        CHECK(std::memcmp(found->occupancy_socket_seconds, day.normal.occupancy_socket_seconds,
+                          sizeof(found->occupancy_socket_seconds)) == 0);
+        CHECK(found->transitions == day.normal.transitions);
+        CHECK(found->exchanges == day.normal.exchanges);
+    }
+
+    // Each counter of the day's usual transitions wrapped at least so often, that of answers too.
+    for (const auto& [from, to] : {std::pair{JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED},
+                                   std::pair{JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE_WAIT},
+                                   std::pair{JSG_TCP_LAST_ACK, JSG_TCP_CLOSE}})
+        CHECK(day.since_start.transitions.at(jsg_transition_cell(from, to)) / two_to_32 >= 16);
+    CHECK(day.since_start.answers / two_to_32 >= 16);
+    CHECK(day.since_start.occupancy[JSG_REQUEST_STALLED * JSG_AGES] / two_to_32 >= 8);
+    CHECK(kernel_replay_service(place)->sequence == first_sequence + day_steps);
+    CHECK(first_sequence + day_steps > two_to_32);
+    // An alert of each signal in each hour, and none more.
+    CHECK(day.raised == 2 * 24);
+    CHECK(day.cleared == day.raised);
+    for (std::size_t i = 0; i < day.alerts.size(); ++i) CHECK(day.alerts[i].number == i / 2 + 1);
+}

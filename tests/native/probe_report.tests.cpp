@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What --probe says of machines that were made up: the verdict, its order, the text and the JSON.
+#include "probe_report.hpp"
+
+#include <cerrno>
+#include <string>
+
+#include "../catch_compat.hpp"
+#include "json_fields.hpp"
+#include "texts.hpp"
+#include "verifier_log.hpp"
+
+using namespace jsguard;
+
+namespace {
+
+// A machine on which all is well.
+ProbeFacts sound() {
+    ProbeFacts facts;
+    facts.kernel_release = "6.1.0-made-up";
+    facts.has_btf = true;
+    facts.needs = {{"bpf_timer", "BPF timers", "5.15", true},
+                   {"BPF_FUNC_loop", "the BPF helper bpf_loop", "5.17", true}};
+    facts.filters_system_calls = true;
+    facts.capabilities = {{"CAP_BPF", "makes maps", true, true},
+                          {"CAP_PERFMON", "loads programs", true, true},
+                          {"CAP_SYS_ADMIN", "as good as both", false, false}};
+    facts.may_load = true;
+    facts.pin_dir = "/sys/fs/bpf/jsguard";
+    facts.pinned = false;
+    facts.possible_cpus = 128;
+    facts.online_cpus = 4;
+    facts.settings = {{"net.core.bpf_jit_enable", 1}, {"kernel.bpf_stats_enabled", 0}};
+    facts.fixed_map_bytes = 10'485'760;
+    facts.growing_map_bytes = 31'457'280;
+    facts.trial = TrialLoad{{{"jsg_transition", 110'938, 3'623}}, {}};
+    return facts;
+}
+
+// It stands in the text, and as the last line of it, and in the JSON.
+void check_verdict(const ProbeFacts& facts, ExitCode code, const std::string& reason,
+                   const std::string& next_step) {
+    const Verdict verdict = verdict_of(facts);
+    CHECK(verdict.code == code);
+    CHECK(verdict.reason == reason);
+    CHECK(verdict.next_step == next_step);
+    const std::string text = probe_text(facts);
+    const std::string last = "\njsguard cannot run here: " + reason + "; " + next_step + "\n";
+    CAPTURE(text);
+    CHECK(text.rfind(last) == text.size() - last.size());
+    const auto json = probe_json(facts);
+    CHECK(json["runs"] == false);
+    CHECK(json["exit_code"] == static_cast<int>(code));
+    CHECK(json["reason"] == reason);
+    CHECK(json["next_step"] == next_step);
+}
+
+}  // namespace
+
+TEST_CASE("a machine on which all is well is told so in the last line", "[probe]") {
+    CHECK(probe_text(sound()) ==
+          R"(kernel 6.1.0-made-up
+  BTF                                                             there
+  BPF timers (since 5.15)                                         there
+  the BPF helper bpf_loop (since 5.17)                            there
+  sockets are read by                                             bpf_probe_read_kernel
+  filters of system calls (seccomp)                               there
+  net.core.bpf_jit_enable                                         1 (programs are compiled)
+  kernel.bpf_stats_enabled                                        0 (the kernel measures no run times)
+  CPUs                                                            128 possible, 4 online
+  memory of the maps                                              10.0 MiB, and up to 30.0 MiB more for windows that are kept
+this process
+  CAP_BPF (needed)                                                held: makes maps
+  CAP_PERFMON (needed)                                            held: loads programs
+  CAP_SYS_ADMIN (adds)                                            not held: as good as both
+pin folder /sys/fs/bpf/jsguard
+  in a BPF file system
+  no detector is pinned there
+trial load
+  jsg_transition                                                  110,938 instructions verified, 3,623 bytes of machine code
+jsguard runs here
+)");
+}
+
+TEST_CASE("the same as JSON has every fact under a stable name", "[probe]") {
+    CHECK(
+        json_text(probe_json(sound())) ==
+        R"({"schema":1,"kernel":{"release":"6.1.0-made-up","btf":true,"needs":[)"
+        R"({"name":"bpf_timer","what":"BPF timers","since":"5.15","there":true},)"
+        R"({"name":"BPF_FUNC_loop","what":"the BPF helper bpf_loop","since":"5.17","there":true}],)"
+        R"("socket_reader":"bpf_probe_read_kernel","filters_system_calls":true,)"
+        R"("settings":{"net.core.bpf_jit_enable":1,"kernel.bpf_stats_enabled":0},)"
+        R"("possible_cpus":128,"online_cpus":4,"fixed_map_bytes":10485760,)"
+        R"("growing_map_bytes":31457280},)"
+        R"("process":{"capabilities":[{"name":"CAP_BPF","needed":true,"held":true},)"
+        R"({"name":"CAP_PERFMON","needed":true,"held":true},)"
+        R"({"name":"CAP_SYS_ADMIN","needed":false,"held":false}],)"
+        R"("may_load":true,"in_user_namespace":false},)"
+        R"("pin_dir":{"path":"/sys/fs/bpf/jsguard","state":"ready","pinned":false},)"
+        R"("trial":{"loaded":true,"programs":[{"name":"jsg_transition",)"
+        R"("verified_instructions":110938,"jited_bytes":3623}],"refusal":null,)"
+        R"("libbpf_warnings":[],"verifier_log":[]},)"
+        R"("runs":true,"exit_code":0,"reason":null,"next_step":null})");
+}
+
+TEST_CASE("without BTF nothing is known of what needs it", "[probe]") {
+    ProbeFacts facts = sound();
+    facts.has_btf = false;
+    for (KernelNeed& need : facts.needs) need.there.reset();
+    facts.trial.reset();
+    check_verdict(facts, ExitCode::unsupported, "this kernel lacks BTF (/sys/kernel/btf/vmlinux)",
+                  "boot a kernel that is built with CONFIG_DEBUG_INFO_BTF=y");
+    CHECK_FALSE(may_be_tried(facts));
+    CHECK(contains(probe_text(facts), "unknown without BTF\n"));
+    CHECK_FALSE(contains(probe_text(facts), "sockets are read by"));
+    const auto json = probe_json(facts);
+    CHECK(json["kernel"]["needs"][0]["there"].is_null());
+    CHECK(json["kernel"]["socket_reader"].is_null());
+    CHECK(json["trial"].is_null());
+}
+
+TEST_CASE("the first thing that is missing is the reason, the newest one the version to boot",
+          "[probe]") {
+    ProbeFacts facts = sound();
+    facts.needs[0].there = false;
+    check_verdict(facts, ExitCode::unsupported, "this kernel lacks BPF timers (since 5.15)",
+                  "boot Linux 5.15 or later");
+    facts.needs[1].there = false;
+    check_verdict(facts, ExitCode::unsupported, "this kernel lacks BPF timers (since 5.15)",
+                  "boot Linux 5.17 or later");
+    CHECK(contains(probe_text(facts), "missing\n"));
+}
+
+TEST_CASE("a kernel without filters of system calls is not supported", "[probe]") {
+    ProbeFacts facts = sound();
+    facts.filters_system_calls = false;
+    check_verdict(facts, ExitCode::unsupported, "this kernel lacks filters of system calls",
+                  "boot a kernel that is built with CONFIG_SECCOMP_FILTER=y");
+}
+
+TEST_CASE("the capabilities that are lacking are named, and no load is tried", "[probe]") {
+    ProbeFacts facts = sound();
+    facts.may_load = false;
+    facts.capabilities[1].held = false;
+    CHECK_FALSE(may_be_tried(facts));
+    check_verdict(facts, ExitCode::not_permitted, "this process lacks CAP_PERFMON",
+                  "run it as root: sudo jsguard-load --probe");
+    facts.capabilities[0].held = false;
+    check_verdict(facts, ExitCode::not_permitted, "this process lacks CAP_BPF and CAP_PERFMON",
+                  "run it as root: sudo jsguard-load --probe");
+    facts.needs[1].there = false;
+    check_verdict(facts, ExitCode::unsupported,
+                  "this kernel lacks the BPF helper bpf_loop (since 5.17)",
+                  "boot Linux 5.17 or later");
+}
+
+TEST_CASE("CAP_SYS_ADMIN alone is enough", "[probe]") {
+    ProbeFacts facts = sound();
+    for (ProbedCapability& one : facts.capabilities) one.held = one.name == "CAP_SYS_ADMIN";
+    CHECK(verdict_of(facts).code == ExitCode::clean);
+    CHECK(may_be_tried(facts));
+}
+
+TEST_CASE("a refusal by the verifier is told in its words, whatever the error's name", "[probe]") {
+    for (const int error : {EINVAL, EACCES}) {
+        ProbeFacts facts = sound();
+        facts.trial = TrialLoad{
+            {}, TrialRefusal{error, {"libbpf: a warning"}, {"R3 is odd", "processed 14 insns"}}};
+        check_verdict(facts, ExitCode::runtime,
+                      "the kernel's verifier refuses a BPF program: R3 is odd",
+                      "report it with all that this printed");
+        const std::string name = std::generic_category().message(error);
+        CHECK(contains(probe_text(facts),
+                       "trial load\n  refused: " + name +
+                           "\n  libbpf: a warning\n"
+                           "  verifier: R3 is odd\n  verifier: processed 14 insns\n"));
+        const auto json = probe_json(facts)["trial"];
+        CHECK(json["loaded"] == false);
+        CHECK(json["refusal"] == name);
+        CHECK(json["libbpf_warnings"] == nlohmann::ordered_json{"libbpf: a warning"});
+        CHECK(json["verifier_log"] == nlohmann::ordered_json{"R3 is odd", "processed 14 insns"});
+    }
+}
+
+TEST_CASE("a verifier's log of nothing but its figures is told all the same", "[probe]") {
+    ProbeFacts facts = sound();
+    facts.trial = TrialLoad{{}, TrialRefusal{E2BIG, {}, {"processed 1000001 insns"}}};
+    CHECK(verdict_of(facts).reason ==
+          "the kernel's verifier refuses a BPF program: processed 1000001 insns");
+}
+
+TEST_CASE("a refusal without a verifier's log has the error's name", "[probe]") {
+    ProbeFacts facts = sound();
+    facts.trial = TrialLoad{{}, TrialRefusal{ENOMEM, {}, {}}};
+    check_verdict(facts, ExitCode::runtime,
+                  "the kernel refuses the BPF programs: Cannot allocate memory",
+                  "report it with all that this printed");
+}
+
+TEST_CASE("a load that is not permitted is told apart from one that fails", "[probe]") {
+    ProbeFacts facts = sound();
+    facts.trial = TrialLoad{{}, TrialRefusal{EPERM, {}, {}}};
+    const std::string reason = "the kernel refuses the BPF programs: Operation not permitted";
+    check_verdict(facts, ExitCode::not_permitted, reason,
+                  "run it as root, outside a container that forbids BPF");
+    facts.in_user_namespace = true;
+    check_verdict(facts, ExitCode::not_permitted, reason,
+                  "run it as root, outside this user namespace");
+}
+
+TEST_CASE("each thing that is wrong with the pin folder has its exit code", "[probe]") {
+    const struct {
+        PinPlace place;
+        const char* state;
+        ExitCode code;
+    } table[] = {{PinPlace::ready, "ready", ExitCode::clean},
+                 {PinPlace::to_be_mounted, "to be mounted", ExitCode::clean},
+                 {PinPlace::not_bpffs, "not bpffs", ExitCode::runtime},
+                 {PinPlace::read_only, "read-only", ExitCode::runtime},
+                 {PinPlace::not_writable, "not writable", ExitCode::not_permitted},
+                 {PinPlace::of_another, "another user's", ExitCode::runtime}};
+    for (const auto& row : table) {
+        ProbeFacts facts = sound();
+        facts.pin_place = row.place;
+        CAPTURE(row.state);
+        CHECK(verdict_of(facts).code == row.code);
+        CHECK(probe_json(facts)["pin_dir"]["state"] == row.state);
+        CHECK(verdict_of(facts).reason.empty() == (row.code == ExitCode::clean));
+        CHECK(verdict_of(facts).next_step.empty() == (row.code == ExitCode::clean));
+    }
+}
+
+TEST_CASE("a pin folder of another user is told as such", "[probe]") {
+    ProbeFacts facts = sound();
+    facts.pin_place = PinPlace::of_another;
+    check_verdict(facts, ExitCode::runtime,
+                  "/sys/fs/bpf/jsguard is in a BPF file system and belongs to another user, who "
+                  "could remove the pins",
+                  "choose another one with --pin-dir");
+}
+
+TEST_CASE("without a BPF file system the advice is to mount one that only root writes in",
+          "[probe]") {
+    ProbeFacts facts = sound();
+    facts.pin_place = PinPlace::not_bpffs;
+    check_verdict(facts, ExitCode::runtime, "/sys/fs/bpf/jsguard is not in a BPF file system",
+                  "mount one (mount -t bpf -o mode=0711 bpf /sys/fs/bpf) or choose another folder "
+                  "with --pin-dir");
+}
+
+TEST_CASE("whether a detector is pinned is told, or that it cannot be seen", "[probe]") {
+    ProbeFacts facts = sound();
+    facts.pinned = true;
+    CHECK(contains(probe_text(facts), "  a detector is pinned there\n"));
+    CHECK(probe_json(facts)["pin_dir"]["pinned"] == true);
+    facts.pinned.reset();
+    CHECK(contains(probe_text(facts), "may not see whether a detector is pinned there"));
+    CHECK(probe_json(facts)["pin_dir"]["pinned"].is_null());
+}
+
+TEST_CASE("what the kernel does not tell is not made up", "[probe]") {
+    ProbeFacts facts = sound();
+    facts.settings[0].value.reset();
+    facts.trial->programs[0] = {"jsg_transition", 0, 0};
+    CHECK(contains(probe_text(facts), "unknown instructions verified, not compiled\n"));
+    CHECK(contains(probe_text(facts), "not there, or not for this user to read"));
+    const auto json = probe_json(facts);
+    CHECK(json["kernel"]["settings"]["net.core.bpf_jit_enable"].is_null());
+    CHECK(json["trial"]["programs"][0]["verified_instructions"].is_null());
+    CHECK(json["trial"]["programs"][0]["jited_bytes"] == 0);
+}
+
+TEST_CASE("a pin folder of control characters stays on its line", "[probe]") {
+    ProbeFacts facts = sound();
+    facts.pin_dir = "/sys/fs/bpf/a\nb";
+    CHECK(contains(probe_text(facts), "pin folder /sys/fs/bpf/a?b\n"));
+}
+
+TEST_CASE("the verifier's log ends with its last lines", "[probe]") {
+    std::string log = "prog 'p': -- BEGIN PROG LOAD LOG --\n";
+    for (int i = 1; i <= 20; ++i) log += "line " + std::to_string(i) + "\n";
+    const auto end = verifier_log_end_of(log + "-- END PROG LOAD LOG --\n");
+    REQUIRE(end.size() == 8);
+    CHECK(end.front() == "line 13");
+    CHECK(end.back() == "line 20");
+}
+
+TEST_CASE("a verifier's log of no lines, of one, or cut off is read too", "[probe]") {
+    const std::string begin = "-- BEGIN PROG LOAD LOG --";
+    CHECK(verifier_log_end_of("libbpf: failed to load object").empty());
+    CHECK(verifier_log_end_of(begin).empty());
+    CHECK(verifier_log_end_of(begin + "\n\n-- END PROG LOAD LOG --").empty());
+    CHECK(verifier_log_end_of(begin + "\none\t\n-- END PROG LOAD LOG --") ==
+          std::vector<std::string>{"one?"});
+    CHECK(verifier_log_end_of(begin + "\none\ntwo") == std::vector<std::string>{"one", "two"});
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Tests of what tells one detector from another: hashes of what it was asked, and its instance.
+#include "request.hpp"
+
+#include <ctime>
+#include <functional>
+#include <set>
+#include <vector>
+
+#include "../catch_compat.hpp"
+
+using namespace jsguard;
+
+namespace {
+
+std::uint64_t hash_with(const std::function<void(Options&)>& change) {
+    Options options;
+    change(options);
+    return request_hash(make_config(options), options);
+}
+
+}  // namespace
+
+TEST_CASE("what was asked of a detector is told apart by its hash", "[request]") {
+    const auto plain = hash_with([](Options&) {});
+    std::set<std::uint64_t> different = {plain};
+    const std::vector<std::function<void(Options&)>> requests = {
+        [](Options& o) { o.ports = {80}; },
+        [](Options& o) { o.ports = {81}; },
+        [](Options& o) {
+            o.ports = {80, 81};
+        },
+        [](Options& o) { o.excluded_ports = {80}; },
+        [](Options& o) { o.ports = {80}, o.excluded_ports = {81}; },
+        [](Options& o) { o.occupancy_threshold_nanobits = 200'000'000; },
+        [](Options& o) { o.learn_s = 61; },
+        [](Options& o) { o.window_s = 20; },
+        [](Options& o) { o.confirm_windows = 4; }};
+    for (const auto& request : requests) CHECK(different.insert(hash_with(request)).second);
+    CHECK(different.size() == requests.size() + 1);
+}
+
+TEST_CASE("baselines that are given are part of the request, those that are kept are not",
+          "[request]") {
+    jsg_baseline baseline{};
+    baseline.learned_s = 60;
+    Options options;
+    const auto hash = [&](const Baselines& given) {
+        return request_hash(make_config(options), options, given);
+    };
+    const auto none = hash({}), one = hash({{80, baseline}});
+    CHECK(one != none);
+    CHECK(hash({{81, baseline}}) != one);
+    baseline.learned_s = 61;
+    CHECK(hash({{80, baseline}}) != one);
+    options.keep_baseline = true;
+    CHECK(hash({{80, baseline}}) == hash({}));
+}
+
+TEST_CASE("how alerts are told, and by whom, is no other request", "[request]") {
+    CHECK(hash_with([](Options& o) {
+              o.json = o.syslog = o.verbose = o.timestamp = o.persist = true;
+              o.pin_dir = "/x";
+              o.save_baseline_file = "b.json";
+              o.duration_s = 5;
+          }) == hash_with([](Options&) {}));
+    jsg_config config = make_config({});
+    const auto plain = request_hash(config, {});
+    config.instance = 1;
+    config.program_hash = 2;
+    config.request_hash = 3;
+    CHECK(request_hash(config, {}) == plain);
+}
+
+// The values are those of its authors (draft-eastlake-fnv, test vectors).
+TEST_CASE("the hash is FNV-1a of 64 bits", "[request]") {
+    CHECK(hash_of("") == 0xcbf29ce484222325);
+    CHECK(hash_of("a") == 0xaf63dc4c8601ec8c);
+    CHECK(hash_of("foobar") == 0x85944171f73967e8);
+}
+
+TEST_CASE("an instance is of its second, and hardly ever the same twice", "[request]") {
+    const auto before = static_cast<std::uint64_t>(std::time(nullptr));
+    const std::uint64_t instance = new_instance();
+    CHECK(instance >> 16 >= before);
+    CHECK(instance >> 16 <= before + 2);
+    std::set<std::uint64_t> some;
+    for (int i = 0; i < 64; ++i) some.insert(new_instance());
+    CHECK(some.size() > 48);
+}

@@ -1,0 +1,204 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Faults around the loader: nobody reads its alerts, the disk is full, files and folders change under it.
+
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+: "${HONEST_LOAD:=$here/../../build/quickstart/tests/system/honest-load}"
+: "${SLOW_BACKEND:=$here/../../build/quickstart/tests/system/slow-backend}"
+readonly fill_ring=${1:-$here/../../build/quickstart/tests/system/fill-ring}
+
+need_root_and_bpf
+# File systems of our own, seen by nobody else.
+[[ -n ${JSGUARD_OWN_MOUNTS:-} ]] || JSGUARD_OWN_MOUNTS=1 exec unshare --mount --propagation slave "$0" "$@"
+system_begin
+take_ports
+readonly port=$first_port
+readonly learn_s=5
+
+says() { grep -qF "$1" "$work/detector.err"; }
+last_window() {
+    dump_map windows | jq -s --argjson port "$port" 'map(select(.value.port == $port).value.sequence) | max // 0'
+}
+windows_beyond() { (($(last_window) > $1)); }
+check_windows_advance() {
+    local now
+    now=$(last_window)
+    wait_for "$patience_s" windows_beyond $((now + 1)) || fail "$1: windows do not advance"
+}
+stat_of() { dump_map stats | jq ".value.$1"; }
+stat_is() { (($(stat_of "$1") == $2)); }
+# ended STATUS: the last start_detector, by Ctrl-C.
+ended() {
+    stop_detector INT
+    ((detector_status == $1)) || fail "exit code $detector_status, not $1"
+}
+errors() { grep -c "^jsguard-load: " "$work/detector.err" || true; }
+no_half_file() { [[ -z $(find "$1" -name 'b.json?*') ]] || fail "something is left beside the baseline file"; }
+
+say "a baseline of recorded traffic, for eight ports"
+"$JSGUARD" baseline learn "$work/recorded.json" --from "$here/../data/normal.jsonl" 2>/dev/null
+readonly ports=8
+port_list=$(seq -s , "$port" $((port + ports - 1)))
+readonly port_list
+jq --argjson first "$port" --argjson number "$ports" \
+    '(.services | first(.[])) as $one |
+        .services = ([range($number) | {key: ($first + . | tostring), value: $one}] | from_entries)' \
+    "$work/recorded.json" >"$work/known.json"
+for ((i = 0; i < ports; i++)); do spawn "backend$i" "$SLOW_BACKEND" $((port + i)); done
+
+# --- nobody reads the alerts -------------------------------------------------------------------
+
+# The id of the ring buffer of the detector whose pins are ours: a map of the program that has our stats.
+ring_id() {
+    local stats
+    stats=$(bpftool -j map show pinned "$pin_dir/stats" | jq .id)
+    bpftool -j prog show | jq --argjson stats "$stats" '.[] | select(any(.map_ids[]?; . == $stats)) | .map_ids[]' |
+        sort -un | while read -r id; do
+        bpftool -j map show id "$id" | jq 'select(.type == "ringbuf").id'
+    done
+}
+writes_and_waits() { [[ $(cut -d ' ' -f 1-2 /proc/"$detector_pid"/syscall) == "1 0x1" ]]; }
+readonly pipe_bytes=65536
+# full_pipe: the detector's stdout will be a pipe that takes no more; held open by us as $reader.
+full_pipe() {
+    mkfifo "$work/detector.out"
+    exec {reader}<>"$work/detector.out"
+    dd if=/dev/zero of="$work/detector.out" bs=4096 count=$((pipe_bytes / 4096)) oflag=nonblock conv=notrunc \
+        status=none
+}
+readonly quick=(--localport "$port_list" --baseline "$work/known.json" --window 2 --confirm 2 --clear 3
+    --min-transitions 1000000) # alerts of occupancy alone
+attackers=()
+# attack PLACE: 60 connections with half a request each to the port in that place.
+attack() {
+    spawn "attack$1" "$here/hold_connections.sh" 127.0.0.1 $((port + $1)) 60
+    attackers+=("$spawned")
+}
+
+say "stdout is a pipe that nobody reads: the ring buffer fills, what it does not take is counted"
+readonly room=3
+full_pipe
+start_detector --json "${quick[@]}"
+attack 0
+wait_for 20 writes_and_waits || die "the loader does not wait for its reader"
+"$fill_ring" "$(ring_id)" "$room"
+for ((i = 1; i < ports; i++)); do attack "$i"; done
+wait_for 20 stat_is alerts "$ports" || fail "$(stat_of alerts) alerts were raised, not $ports"
+readonly lost=$((ports - 1 - room))
+(($(stat_of alerts_lost) == lost)) || fail "$(stat_of alerts_lost) alerts lost, not $lost"
+"$JSGUARD" status --pin-dir "$pin_dir" >"$work/status.txt" || true
+grep -qF "$lost alerts (the ring buffer was full)" "$work/status.txt" ||
+    fail "jsguard status does not show what was lost"
+check_windows_advance "nobody reads"
+kill -HUP "$detector_pid" # what asks it to learn anew must not end what waits
+check_windows_advance "asked to learn anew while nobody reads"
+writes_and_waits || fail "SIGHUP ended the wait for the reader"
+
+say "read on: what was kept comes in order, and the gaps in the numbers are what was lost"
+spawn reader cat "$work/detector.out"
+lines() { tail -c +$((pipe_bytes + 1)) "$work/reader.out"; }
+raised() { lines | jq -r 'select(.jsguard.event == "raise").jsguard.id | split("-")[1]'; }
+has_raised() { (($(raised | wc -l) == $1)); }
+wait_for "$patience_s" has_raised $((1 + room)) || fail "read on: $(raised | wc -l) raises came, not $((1 + room))"
+[[ $(raised | paste -s -d ' ') == "$(seq -s ' ' $((1 + room)))" ]] || fail "raises came as $(raised | paste -s -d ' ')"
+for pid in "${attackers[@]}"; do stop "$pid"; done
+cleared() { lines | jq -r 'select(.jsguard.event == "clear").jsguard.id | split("-")[1]'; }
+all_cleared() { (($(cleared | wc -l) == ports)); }
+wait_for 30 all_cleared || fail "$(cleared | wc -l) of $ports alerts were cleared"
+# The clears of those that nobody was told of tell that there were some.
+(($(comm -13 <(raised | sort) <(cleared | sort) | wc -l) == lost)) || fail "gaps in the numbers: not $lost"
+(($(stat_of alerts_lost) == lost)) || fail "something was lost after the reader came back"
+ended 0
+says "$lost alerts (the ring buffer was full)" || fail "the summary does not tell what was lost"
+exec {reader}>&-
+rm "$work/detector.out"
+
+say "ended while nobody reads: what was lost is told, then why it ended"
+full_pipe
+start_detector "${quick[@]}"
+attack 0
+wait_for 20 writes_and_waits || die "the loader does not wait for its reader"
+ended 1
+tail -n 2 "$work/detector.err" | head -n 1 | grep -q ' 1 alert' || fail "no summary before the error"
+(($(errors) == 1)) || fail "not one line of error"
+stop "$spawned"
+exec {reader}>&-
+rm "$work/detector.out"
+
+# --- the disk is full --------------------------------------------------------------------------
+
+say "no space for what was learned: the old file stays whole, the guard goes on"
+mkdir "$work/disk"
+mount -t tmpfs -o size=64k none "$work/disk"
+leave_disk() { umount "$work/disk"; }
+at_end+=(leave_disk)
+cp "$work/recorded.json" "$work/disk/b.json"
+dd if=/dev/zero of="$work/disk/filler" bs=4096 status=none 2>/dev/null || true # until there is no more
+spawn visitors "$HONEST_LOAD" --profile short --rate 40 --small-path /wait/0.4 --large-path /wait/0.6 "127.0.0.1:$port"
+readonly visitors=$spawned
+start_detector --localport "$port" --learn "$learn_s" --save-baseline "$work/disk/b.json"
+wait_for 20 says "No space left on device; goes on guarding" || fail "that there is no space is not told"
+check_windows_advance "no space"
+cmp -s "$work/recorded.json" "$work/disk/b.json" || fail "no space: the old file was harmed"
+no_half_file "$work/disk"
+(($(errors) == 0)) || fail "no space: a line as of an end"
+ended 1
+(($(errors) == 1)) || fail "no space at the end: not one line"
+tail -n 1 "$work/detector.err" | grep -qF 'No space left on device' || fail "the last line does not tell why"
+cmp -s "$work/recorded.json" "$work/disk/b.json" || fail "no space at the end: the old file was harmed"
+no_half_file "$work/disk"
+
+say "space again at the end: the file is written after all"
+start_detector --localport "$port" --learn "$learn_s" --save-baseline "$work/disk/b.json"
+wait_for 20 says "No space left on device; goes on guarding" || fail "that there is no space is not told"
+rm "$work/disk/filler"
+ended 0
+jq -e --arg port "$port" '.services[$port].transitions > 0' "$work/disk/b.json" >/dev/null ||
+    fail "the file was not written"
+stop "$visitors"
+
+# --- files and folders that change ---------------------------------------------------------------
+
+# What starts from a file is on guard at once, and has what it may save at the end.
+readonly folder=$work/folder
+prepare() {
+    rm -rf "$folder"
+    mkdir "$folder"
+    cp "$work/known.json" "$folder/start.json"
+    cp "$work/known.json" "$folder/b.json"
+    start_detector --localport "$port_list" --baseline "$folder/start.json" --save-baseline "$folder/b.json"
+}
+is_known() { cmp -s <(jq -S .services "$work/known.json") <(jq -S .services "$1"); }
+
+say "the baseline files are replaced or removed while it runs: what is written at the end is whole"
+prepare
+echo garbage >"$folder/start.json" # it was read once
+echo garbage >"$folder/other" && mv "$folder/other" "$folder/b.json"
+check_windows_advance "files replaced"
+ended 0
+is_known "$folder/b.json" || fail "replaced: what was written is not whole"
+[[ $(<"$folder/start.json") == garbage ]] || fail "the file that it started from was written"
+prepare
+rm "$folder/start.json" "$folder/b.json"
+check_windows_advance "files removed"
+ended 0
+is_known "$folder/b.json" || fail "removed: what was written is not whole"
+
+say "a folder in the file's place, or none around it: one line, exit code 1"
+prepare
+rm "$folder/b.json"
+mkdir "$folder/b.json"
+ended 1
+(($(errors) == 1)) || fail "a folder in its place: not one line"
+grep -qF "it is not a regular file" "$work/detector.err" || fail "a folder in its place: not told"
+[[ -d $folder/b.json ]] || fail "the folder was harmed"
+prepare
+rm -r "$folder"
+check_windows_advance "no folder"
+ended 1
+(($(errors) == 1)) || fail "no folder: not one line"
+[[ ! -e $folder ]] || fail "the folder is back"
+
+finish

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// fill-ring: fills the ring buffer of a running detector until it takes so many alerts more.
+#include <bpf/bpf.h>
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <exception>
+
+#include "../ring_filling.hpp"
+
+int main(int argc, char** argv) {
+    std::uint32_t map = 0;
+    std::size_t alerts = 0;
+    CLI::App app("Fills a detector's ring buffer with what is no alert.", "fill-ring");
+    app.add_option("map", map, "Id of the ring buffer")->required();
+    app.add_option("alerts", alerts, "How many alerts more it is to take")->required();
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 2;
+    }
+    const int ring = bpf_map_get_fd_by_id(map);
+    if (ring < 0) {
+        fmt::print(stderr, "fill-ring: there is no map {}\n", map);
+        return 1;
+    }
+    try {
+        testbed::leave_room(ring, alerts);
+        close(ring);
+        return 0;
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "fill-ring: {}\n", error.what());
+        return 1;
+    }
+}

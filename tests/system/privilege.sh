@@ -1,0 +1,182 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# What the loader may do once it has attached, seen from outside, and that it still does all its work; with few rights too.
+
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+: "${HONEST_LOAD:=$here/../../build/quickstart/tests/system/honest-load}"
+: "${SLOW_BACKEND:=$here/../../build/quickstart/tests/system/slow-backend}"
+
+need_root_and_bpf
+need setpriv util-linux curl curl
+system_begin
+take_ports
+port=$first_port # each part has its own: an attack must not be learned from
+readonly nobody=65534 readers=64321 # a user and a group, by number
+readonly none=0000000000000000 bpf_and_perfmon=000000c000000000
+readonly textfile=$work/out/jsguard.prom baseline=$work/out/baseline.json
+readonly few=-all,+bpf,+perfmon
+mkdir "$work/out"
+cp "$JSGUARD_LOAD" "$JSGUARD" "$work/" # where the unprivileged can reach them
+readonly loader=$work/jsguard-load reader=$work/jsguard
+
+# --- what it may do ------------------------------------------------------------------------------
+
+# rights FILE: what is left, of a status file in /proc.
+rights() { awk '/^(Cap...|NoNewPrivs|Seccomp):/ { printf "%s%s %s", (n++ ? ", " : ""), $1, $2 }' "$1"; }
+# rights_with BOUNDING-SET: all that may be left.
+rights_with() {
+    echo "CapInh: $none, CapPrm: $none, CapEff: $none, CapBnd: $1, CapAmb: $none, NoNewPrivs: 1, Seccomp: 2"
+}
+has_filter() { grep -qE '^Seccomp:[[:space:]]+2' "/proc/$detector_pid/status"; }
+# check_rights NAME BOUNDING-SET: of every thread.
+check_rights() {
+    local thread left
+    wait_for "$patience_s" has_filter || fail "$1: no filter of system calls"
+    for thread in "/proc/$detector_pid/task/"*; do
+        left=$(rights "$thread/status")
+        [[ $left == "$(rights_with "$2")" ]] || fail "$1: left is $left"
+    done
+}
+
+# --- what it must still do -----------------------------------------------------------------------
+
+on_guard() { (($(services_judged) == 1)); }
+raised() { grep -q '"event":"raise"' "$work/detector.out"; }
+says() { grep -qF "port $port: $1" "$work/detector.err"; }
+series() { grep '^jsguard_' | sed 's/ .*//' | sort; }
+textfile_is_whole() {
+    [[ -e $textfile && $(series <"$textfile") == "$("$JSGUARD" export --format prometheus --pin-dir "$pin_dir" | series)" ]]
+}
+# serve: a server on the port, with honest clients.
+answers() { curl -sf -o /dev/null "http://127.0.0.1:$port/"; }
+serve() {
+    spawn "backend-$port" "$SLOW_BACKEND" "$port"
+    wait_for "$patience_s" answers || die "the server does not answer"
+    spawn "honest-$port" "$HONEST_LOAD" --profile short --rate 60 --small-path /wait/1 "127.0.0.1:$port"
+}
+# run_as WORDS...: starts the loader by them, as start_detector does.
+run_as() {
+    spawn detector "$@"
+    detector_pid=$spawned
+    wait_for "$patience_s" detector_began || true
+    if ! detector_guards || ! alive "$detector_pid"; then die "the detector did not start: $*"; fi
+}
+
+# check_work NAME WORDS...: started by them it alerts, writes what it should, learns anew, and leaves nothing.
+check_work() {
+    local name=$1 bounding=$2 attack
+    shift 2
+    port=$((port + 1))
+    serve
+    rm -f "$baseline"
+    run_as "$@" --localport "$port" --json --learn 3 --window 3 --confirm 1 --textfile "$textfile" \
+        --save-baseline "$baseline"
+    check_rights "$name" "$bounding"
+    wait_for 30 says "learned its baseline" || fail "$name: nothing is learned"
+    wait_for "$patience_s" textfile_is_whole || fail "$name: the textfile lacks $(
+        diff <(series <"$textfile") <("$JSGUARD" export --format prometheus --pin-dir "$pin_dir" | series) | tr '\n' ' '
+    )"
+    wait_for "$patience_s" test -s "$baseline" || fail "$name: no baseline is saved while it runs"
+    rm -f "$baseline"
+    spawn attack "$here/hold_connections.sh" 127.0.0.1 "$port" 200
+    attack=$spawned
+    wait_for 30 raised || fail "$name: no alert: $("$JSGUARD" status --pin-dir "$pin_dir")"
+    stop "$attack"
+    kill -HUP "$detector_pid"
+    wait_for "$patience_s" says "learns its baseline anew" || fail "$name: SIGHUP does nothing"
+    stop_detector INT
+    ((detector_status == 0)) || fail "$name: exit code $detector_status"
+    check_alert_lines
+    [[ -s $baseline ]] || fail "$name: no baseline is saved at the end"
+    [[ ! -e $textfile ]] || fail "$name: the textfile stays"
+    [[ ! -e $pin_dir/windows ]] || fail "$name: the pins stay"
+}
+
+say "started by root it keeps nothing, and does its work"
+check_work "by root" "$none" "$loader" --pin-dir "$pin_dir"
+
+say "user 0 with CAP_BPF and CAP_PERFMON alone does"
+check_work "user 0 with two capabilities" "$bpf_and_perfmon" \
+    setpriv --bounding-set "$few" --inh-caps=-all "$loader" --pin-dir "$pin_dir"
+
+say "another user with these, and folders of its own, does"
+as_nobody=(setpriv --reuid "$nobody" --regid "$nobody" --clear-groups)
+chown "$nobody" "$work/out"
+install -d -o "$nobody" -m 700 "$pin_dir"
+check_work "another user" "$bpf_and_perfmon" "${as_nobody[@]}" --inh-caps "$few" --ambient-caps "$few" \
+    --bounding-set "$few" "$loader" --pin-dir "$pin_dir"
+[[ ! -d $pin_dir ]] || rmdir "$pin_dir"
+
+# --- what it refuses -----------------------------------------------------------------------------
+
+# refused STATUS TEXT WORDS...: one line that has the text, and nothing is loaded.
+refused() {
+    local expected=$1 text=$2 status=0 said
+    shift 2
+    said=$(timeout "$patience_s" "$@" --pin-dir "$pin_dir" --localport "$port" -d 1 2>&1) || status=$?
+    ((status == expected)) || fail "$*: exit code $status, not $expected"
+    [[ $said == *"$text"* && $said != *$'\n'* ]] || fail "$* says: $said"
+    [[ ! -e $pin_dir ]] || fail "$*: something was pinned"
+}
+
+say "what only privilege could write is refused at the start, and a missing capability is named"
+refused 2 "--textfile $textfile: user 0 may not write it without privilege" "$loader" --textfile "$textfile"
+refused 2 "--save-baseline $baseline: user 0 may not write it without privilege" "$loader" --save-baseline "$baseline"
+chown 0 "$work/out"
+refused 4 CAP_PERFMON setpriv --bounding-set -all,+bpf --inh-caps=-all "$loader"
+refused 4 CAP_BPF setpriv --bounding-set -all,+perfmon --inh-caps=-all "$loader"
+
+say "network namespaces that it may not look into are counted"
+spawn other unshare --net sleep infinity
+in_its_own() { [[ $(readlink "/proc/$spawned/ns/net") != "$(readlink /proc/self/ns/net)" ]]; }
+wait_for "$patience_s" in_its_own || die "no other network namespace"
+setpriv --bounding-set "$few" --inh-caps=-all "$loader" --pin-dir "$pin_dir" --localport "$port" -d 1 2>"$work/few.err" ||
+    fail "exit code $?: $(cat "$work/few.err")"
+grep -qE '^[1-9][0-9]* network namespaces? could not be entered' "$work/few.err" || fail "not counted: $(cat "$work/few.err")"
+refused 4 CAP_SYS_PTRACE setpriv --bounding-set "$few" --inh-caps=-all "$loader" --netns "$spawned"
+refused 4 CAP_SYS_ADMIN setpriv --bounding-set "$few,+sys_ptrace" --inh-caps=-all "$loader" --netns "$spawned"
+
+# --- who may read --------------------------------------------------------------------------------
+
+mode() { stat -c '%a %g' "$1"; }
+# check_modes FOLDER-MODE PIN-MODE GROUP
+check_modes() {
+    local pin
+    [[ $(mode "$pins") == "$1 $3" ]] || fail "the folder is $(mode "$pins"), not $1 $3"
+    for pin in "$pins"/*; do
+        [[ $(mode "$pin") == "$2 $3" ]] || fail "$pin is $(mode "$pin"), not $2 $3"
+    done
+}
+# A file system of its own: that of the machine may be closed to all but root.
+leave_bpffs() { if mountpoint -q "$work/bpf"; then umount "$work/bpf"; fi; }
+at_end+=(leave_bpffs)
+mkdir "$work/bpf"
+mount -t bpf -o mode=755 bpf "$work/bpf"
+readonly pins=$work/bpf/jsguard
+
+# status_as WORDS...: exit code of jsguard status; its output in status.out and status.err.
+status_as() {
+    local status=0
+    "$@" "$reader" status --pin-dir "$pins" >"$work/status.out" 2>"$work/status.err" || status=$?
+    echo "$status"
+}
+
+say "the pins are their owner's alone"
+run_as "$loader" --pin-dir "$pins" --localport "$port"
+check_modes 700 600 0
+(($(status_as "${as_nobody[@]}") == 4)) || fail "another user can read them"
+(($(wc -l <"$work/status.err") == 1)) || fail "who may not read them is told: $(cat "$work/status.err")"
+stop_detector INT
+
+say "and with --pin-group a group's to read"
+run_as "$loader" --pin-dir "$pins" --localport "$port" --pin-group "$readers"
+check_modes 710 640 "$readers"
+(($(status_as setpriv --reuid "$nobody" --regid "$readers" --clear-groups) == 0)) ||
+    fail "a member of the group is told: $(cat "$work/status.err")"
+grep -q "^ *$port " "$work/status.out" || fail "a member of the group sees no port $port"
+(($(status_as "${as_nobody[@]}") == 4)) || fail "who is not in the group can read them"
+stop_detector INT
+[[ ! -e $pins ]] || fail "the pins stay"
+
+finish

@@ -1,0 +1,142 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# What a local user without privilege can do to a running detector, and what the detector says when it learned an attack.
+
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+: "${SLOW_BACKEND:=$here/../../build/quickstart/tests/system/slow-backend}"
+
+need_root_and_bpf
+need setpriv util-linux unshare util-linux
+system_begin
+take_ports
+readonly port=$first_port learned_port=$((first_port + 1))
+readonly user=65534 readers=64322 # by number
+readonly as_user=(setpriv --reuid "$user" --regid "$user" --clear-groups)
+readonly as_reader=(setpriv --reuid "$user" --regid "$readers" --clear-groups)
+cp "$JSGUARD_LOAD" "$JSGUARD" "$work/" # where the unprivileged can reach them
+mkdir "$work/out"
+
+last_window() { dump_map windows | jq -s 'map(.value.sequence) | max // 0'; }
+windows_beyond() { (($(last_window) > $1)); }
+check_windows_advance() {
+    local now
+    now=$(last_window)
+    wait_for "$patience_s" windows_beyond $((now + 1)) || fail "$1: windows do not advance"
+}
+# succeeds WORDS...: for what must fail; its output is kept.
+succeeds() { "$@" >"$work/tried.out" 2>&1; }
+requests() { dump_map requests | jq .value.relearn; }
+
+# A file system of its own, which lets everybody in: that of the machine may be closed to all but root.
+leave_bpffs() { if mountpoint -q "$work/bpf"; then umount "$work/bpf"; fi; }
+at_end+=(leave_bpffs)
+mkdir "$work/bpf"
+mount -t bpf -o mode=755 bpf "$work/bpf"
+
+# --- an attack while it learns -------------------------------------------------------------------
+
+says() { grep -qF "port $learned_port: $1" "$work/learner.err"; }
+# What a baseline needs besides: connections that come and go.
+visit() {
+    local i
+    for ((i = 0; i < 40; i++)); do
+        exec {visitor}<>"/dev/tcp/127.0.0.1/$learned_port"
+        exec {visitor}>&-
+    done
+}
+is_served() { (: <"/dev/tcp/127.0.0.1/$learned_port") 2>/dev/null; }
+
+say "an attack in the first seconds of learning is learned, and doubted aloud"
+spawn backend "$SLOW_BACKEND" "$learned_port"
+wait_for "$patience_s" is_served || die "the server does not answer"
+# It runs beside what comes next.
+spawn learner env --default-signal=INT "$JSGUARD_LOAD" --pin-dir "$work/bpf/learner" --localport "$learned_port" --learn 20
+readonly learner=$spawned
+learner_began() { grep -q '^guarding ' "$work/learner.err"; }
+wait_for "$patience_s" learner_began || die "the detector did not start"
+spawn attack "$here/hold_connections.sh" 127.0.0.1 "$learned_port" 60
+readonly attack=$spawned
+visit
+
+# --- the maps, the pins, signals -----------------------------------------------------------------
+
+say "a user without privilege reads and writes no map, by its pin or by its id, and removes none"
+readonly pins=$work/bpf/jsguard
+spawn detector env --default-signal=INT "$JSGUARD_LOAD" --pin-dir "$pins" --localport "$port" --learn 2 --textfile "$work/out/jsguard.prom"
+detector_pid=$spawned
+wait_for "$patience_s" detector_guards || die "the detector did not start"
+dump_map() { bpftool -j map dump pinned "$pins/$1" | jq -c '.[].formatted // empty'; }
+map_id=$(bpftool -j map show pinned "$pins/requests" | jq .id)
+readonly map_id
+readonly write=(key 0 0 0 0 value 7 0 0 0 0 0 0 0)
+succeeds bpftool map dump id "$map_id" || die "root cannot read the map by its id, so that nobody can shows nothing"
+asked=$(requests)
+for where in "pinned $pins/requests" "id $map_id"; do
+    read -ra named <<<"$where"
+    succeeds "${as_user[@]}" bpftool map dump "${named[@]}" && fail "a user reads the map by ${named[0]}"
+    succeeds "${as_user[@]}" bpftool map update "${named[@]}" "${write[@]}" && fail "a user writes the map by ${named[0]}"
+done
+succeeds "${as_user[@]}" rm -f "$pins/requests" && fail "a user removes a pin"
+succeeds "${as_user[@]}" "$work/jsguard" baseline relearn --pin-dir "$pins" && fail "a user has it learn anew"
+(($(requests) == asked)) || fail "somebody asked it to learn anew"
+
+say "nor does root of a user namespace of the user's own"
+if succeeds "${as_user[@]}" unshare -Urn true; then
+    succeeds "${as_user[@]}" unshare -Urn bpftool map dump id "$map_id" && fail "root of a user namespace reads the map"
+    succeeds "${as_user[@]}" unshare -Urn "$work/jsguard" status --pin-dir "$pins" && fail "root of a user namespace reads the pins"
+else
+    say "(no user namespaces for users here)"
+fi
+
+say "nor are its signals and files"
+for signal in HUP TERM KILL STOP; do
+    succeeds "${as_user[@]}" bash -c "kill -$signal $detector_pid" && fail "a user may send SIG$signal"
+done
+textfile_is_there() { [[ -s $work/out/jsguard.prom ]]; }
+wait_for "$patience_s" textfile_is_there || fail "no textfile is written"
+succeeds "${as_user[@]}" bash -c "echo 'jsguard_up 0' >>'$work/out/jsguard.prom'" && fail "a user writes the textfile"
+check_windows_advance "after all that a user tried"
+
+# --- a group that may read -----------------------------------------------------------------------
+
+stop_detector INT
+((detector_status == 0)) || fail "exit code $detector_status"
+say "a group that may read the pins cannot write them"
+spawn detector env --default-signal=INT "$JSGUARD_LOAD" --pin-dir "$pins" --localport "$port" --pin-group "$readers"
+detector_pid=$spawned
+wait_for "$patience_s" detector_guards || die "the detector did not start"
+asked=$(requests)
+succeeds "${as_reader[@]}" "$work/jsguard" status --pin-dir "$pins" || fail "a member of the group cannot read: $(cat "$work/tried.out")"
+succeeds "${as_reader[@]}" "$work/jsguard" baseline relearn --pin-dir "$pins" && fail "a member of the group has it learn anew"
+succeeds "${as_reader[@]}" bpftool map update pinned "$pins/requests" "${write[@]}" && fail "a member of the group writes a map"
+succeeds "${as_reader[@]}" rm -f "$pins/requests" && fail "a member of the group removes a pin"
+(($(requests) == asked)) || fail "a member of the group asked it to learn anew"
+stop_detector INT
+
+# --- files that root reads -----------------------------------------------------------------------
+
+say "a file that a user prepared is read with distrust: nothing of it gets into a message but printable text, in one line"
+# refused FILE: one line without control characters, exit code 2, in time.
+refused() {
+    local status=0
+    timeout "$patience_s" "$JSGUARD_LOAD" --pin-dir "$pins" --localport "$port" --baseline "$1" -d 1 >/dev/null 2>"$work/refused.err" || status=$?
+    ((status == 2)) || fail "$1: exit code $status"
+    (($(wc -l <"$work/refused.err") == 1)) || fail "$1: not one line"
+    if LC_ALL=C grep -q '[[:cntrl:]]' "$work/refused.err"; then fail "$1: control characters in the message"; fi
+}
+readonly escape=$'\e[2J\e]0;owned\a'
+printf '{"schema":1,"services":{"%s":{}}}' '\u001b[2J\r\n80' >"$work/out/port.json"
+printf '%s' "$escape" >"$work/out/$escape.json"
+mkfifo "$work/out/pipe"
+ln -s /dev/zero "$work/out/endless"
+truncate -s 17M "$work/out/huge"
+for file in port.json "$escape.json" pipe endless huge; do refused "$work/out/$file"; done
+
+# --- what was learned under attack ---------------------------------------------------------------
+
+wait_for 40 says "WARNING: its baseline looks like an attack" || fail "what was learned under attack is not doubted: $(cat "$work/learner.err")"
+stop "$attack"
+stop "$learner" INT
+
+finish

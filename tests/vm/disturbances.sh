@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# For a guest: a CPU goes offline and comes back, the clock is set forth and back, and the detector counts on.
+
+# shellcheck source=../system/servers.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../system/servers.sh"
+
+readonly learn_s=20
+readonly cpu=/sys/devices/system/cpu/cpu1/online
+
+need_root_and_bpf
+need ip iproute2 ss iproute2 nginx nginx-light
+# It sets the clock and takes a CPU away: no machine that others use.
+[[ $(systemd-detect-virt --vm 2>/dev/null) == qemu && -e /run/out/.guest ]] || skip "only in a guest of boot.sh"
+[[ -e $cpu ]] || skip "CPU 1 cannot be taken offline here"
+system_begin
+take_ports
+readonly guarded_port=$first_port
+new_namespaces
+
+# Waiting is by a clock that nobody sets.
+now_ms() { awk '{ printf "%d", $1 * 1000 }' /proc/uptime; }
+
+last_window() { dump_map windows | jq -s 'map(.value.sequence) | max // 0'; }
+windows_beyond() { (($(last_window) >= $1)); }
+
+# windows NUMBER WHEN: so many more are closed.
+windows() {
+    local wanted=$(($(last_window) + $1))
+    wait_for $(($1 + patience_s)) windows_beyond "$wanted" || die "$2: windows do not advance"
+}
+learned() { grep -q "learned its baseline" "$work/detector.err"; }
+set_clock() { date -s "@$(($(date +%s) + $1))" >/dev/null; }
+
+# One connection after the other, until it is told to stop; says how many. Each is a while in its request, so that
+# there is something to learn from, and has its whole answer.
+# shellcheck disable=SC2016
+readonly visit='
+    trap "stop=1" TERM
+    while [[ -z ${stop:-} ]]; do
+        exec 3<>"/dev/tcp/$0/$1" || exit
+        sleep 1
+        printf "GET / HTTP/1.0\r\n\r\n" >&3
+        cat <&3 >/dev/null
+        exec 3>&-
+        ((++made))
+    done
+    echo "$made"'
+
+make_site
+start_nginx "$guarded_port"
+start_detector --json --timestamp --learn "$learn_s" --localport "$guarded_port"
+visitors=()
+for number in 0 1 2 3; do
+    spawn "visitor$number" "${in_client[@]}" taskset --cpu-list "$((number % 2))" bash -c "$visit" "$honest_address" "$guarded_port"
+    visitors+=("$spawned")
+done
+wait_for $((learn_s + patience_s)) learned || die "the detector has not learned"
+
+say "CPU 1 goes offline, and comes back"
+echo 0 >"$cpu"
+windows 12 "without CPU 1"
+echo 1 >"$cpu"
+windows 5 "with CPU 1 again"
+
+say "the clock is set an hour forth, two back, and right again"
+set_clock 3600
+windows 6 "an hour late"
+set_clock -7200
+windows 6 "an hour early"
+set_clock 3600
+windows 3 "on time"
+
+for visitor in "${visitors[@]}"; do kill -TERM "$visitor"; done
+for visitor in "${visitors[@]}"; do wait_for "$patience_s" gone "$visitor" || die "a visitor does not end"; done
+windows 3 "without visitors"
+made=$(cat "$work"/visitor?.out | paste -sd +)
+made=$((made))
+
+# --- what came of it -------------------------------------------------------------------------
+
+# Of the place of the port, over all CPUs: the cells that are not 0.
+bpftool -j map dump pinned "$pin_dir/counters" |
+    jq -c '.[] | .formatted | select(.key == 1) | [.values[].value.transitions] | transpose | map(add) |
+        to_entries | map(select(.value > 0) | {key: "\(.key / 14 | floor)->\(.key % 14)", value}) | from_entries' \
+        >"$work/counted.json"
+dump_map windows | jq -c -s 'map(.value) | sort_by(.sequence)' >"$work/windows.json"
+dump_map stats | jq -c .value >"$work/stats.json"
+
+say "$made connections were made; counted: $(<"$work/counted.json")"
+((made > 50)) || fail "hardly a connection was made"
+# LISTEN 10, SYN_RECV 3, ESTABLISHED 1, FIN_WAIT1 4, FIN_WAIT2 5, CLOSE 7: the server closes first.
+jq -e --argjson made "$made" '. == (["10->3", "3->1", "1->4", "4->5", "5->7"] | map({(.): $made}) | add)' \
+    "$work/counted.json" >/dev/null || fail "not each transition of each connection is counted once"
+
+jq -e --argjson counted "$(jq add "$work/counted.json")" '.transitions == $counted' "$work/stats.json" >/dev/null ||
+    fail "the windows have counted another number of transitions: $(<"$work/stats.json")"
+jq -e '[.alerts, .alerts_lost, .windows_lost, .sockets_untracked, .unknown_states, .services_refused] | add == 0' \
+    "$work/stats.json" >/dev/null || fail "an alert, or something lost: $(<"$work/stats.json")"
+
+jq -e '[.[].sequence] == [range(.[0].sequence; .[-1].sequence + 1)] and .[0].sequence == 1' \
+    "$work/windows.json" >/dev/null || fail "the windows' numbers are not consecutive"
+# Each step takes its time by a clock that nobody sets; those that were late are counted.
+# shellcheck disable=SC2016
+jq -e --argjson late "$(jq .steps_late "$work/stats.json")" '
+    ((.[-1].end_ns - .[0].end_ns) / 1e9 | round) == length - 1 + $late' "$work/windows.json" >/dev/null ||
+    fail "there are not as many windows as seconds went by"
+# What the wall clock said is what the windows bear: it went forth by an hour once, and back by two.
+jq -e '[.[1:], .[:-1]] | transpose | map(.[0].end_unix_ms - .[1].end_unix_ms | . / 1000 | round) |
+    [(map(select(. > 1800)) | length), (map(select(. < -1800)) | length)] == [2, 1]' "$work/windows.json" >/dev/null ||
+    fail "the windows' times do not follow the clock"
+
+[[ ! -s $work/detector.out ]] || fail "an alert: $(<"$work/detector.out")"
+stop_detector INT
+((detector_status == 0)) || fail "the detector's exit code is $detector_status"
+tail -n 1 "$work/detector.err"
+say "windows $(jq length "$work/windows.json"), the longest step $(jq '[.[1:], .[:-1]] | transpose |
+    map(.[0].end_ns - .[1].end_ns) | max / 1e6 | round' "$work/windows.json") ms; $(<"$work/stats.json")"
+finish

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* state_kprobe.h: what the kprobe and the test around it share. */
+#ifndef STATE_KPROBE_H
+#define STATE_KPROBE_H
+
+#include "jsguard.h"
+
+#define KPROBE_PORTS 2
+
+#endif

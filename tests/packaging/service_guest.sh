@@ -106,7 +106,7 @@ echo 'JSGUARD_OPTIONS="--localport 18099 --pin-group adm"' >/etc/default/jsguard
 systemctl restart jsguard || fail "with the drop-ins it does not start"
 journalctl --sync
 ! left_out || fail "with its drop-in a network namespace is not entered"
-[[ $(stat -c '%a %U:%G' $pins $pins/windows | tr '\n' ' ') == "750 root:adm 640 root:adm " ]] ||
+[[ $(stat -c '%a %U:%G' $pins $pins/windows | tr '\n' ' ') == "710 root:adm 640 root:adm " ]] ||
     fail "--pin-group: $(stat -c '%a %U:%G' $pins $pins/windows | tr '\n' ' ')"
 as_member() { setpriv --reuid 65534 --regid "$1" --clear-groups test -r $pins/windows; }
 as_member adm || fail "a member of the group does not reach the pins"

@@ -18,10 +18,10 @@ ids_in_descriptors() { { grep -hs "^$1_id:" /proc/[0-9]*/fdinfo/* || true; } | a
 left_behind() {
     bpftool -f -j prog show | jq -c --argjson before "$1" --argjson held "$(ids_in_descriptors prog)" '.[] |
         select(.id > $before and (.name // "" | IN("jsg_transition", "jsg_existing")))
-        | select((.id | IN($held[]) | not) and (.pinned // [] == []))'
+        | select((.id | IN($held[]) | not) and ((.pinned // []) == []))'
     bpftool -f -j map show | jq -c --argjson before "$2" --argjson held "$(ids_in_descriptors map)" \
         --argjson used "$(bpftool -j prog show | jq 'map(.map_ids[]?)')" '.[] |
         select(.id > $before and (.name // "" | IN("windows", "alerts", "looks", "jsguard_.bss")))
-        | select((.id | IN($held[], $used[]) | not) and (.pinned // [] == []))'
+        | select((.id | IN($held[], $used[]) | not) and ((.pinned // []) == []))'
 }
 nothing_left_behind() { [[ -z $(left_behind "$@") ]]; }

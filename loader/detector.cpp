@@ -34,7 +34,7 @@ namespace {
             ExitCode::runtime,
             fmt::format("{}: the kernel's verifier refuses one: {}; see jsguard-load --probe",
                         tried, libbpf_warnings().front()));
-    if (error == EPERM || error == EACCES)
+    if (is_refusal(error))
         throw errno_error(ExitCode::not_permitted, error, tried,
                           "run it as root, outside a container that forbids BPF");
     throw errno_error(ExitCode::runtime, error, tried, last_libbpf_warning());
@@ -154,8 +154,8 @@ bool Detector::join(const Options& options, const Baselines& given) {
 
 void Detector::load(const Options& options, const Baselines& given) {
     open_pins(options);
-    const jsg_config config = wanted_config(options, given);
-    open(config);
+    if (!skeleton_) open(wanted_config(options, given));  // else join() has
+    const jsg_config config = skeleton_->rodata->jsg_config;
     if (const int error = jsguard_bpf__load(skeleton_.get()); error)
         fail(error, "cannot load the BPF programs");
 
@@ -240,14 +240,15 @@ void Detector::pin(const LeftOver& left_over) {
             notes_.push_back(fmt::format("{} that it had kept cannot be read by this version",
                                          counted(lost, "alert", "alerts")));
         earlier_.reset();
+        pins_->admit_readers({});
+    } else {
+        pins_->remove_all();  // what a killed one left behind
     }
-    pins_->remove_all();  // what a killed one left behind
-    pins_->admit_readers({});
     for (const bpf_map* map : readers_maps()) pins_->pin(pin_name(map), bpf_map__fd(map));
 }
 
 void Detector::persist() {
-    if (joined_program_) return pins_->stay();
+    if (joined_program_) return;  // its pins stay unless unpersist() says otherwise
     Pins::Named all = {{program_pin, transition_program()},
                        {link_pin, bpf_link__fd(skeleton_->links.jsg_transition)}};
     const Maps shown = readers_maps();
@@ -320,9 +321,8 @@ std::uint64_t Detector::instance() const { return skeleton_->rodata->jsg_config.
 
 bool Detector::is_ticking() const {
     const auto ticks = value_of<jsg_ticks>(skeleton_->maps.ticks, 0);
-    const std::uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
-    return now_ns < ticks.last_ns ||
-           !is_silent(now_ns - ticks.last_ns, skeleton_->rodata->jsg_config);
+    return !is_silent(silence_ns(ticks.last_ns, clock_ns(CLOCK_MONOTONIC)),
+                      skeleton_->rodata->jsg_config);
 }
 
 int Detector::transition_program() const {

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -30,6 +31,9 @@ class Error : public std::runtime_error {
   private:
     ExitCode code_;
 };
+
+// Whether the system refused for want of privilege.
+inline bool is_refusal(int error_number) { return error_number == EPERM || error_number == EACCES; }
 
 // "cannot open /x: No such file or directory", and "; <next step>" if there is one.
 inline Error errno_error(ExitCode code, int error_number, std::string_view tried,

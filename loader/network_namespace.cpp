@@ -52,7 +52,7 @@ NetworkNamespace NetworkNamespace::open(const std::string& path_or_pid) {
     // Not blocking: the path may be that of a pipe.
     NetworkNamespace opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK), 0);
     if (opened.fd_ < 0 || fstat(opened.fd_, &info) != 0) {
-        const bool forbidden = errno == EACCES || errno == EPERM;
+        const bool forbidden = is_refusal(errno);
         throw errno_error(forbidden ? ExitCode::not_permitted : ExitCode::usage, errno, tried,
                           forbidden ? needs_ptrace : next_step);
     }

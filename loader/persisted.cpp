@@ -76,8 +76,7 @@ std::optional<Persisted> Persisted::find(Pins& pins) {
 bool Persisted::ticks() const {
     jsg_ticks ticks{};
     read_value(open_pin(*pins_, "ticks"), 0, &ticks);
-    const std::uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
-    return now_ns < ticks.last_ns || !is_silent(now_ns - ticks.last_ns, *config_);
+    return !is_silent(silence_ns(ticks.last_ns, clock_ns(CLOCK_MONOTONIC)), *config_);
 }
 
 std::string Persisted::obstacle(const jsg_config& wanted,
@@ -93,11 +92,9 @@ std::string Persisted::obstacle(const jsg_config& wanted,
 }
 
 Baselines Persisted::baselines(const btf* ours) const {
-    for (const char* name : {"services", "baselines"}) {
-        if (FileDescriptor(pins_->open(name)).get() < 0) return {};
-    }
-    const FileDescriptor services = open_pin(*pins_, "services");
-    const FileDescriptor baselines = open_pin(*pins_, "baselines");
+    const FileDescriptor services(pins_->open("services"));
+    const FileDescriptor baselines(pins_->open("baselines"));
+    if (services.get() < 0 || baselines.get() < 0) return {};
     if (!has_our_layout(services, "jsg_service", sizeof(jsg_service), schema_, ours) ||
         !has_our_layout(baselines, "jsg_baseline", sizeof(jsg_baseline), schema_, ours))
         throw Error(ExitCode::runtime,

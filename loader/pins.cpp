@@ -27,8 +27,7 @@ constexpr const char* unfinished_folder = "/unfinished";
 constexpr const char* known_by = "/config";  // first of the pins that is made, and last that goes
 
 [[noreturn]] void fail(int error, const std::string& tried, std::string_view next_step = {}) {
-    const bool refused = error == EPERM || error == EACCES;
-    throw errno_error(refused ? ExitCode::not_permitted : ExitCode::runtime, error, tried,
+    throw errno_error(is_refusal(error) ? ExitCode::not_permitted : ExitCode::runtime, error, tried,
                       next_step);
 }
 

@@ -43,8 +43,6 @@ class Pins {
     bool has_any() const;
     // Opens what was pinned under that name; -1 with errno if it is not there.
     int open(const std::string& name) const;
-    // What is persisted stays when this goes.
-    void stay() { stay_ = true; }
     // The pins go with this process again.
     void unpersist();
     // One of those that were persisted.

@@ -27,11 +27,10 @@ class Silence {
     // One line, once the detector's timer has not ticked for too long, whether or not it guards
     // a port.
     std::optional<std::string> told() const {
-        const std::uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
         const std::uint64_t ticked_ns = detector_.ticks().last_ns;
         // One that has not ticked yet is given the same time from now on.
-        const std::uint64_t last_ns = ticked_ns ? ticked_ns : began_ns_;
-        const std::uint64_t silent_ns = now_ns - std::min(now_ns, last_ns);
+        const std::uint64_t silent_ns =
+            silence_ns(ticked_ns ? ticked_ns : began_ns_, clock_ns(CLOCK_MONOTONIC));
         if (!is_silent(silent_ns, detector_.config())) return {};
         return silence_text(silent_ns, detector_.pin_dir());
     }

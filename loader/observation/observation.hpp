@@ -73,6 +73,11 @@ inline std::uint64_t silent_too_long_ns(const jsg_config& config) {
     return 10 * second_ns + 2 * config.step_ns;
 }
 
+// Since the last callback ended; 0 if the clock was read before that.
+inline std::uint64_t silence_ns(std::uint64_t last_ns, std::uint64_t now_ns) {
+    return now_ns - std::min(now_ns, last_ns);
+}
+
 inline bool is_silent(std::uint64_t silent_ns, const jsg_config& config) {
     return silent_ns > silent_too_long_ns(config);
 }

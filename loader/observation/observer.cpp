@@ -25,8 +25,7 @@ constexpr int attempts = 5;
 // One that has just been loaded has not ticked yet.
 std::uint64_t silence(const Cost& cost) {
     if (!cost.ticks.count) return cost.uptime_ns.value_or(0);
-    const std::uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
-    return now_ns - std::min<std::uint64_t>(now_ns, cost.ticks.last_ns);
+    return silence_ns(cost.ticks.last_ns, clock_ns(CLOCK_MONOTONIC));
 }
 
 }  // namespace

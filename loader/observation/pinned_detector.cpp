@@ -14,7 +14,7 @@ namespace jsguard {
 namespace {
 
 [[noreturn]] void fail(const std::string& tried) {
-    const bool refused = errno == EPERM || errno == EACCES;
+    const bool refused = is_refusal(errno);
     throw errno_error(refused ? ExitCode::not_permitted : ExitCode::runtime, errno, tried,
                       refused ? "run it as root" : "");
 }

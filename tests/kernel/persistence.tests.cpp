@@ -1,26 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A detector that stays without its loader: joined, replaced, refused, taken out.
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <grp.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <memory>
 
-#include "../catch_compat.hpp"
-#include "counted.hpp"
-#include "error.hpp"
+#include "lasting.hpp"
 #include "observation.hpp"
 #include "persisted.hpp"
-#include "skeleton.hpp"
-#include "type_layout.hpp"
 #include "usual.hpp"
-#include "watched.hpp"
 
 using namespace testbed;
 using jsguard::Detector;
@@ -28,41 +17,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::uint16_t port = 17701;
-constexpr std::uint16_t other_port = 17702;
-
-std::string pin_dir() { return fmt::format("/sys/fs/bpf/jsguard-persistence-{}", getpid()); }
-
-jsguard::Options lasting_options(std::vector<std::uint16_t> ports = {port}) {
-    jsguard::Options options = quick_options(std::move(ports));
-    options.pin_dir = pin_dir();
-    options.persist = true;
-    return options;
-}
-
-// As jsguard-load --persist does it.
-void start(Detector& detector, const jsguard::Options& options,
-           const jsguard::Baselines& baselines = {}, const Detector::LeftOver& left_over = {}) {
-    detector.load(options, baselines);
-    detector.attach();
-    detector.adopt_sockets();
-    detector.arm_clock();
-    detector.pin(left_over);
-    detector.persist();
-}
-
-// Takes out what a test has left, however it ended.
-struct TakenOut {
-    TakenOut() {
-        enter_namespace();
-        remove();
-    }
-    ~TakenOut() { remove(); }
-    static void remove() {
-        std::error_code ignored;
-        if (fs::exists(pin_dir(), ignored)) jsguard::Pins(pin_dir()).remove_all();
-    }
-};
+constexpr std::uint16_t port = lasting_port;
+constexpr std::uint16_t other_port = lasting_port + 1;
 
 // The number of the program that counts transitions.
 std::uint32_t pinned_program() {
@@ -84,29 +40,23 @@ bool goes(std::uint32_t program) {
     });
 }
 
-std::uint64_t pinned_ticks() {
-    const int map = bpf_obj_get((pin_dir() + "/ticks").c_str());
+template <typename Value>
+Value pinned_value(const char* name) {
+    const int map = bpf_obj_get((pin_dir() + "/" + name).c_str());
     REQUIRE(map >= 0);
     const std::uint32_t zero = 0;
-    jsg_ticks ticks{};
-    CHECK(bpf_map_lookup_elem(map, &zero, &ticks) == 0);
+    Value value{};
+    CHECK(bpf_map_lookup_elem(map, &zero, &value) == 0);
     close(map);
-    return ticks.count;
+    return value;
 }
+
+std::uint64_t pinned_ticks() { return pinned_value<jsg_ticks>("ticks").count; }
+jsg_config pinned_config() { return pinned_value<jsg_config>("config"); }
 
 bool ticks_on() {
     const std::uint64_t before = pinned_ticks();
     return wait_until(5, [&] { return pinned_ticks() > before; });
-}
-
-jsg_config pinned_config() {
-    const int map = bpf_obj_get((pin_dir() + "/config").c_str());
-    REQUIRE(map >= 0);
-    const std::uint32_t zero = 0;
-    jsg_config config{};
-    CHECK(bpf_map_lookup_elem(map, &zero, &config) == 0);
-    close(map);
-    return config;
 }
 
 void set_pinned_config(const jsg_config& config) {
@@ -115,27 +65,6 @@ void set_pinned_config(const jsg_config& config) {
     const std::uint32_t zero = 0;
     CHECK(bpf_map_update_elem(map, &zero, &config, BPF_ANY) == 0);
     close(map);
-}
-
-mode_t rights_of(const std::string& path) {
-    struct stat info {};
-    CAPTURE(path);
-    REQUIRE(stat(path.c_str(), &info) == 0);
-    return info.st_mode & 07777;
-}
-
-std::string refusal_of(const std::function<void()>& action, jsguard::ExitCode code) {
-    try {
-        action();
-    } catch (const jsguard::Error& error) {
-        CHECK(error.code() == code);
-        return error.what();
-    }
-    return "nothing was refused";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
 }
 
 }  // namespace
@@ -503,90 +432,4 @@ TEST_CASE("joined without --persist, it goes with its loader", "[persistence]") 
     }
     CHECK_FALSE(fs::exists(pin_dir()));
     CHECK(goes(program));
-}
-
-TEST_CASE("pins are their owner's, and a group may read what readers need", "[persistence]") {
-    const TakenOut clean;
-    jsguard::Options options = lasting_options();
-    mode_t folder = 0700, map = 0600;
-    SECTION("nobody else") {}
-    SECTION("a group") {
-        options.pin_group = "daemon";
-        folder = 0710;
-        map = 0640;
-    }
-    Detector detector;
-    start(detector, options);
-    CHECK(rights_of(pin_dir()) == folder);
-    for (const auto& entry : fs::directory_iterator(pin_dir())) {
-        if (!entry.is_directory()) CHECK(rights_of(entry.path()) == map);
-    }
-    CHECK(rights_of(pin_dir() + "/persist") == 0700);
-    for (const auto& entry : fs::directory_iterator(pin_dir() + "/persist"))
-        CHECK(rights_of(entry.path()) == 0600);
-}
-
-TEST_CASE("who may read the pins can neither list nor lock their folder", "[persistence]") {
-    const TakenOut clean;
-    const jsguard::Pins pins(pin_dir(), "daemon");
-    constexpr uid_t somebody = 65534;
-    const pid_t child = fork();
-    REQUIRE(child >= 0);
-    if (child == 0) {
-        const gid_t group = getgrnam("daemon")->gr_gid;
-        if (setgroups(0, nullptr) != 0 || setresgid(group, group, group) != 0 ||
-            setresuid(somebody, somebody, somebody) != 0)
-            _exit(2);
-        const bool enters = access((pin_dir() + "/nothing").c_str(), F_OK) != 0 && errno == ENOENT;
-        const bool opens = open(pin_dir().c_str(), O_RDONLY | O_DIRECTORY) >= 0;
-        _exit(enters && !opens ? 0 : 1);
-    }
-    int status = 0;
-    REQUIRE(waitpid(child, &status, 0) == child);
-    CHECK(WIFEXITED(status));
-    CHECK(WEXITSTATUS(status) == 0);
-}
-
-TEST_CASE("a pin folder that another user has made is refused", "[persistence]") {
-    const TakenOut clean;
-    REQUIRE(mkdir(pin_dir().c_str(), 0700) == 0);
-    REQUIRE(chown(pin_dir().c_str(), 65534, 65534) == 0);
-    CHECK(contains(refusal_of([] { jsguard::Pins pins(pin_dir()); }, jsguard::ExitCode::runtime),
-                   "belongs to another user"));
-    CHECK(rmdir(pin_dir().c_str()) == 0);
-}
-
-TEST_CASE("a group that is not there is a mistake of the user", "[persistence]") {
-    const TakenOut clean;
-    CHECK(contains(refusal_of([] { jsguard::Pins pins(pin_dir(), "no-such-group"); },
-                              jsguard::ExitCode::usage),
-                   "there is no such group"));
-    CHECK_FALSE(fs::exists(pin_dir()));
-}
-
-namespace {
-
-using Types = std::unique_ptr<btf, decltype(&btf__free)>;
-
-// struct s { unsigned a; unsigned b[LENGTH]; }, with those names; its number is 3.
-Types made_types(const char* second, std::uint32_t length, std::uint32_t offset_bits = 32) {
-    Types types(btf__new_empty(), btf__free);
-    REQUIRE(btf__add_int(types.get(), "unsigned int", 4, 0) == 1);
-    REQUIRE(btf__add_array(types.get(), 1, 1, length) == 2);
-    REQUIRE(btf__add_struct(types.get(), "s", 4 + 4 * length) == 3);
-    REQUIRE(btf__add_field(types.get(), "a", 1, 0, 0) == 0);
-    REQUIRE(btf__add_field(types.get(), second, 2, offset_bits, 0) == 0);
-    return types;
-}
-
-}  // namespace
-
-TEST_CASE("a layout is the same if sizes, places and names are", "[persistence]") {
-    const Types one = made_types("b", 8);
-    CHECK(jsguard::same_layout(one.get(), 3, made_types("b", 8).get(), 3));
-    CHECK_FALSE(jsguard::same_layout(one.get(), 3, made_types("c", 8).get(), 3));
-    CHECK_FALSE(jsguard::same_layout(one.get(), 3, made_types("b", 9).get(), 3));
-    CHECK_FALSE(jsguard::same_layout(one.get(), 3, made_types("b", 8, 64).get(), 3));
-    CHECK_FALSE(jsguard::same_layout(one.get(), 3, one.get(), 2));
-    CHECK_FALSE(jsguard::same_layout(one.get(), 3, one.get(), 99));
 }

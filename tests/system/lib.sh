@@ -257,6 +257,16 @@ dump_map() { bpftool -j map dump pinned "$pin_dir/$1" | jq -c '.[].formatted // 
 services() { dump_map services | jq -r '.value | select(.port > 0) | "\(.port) \(.mode)"'; }
 services_judged() { services | grep -cwE 'JSG_GUARDING|JSG_LEARNING_ON' || true; }
 
+last_window() { dump_map windows | jq -s 'map(.value.sequence) | max // 0'; }
+windows_beyond() { (($(last_window) > $1)); }
+
+# check_windows_advance WHEN: two more are closed.
+check_windows_advance() {
+    local now
+    now=$(last_window)
+    wait_for "$patience_s" windows_beyond $((now + 1)) || fail "$1: windows do not advance"
+}
+
 # --- its alerts ------------------------------------------------------------------------------
 
 # alerts FILTER [JQ-OPTIONS...]: what a jq filter makes of each alert, one value a line.

@@ -38,16 +38,6 @@ none_exists() {
     done
 }
 
-last_window() { dump_map windows | jq -s 'map(.value.sequence) | max // 0'; }
-windows_beyond() { (($(last_window) > $1)); }
-
-# check_windows_advance: two more are closed.
-check_windows_advance() {
-    local now
-    now=$(last_window)
-    wait_for "$patience_s" windows_beyond $((now + 1)) || fail "$1: windows do not advance"
-}
-
 say "SIGKILL leaves nothing attached, and no pin that stops the next start"
 start_detector --localport "$port" --learn 5
 check_windows_advance "running"

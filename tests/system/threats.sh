@@ -17,13 +17,6 @@ readonly as_reader=(setpriv --reuid "$user" --regid "$readers" --clear-groups)
 cp "$JSGUARD_LOAD" "$JSGUARD" "$work/" # where the unprivileged can reach them
 mkdir "$work/out"
 
-last_window() { dump_map windows | jq -s 'map(.value.sequence) | max // 0'; }
-windows_beyond() { (($(last_window) > $1)); }
-check_windows_advance() {
-    local now
-    now=$(last_window)
-    wait_for "$patience_s" windows_beyond $((now + 1)) || fail "$1: windows do not advance"
-}
 # succeeds WORDS...: for what must fail; its output is kept.
 succeeds() { "$@" >"$work/tried.out" 2>&1; }
 requests() { dump_map requests | jq .value.relearn; }

@@ -10,7 +10,8 @@
  * cell (old state, new state) of that service is counted in this CPU's own counters, which only
  * ever grow. A connection that is accepted (LISTEN->SYN_RECV) and a socket that begins to listen
  * take a slot in a flat table, under their address; ->CLOSE empties it. No lock, no allocation, no
- * clock.  [below, and sockets.bpf.h]
+ * clock. A second program, called right after, counts what came in an interrupt of the first, which
+ * the kernel does not show to it.  [below, and sockets.bpf.h]
  *
  * 2. Once, after attaching, the loader lets an iterator pass over the sockets that were there
  * before. They take a slot too, with a mark that their age is not known.
@@ -50,10 +51,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /*
  * 1. A transition.
  *
- * A transition in an interrupt that interrupts this very program on the same CPU is not shown to
- * it: the kernel does not run a program inside itself, and counts it as a miss. About one in 25,000
- * under load. So a slot holds the state that its socket was left in, and the next transition, or
- * the look that finds the socket gone, tells of the one in between, which is then counted.
+ * A slot holds the state that its socket was left in. Where that is not the state that the socket
+ * comes from, a transition was missed in between, and is counted now.
  */
 static __always_inline void count_late(struct jsg_counters *row, __u32 old_state, __u32 new_state)
 {
@@ -83,18 +82,27 @@ static __always_inline void remember(struct jsg_counters *row, __u64 sk, __u32 s
 	}
 }
 
+/* Whether what is entered is the first state of a connection, or of a listener. */
+static __always_inline int is_first(__u32 old_state, __u32 new_state)
+{
+	return new_state == JSG_TCP_LISTEN ||
+	       (old_state == JSG_TCP_LISTEN && new_state != JSG_TCP_CLOSE);
+}
+
+static __always_inline void slot_follow(struct jsg_slot *slot, __u32 new_state)
+{
+	if (new_state == JSG_TCP_CLOSE)
+		slot_leave(slot);
+	else
+		RELAXED_WRITE(slot->state, new_state);
+}
+
 /* A later transition of what is, or is not, remembered. */
-static __always_inline void follow(struct jsg_counters *row, struct tcp_sock *tp, __u64 sk,
-				   __u32 service, __u32 old_state, __u32 new_state)
+static __always_inline void follow(struct jsg_counters *row, __u64 sk, __u32 old_state,
+				   __u32 new_state)
 {
 	struct jsg_slot *slot = slot_of(sk);
 
-	/* Accepted children have no struct socket yet: if so, that they were is what was missed. */
-	if (!slot && old_state == JSG_TCP_SYN_RECV && !tp->inet_conn.icsk_inet.sk.sk_socket) {
-		slot = slot_take(sk, service, old_state, 0);
-		if (slot)
-			count_late(row, JSG_TCP_LISTEN, old_state);
-	}
 	if (!slot) {
 		if (new_state == JSG_TCP_CLOSE && old_state != JSG_TCP_LISTEN &&
 		    old_state != JSG_TCP_SYN_SENT)
@@ -103,10 +111,7 @@ static __always_inline void follow(struct jsg_counters *row, struct tcp_sock *tp
 	}
 	if (slot->state != old_state)
 		count_late(row, slot->state, old_state);
-	if (new_state == JSG_TCP_CLOSE)
-		slot_leave(slot);
-	else
-		RELAXED_WRITE(slot->state, new_state);
+	slot_follow(slot, new_state);
 }
 
 /* Whether the socket is in another network namespace than the one that is guarded. */
@@ -114,6 +119,20 @@ static __always_inline int is_elsewhere(const struct tcp_sock *tp)
 {
 	return jsg_config.netns &&
 	       tp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net->ns.inum != jsg_config.netns;
+}
+
+/* Not skc_num, which is 0 already at ->CLOSE. */
+static __always_inline __u32 local_port(const struct tcp_sock *tp)
+{
+	return port_number(tp->inet_conn.icsk_inet.inet_sport) & (JSG_PORTS - 1);
+}
+
+/* The service that guards the socket, 0 for none. */
+static __always_inline __u32 service_of(const struct tcp_sock *tp, __u32 port)
+{
+	__u32 service = jsg_service_of_port[port];
+
+	return service && is_elsewhere(tp) ? 0 : service;
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -125,11 +144,8 @@ int BPF_PROG(jsg_transition, struct sock *sk, int old_state, int new_state)
 
 	if (!tp)
 		return 0;
-	/* Not skc_num, which is 0 already at ->CLOSE. */
-	port = port_number(tp->inet_conn.icsk_inet.inet_sport);
-	service = jsg_service_of_port[port & (JSG_PORTS - 1)];
-	if (service && is_elsewhere(tp))
-		return 0;
+	port = local_port(tp);
+	service = service_of(tp, port);
 	if (!service) {
 		if (new_state != JSG_TCP_LISTEN || !jsg_config.guard_listeners || is_elsewhere(tp))
 			return 0;
@@ -146,11 +162,46 @@ int BPF_PROG(jsg_transition, struct sock *sk, int old_state, int new_state)
 	}
 	row->transitions[jsg_transition_cell(old_state, new_state)]++;
 
-	if (new_state == JSG_TCP_LISTEN ||
-	    (old_state == JSG_TCP_LISTEN && new_state != JSG_TCP_CLOSE))
+	if (is_first(old_state, new_state))
 		remember(row, address_of(sk), service, new_state);
 	else
-		follow(row, tp, address_of(sk), service, old_state, new_state);
+		follow(row, address_of(sk), old_state, new_state);
+	return 0;
+}
+
+/*
+ * 1b. The same transition, in case the program above was not run for it.
+ *
+ * The kernel runs no program inside itself on one CPU (__bpf_trace_run() in
+ * kernel/trace/bpf_trace.c). So what happens in an interrupt of that program is not shown to it: up
+ * to one transition in 1,000 where packets come in interrupts. This one is called right after it
+ * for every transition, and sees by the socket's slot whether it was counted. A socket without a
+ * slot is left: if it has just come, its places were all taken a moment ago too.
+ */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(jsg_interrupt, struct sock *sk, int old_state, int new_state)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct jsg_slot *slot;
+	__u64 address;
+	__u32 service;
+
+	if (!tp)
+		return 0;
+	service = service_of(tp, local_port(tp));
+	if (!service || (__u32)old_state >= JSG_STATES || (__u32)new_state >= JSG_STATES)
+		return 0;
+	address = address_of(sk);
+	slot = slot_of(address);
+	if (slot ? slot->state == new_state : !is_first(old_state, new_state))
+		return 0;
+	if (slot)
+		slot_follow(slot, new_state);
+	else if (!slot_take(address, service, new_state, 0))
+		return 0;
+	__sync_fetch_and_add(
+		&interrupted_of(service)->transitions[jsg_transition_cell(old_state, new_state)],
+		1);
 	return 0;
 }
 
@@ -172,8 +223,8 @@ int jsg_existing(struct bpf_iter__tcp *context)
 	if (is_elsewhere(tp))
 		return 0;
 	state = tp->inet_conn.icsk_inet.sk.__sk_common.skc_state;
-	port = port_number(tp->inet_conn.icsk_inet.inet_sport);
-	service = jsg_service_of_port[port & (JSG_PORTS - 1)];
+	port = local_port(tp);
+	service = jsg_service_of_port[port];
 	if (state == JSG_TCP_LISTEN) {
 		if (!service && jsg_adopt_listeners && jsg_config.guard_listeners)
 			service = service_claim(port);

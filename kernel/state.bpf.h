@@ -134,6 +134,16 @@ static __always_inline struct jsg_found *found_of(__u32 service)
 	return &jsg_found[service & (FOUND_PLACES - 1)];
 }
 
+/*
+ * Counted by jsg_interrupt, by service. They are few, so all CPUs share them, and add atomically.
+ */
+struct jsg_interrupted jsg_interrupted[FOUND_PLACES];
+
+static __always_inline struct jsg_interrupted *interrupted_of(__u32 service)
+{
+	return &jsg_interrupted[service & (FOUND_PLACES - 1)];
+}
+
 /* The service that guards a port, 0 for none: one load on the path of every transition. */
 __u8 jsg_service_of_port[JSG_PORTS];
 

@@ -8,7 +8,7 @@
 
 /*
  * A remembered socket. What follows sk is one word, and 0 while the slot is being taken or left.
- * The state tells of a transition that the program missed: the next one then begins elsewhere.
+ * The state tells of a transition that was missed: the next one then begins elsewhere.
  */
 struct jsg_slot {
 	__u64 sk;
@@ -19,6 +19,12 @@ struct jsg_slot {
 	__u8 reserved;
 };
 JSG_ASSERT(sizeof(struct jsg_slot) == 16, "jsg_slot is packed by hand");
+
+/* One service's transitions that came in interrupts of jsg_transition; they only grow, modulo 2^32.
+ */
+struct jsg_interrupted {
+	__u32 transitions[JSG_TRANSITION_CELLS];
+};
 
 /* What the looks found of one service. */
 struct jsg_found {

@@ -41,7 +41,6 @@ struct sock {
 	__u32 sk_ack_backlog;
 	__u32 sk_max_ack_backlog;
 	__u8 sk_userlocks; /* a bit field on some kernels */
-	void *sk_socket;
 };
 
 struct inet_sock {

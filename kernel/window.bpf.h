@@ -61,8 +61,8 @@ __noinline int take_reading(__u32 service, __u64 sequence)
 	if (!adding.sum)
 		return 0;
 	found->full_queue_steps += found->full_queues != 0;
-	for (int cell = 0; cell < JSG_TRANSITION_CELLS; cell++)
-		adding.sum->transitions[cell] = 0;
+	__builtin_memcpy(adding.sum->transitions, interrupted_of(service)->transitions,
+			 sizeof(adding.sum->transitions));
 	jsg_work.untracked_opened = 0;
 	jsg_work.untracked_closed = 0;
 	bpf_loop(jsg_config.cpus, add_cpu, &adding, 0);

@@ -268,8 +268,8 @@ std::string start_line(const Options& options, std::span<const std::uint16_t> po
         learning_text(options, ports.size(), with_baseline));
 }
 
-std::string summary_line(const jsg_stats& stats, std::uint64_t missed_transitions) {
-    const std::string lost = losses_text(stats, missed_transitions);
+std::string summary_line(const jsg_stats& stats) {
+    const std::string lost = losses_text(stats);
     return fmt::format("{} ({} without enough traffic), {}, {}; {}",
                        counted(stats.windows, "window", "windows"),
                        counted(stats.not_enough_traffic, "verdict", "verdicts"),

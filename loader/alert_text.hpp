@@ -40,9 +40,8 @@ std::string alert_text(const jsg_alert& alert, const Origin& origin, const Optio
 std::string start_line(const Options& options, std::span<const std::uint16_t> ports,
                        std::size_t with_baseline = 0);
 
-// Windows, transitions, alerts, and what was lost or counted late. missed_transitions: those that
-// came while the program ran on the same CPU, which the kernel then does not run again.
-std::string summary_line(const jsg_stats& stats, std::uint64_t missed_transitions = 0);
+// Windows, transitions, alerts, and what was lost or counted late.
+std::string summary_line(const jsg_stats& stats);
 
 // What a baseline that is being learned still lacks: "12 of 100 transitions, 3 of 30
 // socket-seconds, 2 of 20 stays of a connection in a phase".

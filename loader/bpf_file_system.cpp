@@ -28,12 +28,33 @@ bool is_writable(const fs::path& path) {
     return faccessat(AT_FDCWD, path.c_str(), W_OK | X_OK, AT_EACCESS) == 0;
 }
 
-bool is_of_another(const fs::path& path) {
-    struct stat info {};
-    return stat(path.c_str(), &info) == 0 && info.st_uid != geteuid();
+}  // namespace
+
+std::string objection(PinPlace place) {
+    if (place == PinPlace::whole) return "is a whole BPF file system";
+    if (place == PinPlace::of_another) return "belongs to another user, who could remove the pins";
+    if (place == PinPlace::strange) return "holds pins that are not jsguard's";
+    return {};
 }
 
-}  // namespace
+bool holds_pins(const std::string& pin_dir) {
+    for (const char* name : {persisted_folder, unfinished_folder, known_by}) {
+        if (access((pin_dir + name).c_str(), F_OK) == 0) return true;
+    }
+    return false;
+}
+
+PinPlace place_of_folder(const fs::path& pin_dir) {
+    struct stat info {
+    }, above{};
+    if (stat(pin_dir.c_str(), &info) != 0 || stat((pin_dir / "..").c_str(), &above) != 0)
+        return PinPlace::ready;
+    if (info.st_dev != above.st_dev || info.st_ino == above.st_ino) return PinPlace::whole;
+    if (info.st_uid != geteuid()) return PinPlace::of_another;
+    std::error_code hidden;
+    const bool empty = fs::is_empty(pin_dir, hidden);
+    return empty || hidden || holds_pins(pin_dir) ? PinPlace::ready : PinPlace::strange;
+}
 
 std::string mount_advice() {
     return fmt::format(
@@ -61,7 +82,7 @@ PinPlace pin_place(const fs::path& pin_dir) {
     }
     if (is_read_only(there)) return PinPlace::read_only;
     if (!is_writable(there)) return PinPlace::not_writable;
-    return there == pin_dir && is_of_another(there) ? PinPlace::of_another : PinPlace::ready;
+    return there == pin_dir ? place_of_folder(there) : PinPlace::ready;
 }
 
 }  // namespace jsguard

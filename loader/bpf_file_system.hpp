@@ -19,13 +19,28 @@ enum class PinPlace {
     not_bpffs,      // in none, and none is going to be mounted
     read_only,      // in one that is mounted read-only
     not_writable,   // in one where this process may not write
+    whole,          // there already, and the top of a BPF file system
     of_another,     // there already, and of another user, who could remove the pins
+    strange,        // there already, with pins that are not jsguard's
 };
+// What keeps a folder that is there from being a pin folder, as what follows its name: of the last
+// three. Empty for the others.
+std::string objection(PinPlace place);
+
+// In a pin folder: what a detector that stays needs besides, the same while it is being made, and
+// the pin that is made first and goes last.
+constexpr const char* persisted_folder = "/persist";
+constexpr const char* unfinished_folder = "/unfinished";
+constexpr const char* known_by = "/config";
+// Whether it holds what a detector has pinned there, persisted or not.
+bool holds_pins(const std::string& pin_dir);
 
 bool on_bpffs(const std::filesystem::path& path);
 // The nearest folder above that is there already; what cannot be looked at counts as not there.
 std::filesystem::path existing_part(std::filesystem::path path);
 
 PinPlace pin_place(const std::filesystem::path& pin_dir);
+// The same of a folder that is there, and in a BPF file system: ready, or one of the last three.
+PinPlace place_of_folder(const std::filesystem::path& pin_dir);
 
 }  // namespace jsguard

@@ -15,14 +15,4 @@ bool has_capability(unsigned capability) {
     return (data[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability)) != 0;
 }
 
-bool may_load_programs() { return missing_to_load().empty(); }
-
-std::string missing_to_load() {
-    if (has_capability(CAP_SYS_ADMIN)) return "";
-    std::string missing = has_capability(CAP_BPF) ? "" : "CAP_BPF";
-    if (!has_capability(CAP_PERFMON))
-        missing += missing.empty() ? "CAP_PERFMON" : " and CAP_PERFMON";
-    return missing;
-}
-
 }  // namespace jsguard

@@ -12,13 +12,13 @@
 #include <cerrno>
 #include <set>
 
-#include "capabilities.hpp"
 #include "clocks.hpp"
 #include "counted.hpp"
 #include "error.hpp"
 #include "kernel_needs.hpp"
 #include "learned.hpp"
 #include "libbpf_log.hpp"
+#include "load_permission.hpp"
 #include "observation.hpp"
 #include "request.hpp"
 #include "skeleton.hpp"
@@ -77,18 +77,11 @@ Detector::~Detector() = default;
 void Detector::open_pins(const Options& options) {
     if (pins_) return;
     keep_libbpf_log();
-    if (const std::string missing = missing_to_load(); !missing.empty())
+    has_rdonly_cast_ = check_kernel();
+    if (const std::string missing = missing_to_load(has_rdonly_cast_); !missing.empty())
         throw Error(ExitCode::not_permitted, "loading BPF programs is not permitted without " +
                                                  missing +
                                                  "; run it as root: sudo jsguard-load ...");
-    has_rdonly_cast_ = check_kernel();
-    // Where the kernel has no bpf_rdonly_cast, older ones look for it in every module's types.
-    const bool old_libbpf = libbpf_major_version() == 1 && libbpf_minor_version() < 3;
-    if (!has_rdonly_cast_ && old_libbpf && !has_capability(CAP_SYS_ADMIN))
-        throw Error(ExitCode::not_permitted,
-                    fmt::format("loading BPF programs on this kernel with libbpf {} takes "
-                                "CAP_SYS_ADMIN too; run it as root: sudo jsguard-load ...",
-                                libbpf_version_string()));
     pins_ = std::make_unique<Pins>(options.pin_dir, options.pin_group);
 }
 
@@ -122,7 +115,9 @@ bool Detector::join(const Options& options, const Baselines& given) {
     if (!earlier_) return false;
     const jsg_config wanted = wanted_config(options, given);
     open(wanted);
-    std::vector<std::string> needed = {link_pin, program_pin};
+    std::vector<std::string> needed;
+    for (const AtTracepoint& one : at_tracepoint())
+        needed.insert(needed.end(), {one.pins.program, one.pins.link});
     for (const bpf_map* map : maps()) needed.push_back(pin_name(map));
     if (const auto obstacle = earlier_->obstacle(wanted, needed); !obstacle.empty()) {
         notes_.push_back(fmt::format("the detector in {} {}: it is replaced",
@@ -142,10 +137,13 @@ bool Detector::join(const Options& options, const Baselines& given) {
         bpf_program__set_autoload(program, false);  // they are in the kernel
     if (const int error = jsguard_bpf__load(skeleton_.get()); error)
         fail(error, "cannot use the maps of the detector that is there");
-    joined_link_.emplace(pins_->open(link_pin));
-    joined_program_.emplace(pins_->open(program_pin));
-    if (joined_link_->get() < 0 || joined_program_->get() < 0)
-        fail(errno, fmt::format("cannot open the program's pins in {}", pins_->dir()));
+    for (const AtTracepoint& one : at_tracepoint()) {
+        joined_links_.emplace_back(pins_->open(one.pins.link));
+        joined_programs_.emplace_back(pins_->open(one.pins.program));
+        if (joined_links_.back().get() < 0 || joined_programs_.back().get() < 0)
+            fail(errno, fmt::format("cannot open the pins {} and {} in {}", one.pins.link,
+                                    one.pins.program, pins_->dir()));
+    }
     earlier_.reset();
     pins_->admit_readers(readers_pins());
     ring_ = std::make_unique<AlertRing>(bpf_map__fd(skeleton_->maps.alerts));
@@ -248,9 +246,12 @@ void Detector::pin(const LeftOver& left_over) {
 }
 
 void Detector::persist() {
-    if (joined_program_) return;  // its pins stay unless unpersist() says otherwise
-    Pins::Named all = {{program_pin, transition_program()},
-                       {link_pin, bpf_link__fd(skeleton_->links.jsg_transition)}};
+    if (is_joined()) return;  // its pins stay unless unpersist() says otherwise
+    Pins::Named all;
+    for (const AtTracepoint& one : at_tracepoint()) {
+        all.emplace_back(one.pins.program, bpf_program__fd(one.program));
+        all.emplace_back(one.pins.link, bpf_link__fd(*one.link));
+    }
     const Maps shown = readers_maps();
     for (bpf_map* map : maps()) {
         if (std::find(shown.begin(), shown.end(), map) == shown.end())
@@ -265,9 +266,18 @@ void Detector::attach() {
     set_real_time();
     skeleton_->bss->jsg_now_ms = static_cast<std::uint32_t>(clock_ns(CLOCK_MONOTONIC) / 1'000'000);
     ring_ = std::make_unique<AlertRing>(bpf_map__fd(skeleton_->maps.alerts));
-    skeleton_->links.jsg_transition = bpf_program__attach(skeleton_->progs.jsg_transition);
-    if (!skeleton_->links.jsg_transition)
-        fail(errno, "cannot attach to the tracepoint inet_sock_set_state");
+    for (const AtTracepoint& one : at_tracepoint()) {
+        *one.link = bpf_program__attach(one.program);
+        if (!*one.link) fail(errno, "cannot attach to the tracepoint inet_sock_set_state");
+    }
+}
+
+// In the order in which they are to be called, which is that of attaching.
+std::array<Detector::AtTracepoint, 2> Detector::at_tracepoint() const {
+    const auto& programs = skeleton_->progs;
+    auto& links = skeleton_->links;
+    return {{{programs.jsg_transition, &links.jsg_transition, transition_pins},
+             {programs.jsg_interrupt, &links.jsg_interrupt, interrupt_pins}}};
 }
 
 void Detector::run_iterator() {
@@ -326,15 +336,17 @@ bool Detector::is_ticking() const {
 }
 
 int Detector::transition_program() const {
-    return joined_program_ ? joined_program_->get()
-                           : bpf_program__fd(skeleton_->progs.jsg_transition);
+    return is_joined() ? joined_programs_.front().get()
+                       : bpf_program__fd(skeleton_->progs.jsg_transition);
 }
 
 OwnDescriptors Detector::descriptors() const {
-    OwnDescriptors own{{transition_program()}, {}};
-    if (!joined_program_) {
-        own.programs.push_back(bpf_program__fd(skeleton_->progs.jsg_existing));
-        own.programs.push_back(bpf_program__fd(skeleton_->progs.jsg_start));
+    OwnDescriptors own;
+    for (const FileDescriptor& program : joined_programs_) own.programs.push_back(program.get());
+    if (!is_joined()) {
+        bpf_program* program;
+        bpf_object__for_each_program(program, skeleton_->obj)
+            own.programs.push_back(bpf_program__fd(program));
     }
     for (const bpf_map* map : maps()) own.maps.push_back(bpf_map__fd(map));
     return own;

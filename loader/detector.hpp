@@ -2,6 +2,7 @@
 // The detector in the kernel, seen from user space: load, attach, adopt, arm, poll.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -19,7 +20,9 @@
 #include "running_cost.hpp"
 
 struct jsguard_bpf;
+struct bpf_link;
 struct bpf_map;
+struct bpf_program;
 
 namespace jsguard {
 
@@ -79,8 +82,8 @@ class Detector {
     // How it runs on this kernel, for those who ask for more.
     std::string describe() const;
     jsg_stats stats() const;
-    // Transitions that the kernel did not show the program, because it interrupted the program
-    // itself.
+    // Transitions that the kernel did not show to jsg_transition, because they interrupted it;
+    // those of guarded ports are counted by jsg_interrupt.
     std::uint64_t missed_transitions() const;
     // The places 1..JSG_SERVICES; those without a port are free.
     std::vector<jsg_service> services() const;
@@ -98,6 +101,11 @@ class Detector {
         void operator()(jsguard_bpf* skeleton) const;
     };
     using Maps = std::vector<bpf_map*>;
+    struct AtTracepoint {
+        bpf_program* program;
+        bpf_link** link;
+        TracepointPins pins;
+    };
 
     void open_pins(const Options& options);
     jsg_config wanted_config(const Options& options, const Baselines& given);
@@ -105,6 +113,8 @@ class Detector {
     static std::string pin_name(const bpf_map* map);
     Maps readers_maps() const;
     std::vector<std::string> readers_pins() const;
+    std::array<AtTracepoint, 2> at_tracepoint() const;
+    bool is_joined() const { return !joined_programs_.empty(); }
     int transition_program() const;
     void give_place(std::uint16_t port, const jsg_baseline* baseline);
     void run_iterator();
@@ -116,8 +126,8 @@ class Detector {
     std::unique_ptr<Pins> pins_;
     std::optional<Persisted> earlier_;  // that was there, and is not gone on with
     // The tracepoint's, of one that is.
-    std::optional<FileDescriptor> joined_link_;
-    std::optional<FileDescriptor> joined_program_;
+    std::vector<FileDescriptor> joined_links_;
+    std::vector<FileDescriptor> joined_programs_;
     std::vector<std::string> notes_;
     std::unique_ptr<NetworkNamespace> netns_;
     bool has_rdonly_cast_ = false;

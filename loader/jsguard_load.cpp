@@ -134,12 +134,17 @@ Beginning start(Detector& detector, const Options& options, const Baselines& bas
     return beginning;
 }
 
+// A line that the system's log gets too, by --syslog: once is enough in the journal.
+void tell_once(const std::string& line, const Options& options) {
+    if (!options.syslog || !stderr_is_the_journal()) tell(line);
+}
+
 // Tells what is guarded and how. From here on nothing more is permitted than is needed.
 void settle(Detector& detector, const Options& options, Outlets& outlets, ServiceManager& manager) {
     for (const std::string& note : detector.notes()) tell(note);
     const std::string started =
         start_line(options, detector.guarded_ports(), detector.baselines().size());
-    tell(started);
+    tell_once(started, options);
     if (const auto left_out = detector.namespaces_left_out())
         tell(fmt::format(
             "{} could not be entered, which takes CAP_SYS_ADMIN and CAP_SYS_PTRACE: sockets that "
@@ -165,8 +170,8 @@ void settle_or_undo(Detector& detector, const Options& options, Outlets& outlets
 // What was found and lost, and what stays, is told however it ends; the first line.
 std::string tell_end(const Detector& detector, const Options& options, Progress& progress) {
     progress.hide_bar();
-    const std::string summary = summary_line(detector.stats(), detector.missed_transitions());
-    tell(summary);
+    const std::string summary = summary_line(detector.stats());
+    tell_once(summary, options);
     if (options.persist)
         tell(fmt::format("the detector stays in {}; jsguard-load --unload takes it out",
                          printable(options.pin_dir)));

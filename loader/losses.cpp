@@ -6,14 +6,12 @@
 
 namespace jsguard {
 
-std::string losses_text(const jsg_stats& stats, std::uint64_t missed_transitions) {
+std::string losses_text(const jsg_stats& stats) {
     std::string lost;
     const auto add = [&lost](std::uint64_t count, std::string_view one, std::string_view many) {
         if (count) lost += (lost.empty() ? "" : ", ") + counted(count, one, many);
     };
     add(stats.transitions_late, "transition counted late", "transitions counted late");
-    add(missed_transitions, "run of the program skipped by the kernel",
-        "runs of the program skipped by the kernel");
     for (const Loss& loss : losses) add(stats.*loss.count, loss.one, loss.many);
     return lost;
 }

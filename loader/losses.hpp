@@ -38,8 +38,7 @@ static_assert(
     "all counters of jsg_stats but windows, transitions (late ones too), alerts and verdicts that "
     "were not given are losses");
 
-// "1 transition counted late, ..., 2 window records"; empty if nothing was. missed_transitions:
-// those that came while the program ran on the same CPU, which the kernel then does not run again.
-std::string losses_text(const jsg_stats& stats, std::uint64_t missed_transitions);
+// "1 transition counted late, ..., 2 window records"; empty if nothing was.
+std::string losses_text(const jsg_stats& stats);
 
 }  // namespace jsguard

@@ -215,6 +215,8 @@ void check_life(const Options& options) {
         throw Error(ExitCode::usage,
                     "--unload reads and writes no file: leave out --baseline, --save-baseline, "
                     "--keep-baseline and --textfile");
+    if (options.unload && options.exit_on_alert)
+        throw Error(ExitCode::usage, "--unload waits for no alert: leave out --exit-on-alert");
 }
 
 Options settle(Written written) {

@@ -117,7 +117,7 @@ std::string Persisted::summary() const {
     if (!config_ || map.get() < 0) return {};
     jsg_stats stats{};
     read_value(map, 0, &stats);
-    return summary_line(stats, 0);
+    return summary_line(stats);
 }
 
 std::size_t Persisted::end(const AlertHandler& handler) const {
@@ -132,7 +132,8 @@ std::size_t Persisted::end(const AlertHandler& handler) const {
                 unknown += ring.discard();
         };
         take();  // if they cannot be handed on it goes on as it is
-        for (const char* name : {link_pin, clocks_pin}) pins_->remove_persisted(name);
+        for (const char* name : {transition_pins.link, interrupt_pins.link, clocks_pin})
+            pins_->remove_persisted(name);
         take();  // what came in between
     }
     pins_->remove_all();

@@ -15,9 +15,14 @@ struct btf;
 
 namespace jsguard {
 
-// Names of the pins that are no map's, and of the map that holds the timer.
-inline constexpr const char* link_pin = "link";
-inline constexpr const char* program_pin = "program";
+// Names of the pins of a program at the tracepoint, and of its link there.
+struct TracepointPins {
+    const char* program;
+    const char* link;
+};
+inline constexpr TracepointPins transition_pins = {"program", "link"};
+inline constexpr TracepointPins interrupt_pins = {"interrupt_program", "interrupt_link"};
+// Of the map that holds the timer.
 inline constexpr const char* clocks_pin = "clocks";
 
 class Persisted {

@@ -22,10 +22,6 @@ namespace jsguard {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char* persisted_folder = "/persist";
-constexpr const char* unfinished_folder = "/unfinished";
-constexpr const char* known_by = "/config";  // first of the pins that is made, and last that goes
-
 [[noreturn]] void fail(int error, const std::string& tried, std::string_view next_step = {}) {
     throw errno_error(is_refusal(error) ? ExitCode::not_permitted : ExitCode::runtime, error, tried,
                       next_step);
@@ -93,18 +89,7 @@ void Pins::take_lock() {
 }
 
 void Pins::need_own_folder() const {
-    struct stat info {
-    }, above{};
-    if (fstat(lock_, &info) != 0 || fstatat(lock_, "..", &above, 0) != 0)
-        fail(errno, fmt::format("cannot look at the pin folder {}", printable(dir_)));
-    std::string why;
-    if (info.st_dev != above.st_dev || info.st_ino == above.st_ino)
-        why = "is a whole BPF file system";
-    else if (info.st_uid != geteuid())
-        why = "belongs to another user, who could remove the pins";
-    else if (std::error_code none; !has_any() && !fs::is_empty(dir_, none))
-        why = "holds pins that are not jsguard's";
-    if (!why.empty())
+    if (const std::string why = objection(place_of_folder(dir_)); !why.empty())
         throw Error(ExitCode::runtime,
                     fmt::format("the pin folder {} {}; choose another one with --pin-dir",
                                 printable(dir_), why));
@@ -159,10 +144,7 @@ void Pins::persist(const Named& all) {
 
 bool Pins::has_persisted() const { return access((dir_ + persisted_folder).c_str(), F_OK) == 0; }
 
-bool Pins::has_any() const {
-    return has_persisted() || access((dir_ + unfinished_folder).c_str(), F_OK) == 0 ||
-           access((dir_ + known_by).c_str(), F_OK) == 0;
-}
+bool Pins::has_any() const { return holds_pins(dir_); }
 
 int Pins::open(const std::string& name) const {
     const int fd = bpf_obj_get((dir_ + persisted_folder + "/" + name).c_str());

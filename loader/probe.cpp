@@ -21,6 +21,7 @@
 #include "detector.hpp"
 #include "json_fields.hpp"
 #include "libbpf_log.hpp"
+#include "load_permission.hpp"
 #include "print_line.hpp"
 #include "skeleton.hpp"
 
@@ -38,13 +39,14 @@ void ask_btf(ProbeFacts& facts) {
     facts.has_rdonly_cast = there && has_rdonly_cast(kernel.get());
 }
 
-std::vector<ProbedCapability> ask_capabilities() {
+std::vector<ProbedCapability> ask_capabilities(bool has_rdonly_cast) {
+    const auto needed = needed_to_load(has_rdonly_cast);
     const struct {
         unsigned number;
         ProbedCapability capability;
     } all[] = {
-        {CAP_BPF, {"CAP_BPF", "makes maps and loads programs", true}},
-        {CAP_PERFMON, {"CAP_PERFMON", "loads programs of tracing", true}},
+        {CAP_BPF, {"CAP_BPF", "makes maps and loads programs"}},
+        {CAP_PERFMON, {"CAP_PERFMON", "loads programs of tracing"}},
         {CAP_SYS_ADMIN,
          {"CAP_SYS_ADMIN", "as good as both; sees open sockets everywhere, the cost too"}},
         {CAP_SYS_PTRACE, {"CAP_SYS_PTRACE", "finds other users' network namespaces"}},
@@ -52,6 +54,8 @@ std::vector<ProbedCapability> ask_capabilities() {
     std::vector<ProbedCapability> asked;
     for (const auto& [number, capability] : all) {
         asked.push_back(capability);
+        asked.back().needed = std::any_of(needed.begin(), needed.end(),
+                                          [&](const auto& one) { return one.number == number; });
         asked.back().held = has_capability(number);
     }
     return asked;
@@ -125,8 +129,8 @@ ProbeFacts probe_facts(const Options& options) {
     struct utsname name {};
     if (uname(&name) == 0) facts.kernel_release = printable(name.release);
     ask_btf(facts);
-    facts.capabilities = ask_capabilities();
-    facts.may_load = may_load_programs();
+    facts.capabilities = ask_capabilities(facts.has_rdonly_cast);
+    facts.may_load = missing_to_load(facts.has_rdonly_cast).empty();
     facts.in_user_namespace = in_user_namespace();
     facts.pin_dir = options.pin_dir;
     facts.pin_place = pin_place(options.pin_dir);

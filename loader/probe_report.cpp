@@ -32,8 +32,11 @@ constexpr PlaceWords place_words[] = {
     {PinPlace::read_only, "read-only", "in a BPF file system that is mounted read-only"},
     {PinPlace::not_writable, "not writable",
      "in a BPF file system where this process may not write"},
+    {PinPlace::whole, "whole file system", "a BPF file system itself, and no folder in one"},
     {PinPlace::of_another, "another user's",
      "in a BPF file system and belongs to another user, who could remove the pins"},
+    {PinPlace::strange, "not jsguard's",
+     "in a BPF file system and holds pins that are not jsguard's"},
 };
 
 const PlaceWords& words_of(PinPlace place) {
@@ -116,7 +119,9 @@ Verdict verdict_of_place(const ProbeFacts& facts) {
         case PinPlace::not_writable:
             return {ExitCode::not_permitted, where,
                     "run it as root, or choose a folder of this user's with --pin-dir"};
+        case PinPlace::whole:
         case PinPlace::of_another:
+        case PinPlace::strange:
             return {ExitCode::runtime, where, "choose another one with --pin-dir"};
     }
     return {};

@@ -3,6 +3,8 @@
 // stopping.
 #include "service_manager.hpp"
 
+#include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -41,6 +43,13 @@ std::optional<std::uint64_t> positive_number(std::string_view text) {
 }
 
 }  // namespace
+
+bool stderr_is_the_journal() {
+    const char* stream = std::getenv("JOURNAL_STREAM");
+    struct stat info {};
+    return stream && fstat(STDERR_FILENO, &info) == 0 &&
+           stream == fmt::format("{}:{}", info.st_dev, info.st_ino);
+}
 
 ServiceManager::ServiceManager() {
     const auto socket_name = take_variable("NOTIFY_SOCKET");

@@ -12,6 +12,10 @@
 
 namespace jsguard {
 
+// Whether what is written to stderr goes to the manager's journal ($JOURNAL_STREAM, man
+// systemd.exec).
+bool stderr_is_the_journal();
+
 // The sd_notify protocol, as man sd_notify has it. Without $NOTIFY_SOCKET all of it does nothing.
 // Nothing here throws or waits: that nobody listens must not end a detector. What the manager does
 // not take is kept, and is sent with what is told next.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Whether all files are formatted, shell scripts are clean, and each source file has its licence line.
+# Whether all files are formatted, shell scripts are clean, each source file has its licence line, and tests can be named.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -24,5 +24,8 @@ for file in "${code[@]}" "${scripts[@]}" "${sourced[@]}" "${licensed[@]}"; do
     head -n 2 "$file" | grep -q "SPDX-License-Identifier: $wanted" ||
         complain "$file does not begin with its SPDX line"
 done
+# CMake takes a semicolon for the end of a test's name, and then runs none.
+grep -Pzo 'TEST_CASE\(\s*("[^"]*"\s*)*"[^"]*;[^"]*"' -r tests --include='*.cpp' | tr '\0' '\n' &&
+    complain "no semicolon in the name of a test"
 echo "style: ${#code[@]} source files, ${#scripts[@]} scripts"
 exit "$failed"

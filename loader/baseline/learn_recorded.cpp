@@ -19,6 +19,7 @@
 #include "progress_bar.hpp"
 #include "recording_file.hpp"
 #include "seconds.hpp"
+#include "tell.hpp"
 
 namespace jsguard {
 namespace {
@@ -178,9 +179,9 @@ void keep_sufficient(BaselineFile& file, const std::map<std::uint16_t, LearnedSt
         const auto found = file.baselines.find(port);
         const jsg_baseline lesson = found == file.baselines.end() ? jsg_baseline{} : found->second;
         const std::string lacking = lacking_text(lesson, file.origin.step_s);
-        fmt::print(stderr, "port {}: learned from {} steps, left {} out{}\n", port, one.learned,
-                   one.left_out,
-                   lacking.empty() ? "" : "; that is too little (" + lacking + "), so not written");
+        tell(fmt::format(
+            "port {}: learned from {} steps, left {} out{}", port, one.learned, one.left_out,
+            lacking.empty() ? "" : "; that is too little (" + lacking + "), so not written"));
         if (!lacking.empty()) file.baselines.erase(port);
     }
 }

@@ -15,6 +15,7 @@
 #include "relearning.hpp"
 #include "seconds.hpp"
 #include "silence.hpp"
+#include "tell.hpp"
 
 namespace jsguard {
 namespace {
@@ -43,7 +44,7 @@ void wait_for_all(const PinnedDetector& detector, Relearning& relearning) {
         for (const std::string& line :
              relearning.follow(services, [&](auto place) { return detector.lesson(place); })) {
             bar.hide();
-            fmt::print(stderr, "{}\n", line);
+            tell(line);
         }
         if (relearning.is_over()) return;
         bar.show(relearning.done_s(), relearning.learn_s());
@@ -85,9 +86,9 @@ BaselineFile baselines_in_force(const std::string& pin_dir) {
 void ask_to_relearn(const std::string& pin_dir) {
     PinnedDetector detector(pin_dir);
     const auto ports = ask(detector, {}).ports();
-    fmt::print(stderr, "asked to learn anew, for {} s or more: {} {}\n",
-               detector.config().learn_steps * step_seconds(detector.config()),
-               ports.size() == 1 ? "port" : "ports", fmt::join(ports, ", "));
+    tell(fmt::format("asked to learn anew, for {} s or more: {} {}",
+                     detector.config().learn_steps * step_seconds(detector.config()),
+                     ports.size() == 1 ? "port" : "ports", fmt::join(ports, ", ")));
 }
 
 void learn_running(const std::string& pin_dir, std::optional<std::uint16_t> port,
@@ -96,17 +97,17 @@ void learn_running(const std::string& pin_dir, std::optional<std::uint16_t> port
     PinnedDetector detector(pin_dir);
     catch_signals();
     Relearning relearning = ask(detector, port);
-    fmt::print(stderr, "waiting for {} {}, for {} s or more\n",
-               relearning.ports().size() == 1 ? "port" : "ports",
-               fmt::join(relearning.ports(), ", "), relearning.learn_s());
+    tell(fmt::format("waiting for {} {}, for {} s or more",
+                     relearning.ports().size() == 1 ? "port" : "ports",
+                     fmt::join(relearning.ports(), ", "), relearning.learn_s()));
     wait_for_all(detector, relearning);
     Baselines learned;
     for (const std::uint32_t place : relearning.learned())
         learned[static_cast<std::uint16_t>(detector.service(place).port)] =
             detector.baseline(place);
     write_baselines(out, learned, origin_here(step_seconds(detector.config())));
-    fmt::print(stderr, "{} {} written to {}\n", learned.size(),
-               learned.size() == 1 ? "baseline" : "baselines", printable(out.native()));
+    tell(fmt::format("{} {} written to {}", learned.size(),
+                     learned.size() == 1 ? "baseline" : "baselines", printable(out.native())));
 }
 
 }  // namespace jsguard

@@ -17,6 +17,7 @@
 #include "option_adder.hpp"
 #include "progress_bar.hpp"
 #include "report.hpp"
+#include "tell.hpp"
 
 namespace jsguard {
 namespace {
@@ -69,7 +70,7 @@ int run_analyze(const AnalyzeOptions& options) {
         result = analyze(request,
                          [&](std::uint64_t done, std::uint64_t total) { bar.show(done, total); });
     }
-    for (const std::string& note : result.notes) fmt::print(stderr, "{}\n", note);
+    for (const std::string& note : result.notes) tell(note);
     if (options.html) write_analysis_page(*options.html, result.analyses);
     print_all(result.analyses, options);
     return static_cast<int>(ExitCode::clean);

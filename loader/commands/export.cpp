@@ -20,6 +20,7 @@
 #include "prometheus_text.hpp"
 #include "silence.hpp"
 #include "status_text.hpp"
+#include "tell.hpp"
 #include "waiting_text.hpp"
 #include "window_export.hpp"
 
@@ -36,8 +37,6 @@ struct ExportOptions {
     bool follow = false;
     bool columns = false;
 };
-
-void say(const std::string& line) { fmt::print(stderr, "{}\n", line); }
 
 void check(const ExportOptions& options) {
     if (options.columns) return;
@@ -70,7 +69,7 @@ std::string summary(const WindowExport& windows) {
 
 void tell_waiting(const ExportOptions& options, const WindowExport& windows) {
     if (windows.following()) return;
-    say(options.follow ? waiting_text(options.port) : not_there_text(options.port));
+    tell(options.follow ? waiting_text(options.port) : not_there_text(options.port));
 }
 
 // Until a signal, or the detector's end.
@@ -87,8 +86,8 @@ void go_on(const PinnedDetector& detector, const Silence& silence, WindowExport&
         }
     }
     windows.finish();
-    if (!pinned) say("the detector has ended");
-    say(summary(windows));
+    if (!pinned) tell("the detector has ended");
+    tell(summary(windows));
 }
 
 void export_windows(const PinnedDetector& detector, const ExportOptions& options,
@@ -97,7 +96,8 @@ void export_windows(const PinnedDetector& detector, const ExportOptions& options
     if (csv) print_line(csv_header());
     WindowExport windows(
         detector, options.port, since_unix_ms,
-        [csv](const ExportedWindow& row) { print_line(csv ? csv_row(row) : json_row(row)); }, say);
+        [csv](const ExportedWindow& row) { print_line(csv ? csv_row(row) : json_row(row)); },
+        [](const std::string& line) { tell(line); });
     const Silence silence(detector);
     const bool silent = silence.told().has_value();
     windows.follow();

@@ -21,6 +21,7 @@
 #include "recording_file.hpp"
 #include "seconds.hpp"
 #include "silence.hpp"
+#include "tell.hpp"
 #include "waiting_text.hpp"
 
 namespace jsguard {
@@ -97,7 +98,7 @@ int record(const RecordOptions& options) {
     for (const int number : {SIGINT, SIGTERM}) std::signal(number, [](int) { stop_requested = 1; });
 
     recorder.follow();
-    if (recorder.following() == 0) fmt::print(stderr, "{}\n", waiting_text(options.port));
+    if (recorder.following() == 0) tell(waiting_text(options.port));
     const auto start = Clock::now();
     bool pinned = true;
     while (!stop_requested && pinned) {
@@ -110,8 +111,8 @@ int record(const RecordOptions& options) {
             throw Error(ExitCode::runtime, fmt::format("{}; {}", summary(recorder), *line));
         std::this_thread::sleep_for(poll_every);
     }
-    if (!pinned) fmt::print(stderr, "the detector has ended\n");
-    fmt::print(stderr, "{}\n", summary(recorder));
+    if (!pinned) tell("the detector has ended");
+    tell(summary(recorder));
     return static_cast<int>(ExitCode::clean);
 }
 

@@ -21,6 +21,7 @@
 #include "progress_bar.hpp"
 #include "recording_file.hpp"
 #include "seconds.hpp"
+#include "tell.hpp"
 #include "window_difference.hpp"
 
 namespace jsguard {
@@ -92,11 +93,11 @@ class RecordingReplay {
     void tell_gap(const RecordedGap& gap) {
         bar_.hide();
         ++gaps_;
-        fmt::print(stderr,
-                   "port {}: {} from number {} on {} missing in the recording; what is decided "
-                   "after {} may differ\n",
-                   gap.port, counted(gap.windows, "window", "windows"), gap.sequence,
-                   gap.windows == 1 ? "is" : "are", gap.windows == 1 ? "it" : "them");
+        tell(fmt::format(
+            "port {}: {} from number {} on {} missing in the recording; what is decided "
+            "after {} may differ",
+            gap.port, counted(gap.windows, "window", "windows"), gap.sequence,
+            gap.windows == 1 ? "is" : "are", gap.windows == 1 ? "it" : "them"));
     }
 
     void compare(const jsg_window& recorded, const jsg_window& replayed) {
@@ -117,13 +118,13 @@ class RecordingReplay {
                                     options_.ports.empty() ? "" : " of these ports",
                                     options_.ports.empty() ? "" : ", or other ports"));
         if (reader_.cut_lines())
-            fmt::print(stderr, "{}: its last line was cut short, and is left out\n",
-                       printable(options_.file));
-        fmt::print(stderr, "{}{}, {} raised, {} missing in {}\n",
-                   counted(replay_.windows(), "window", "windows"),
-                   options_.check ? ", all as recorded" : "", counted(raised_, "alert", "alerts"),
-                   counted(replay_.missing_windows(), "window", "windows"),
-                   counted(gaps_, "gap", "gaps"));
+            tell(fmt::format("{}: its last line was cut short, and is left out",
+                             printable(options_.file)));
+        tell(fmt::format(
+            "{}{}, {} raised, {} missing in {}", counted(replay_.windows(), "window", "windows"),
+            options_.check ? ", all as recorded" : "", counted(raised_, "alert", "alerts"),
+            counted(replay_.missing_windows(), "window", "windows"),
+            counted(gaps_, "gap", "gaps")));
     }
 
     const ReplayOptions& options_;

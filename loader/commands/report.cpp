@@ -15,6 +15,7 @@
 #include "option_adder.hpp"
 #include "progress_bar.hpp"
 #include "recording_analysis.hpp"
+#include "tell.hpp"
 
 namespace jsguard {
 namespace {
@@ -36,8 +37,8 @@ int run_report(const ReportOptions& options) {
     bar.hide();
     write_report_page(options.html, report);
     if (report.cut_short)
-        fmt::print(stderr, "{}: its last line was cut short, and is left out\n",
-                   printable(options.recording));
+        tell(fmt::format("{}: its last line was cut short, and is left out",
+                         printable(options.recording)));
     return static_cast<int>(ExitCode::clean);
 }
 

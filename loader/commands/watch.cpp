@@ -21,6 +21,7 @@
 #include "pinned_detector.hpp"
 #include "print_line.hpp"
 #include "silence.hpp"
+#include "tell.hpp"
 #include "terminal.hpp"
 #include "waiting_text.hpp"
 #include "watch_choice.hpp"
@@ -59,7 +60,7 @@ class Ending {
     }
 
     void tell() const {
-        if (detector_ended_) fmt::print(stderr, "the detector has ended\n");
+        if (detector_ended_) jsguard::tell("the detector has ended");
     }
 
   private:
@@ -194,7 +195,7 @@ class PlainWatch {
         if (std::any_of(services.begin(), services.end(),
                         [&](const jsg_service& service) { return is_shown(service); }))
             return;
-        fmt::print(stderr, "{}\n", waiting_text(port_));
+        tell(waiting_text(port_));
     }
 
     void follow() {

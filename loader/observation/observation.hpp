@@ -23,6 +23,7 @@ struct ProgramCost {
 
 // Names of the programs in the kernel.
 inline constexpr std::string_view transition_program = "jsg_transition";  // counts transitions
+inline constexpr std::string_view interrupt_program = "jsg_interrupt";    // those in its interrupts
 inline constexpr std::string_view existing_program = "jsg_existing";  // finds sockets at the start
 inline constexpr std::string_view start_program = "jsg_start";        // arms the timer
 
@@ -33,7 +34,7 @@ struct Cost {
     std::optional<std::uint64_t> map_bytes;      // memory of all its maps, pinned or not
     std::optional<std::uint64_t> uptime_ns;      // since its programs were loaded
     std::optional<std::uint64_t> start_unix_ms;  // when they were
-    // Transitions of all ports that the kernel did not show the program.
+    // Transitions of all ports that the kernel did not show to jsg_transition.
     std::optional<std::uint64_t> missed_runs;
 
     // None while no run of it was measured.
@@ -42,6 +43,15 @@ struct Cost {
             std::find_if(programs.begin(), programs.end(),
                          [&](const ProgramCost& one) { return one.name == program && one.runs; });
         return found == programs.end() ? nullptr : &*found;
+    }
+
+    // Time that measured transitions took, in both programs that run at each.
+    std::uint64_t transition_run_ns() const {
+        std::uint64_t sum = 0;
+        for (const std::string_view name : {transition_program, interrupt_program}) {
+            if (const ProgramCost* program = measured(name)) sum += program->run_ns;
+        }
+        return sum;
     }
 };
 
@@ -62,6 +72,7 @@ struct Observation {
     std::uint64_t unix_ms = 0;     // when it was made
     std::uint64_t silent_ns = 0;   // since the detector's timer last ended a callback
     std::optional<bool> attended;  // a jsguard-load reads its alerts; none: that is not known
+    bool stays = false;            // in the kernel without one
     jsg_config config{};
     jsg_stats stats{};
     Cost cost;

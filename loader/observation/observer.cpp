@@ -73,6 +73,7 @@ Observation Observer::observe() const {
     all.kernel = kernel_;
     all.unix_ms = unix_now_ms();
     all.attended = is_loader_ ? true : detector_.is_attended();
+    all.stays = detector_.stays();
     all.config = detector_.config();
     all.stats = detector_.stats();
     all.cost = cost_.read();

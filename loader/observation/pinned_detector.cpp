@@ -7,6 +7,7 @@
 
 #include <cerrno>
 
+#include "bpf_file_system.hpp"
 #include "error.hpp"
 #include "folder_lock.hpp"
 
@@ -90,6 +91,10 @@ Value PinnedDetector::value(const char* name, std::uint32_t key) const {
 bool PinnedDetector::is_pinned() const { return access((pin_dir_ + "/config").c_str(), F_OK) == 0; }
 
 std::optional<bool> PinnedDetector::is_attended() const { return is_locked(pin_dir_); }
+
+bool PinnedDetector::stays() const {
+    return access((pin_dir_ + persisted_folder).c_str(), F_OK) == 0;
+}
 
 std::vector<jsg_service> PinnedDetector::services() const {
     std::vector<jsg_service> services;

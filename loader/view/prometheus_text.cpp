@@ -135,8 +135,9 @@ void add_losses(std::vector<Row>& rows) {
     add("transitions_late_total", "Transitions missed when they happened, and counted later.",
         [](const Observation& seen) { return whole(seen.stats.transitions_late); });
     add("missed_runs_total",
-        "Runs of the program that the kernel skipped, because it ran already on that CPU; of all "
-        "ports.",
+        "Runs of jsg_transition that the kernel skipped, because it ran already on that CPU; of "
+        "all "
+        "ports. jsg_interrupt counts what came in them.",
         [](const Observation& seen) {
             return seen.cost.missed_runs ? whole(*seen.cost.missed_runs) : Figure{};
         });
@@ -156,16 +157,15 @@ void add_cost(std::vector<Row>& rows) {
         "Longest callback of the detector's timer, interrupts that came meanwhile included.",
         [](const Observation& seen) { return in_nano(seen.cost.ticks.longest_ns); });
     add("transition_runs_total", counter,
-        "Runs of the program that counts transitions, while kernel.bpf_stats_enabled was 1.",
+        "Transitions of all ports that came while kernel.bpf_stats_enabled was 1.",
         [](const Observation& seen) {
             const ProgramCost* program = seen.cost.measured(transition_program);
             return program ? whole(program->runs) : Figure{};
         });
     add("transition_run_seconds_total", counter,
-        "Time that the runs of the program that counts transitions took.",
-        [](const Observation& seen) {
-            const ProgramCost* program = seen.cost.measured(transition_program);
-            return program ? in_nano(program->run_ns) : Figure{};
+        "Time that jsg_transition and jsg_interrupt took for these.", [](const Observation& seen) {
+            return seen.cost.measured(transition_program) ? in_nano(seen.cost.transition_run_ns())
+                                                          : Figure{};
         });
     add("map_memory_bytes", gauge, "Memory of all maps of the detector.",
         [](const Observation& seen) {

@@ -70,11 +70,11 @@ inline std::optional<double> tick_cpu_share(const Cost& cost) {
     return static_cast<double>(cost.ticks.total_ns) / static_cast<double>(*cost.uptime_ns);
 }
 
-// Of the program that runs at each transition; none while the kernel measures no runs.
+// Of the programs that run at each transition; none while the kernel measures no runs.
 inline std::optional<double> mean_transition_run_ns(const Cost& cost) {
     const ProgramCost* program = cost.measured(transition_program);
     if (!program) return {};
-    return static_cast<double>(program->run_ns) / static_cast<double>(program->runs);
+    return static_cast<double>(cost.transition_run_ns()) / static_cast<double>(program->runs);
 }
 
 }  // namespace jsguard

@@ -127,8 +127,11 @@ std::string guarded_text(const jsg_config& config) {
                        config_thresholds_text(config));
 }
 
-constexpr std::string_view unattended =
-    "no jsguard-load reads its alerts: they are kept for the next one (jsguard-load --persist)";
+std::string unattended_text(const Observation& seen) {
+    return seen.stays ? "no jsguard-load reads its alerts: they are kept for the next one "
+                        "(jsguard-load --persist)"
+                      : "its jsguard-load has ended, and the detector with it";
+}
 
 std::string alert_text(const Observation& seen, const jsg_service& service, jsg_signal signal) {
     const jsg_alert_track& alert = service.alerts[signal];
@@ -348,7 +351,7 @@ Remarks remarks_on(const Observation& seen) {
 // --- the detector itself ---------------------------------------------------------------------
 
 std::string totals_text(const Observation& seen) {
-    const std::string lost = losses_text(seen.stats, seen.cost.missed_runs.value_or(0));
+    const std::string lost = losses_text(seen.stats);
     return fmt::format("since the start: {} windows, {} transitions, {}; {}",
                        number_text(seen.stats.windows), number_text(seen.stats.transitions),
                        counted(seen.stats.alerts, "alert", "alerts"),
@@ -380,7 +383,7 @@ std::string status_text(const Observation& seen, const StatusStyle& style) {
     const auto add = [&](const std::string& line) { text += broken(line, style.width) + "\n"; };
     add(head_text(seen));
     add(guarded_text(seen.config));
-    if (seen.attended == false && !is_silent(seen)) add(std::string(unattended));
+    if (seen.attended == false && !is_silent(seen)) add(unattended_text(seen));
     const std::vector<std::string> alerts = alert_lines(seen, style.port);
     for (const std::string& line : alerts) add(line);
     text += "\n" + services_text(seen, style.width);

@@ -126,16 +126,15 @@ std::string plain_ascii(std::string text) {
 }
 
 // Of all kinds, as losses_text() tells them.
-std::uint64_t losses_sum(const jsg_stats& stats, std::uint64_t missed_transitions) {
-    std::uint64_t sum = stats.transitions_late + missed_transitions;
+std::uint64_t losses_sum(const jsg_stats& stats) {
+    std::uint64_t sum = stats.transitions_late;
     for (const Loss& loss : losses) sum += stats.*loss.count;
     return sum;
 }
 
 Lines header(const Observation& seen, const Canvas& canvas) {
     const std::size_t up = alerts_up(seen);
-    const std::uint64_t missed = seen.cost.missed_runs.value_or(0);
-    const std::string lost = losses_text(seen.stats, missed);
+    const std::string lost = losses_text(seen.stats);
     // What was lost stays in sight, if only as a number; the host may be long.
     Items items = {{{counted(up, "alert up", "alerts up"), up ? Style::alarm : Style::plain}, 0},
                    {{counted(seen.services.size(), "port", "ports"), Style::plain}, 3},
@@ -146,7 +145,7 @@ Lines header(const Observation& seen, const Canvas& canvas) {
     else
         items.push_back({{"lost or left out: " + lost, Style::plain},
                          1,
-                         fmt::format("lost {}", number_text(losses_sum(seen.stats, missed))),
+                         fmt::format("lost {}", number_text(losses_sum(seen.stats))),
                          5});
     const Line host =
         cut({{"jsguard " + plain_ascii(seen.host), Style::heading}},

@@ -74,7 +74,7 @@ void check_alerts_follow_windows(const std::vector<jsg_window>& windows, const j
 
 }  // namespace
 
-TEST_CASE("60 held connections raise one alert, clear it once and are never learned; 22 are normal",
+TEST_CASE("60 held connections raise one alert, clear it once and are never learned, 22 are normal",
           "[alerts]") {
     constexpr std::uint16_t attacked = first_port + 2, small = first_port + 3;
     constexpr int usual_number = 22;  // as a baseline needs, and under the evidence

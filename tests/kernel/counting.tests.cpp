@@ -77,6 +77,35 @@ void send_lone_syn(int raw, std::uint16_t port, std::uint16_t source_port) {
             sizeof(packet));
 }
 
+// Clients on one CPU whose packets interrupt the servers on another. So many connections of each
+// ending are made.
+void interrupt_servers(const Socket& listener, int each) {
+    constexpr int pairs = 4;
+    std::atomic<int> failures = 0;
+    std::vector<std::thread> threads;
+    const auto run = [&](int cpu, auto work) {
+        threads.emplace_back([&failures, cpu, work] {
+            pin_to_cpu(cpu);
+            try {
+                work();
+            } catch (const std::exception& error) {
+                ++failures;
+                std::fprintf(stderr, "%s\n", error.what());
+            }
+        });
+    };
+    for (int pair = 0; pair < pairs; ++pair) {
+        run(0, [&] { run_server(listener, each); });
+        run(1, [&] {
+            for (int i = 0; i < each; ++i)
+                run_client(port_v4, Family::v4,
+                           endings[static_cast<std::size_t>(i) % endings.size()]);
+        });
+    }
+    for (auto& thread : threads) thread.join();
+    REQUIRE(failures == 0);
+}
+
 }  // namespace
 
 TEST_CASE("10,000 scripted sockets from two CPUs at once give the exact number in each cell",
@@ -139,6 +168,36 @@ TEST_CASE("10,000 scripted sockets from two CPUs at once give the exact number i
     CHECK(remembered(detector) == 0);
     CHECK(detector.stats().unknown_states == 0);
     CHECK(detector.stats().sockets_untracked == 0);
+}
+
+// There are kernels that run no BPF program in what interrupts certain processes, such as the agent
+// of a virtual machine's host. A round that this befell is made again; without jsg_interrupt none
+// is exact.
+TEST_CASE("transitions in an interrupt of the program are counted too, each in its cell",
+          "[counting]") {
+    constexpr int each = 1000;
+    constexpr int most_rounds = 10;
+    constexpr std::uint64_t enough = 10;  // transitions that the kernel did not show the program
+    enter_namespace();
+    REQUIRE(system("unshare --mount sh -c 'mount -t sysfs none /sys && "
+                   "echo 1 > /sys/class/net/lo/queues/rx-0/rps_cpus'") == 0);
+    bool exact = false;
+    for (int round = 0; round < most_rounds && !exact; ++round) {
+        jsguard::Detector detector;
+        detector.load(options_for({port_v4}), {});
+        detector.attach();
+        const Socket listener = listen_on(port_v4);
+        interrupt_servers(listener, each);
+        wait_until(2, [&] { return remembered(detector) == 1; });  // the listener alone
+        const std::uint64_t missed = detector.missed_transitions();
+        UNSCOPED_INFO("round " << round << ": " << missed << " not shown to the program, "
+                               << total(interrupted(detector, 1)) << " counted beside it, "
+                               << detector.stats().transitions_late << " late");
+        exact = missed >= enough && total(interrupted(detector, 1)) > 0 &&
+                counted(detector, 1) == expected(each) && detector.stats().transitions_late == 0 &&
+                remembered(detector) == 1;
+    }
+    CHECK(exact);
 }
 
 TEST_CASE("half-open connections are no transitions and are not remembered", "[counting]") {

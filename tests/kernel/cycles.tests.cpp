@@ -60,8 +60,9 @@ struct InKernel {
         bpf_object__for_each_map(map, object) {
             maps.push_back(id_of<bpf_map_info>(bpf_map__fd(map)));
         }
-        links.push_back(
-            id_of<bpf_link_info>(bpf_link__fd(detector.skeleton().links.jsg_transition)));
+        for (const bpf_link* link :
+             {detector.skeleton().links.jsg_transition, detector.skeleton().links.jsg_interrupt})
+            links.push_back(id_of<bpf_link_info>(bpf_link__fd(link)));
     }
     // How many of them are still there.
     std::size_t left() const {

@@ -279,6 +279,15 @@ jsguard::Options options_for(std::vector<std::uint16_t> ports) {
     return options;
 }
 
+Transitions interrupted(const jsguard::Detector& detector, std::uint32_t place) {
+    const auto& cells = detector.skeleton().bss->jsg_interrupted[place].transitions;
+    Transitions counted;
+    for (int cell = 0; cell < JSG_TRANSITION_CELLS; ++cell) {
+        if (cells[cell]) counted[{cell / JSG_STATES, cell % JSG_STATES}] = cells[cell];
+    }
+    return counted;
+}
+
 Transitions counted(const jsguard::Detector& detector, std::uint32_t place) {
     const int cpus = libbpf_num_possible_cpus();
     std::vector<jsg_counters> rows(static_cast<std::size_t>(cpus));
@@ -292,6 +301,7 @@ Transitions counted(const jsguard::Detector& detector, std::uint32_t place) {
                 counted[{cell / JSG_STATES, cell % JSG_STATES}] += row.transitions[cell];
         }
     }
+    for (const auto& [cell, count] : interrupted(detector, place)) counted[cell] += count;
     return counted;
 }
 

@@ -83,7 +83,7 @@ TEST_CASE("an attack that sends twice --min-rate raises nothing until it stops s
     CHECK(w.wait(10, [&] { return is_alerted(w.alerts, port); }));
 }
 
-TEST_CASE("57 connections that are held on three ports, 19 on each, raise nothing; on one they do",
+TEST_CASE("57 connections that are held on three ports, 19 on each, raise nothing, on one they do",
           "[threats]") {
     constexpr std::uint16_t together = first_port + 4;
     constexpr int ports = 3, each = 19;

@@ -79,7 +79,7 @@ TEST_CASE("sockets that find no slot are counted, known of while they live, and 
     CHECK(remembered(w.detector) - listeners_needed + untracked == sockets);
     CHECK(remembered(w.detector) > slots / 10 * 9);
     CHECK(untracked > sockets - slots);
-    CHECK(jsguard::losses_text(w.detector.stats(), 0)
+    CHECK(jsguard::losses_text(w.detector.stats())
               .find(fmt::format("{} sockets never looked at (no slot was free)", untracked)) !=
           std::string::npos);
     // Whose windows know of them all.

@@ -141,7 +141,7 @@ TEST_CASE("totals of more than 32 bits are refused, and which", "[baseline_merge
     CHECK(refusal_with([&](auto& b) { b.exchanges = UINT32_MAX - other.exchanges; }).empty());
 }
 
-TEST_CASE("hosts and kernels are joined, each once; the time is the latest", "[baseline_merge]") {
+TEST_CASE("hosts and kernels are joined, each once, the time is the latest", "[baseline_merge]") {
     const jsg_baseline baseline = full_baseline(1);
     const BaselineFile files[] = {file_of({{80, baseline}}, {"web1", "6.18.0", 200}),
                                   file_of({{80, baseline}}, {"web2", "6.18.0", 300}),

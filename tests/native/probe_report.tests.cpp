@@ -218,7 +218,9 @@ TEST_CASE("each thing that is wrong with the pin folder has its exit code", "[pr
                  {PinPlace::not_bpffs, "not bpffs", ExitCode::runtime},
                  {PinPlace::read_only, "read-only", ExitCode::runtime},
                  {PinPlace::not_writable, "not writable", ExitCode::not_permitted},
-                 {PinPlace::of_another, "another user's", ExitCode::runtime}};
+                 {PinPlace::whole, "whole file system", ExitCode::runtime},
+                 {PinPlace::of_another, "another user's", ExitCode::runtime},
+                 {PinPlace::strange, "not jsguard's", ExitCode::runtime}};
     for (const auto& row : table) {
         ProbeFacts facts = sound();
         facts.pin_place = row.place;

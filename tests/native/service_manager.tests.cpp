@@ -2,8 +2,10 @@
 // Tests of what a service manager hears, with a socket that is one's own in its place.
 #include "service_manager.hpp"
 
+#include <fmt/format.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -233,4 +235,16 @@ TEST_CASE("a manager that does not read is not waited for", "[service_manager]")
     CHECK(manager.heard() ==
           "STOPPING=1\nSTATUS=" + std::to_string(more_than_a_queue_holds) + "\n");
     CHECK(service.take_trouble().empty());
+}
+
+TEST_CASE("stderr is known to be the journal by its own numbers", "[service_manager]") {
+    struct stat info {};
+    REQUIRE(fstat(STDERR_FILENO, &info) == 0);
+    unsetenv("JOURNAL_STREAM");
+    CHECK_FALSE(stderr_is_the_journal());
+    setenv("JOURNAL_STREAM", fmt::format("{}:{}", info.st_dev, info.st_ino).c_str(), 1);
+    CHECK(stderr_is_the_journal());
+    setenv("JOURNAL_STREAM", fmt::format("{}:{}", info.st_dev, info.st_ino + 1).c_str(), 1);
+    CHECK_FALSE(stderr_is_the_journal());
+    unsetenv("JOURNAL_STREAM");
 }

@@ -116,15 +116,6 @@ TEST_CASE("the summary leaves out what was not lost", "[alert_text]") {
                    "counted"));
 }
 
-TEST_CASE("the summary names transitions that the program was not shown", "[alert_text]") {
-    CHECK(summary_line(jsg_stats{}, 2) ==
-          "0 windows (0 verdicts without enough traffic), 0 transitions, 0 alerts; lost or left "
-          "out: 2 runs of the program skipped by the kernel");
-    CHECK(contains(summary_line(all_losses(), 1),
-                   "14 transitions counted late, 1 run of the program skipped by the kernel, 15 "
-                   "alerts"));
-}
-
 TEST_CASE("what a baseline still lacks is said with what it has", "[alert_text]") {
     jsg_baseline lesson{};
     lesson.learned_s = 60;

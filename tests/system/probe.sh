@@ -50,7 +50,7 @@ probes 0 "$loader"
 check_facts "root" '.kernel.btf and (.kernel.needs | length > 0 and all(.there)) and .process.may_load
     and all(.process.capabilities[]; .held) and .pin_dir.state == "ready" and .pin_dir.pinned == false'
 check_facts "the programs" '.trial.loaded and (.trial.programs | map(.name) |
-    index("jsg_transition") and index("jsg_existing") and index("jsg_start"))
+    index("jsg_transition") and index("jsg_interrupt") and index("jsg_existing") and index("jsg_start"))
     and all(.trial.programs[]; .verified_instructions > 0)'
 check_facts "the machine" --arg release "$(uname -r)" --argjson online "$(nproc --all)" \
     --argjson stats "$(sysctl -n kernel.bpf_stats_enabled)" \
@@ -117,6 +117,9 @@ status=0
 for told in probe.out start.err; do
     grep -qF "belongs to another user, who could remove the pins" "$work/$told" || fail "$told does not say what is wrong"
 done
+inside "$unmount; mount -t bpf bpf /sys/fs/bpf -o mode=0711; mkdir -p $pin_dir/another"
+probes 1 "${as[@]}" "$loader"
+check_facts "what is not jsguard's" '.pin_dir.state == "not jsguard\u0027s" and .trial.loaded'
 inside "$unmount; mount -t tmpfs none /sys/fs/bpf"
 probes 1 "${as[@]}" setpriv "${two_capabilities[@]}" "$loader"
 check_facts "a plain folder" '.pin_dir.state == "not bpffs"'

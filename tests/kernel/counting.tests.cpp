@@ -32,6 +32,31 @@ void pin_to_cpu(int cpu) {
     pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
 }
 
+// Work that goes on at the same time, each on the CPU that it is given.
+class PinnedThreads {
+  public:
+    template <typename Work>
+    void run(int cpu, Work work) {
+        threads_.emplace_back([this, cpu, work] {
+            pin_to_cpu(cpu);
+            try {
+                work();
+            } catch (const std::exception& error) {
+                ++failures_;
+                std::fprintf(stderr, "%s\n", error.what());
+            }
+        });
+    }
+    void join() {
+        for (auto& thread : threads_) thread.join();
+        REQUIRE(failures_ == 0);
+    }
+
+  private:
+    std::atomic<int> failures_ = 0;
+    std::vector<std::thread> threads_;
+};
+
 std::uint64_t total(const Transitions& transitions) {
     std::uint64_t sum = 0;
     for (const auto& [cell, count] : transitions) sum += count;
@@ -81,29 +106,16 @@ void send_lone_syn(int raw, std::uint16_t port, std::uint16_t source_port) {
 // ending are made.
 void interrupt_servers(const Socket& listener, int each) {
     constexpr int pairs = 4;
-    std::atomic<int> failures = 0;
-    std::vector<std::thread> threads;
-    const auto run = [&](int cpu, auto work) {
-        threads.emplace_back([&failures, cpu, work] {
-            pin_to_cpu(cpu);
-            try {
-                work();
-            } catch (const std::exception& error) {
-                ++failures;
-                std::fprintf(stderr, "%s\n", error.what());
-            }
-        });
-    };
+    PinnedThreads threads;
     for (int pair = 0; pair < pairs; ++pair) {
-        run(0, [&] { run_server(listener, each); });
-        run(1, [&] {
+        threads.run(0, [&] { run_server(listener, each); });
+        threads.run(1, [&] {
             for (int i = 0; i < each; ++i)
                 run_client(port_v4, Family::v4,
                            endings[static_cast<std::size_t>(i) % endings.size()]);
         });
     }
-    for (auto& thread : threads) thread.join();
-    REQUIRE(failures == 0);
+    threads.join();
 }
 
 }  // namespace
@@ -122,29 +134,16 @@ TEST_CASE("10,000 scripted sockets from two CPUs at once give the exact number i
     {
         const Socket listeners[families] = {listen_on(port_v4, Family::v4),
                                             listen_on(port_v6, Family::v6)};
-        std::atomic<int> failures = 0;
-        std::vector<std::thread> threads;
-        const auto run = [&](int cpu, auto work) {
-            threads.emplace_back([&failures, cpu, work] {
-                pin_to_cpu(cpu);
-                try {
-                    work();
-                } catch (const std::exception& error) {
-                    ++failures;
-                    std::fprintf(stderr, "%s\n", error.what());
-                }
-            });
-        };
+        PinnedThreads threads;
         for (int family = 0; family < families; ++family) {
-            run(family, [&, family] { run_server(listeners[family], connections); });
-            run(1 - family, [&, family] {
+            threads.run(family, [&, family] { run_server(listeners[family], connections); });
+            threads.run(1 - family, [&, family] {
                 for (int i = 0; i < connections; ++i)
                     run_client(family ? port_v6 : port_v4, family ? Family::v6 : Family::v4,
                                endings[static_cast<std::size_t>(i) % endings.size()]);
             });
         }
-        for (auto& thread : threads) thread.join();
-        REQUIRE(failures == 0);
+        threads.join();
 
         const auto all_closed = [&] { return remembered(detector) == families; };
         CHECK(wait_until(10, all_closed));  // the listeners alone

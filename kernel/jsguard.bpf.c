@@ -77,6 +77,7 @@ static __always_inline void remember(struct jsg_counters *row, __u64 sk, __u32 s
 		return;
 	}
 	if (!slot_take(sk, service, state, 0) && state != JSG_TCP_LISTEN) {
+		row->untracked = sk;
 		row->untracked_opened++;
 		COUNT(sockets_untracked, 1);
 	}
@@ -127,12 +128,17 @@ static __always_inline __u32 local_port(const struct tcp_sock *tp)
 	return port_number(tp->inet_conn.icsk_inet.inet_sport) & (JSG_PORTS - 1);
 }
 
-/* The service that guards the socket, 0 for none. */
-static __always_inline __u32 service_of(const struct tcp_sock *tp, __u32 port)
+/* The service that guards the socket, 0 for none. A port that begins to listen is given one. */
+static __always_inline __u32 service_of(const struct tcp_sock *tp, __u32 new_state)
 {
+	__u32 port = local_port(tp);
 	__u32 service = jsg_service_of_port[port];
 
-	return service && is_elsewhere(tp) ? 0 : service;
+	if (service)
+		return is_elsewhere(tp) ? 0 : service;
+	if (new_state != JSG_TCP_LISTEN || !jsg_config.guard_listeners || is_elsewhere(tp))
+		return 0;
+	return service_claim(port);
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -140,19 +146,13 @@ int BPF_PROG(jsg_transition, struct sock *sk, int old_state, int new_state)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk); /* none for other protocols */
 	struct jsg_counters *row;
-	__u32 port, service;
+	__u32 service;
 
 	if (!tp)
 		return 0;
-	port = local_port(tp);
-	service = service_of(tp, port);
-	if (!service) {
-		if (new_state != JSG_TCP_LISTEN || !jsg_config.guard_listeners || is_elsewhere(tp))
-			return 0;
-		service = service_claim(port);
-		if (!service)
-			return 0;
-	}
+	service = service_of(tp, new_state);
+	if (!service)
+		return 0;
 	row = bpf_map_lookup_elem(&counters, &service);
 	if (!row)
 		return 0;
@@ -175,33 +175,70 @@ int BPF_PROG(jsg_transition, struct sock *sk, int old_state, int new_state)
  * The kernel runs no program inside itself on one CPU (__bpf_trace_run() in
  * kernel/trace/bpf_trace.c). So what happens in an interrupt of that program is not shown to it: up
  * to one transition in 1,000 where packets come in interrupts. This one is called right after it
- * for every transition, and sees by the socket's slot whether it was counted. A socket without a
- * slot is left: if it has just come, its places were all taken a moment ago too.
+ * for every transition, and sees by the socket's slot whether it was counted.
  */
+static __always_inline void count_interrupted(__u32 service, __u32 old_state, __u32 new_state)
+{
+	if (old_state < JSG_STATES && new_state < JSG_STATES)
+		__sync_fetch_and_add(
+			&interrupted_of(service)
+				 ->transitions[jsg_transition_cell(old_state, new_state)],
+			1);
+}
+
+/* An accepted connection, or a listener, that has no slot. */
+static __always_inline void remember_interrupted(__u64 sk, __u32 service, __u32 old_state,
+						 __u32 new_state)
+{
+	struct jsg_counters *row = bpf_map_lookup_elem(&counters, &service);
+
+	if (!row)
+		return;
+	if (row->untracked == sk) {
+		row->untracked = 0;
+		return; /* it was counted, and found no slot */
+	}
+	count_interrupted(service, old_state, new_state);
+	if (!slot_take(sk, service, new_state, 0) && new_state != JSG_TCP_LISTEN) {
+		__sync_fetch_and_add(&interrupted_of(service)->untracked_opened, 1);
+		COUNT(sockets_untracked, 1);
+	}
+}
+
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(jsg_interrupt, struct sock *sk, int old_state, int new_state)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct jsg_slot *slot;
-	__u64 address;
 	__u32 service;
+	int first;
 
 	if (!tp)
 		return 0;
-	service = service_of(tp, local_port(tp));
+	service = service_of(tp, new_state);
 	if (!service || (__u32)old_state >= JSG_STATES || (__u32)new_state >= JSG_STATES)
 		return 0;
-	address = address_of(sk);
-	slot = slot_of(address);
-	if (slot ? slot->state == new_state : !is_first(old_state, new_state))
+	first = is_first(old_state, new_state);
+	slot = slot_of(address_of(sk));
+	if (!slot) {
+		if (first)
+			remember_interrupted(address_of(sk), service, old_state, new_state);
 		return 0;
-	if (slot)
-		slot_follow(slot, new_state);
-	else if (!slot_take(address, service, new_state, 0))
+	}
+	if (slot->state == new_state)
 		return 0;
-	__sync_fetch_and_add(
-		&interrupted_of(service)->transitions[jsg_transition_cell(old_state, new_state)],
-		1);
+	count_interrupted(service, old_state, new_state);
+	if (first) { /* the slot is that of a socket that is gone */
+		count_interrupted(slot->service, slot->state, JSG_TCP_CLOSE);
+		COUNT(transitions_late, 1);
+		slot_describe(slot, service, new_state, 0);
+		return 0;
+	}
+	if (slot->state != old_state) {
+		count_interrupted(service, slot->state, old_state);
+		COUNT(transitions_late, 1);
+	}
+	slot_follow(slot, new_state);
 	return 0;
 }
 

@@ -24,6 +24,8 @@ JSG_ASSERT(sizeof(struct jsg_slot) == 16, "jsg_slot is packed by hand");
  */
 struct jsg_interrupted {
 	__u32 transitions[JSG_TRANSITION_CELLS];
+	__u32 untracked_opened; /* accepted sockets that found no slot */
+	__u32 reserved;
 };
 
 /* What the looks found of one service. */

@@ -63,7 +63,7 @@ __noinline int take_reading(__u32 service, __u64 sequence)
 	found->full_queue_steps += found->full_queues != 0;
 	__builtin_memcpy(adding.sum->transitions, interrupted_of(service)->transitions,
 			 sizeof(adding.sum->transitions));
-	jsg_work.untracked_opened = 0;
+	jsg_work.untracked_opened = interrupted_of(service)->untracked_opened;
 	jsg_work.untracked_closed = 0;
 	bpf_loop(jsg_config.cpus, add_cpu, &adding, 0);
 	for (int cell = 0; cell < JSG_PHASE_CELLS; cell++)

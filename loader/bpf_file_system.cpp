@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "capabilities.hpp"
+#include "file_replacement.hpp"
 
 namespace jsguard {
 namespace fs = std::filesystem;
@@ -44,16 +45,14 @@ bool holds_pins(const std::string& pin_dir) {
     return false;
 }
 
-PinPlace place_of_folder(const fs::path& pin_dir) {
+std::optional<PinPlace> place_of_folder(int open_folder, const fs::path& pin_dir) {
     struct stat info {
     }, above{};
-    if (stat(pin_dir.c_str(), &info) != 0 || stat((pin_dir / "..").c_str(), &above) != 0)
-        return PinPlace::ready;
+    if (fstat(open_folder, &info) != 0 || fstatat(open_folder, "..", &above, 0) != 0) return {};
     if (info.st_dev != above.st_dev || info.st_ino == above.st_ino) return PinPlace::whole;
     if (info.st_uid != geteuid()) return PinPlace::of_another;
-    std::error_code hidden;
-    const bool empty = fs::is_empty(pin_dir, hidden);
-    return empty || hidden || holds_pins(pin_dir) ? PinPlace::ready : PinPlace::strange;
+    std::error_code none;
+    return fs::is_empty(pin_dir, none) || holds_pins(pin_dir) ? PinPlace::ready : PinPlace::strange;
 }
 
 std::string mount_advice() {
@@ -82,7 +81,9 @@ PinPlace pin_place(const fs::path& pin_dir) {
     }
     if (is_read_only(there)) return PinPlace::read_only;
     if (!is_writable(there)) return PinPlace::not_writable;
-    return there == pin_dir ? place_of_folder(there) : PinPlace::ready;
+    if (there != pin_dir) return PinPlace::ready;
+    const FileDescriptor open_folder(open(there.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    return place_of_folder(open_folder.get(), there).value_or(PinPlace::ready);
 }
 
 }  // namespace jsguard

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 namespace jsguard {
@@ -40,7 +41,8 @@ bool on_bpffs(const std::filesystem::path& path);
 std::filesystem::path existing_part(std::filesystem::path path);
 
 PinPlace pin_place(const std::filesystem::path& pin_dir);
-// The same of a folder that is there, and in a BPF file system: ready, or one of the last three.
-PinPlace place_of_folder(const std::filesystem::path& pin_dir);
+// The same of a folder that is there, open, and in a BPF file system: ready, or one of the last
+// three; none if it cannot be looked at.
+std::optional<PinPlace> place_of_folder(int open_folder, const std::filesystem::path& pin_dir);
 
 }  // namespace jsguard

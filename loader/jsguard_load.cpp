@@ -134,17 +134,13 @@ Beginning start(Detector& detector, const Options& options, const Baselines& bas
     return beginning;
 }
 
-// A line that the system's log gets too, by --syslog: once is enough in the journal.
-void tell_once(const std::string& line, const Options& options) {
-    if (!options.syslog || !stderr_is_the_journal()) tell(line);
-}
-
 // Tells what is guarded and how. From here on nothing more is permitted than is needed.
 void settle(Detector& detector, const Options& options, Outlets& outlets, ServiceManager& manager) {
     for (const std::string& note : detector.notes()) tell(note);
     const std::string started =
         start_line(options, detector.guarded_ports(), detector.baselines().size());
-    tell_once(started, options);
+    // By --syslog it goes there too: once is enough in the journal.
+    if (!options.syslog || !stderr_is_the_journal()) tell(started);
     if (const auto left_out = detector.namespaces_left_out())
         tell(fmt::format(
             "{} could not be entered, which takes CAP_SYS_ADMIN and CAP_SYS_PTRACE: sockets that "
@@ -171,7 +167,7 @@ void settle_or_undo(Detector& detector, const Options& options, Outlets& outlets
 std::string tell_end(const Detector& detector, const Options& options, Progress& progress) {
     progress.hide_bar();
     const std::string summary = summary_line(detector.stats());
-    tell_once(summary, options);
+    tell(summary);
     if (options.persist)
         tell(fmt::format("the detector stays in {}; jsguard-load --unload takes it out",
                          printable(options.pin_dir)));

@@ -89,7 +89,9 @@ void Pins::take_lock() {
 }
 
 void Pins::need_own_folder() const {
-    if (const std::string why = objection(place_of_folder(dir_)); !why.empty())
+    const auto place = place_of_folder(lock_, dir_);
+    if (!place) fail(errno, fmt::format("cannot look at the pin folder {}", printable(dir_)));
+    if (const std::string why = objection(*place); !why.empty())
         throw Error(ExitCode::runtime,
                     fmt::format("the pin folder {} {}; choose another one with --pin-dir",
                                 printable(dir_), why));

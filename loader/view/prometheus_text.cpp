@@ -109,7 +109,8 @@ void add_detector(std::vector<Row>& rows) {
             return in_milli(seen.unix_ms - seen.silent_ns / 1'000'000);
         });
     add("attended", gauge,
-        "1: a jsguard-load reads its alerts; 0: none does, and they are kept for the next one.",
+        "1: a jsguard-load reads its alerts; 0: none does, and one that stays keeps them for the "
+        "next.",
         [](const Observation& seen) { return seen.attended ? whole(*seen.attended) : Figure{}; });
     add("window_seconds", gauge, "Length of the sliding window.", [](const Observation& seen) {
         return in_nano(seen.config.step_ns * seen.config.window_steps);
@@ -157,7 +158,8 @@ void add_cost(std::vector<Row>& rows) {
         "Longest callback of the detector's timer, interrupts that came meanwhile included.",
         [](const Observation& seen) { return in_nano(seen.cost.ticks.longest_ns); });
     add("transition_runs_total", counter,
-        "Transitions of all ports that came while kernel.bpf_stats_enabled was 1.",
+        "Runs of jsg_transition, one for nearly each transition of any port, while "
+        "kernel.bpf_stats_enabled was 1.",
         [](const Observation& seen) {
             const ProgramCost* program = seen.cost.measured(transition_program);
             return program ? whole(program->runs) : Figure{};

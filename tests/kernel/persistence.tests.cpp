@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <memory>
 
 #include "lasting.hpp"
@@ -20,23 +22,32 @@ namespace {
 constexpr std::uint16_t port = lasting_port;
 constexpr std::uint16_t other_port = lasting_port + 1;
 
-// The number of the program that counts transitions.
-std::uint32_t pinned_program() {
-    const int program = bpf_obj_get((pin_dir() + "/persist/program").c_str());
-    REQUIRE(program >= 0);
-    bpf_prog_info info{};
-    std::uint32_t size = sizeof(info);
-    CHECK(bpf_obj_get_info_by_fd(program, &info, &size) == 0);
-    close(program);
-    return info.id;
+// The numbers of the programs that count transitions.
+using Programs = std::array<std::uint32_t, 2>;
+
+Programs pinned_programs() {
+    Programs numbers{};
+    auto* number = numbers.data();
+    for (const char* name : {"/persist/program", "/persist/interrupt_program"}) {
+        const int program = bpf_obj_get((pin_dir() + name).c_str());
+        REQUIRE(program >= 0);
+        bpf_prog_info info{};
+        std::uint32_t size = sizeof(info);
+        CHECK(bpf_obj_get_info_by_fd(program, &info, &size) == 0);
+        close(program);
+        *number++ = info.id;
+    }
+    return numbers;
 }
 
 // Some go only after a moment.
-bool goes(std::uint32_t program) {
+bool go(const Programs& programs) {
     return wait_until(5, [&] {
-        const int fd = bpf_prog_get_fd_by_id(program);
-        if (fd >= 0) close(fd);
-        return fd < 0 && errno == ENOENT;
+        return std::all_of(programs.begin(), programs.end(), [](std::uint32_t program) {
+            const int fd = bpf_prog_get_fd_by_id(program);
+            if (fd >= 0) close(fd);
+            return fd < 0 && errno == ENOENT;
+        });
     });
 }
 
@@ -179,7 +190,7 @@ TEST_CASE("a detector with another request is replaced, with what it has learned
         CHECK(wait_until(
             15, [&] { return first.services().at(0).alerts[JSG_OCCUPANCY].state == JSG_ALERT; }));
     }
-    const std::uint32_t program = pinned_program();
+    const Programs programs = pinned_programs();
     jsguard::Options options = lasting_options({port, other_port});
     Detector next;
     REQUIRE_FALSE(next.join(options));
@@ -194,8 +205,8 @@ TEST_CASE("a detector with another request is replaced, with what it has learned
     REQUIRE(next.baselines().count(port) == 1);
     CHECK(next.baselines().at(port).transitions == usual_baseline().transitions);
     CHECK(next.baselines().count(other_port) == 0);
-    CHECK(goes(program));
-    CHECK(pinned_program() != program);
+    CHECK(go(programs));
+    CHECK(pinned_programs() != programs);
 }
 
 TEST_CASE("one loader at a time, and the second disturbs nothing", "[persistence]") {
@@ -295,7 +306,8 @@ TEST_CASE("a detector that stays, and lacks a pin, is replaced and can be taken 
     const TakenOut clean;
     const auto damaged =
         GENERATE(as<std::string>{}, "config", "services", "baselines", "ticks", "persist/alerts",
-                 "persist/bss", "persist/clocks", "persist/link", "persist/program");
+                 "persist/bss", "persist/clocks", "persist/link", "persist/program",
+                 "persist/interrupt_link", "persist/interrupt_program");
     CAPTURE(damaged);
     {
         Detector first;
@@ -330,7 +342,7 @@ TEST_CASE("what cannot be handed on keeps the detector that has it", "[persisten
         CHECK(wait_until(
             15, [&] { return first.services().at(0).alerts[JSG_OCCUPANCY].state == JSG_ALERT; }));
     }
-    const std::uint32_t program = pinned_program();
+    const Programs programs = pinned_programs();
     {
         Detector next;
         REQUIRE_FALSE(next.join(lasting_options({port, other_port})));
@@ -342,7 +354,7 @@ TEST_CASE("what cannot be handed on keeps the detector that has it", "[persisten
                         jsguard::Error);
     }
     CHECK(ticks_on());
-    CHECK(pinned_program() == program);
+    CHECK(pinned_programs() == programs);
     Detector next;
     REQUIRE(next.join(lasting_options(), {{port, usual_baseline()}}));
     int raises = 0;
@@ -405,7 +417,7 @@ TEST_CASE("taken out, it leaves nothing in the kernel", "[persistence]") {
         Detector first;
         start(first, lasting_options());
     }
-    const std::uint32_t program = pinned_program();
+    const Programs programs = pinned_programs();
     {
         jsguard::Pins pins(pin_dir());
         const auto left = jsguard::Persisted::find(pins);
@@ -413,7 +425,7 @@ TEST_CASE("taken out, it leaves nothing in the kernel", "[persistence]") {
         CHECK(left->end({}) == 0);
     }
     CHECK_FALSE(fs::exists(pin_dir()));
-    CHECK(goes(program));
+    CHECK(go(programs));
 }
 
 TEST_CASE("joined without --persist, it goes with its loader", "[persistence]") {
@@ -422,7 +434,7 @@ TEST_CASE("joined without --persist, it goes with its loader", "[persistence]") 
         Detector first;
         start(first, lasting_options());
     }
-    const std::uint32_t program = pinned_program();
+    const Programs programs = pinned_programs();
     {
         Detector next;
         REQUIRE(next.join(lasting_options()));
@@ -431,5 +443,5 @@ TEST_CASE("joined without --persist, it goes with its loader", "[persistence]") 
         CHECK(ticks_on());
     }
     CHECK_FALSE(fs::exists(pin_dir()));
-    CHECK(goes(program));
+    CHECK(go(programs));
 }

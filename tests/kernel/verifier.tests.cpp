@@ -23,7 +23,7 @@ TEST_CASE("the verifier processes no more instructions for a program than the ta
         std::uint32_t most;
     } table[] = {
         {programs.jsg_transition, named ? 1'200U : 8'000U},
-        {programs.jsg_interrupt, 800},
+        {programs.jsg_interrupt, named ? 1'100U : 7'700U},
         {programs.jsg_existing, named ? 470U : 7'800U},
         {programs.jsg_start, 67'000},  // with the tick and all that it calls
     };

@@ -106,13 +106,18 @@ dpkg_does -i "/run/$(basename "$package")"
 unit_is disabled "installed again"
 
 say "removed: the detector goes from the kernel, options and what was learned stay"
-link=$(bpftool -j link show pinned "$root$pins/persist/link" | jq .id)
-[[ $link ]] || fail "the detector's link is not found"
+links=()
+for name in link interrupt_link; do
+    links+=("$(bpftool -j link show pinned "$root$pins/persist/$name" | jq .id)")
+    [[ ${links[-1]} ]] || fail "the detector's $name is not found"
+done
 dpkg_does -r jsguard
 status_is "config-files $version" "removed"
 [[ ! -e $root$pins ]] || fail "after the removal a detector is still pinned"
 grep -q "took out the detector" "$work/dpkg.err" || fail "the removal does not say that it took out the detector"
-! bpftool link show id "$link" >/dev/null 2>&1 || fail "after the removal its link is still in the kernel"
+for link in "${links[@]}"; do
+    ! bpftool link show id "$link" >/dev/null 2>&1 || fail "after the removal a link of it is still in the kernel"
+done
 [[ ! -e $root/usr/sbin/jsguard-load && ! -e $root/lib/systemd/system/jsguard.service ]] || fail "the removal left files"
 [[ -e $root$options_file && -e $root$kept ]] || fail "the removal took options or what was learned"
 

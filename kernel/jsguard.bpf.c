@@ -179,11 +179,11 @@ int BPF_PROG(jsg_transition, struct sock *sk, int old_state, int new_state)
  */
 static __always_inline void count_interrupted(__u32 service, __u32 old_state, __u32 new_state)
 {
-	if (old_state < JSG_STATES && new_state < JSG_STATES)
-		__sync_fetch_and_add(
-			&interrupted_of(service)
-				 ->transitions[jsg_transition_cell(old_state, new_state)],
-			1);
+	__u32 cell = jsg_transition_cell(old_state, new_state);
+
+	barrier_var(cell); /* the verifier of 6.1 knows its range by the comparison alone */
+	if (cell < JSG_TRANSITION_CELLS)
+		__sync_fetch_and_add(&interrupted_of(service)->transitions[cell], 1);
 }
 
 /* An accepted connection, or a listener, that has no slot. */

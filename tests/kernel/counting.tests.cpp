@@ -103,6 +103,13 @@ void send_lone_syn(int raw, std::uint16_t port, std::uint16_t source_port) {
             sizeof(packet));
 }
 
+// From here on jsg_interrupt is alone.
+void detach_first_program(const jsguard::Detector& detector) {
+    bpf_link* first = detector.skeleton().links.jsg_transition;
+    REQUIRE(close(bpf_link__fd(first)) == 0);
+    bpf_link__disconnect(first);
+}
+
 // Whether no cell has more than is expected.
 bool within(const Transitions& counted, const Transitions& expected) {
     return std::all_of(counted.begin(), counted.end(), [&](const auto& one) {
@@ -210,31 +217,34 @@ TEST_CASE("transitions in an interrupt of the program are counted too, each in i
     CHECK(exact);
 }
 
-// What happens to one transition in many, to all of them.
+// What happens to one transition in many, to all of them. Alone, the second program is not shown
+// what interrupts itself: rare, and such a round is made again.
 TEST_CASE("what only the second program is shown is counted by it", "[counting]") {
     constexpr int each = 25;
+    constexpr int most_rounds = 5;
+    const auto ports = GENERATE(std::vector<std::uint16_t>{port_v4}, std::vector<std::uint16_t>{});
     enter_namespace();
-    const std::vector<std::uint16_t> ports =
-        GENERATE(std::vector<std::uint16_t>{port_v4}, std::vector<std::uint16_t>{});
-    CAPTURE(ports.size());
-    jsguard::Detector detector;
-    detector.load(options_for(ports), {});
-    detector.attach();
-    bpf_link* first = detector.skeleton().links.jsg_transition;
-    REQUIRE(close(bpf_link__fd(first)) == 0);
-    bpf_link__disconnect(first);
-    const Socket listener = listen_on(port_v4);
-    REQUIRE(wait_until(5, [&] { return detector.services()[0].port == port_v4; }));
-    std::thread server([&] { run_server(listener, each * static_cast<int>(endings.size())); });
-    for (int i = 0; i < each; ++i) {
-        for (const Ending ending : endings) run_client(port_v4, Family::v4, ending);
+    bool exact = false;
+    for (int round = 0; round < most_rounds && !exact; ++round) {
+        jsguard::Detector detector;
+        detector.load(options_for(ports), {});
+        detector.attach();
+        detach_first_program(detector);
+        const Socket listener = listen_on(port_v4);
+        REQUIRE(wait_until(5, [&] { return detector.services()[0].port == port_v4; }));
+        std::thread server([&] { run_server(listener, each * static_cast<int>(endings.size())); });
+        for (int i = 0; i < each; ++i) {
+            for (const Ending ending : endings) run_client(port_v4, Family::v4, ending);
+        }
+        server.join();
+        wait_until(2, [&] { return remembered(detector) == 1; });
+        UNSCOPED_INFO("round " << round << ", " << ports.size()
+                               << " ports named: " << interrupted(detector, 1));
+        exact = interrupted(detector, 1) == expected(each) &&
+                counted(detector, 1) == expected(each) && remembered(detector) == 1 &&
+                detector.stats().transitions_late == 0 && detector.stats().sockets_untracked == 0;
     }
-    server.join();
-    CHECK(wait_until(5, [&] { return remembered(detector) == 1; }));
-    CHECK(interrupted(detector, 1) == expected(each));
-    CHECK(counted(detector, 1) == expected(each));
-    CHECK(detector.stats().transitions_late == 0);
-    CHECK(detector.stats().sockets_untracked == 0);
+    CHECK(exact);
 }
 
 TEST_CASE("half-open connections are no transitions and are not remembered", "[counting]") {
@@ -311,9 +321,7 @@ TEST_CASE("a transition that was missed is counted when the socket next moves", 
     SECTION("one in the middle of its life, and the next came in an interrupt") {
         slot->state = JSG_TCP_SYN_RECV;
         wanted[{JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED}] += 1;
-        bpf_link* first = detector.skeleton().links.jsg_transition;
-        REQUIRE(close(bpf_link__fd(first)) == 0);
-        bpf_link__disconnect(first);
+        detach_first_program(detector);
     }
     SECTION("the last: the look that finds the socket gone tells of it") {
         detector.arm_clock();

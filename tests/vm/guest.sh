@@ -80,7 +80,7 @@ catch kprobe "$build/tests/vm/vm-kprobe-tests"
 # Its limits are of one kernel: here the numbers are what is asked for.
 "$build/tests/kernel/kernel-tests" '[verifier]' --use-colour no >"$logs/verifier.txt" 2>&1 || true
 for program in jsg_transition jsg_interrupt jsg_existing jsg_start; do
-    figure "verifier_$program" "$(sed -nE "s/^ *$program: ([0-9]+)\$/\1/p" "$logs/verifier.txt")"
+    figure "verifier_$program" "$(sed -nE "s/^ *$program: ([0-9]+)\$/\1/p" "$logs/verifier.txt" | paste -sd/)"
 done
 
 catch arithmetic "$build/tests/kernel/kernel-arithmetic-tests"

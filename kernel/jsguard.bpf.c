@@ -77,7 +77,11 @@ static __always_inline void remember(struct jsg_counters *row, __u64 sk, __u32 s
 		return;
 	}
 	if (!slot_take(sk, service, state, 0) && state != JSG_TCP_LISTEN) {
-		row->untracked = sk;
+		__u32 zero = 0;
+		__u64 *last = bpf_map_lookup_elem(&untracked, &zero);
+
+		if (last)
+			*last = sk;
 		row->untracked_opened++;
 		COUNT(sockets_untracked, 1);
 	}
@@ -190,12 +194,11 @@ static __always_inline void count_interrupted(__u32 service, __u32 old_state, __
 static __always_inline void remember_interrupted(__u64 sk, __u32 service, __u32 old_state,
 						 __u32 new_state)
 {
-	struct jsg_counters *row = bpf_map_lookup_elem(&counters, &service);
+	__u32 zero = 0;
+	__u64 *last = bpf_map_lookup_elem(&untracked, &zero);
 
-	if (!row)
-		return;
-	if (row->untracked == sk) {
-		row->untracked = 0;
+	if (last && *last == sk) {
+		*last = 0;
 		return; /* it was counted, and found no slot */
 	}
 	count_interrupted(service, old_state, new_state);

@@ -416,7 +416,6 @@ struct jsg_counters {
 	__u64 untracked_opened; /* accepted sockets that found no slot */
 	__u64 untracked_closed; /* sockets of a state that accepted ones have, and no slot, that
 				   closed */
-	__u64 untracked; /* address of the last one that found no slot */
 };
 
 /*

@@ -35,6 +35,14 @@ struct {
 	__type(value, struct jsg_counters);
 } counters SEC(".maps");
 
+/* Address of the last accepted socket that found no slot. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} untracked SEC(".maps");
+
 /* Written by the tick; the loader sets max_entries to places times readings_per_service. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -20,8 +20,7 @@ struct jsg_slot {
 };
 JSG_ASSERT(sizeof(struct jsg_slot) == 16, "jsg_slot is packed by hand");
 
-/* One service's transitions that came in interrupts of jsg_transition; they only grow, modulo 2^32.
- */
+/* One service's transitions that came in interrupts of jsg_transition; only grow, modulo 2^32. */
 struct jsg_interrupted {
 	__u32 transitions[JSG_TRANSITION_CELLS];
 	__u32 untracked_opened; /* accepted sockets that found no slot */

@@ -66,6 +66,8 @@ static __always_inline void count_late(struct jsg_counters *row, __u32 old_state
 static __always_inline void remember(struct jsg_counters *row, __u64 sk, __u32 service, __u32 state)
 {
 	struct jsg_slot *slot = slot_of(sk);
+	__u32 zero = 0;
+	__u64 *last;
 
 	if (slot) {
 		__u32 its_service = slot->service; /* which may be another than the new one's */
@@ -76,12 +78,12 @@ static __always_inline void remember(struct jsg_counters *row, __u64 sk, __u32 s
 		slot_describe(slot, service, state, 0);
 		return;
 	}
-	if (!slot_take(sk, service, state, 0) && state != JSG_TCP_LISTEN) {
-		__u32 zero = 0;
-		__u64 *last = bpf_map_lookup_elem(&untracked, &zero);
-
-		if (last)
-			*last = sk;
+	if (slot_take(sk, service, state, 0))
+		return;
+	last = bpf_map_lookup_elem(&untracked, &zero);
+	if (last)
+		*last = sk;
+	if (state != JSG_TCP_LISTEN) {
 		row->untracked_opened++;
 		COUNT(sockets_untracked, 1);
 	}

@@ -35,7 +35,7 @@ struct {
 	__type(value, struct jsg_counters);
 } counters SEC(".maps");
 
-/* Address of the last accepted socket that found no slot. */
+/* Address of the last accepted socket, or listener, that was counted and found no slot. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);

@@ -22,6 +22,7 @@ using namespace testbed;
 namespace {
 
 constexpr std::uint16_t port = 17960;
+constexpr std::uint16_t crowded_port = 17961;
 constexpr std::uint32_t listeners_needed = 64;  // for accept queues of 4,096 that none overflows
 constexpr std::uint32_t sockets = 150'000;
 
@@ -109,4 +110,25 @@ TEST_CASE("sockets that find no slot are counted, known of while they live, and 
     CHECK(stats.unknown_states == 0);
     fmt::print("{} of {} sockets untracked; connected in {:.1f} s, closed in {:.1f} s\n", untracked,
                sockets, connected - start, closed - closing);
+}
+
+TEST_CASE("a listener and a connection that find no slot are counted once", "[untracked]") {
+    jsguard::Options options = quick_options({crowded_port});
+    options.learn_s = 3600;
+    Watched w(options);  // whose clock stands, so that nobody looks who is in the slots
+    jsg_slot* slots = w.detector.skeleton().bss->jsg_slots;
+    for (std::size_t i = 0; i < std::size(w.detector.skeleton().bss->jsg_slots); ++i) {
+        if (!slots[i].sk) slots[i].sk = i + 2;  // no address of a socket
+    }
+    {
+        const Socket listener = listen_on(crowded_port);
+        reset_clients(listener, crowded_port, 1);
+    }
+    const Transitions once = {{{{JSG_TCP_CLOSE, JSG_TCP_LISTEN}, 1},
+                               {{JSG_TCP_LISTEN, JSG_TCP_SYN_RECV}, 1},
+                               {{JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED}, 1},
+                               {{JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE}, 1},
+                               {{JSG_TCP_LISTEN, JSG_TCP_CLOSE}, 1}}};
+    CHECK(counted(w.detector, 1) == once);
+    CHECK(w.detector.stats().sockets_untracked == 1);
 }

@@ -11,6 +11,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <iterator>
 #include <system_error>
 
 #include "capabilities.hpp"
@@ -19,6 +21,21 @@
 namespace jsguard {
 namespace fs = std::filesystem;
 namespace {
+
+constexpr PlaceWords place_words[] = {
+    {PinPlace::ready, "ready", "in a BPF file system"},
+    {PinPlace::to_be_mounted, "to be mounted",
+     "no BPF file system yet; jsguard-load would mount one on /sys/fs/bpf"},
+    {PinPlace::not_bpffs, "not bpffs", "not in a BPF file system"},
+    {PinPlace::read_only, "read-only", "in a BPF file system that is mounted read-only"},
+    {PinPlace::not_writable, "not writable",
+     "in a BPF file system where this process may not write"},
+    {PinPlace::whole, "whole file system", "a whole BPF file system, and no folder in one"},
+    {PinPlace::of_another, "another user's",
+     "in a BPF file system and belongs to another user, who could remove the pins"},
+    {PinPlace::strange, "not jsguard's",
+     "in a BPF file system and holds pins that are not jsguard's"},
+};
 
 bool is_read_only(const fs::path& path) {
     struct statvfs info {};
@@ -31,11 +48,13 @@ bool is_writable(const fs::path& path) {
 
 }  // namespace
 
-std::string objection(PinPlace place) {
-    if (place == PinPlace::whole) return "is a whole BPF file system";
-    if (place == PinPlace::of_another) return "belongs to another user, who could remove the pins";
-    if (place == PinPlace::strange) return "holds pins that are not jsguard's";
-    return {};
+const PlaceWords& words_of(PinPlace place) {
+    return *std::find_if(std::begin(place_words), std::end(place_words),
+                         [&](const PlaceWords& words) { return words.place == place; });
+}
+
+bool has_persisted(const std::string& pin_dir) {
+    return access((pin_dir + persisted_folder).c_str(), F_OK) == 0;
 }
 
 bool holds_pins(const std::string& pin_dir) {

@@ -24,15 +24,20 @@ enum class PinPlace {
     of_another,     // there already, and of another user, who could remove the pins
     strange,        // there already, with pins that are not jsguard's
 };
-// What keeps a folder that is there from being a pin folder, as what follows its name: of the last
-// three. Empty for the others.
-std::string objection(PinPlace place);
+struct PlaceWords {
+    PinPlace place;
+    const char* name;  // in JSON
+    const char* text;  // as what follows "it is"
+};
+const PlaceWords& words_of(PinPlace place);
 
 // In a pin folder: what a detector that stays needs besides, the same while it is being made, and
 // the pin that is made first and goes last.
 constexpr const char* persisted_folder = "/persist";
 constexpr const char* unfinished_folder = "/unfinished";
 constexpr const char* known_by = "/config";
+// Whether a detector is there that stays when its loader ends.
+bool has_persisted(const std::string& pin_dir);
 // Whether it holds what a detector has pinned there, persisted or not.
 bool holds_pins(const std::string& pin_dir);
 

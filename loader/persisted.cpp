@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "alert_text.hpp"
+#include "bpf_file_system.hpp"
 #include "clocks.hpp"
 #include "error.hpp"
 #include "file_replacement.hpp"
@@ -58,7 +59,7 @@ bool has_our_layout(const FileDescriptor& map, const char* type, std::uint32_t s
 }  // namespace
 
 std::optional<Persisted> Persisted::find(Pins& pins) {
-    if (!pins.has_persisted()) return {};
+    if (!has_persisted(pins.dir())) return {};
     std::uint32_t schema = 0;
     const FileDescriptor map(pins.open("config"));
     if (map.get() < 0) return Persisted(pins, schema);  // damaged: it can only be taken out

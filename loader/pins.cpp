@@ -53,7 +53,7 @@ Pins::Pins(std::string dir, const std::optional<std::string>& group) : dir_(std:
     take_lock();
     try {
         need_own_folder();
-        stay_ = has_persisted();
+        stay_ = has_persisted(dir_);
         if (!stay_) set_rights(dir_, true);  // else its readers keep theirs until it is joined
     } catch (...) {
         if (made_) rmdir(dir_.c_str());
@@ -91,10 +91,10 @@ void Pins::take_lock() {
 void Pins::need_own_folder() const {
     const auto place = place_of_folder(lock_, dir_);
     if (!place) fail(errno, fmt::format("cannot look at the pin folder {}", printable(dir_)));
-    if (const std::string why = objection(*place); !why.empty())
+    if (*place != PinPlace::ready)
         throw Error(ExitCode::runtime,
-                    fmt::format("the pin folder {} {}; choose another one with --pin-dir",
-                                printable(dir_), why));
+                    fmt::format("the pin folder {} is {}; choose another one with --pin-dir",
+                                printable(dir_), words_of(*place).text));
 }
 
 void Pins::set_rights(const std::string& path, bool folder) const {
@@ -143,8 +143,6 @@ void Pins::persist(const Named& all) {
         fail(errno, fmt::format("cannot rename {}", printable(unfinished)));
     stay_ = true;
 }
-
-bool Pins::has_persisted() const { return access((dir_ + persisted_folder).c_str(), F_OK) == 0; }
 
 bool Pins::has_any() const { return holds_pins(dir_); }
 

@@ -37,8 +37,6 @@ class Pins {
     // All that the detector needs besides, to go on without its loader: all at once, or nothing.
     // From then on the pins stay.
     void persist(const Named& all);
-    // Whether the folder holds a detector that goes on without a loader.
-    bool has_persisted() const;
     // Whether it holds what a detector has pinned there, persisted or not.
     bool has_any() const;
     // Opens what was pinned under that name; -1 with errno if it is not there.

@@ -19,31 +19,6 @@ using nlohmann::ordered_json;
 
 constexpr int json_schema = 1;  // of the probe object
 
-struct PlaceWords {
-    PinPlace place;
-    const char* name;  // in JSON
-    const char* text;
-};
-constexpr PlaceWords place_words[] = {
-    {PinPlace::ready, "ready", "in a BPF file system"},
-    {PinPlace::to_be_mounted, "to be mounted",
-     "no BPF file system yet; jsguard-load would mount one on /sys/fs/bpf"},
-    {PinPlace::not_bpffs, "not bpffs", "not in a BPF file system"},
-    {PinPlace::read_only, "read-only", "in a BPF file system that is mounted read-only"},
-    {PinPlace::not_writable, "not writable",
-     "in a BPF file system where this process may not write"},
-    {PinPlace::whole, "whole file system", "a BPF file system itself, and no folder in one"},
-    {PinPlace::of_another, "another user's",
-     "in a BPF file system and belongs to another user, who could remove the pins"},
-    {PinPlace::strange, "not jsguard's",
-     "in a BPF file system and holds pins that are not jsguard's"},
-};
-
-const PlaceWords& words_of(PinPlace place) {
-    return *std::find_if(std::begin(place_words), std::end(place_words),
-                         [&](const PlaceWords& words) { return words.place == place; });
-}
-
 // Those that are not there, older ones first.
 std::vector<KernelNeed> missing_needs(const ProbeFacts& facts) {
     std::vector<KernelNeed> missing;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "baseline_file.hpp"
+#include "bpf_file_system.hpp"
 #include "clocks.hpp"
 #include "reading_difference.hpp"
 #include "seconds.hpp"
@@ -73,7 +74,7 @@ Observation Observer::observe() const {
     all.kernel = kernel_;
     all.unix_ms = unix_now_ms();
     all.attended = is_loader_ ? true : detector_.is_attended();
-    all.stays = detector_.stays();
+    all.stays = has_persisted(detector_.pin_dir());
     all.config = detector_.config();
     all.stats = detector_.stats();
     all.cost = cost_.read();

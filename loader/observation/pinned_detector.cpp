@@ -92,10 +92,6 @@ bool PinnedDetector::is_pinned() const { return access((pin_dir_ + "/config").c_
 
 std::optional<bool> PinnedDetector::is_attended() const { return is_locked(pin_dir_); }
 
-bool PinnedDetector::stays() const {
-    return access((pin_dir_ + persisted_folder).c_str(), F_OK) == 0;
-}
-
 std::vector<jsg_service> PinnedDetector::services() const {
     std::vector<jsg_service> services;
     for (std::uint32_t place = 1; place <= JSG_SERVICES; ++place)

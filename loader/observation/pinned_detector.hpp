@@ -27,8 +27,6 @@ class PinnedDetector {
     // Whether a jsguard-load holds its pin folder, and so reads its alerts. None if that cannot be
     // told, as in a PID namespace of its own.
     std::optional<bool> is_attended() const;
-    // Whether it is one that stays in the kernel without a loader.
-    bool stays() const;
 
     const std::string& pin_dir() const { return pin_dir_; }
     const jsg_config& config() const { return config_; }

@@ -45,6 +45,7 @@ class Load {
             for (std::string& argument : arguments) argv.push_back(argument.data());
             argv.push_back(nullptr);
             dup2(ends[1], STDERR_FILENO);
+            std::signal(SIGHUP, SIG_DFL);  // the test may run under nohup
             execv(argv[0], argv.data());
             _exit(127);
         }

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -262,6 +263,18 @@ Socket connect_to(std::uint16_t port, Family family, std::uint16_t local_port, i
     const Address address(family, port);
     checked(connect(socket.fd(), address.get(), address.size), "connect");
     return socket;
+}
+
+void connect_and_vanish(std::uint16_t port, std::uint32_t number) {
+    constexpr std::uint32_t first_host = 0x7f010001;              // 127.1.0.1
+    constexpr std::uint32_t first_port = 20'000, ports = 40'000;  // none is the server's
+    const Address from(Family::v4, static_cast<std::uint16_t>(first_port + number % ports),
+                       first_host + number / ports);
+    const int on = 1;
+    const Socket client = new_socket(Family::v4);
+    checked(bind(client.fd(), from.get(), from.size), "bind");
+    checked(connect(client.fd(), Address(Family::v4, port).get(), from.size), "connect");
+    checked(setsockopt(client.fd(), IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)), "TCP_REPAIR");
 }
 
 Socket accept_from(const Socket& listener) {

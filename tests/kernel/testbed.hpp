@@ -78,6 +78,9 @@ void add_address(const std::string& address);
 // local_port: 0, or the port to bind to first. receive_buffer: 0, or SO_RCVBUF.
 Socket connect_to(std::uint16_t port, Family family = Family::v4, std::uint16_t local_port = 0,
                   int receive_buffer = 0);
+// A client that vanishes without a word, as one whose line was cut: a connection at the server
+// alone, which takes no descriptor. Each number has an address and port of its own.
+void connect_and_vanish(std::uint16_t port, std::uint32_t number);
 Socket accept_from(const Socket& listener);
 
 // The options that the tests start from: nothing learned, everything judged late.

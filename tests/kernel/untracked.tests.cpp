@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // More sockets than there are slots for: counted, shown, and gone at the end, to the last one.
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
 
-#include <cerrno>
-#include <cstring>
 #include <iterator>
 #include <string>
 #include <vector>
@@ -25,31 +19,6 @@ constexpr std::uint16_t port = 17960;
 constexpr std::uint16_t crowded_port = 17961;
 constexpr std::uint32_t listeners_needed = 64;  // for accept queues of 4,096 that none overflows
 constexpr std::uint32_t sockets = 150'000;
-
-sockaddr_in address_of(std::uint32_t host, std::uint16_t its_port) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(its_port);
-    address.sin_addr.s_addr = htonl(host);
-    return address;
-}
-
-// A client that vanishes without a word, as one whose line was cut: a connection at the server
-// alone, which takes no descriptor. Each from an address and port of its own.
-void connect_and_vanish(std::uint32_t number) {
-    constexpr std::uint32_t first_port = 20'000, ports = 40'000;  // none is the guarded one
-    const auto from = address_of(0x7f010001 + number / ports,
-                                 static_cast<std::uint16_t>(first_port + number % ports));
-    const auto to = address_of(INADDR_LOOPBACK, port);
-    const int on = 1;
-    const Socket client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    const bool done =
-        setsockopt(client.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
-        bind(client.fd(), reinterpret_cast<const sockaddr*>(&from), sizeof(from)) == 0 &&
-        connect(client.fd(), reinterpret_cast<const sockaddr*>(&to), sizeof(to)) == 0 &&
-        setsockopt(client.fd(), IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)) == 0;
-    if (!done) FAIL("connection " << number << ": " << std::strerror(errno));
-}
 
 std::uint64_t of(const Transitions& transitions, int from, int to) {
     const auto found = transitions.find({from, to});
@@ -72,7 +41,7 @@ TEST_CASE("sockets that find no slot are counted, known of while they live, and 
     for (std::uint32_t i = 0; i < sockets; ++i) {
         if (i && i % 25'000 == 0)
             fmt::print("{} of {} sockets untracked\n", w.detector.stats().sockets_untracked, i);
-        connect_and_vanish(i);
+        connect_and_vanish(port, i);
     }
     const double connected = now_s();
 

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A bpftrace that runs beside us, and the BPF programs that it has loaded.
+#include "bpftrace.hpp"
+
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <stdexcept>
+
+#include "bench.hpp"
+#include "testbed.hpp"
+
+namespace bench {
+namespace {
+
+constexpr double patience_s = 10;
+constexpr int attaching_ms = 200;  // from loaded to attached: it does not tell
+
+using jsguard::FileDescriptor;
+
+std::set<std::uint32_t> loaded_programs() {
+    std::set<std::uint32_t> ids;
+    std::uint32_t id = 0;
+    while (bpf_prog_get_next_id(id, &id) == 0) ids.insert(id);
+    return ids;
+}
+
+// Whether something is on that line, which ends with the process.
+bool read_line(int fd, std::string& line) {
+    line.clear();
+    char byte = 0;
+    while (read(fd, &byte, 1) == 1) {
+        if (byte == '\n') return true;
+        line += byte;
+    }
+    return !line.empty();
+}
+
+}  // namespace
+
+RunningBpftrace::RunningBpftrace(const std::string& script) {
+    const auto before = loaded_programs();
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) fail("cannot make a pipe");
+    const FileDescriptor said(ends[0]);
+    {
+        const FileDescriptor theirs(ends[1]);
+        process_ = fork();
+        if (process_ < 0) fail("cannot fork");
+        if (process_ == 0) {
+            dup2(theirs.get(), STDOUT_FILENO);
+            dup2(theirs.get(), STDERR_FILENO);
+            execlp("bpftrace", "bpftrace", "-B", "line", "-e", script.c_str(), nullptr);
+            dprintf(STDERR_FILENO, "no bpftrace: apt-get install bpftrace\n");
+            _exit(127);
+        }
+    }
+    // It says so before it attaches; its program is there a moment later.
+    std::string all, line;
+    while (read_line(said.get(), line) && line.rfind("Attaching", 0) != 0) all += line + "; ";
+    for (const double end = testbed::now_s() + patience_s;
+         programs_.empty() && testbed::now_s() < end; testbed::pause_ms(1))
+        find_programs(before);
+    if (!programs_.empty()) {
+        testbed::pause_ms(attaching_ms);
+        return;
+    }
+    end();
+    throw std::runtime_error("bpftrace does not attach: " + all);
+}
+
+void RunningBpftrace::find_programs(const std::set<std::uint32_t>& before) {
+    for (const std::uint32_t id : loaded_programs()) {
+        if (before.contains(id)) continue;
+        FileDescriptor program(bpf_prog_get_fd_by_id(id));
+        bpf_prog_info info{};
+        std::uint32_t size = sizeof(info);
+        if (program.get() < 0 || bpf_obj_get_info_by_fd(program.get(), &info, &size) != 0) continue;
+        if (info.type == BPF_PROG_TYPE_TRACEPOINT) programs_.push_back(std::move(program));
+    }
+}
+
+RunningBpftrace::~RunningBpftrace() { end(); }
+
+void RunningBpftrace::end() {
+    kill(process_, SIGINT);
+    waitpid(process_, nullptr, 0);
+}
+
+std::vector<int> RunningBpftrace::programs() const {
+    std::vector<int> fds;
+    for (const FileDescriptor& program : programs_) fds.push_back(program.get());
+    return fds;
+}
+
+}  // namespace bench

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A bpftrace that runs beside us, and the BPF programs that it has loaded.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "file_replacement.hpp"
+
+namespace bench {
+
+class RunningBpftrace {
+  public:
+    // Returns a moment after its program was loaded. Throws if it is not installed, or cannot
+    // attach.
+    explicit RunningBpftrace(const std::string& script);
+    ~RunningBpftrace();
+    RunningBpftrace(const RunningBpftrace&) = delete;
+    RunningBpftrace& operator=(const RunningBpftrace&) = delete;
+
+    // Valid as long as this lives.
+    std::vector<int> programs() const;
+
+  private:
+    void find_programs(const std::set<std::uint32_t>& before);
+    void end();
+
+    pid_t process_ = -1;
+    std::vector<jsguard::FileDescriptor> programs_;
+};
+
+}  // namespace bench

@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// bench-hot-path: what a transition costs in jsguard's programs, beside an empty one and what
+// people use.
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "bench.hpp"
+#include "bpftrace.hpp"
+#include "detector.hpp"
+#include "file_replacement.hpp"
+#include "rivals_bpf.skel.h"
+#include "skeleton.hpp"
+#include "spread.hpp"
+#include "visits.hpp"
+
+namespace {
+
+using namespace bench;
+using nlohmann::ordered_json;
+
+constexpr std::uint16_t first_port = 8400;
+constexpr std::uint16_t another_port = 8399;  // where nothing happens
+constexpr int many = JSG_SERVICES;
+constexpr double fewest_runs = 100;
+constexpr double patience_s = 10;
+constexpr const char* one_liner =
+    "tracepoint:sock:inet_sock_set_state { @[args->oldstate, args->newstate] = count(); }";
+
+struct Options {
+    int rounds = 30;
+    int visits = 1000;   // of a candidate in a round
+    int pause_ms = 0;    // before each
+    double slice_s = 0;  // 0, or the turn's time: the visits are others'
+    int clock_visits = 300;
+    int clock_rounds = 56;
+    std::string json_file;
+};
+
+// Some programs at the tracepoint, which are attached and measured in turn with others.
+class Candidate {
+  public:
+    Candidate(std::string name, int ports) : name_(std::move(name)), ports_(ports) {}
+    virtual ~Candidate() = default;
+    Candidate(const Candidate&) = delete;
+    Candidate& operator=(const Candidate&) = delete;
+
+    const std::string& name() const { return name_; }
+    int ports() const { return ports_; }  // that are visited
+    virtual void attach() = 0;
+    virtual void detach() = 0;
+    // Of those that are attached.
+    virtual std::vector<int> programs() const = 0;
+    virtual std::uint64_t guarded_transitions() const { return 0; }  // counted so far
+
+  private:
+    std::string name_;
+    int ports_;
+};
+using Candidates = std::vector<std::unique_ptr<Candidate>>;
+
+class Programs : public Candidate {
+  public:
+    Programs(std::string name, int ports, std::vector<bpf_program*> programs)
+        : Candidate(std::move(name), ports), programs_(std::move(programs)) {}
+    void attach() override {
+        for (bpf_program* program : programs_) {
+            links_.emplace_back(bpf_program__attach(program));
+            if (!links_.back()) fail("cannot attach");
+        }
+    }
+    void detach() override { links_.clear(); }
+    std::vector<int> programs() const override {
+        std::vector<int> fds;
+        for (const bpf_program* program : programs_) fds.push_back(bpf_program__fd(program));
+        return fds;
+    }
+
+  private:
+    struct LinkDeleter {
+        void operator()(bpf_link* link) const { bpf_link__destroy(link); }
+    };
+    std::vector<bpf_program*> programs_;
+    std::vector<std::unique_ptr<bpf_link, LinkDeleter>> links_;
+};
+
+class Bpftrace : public Candidate {
+  public:
+    explicit Bpftrace(std::string name) : Candidate(std::move(name), 1) {}
+    void attach() override { running_ = std::make_unique<RunningBpftrace>(one_liner); }
+    void detach() override { running_.reset(); }
+    std::vector<int> programs() const override { return running_->programs(); }
+
+  private:
+    std::unique_ptr<RunningBpftrace> running_;
+};
+
+// jsguard's two programs, with all that they count with; its clock stands.
+class Guard : public Programs {
+  public:
+    Guard(std::string name, int ports, std::unique_ptr<jsguard::Detector> detector)
+        : Programs(std::move(name), ports,
+                   {detector->skeleton().progs.jsg_transition,
+                    detector->skeleton().progs.jsg_interrupt}),
+          detector_(std::move(detector)) {}
+    std::uint64_t guarded_transitions() const override {
+        std::uint64_t sum = 0;
+        for (std::uint32_t place = 1; place <= JSG_SERVICES; ++place) {
+            for (const auto& [cell, count] : testbed::counted(*detector_, place)) sum += count;
+        }
+        return sum;
+    }
+
+  private:
+    std::unique_ptr<jsguard::Detector> detector_;
+};
+
+std::unique_ptr<Candidate> guard(std::string name, int visited, std::uint16_t port, int guarded) {
+    std::vector<std::uint16_t> ports;
+    for (int i = 0; i < guarded; ++i) ports.push_back(static_cast<std::uint16_t>(port + i));
+    auto detector = std::make_unique<jsguard::Detector>();
+    detector->load(testbed::options_for(std::move(ports)), {});
+    return std::make_unique<Guard>(std::move(name), visited, std::move(detector));
+}
+
+constexpr const char* empty_program = "an empty program";
+constexpr const char* unguarded = "jsguard, a port that is not guarded";
+constexpr const char* guarded_one = "jsguard, a guarded port";
+constexpr const char* guarded_many = "jsguard, 64 guarded ports";
+constexpr const char* bpftrace = "bpftrace one-liner";
+
+class Rivals {
+  public:
+    Rivals() : skeleton_(rivals_bpf__open_and_load()) {
+        if (!skeleton_) fail("cannot load the programs to compare with");
+    }
+    ~Rivals() { rivals_bpf__destroy(skeleton_); }
+    Rivals(const Rivals&) = delete;
+    Rivals& operator=(const Rivals&) = delete;
+    std::unique_ptr<Candidate> empty() const { return one(empty_program, skeleton_->progs.empty); }
+    std::unique_ptr<Candidate> array() const {
+        return one("a per-CPU array counter", skeleton_->progs.per_cpu_array);
+    }
+    std::unique_ptr<Candidate> hash() const {
+        return one("a hash-map counter", skeleton_->progs.hash_map);
+    }
+
+  private:
+    static std::unique_ptr<Candidate> one(const char* name, bpf_program* program) {
+        return std::make_unique<Programs>(name, 1, std::vector<bpf_program*>{program});
+    }
+    rivals_bpf* skeleton_;
+};
+
+Candidates all_candidates(const Rivals& rivals) {
+    Candidates all;
+    all.push_back(rivals.empty());
+    all.push_back(guard(unguarded, 1, another_port, 1));
+    all.push_back(guard(guarded_one, 1, first_port, 1));
+    all.push_back(guard(guarded_many, many, first_port, many));
+    all.push_back(rivals.array());
+    all.push_back(rivals.hash());
+    all.push_back(std::make_unique<Bpftrace>(bpftrace));
+    return all;
+}
+
+struct Runs {
+    double count = 0, ns = 0;
+};
+
+Runs runs_of(int program) {
+    bpf_prog_info info{};
+    std::uint32_t size = sizeof(info);
+    if (bpf_obj_get_info_by_fd(program, &info, &size) != 0) fail("no run statistics");
+    return {static_cast<double>(info.run_cnt), static_cast<double>(info.run_time_ns)};
+}
+
+// Visits to the first port alone, or to all in turn; or those of others, for a time.
+class Traffic {
+  public:
+    explicit Traffic(const Options& options) : options_(options) {
+        if (options.slice_s > 0) return;
+        one_.emplace(first_port, 1);
+        all_.emplace(first_port + 1, many - 1);  // the first one listens already
+    }
+    void warm_up(int ports) { pass(ports, 30, 0.03); }
+    void for_statistics(int ports) { pass(ports, options_.visits, options_.slice_s); }
+    // Nanoseconds of one.
+    double visit_ns(int ports) {
+        const double start = testbed::now_s();
+        to(ports).make(options_.clock_visits);
+        return (testbed::now_s() - start) * 1e9 / options_.clock_visits;
+    }
+
+  private:
+    Visits& to(int ports) { return ports == 1 ? *one_ : *all_; }
+    void pass(int ports, int visits, double slice_s) {
+        if (one_)
+            to(ports).make(visits, options_.pause_ms);
+        else
+            testbed::pause_ms(static_cast<int>(slice_s * 1000));
+    }
+    const Options& options_;
+    std::optional<Visits> one_, all_;
+};
+
+// Until its programs run.
+void warm_up(const Candidate& candidate, Traffic& traffic) {
+    const auto has_run = [](int program) { return runs_of(program).count > 0; };
+    const auto programs = candidate.programs();
+    const double end = testbed::now_s() + patience_s;
+    do {
+        traffic.warm_up(candidate.ports());
+        if (std::all_of(programs.begin(), programs.end(), has_run)) return;
+    } while (testbed::now_s() < end);
+    throw std::runtime_error(candidate.name() + " is not run");
+}
+
+// What a candidate's turn found.
+struct Turn {
+    std::vector<double> ns;    // a run, measuring included, of each of its programs
+    double guarded_share = 0;  // of the transitions
+};
+
+Turn measure(Candidate& candidate, Traffic& traffic) {
+    candidate.attach();
+    warm_up(candidate, traffic);
+    std::vector<Runs> before;
+    for (const int program : candidate.programs()) before.push_back(runs_of(program));
+    const auto guarded = candidate.guarded_transitions();
+    traffic.for_statistics(candidate.ports());
+    Turn turn;
+    for (std::size_t i = 0; i < before.size(); ++i) {
+        const Runs after = runs_of(candidate.programs()[i]);
+        const double count = after.count - before[i].count;
+        if (count < fewest_runs) throw std::runtime_error(candidate.name() + " was hardly run");
+        turn.ns.push_back((after.ns - before[i].ns) / count);
+        turn.guarded_share = static_cast<double>(candidate.guarded_transitions() - guarded) / count;
+    }
+    candidate.detach();
+    return turn;
+}
+
+// What one round found, by candidate.
+using Round = std::map<std::string, Turn>;
+
+Round measure_round(const Candidates& candidates, int number, Traffic& traffic) {
+    Round round;
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+        // Each is first, and last, as often as any other.
+        Candidate& candidate =
+            *candidates[(i + static_cast<std::size_t>(number)) % candidates.size()];
+        round[candidate.name()] = measure(candidate, traffic);
+    }
+    return round;
+}
+
+// Of the guarded transitions alone: the others cost as much as where the port is not guarded.
+std::vector<double> of_guarded(const Turn& all, const Turn& not_guarded) {
+    std::vector<double> ns;
+    for (std::size_t i = 0; i < all.ns.size(); ++i)
+        ns.push_back((all.ns[i] - (1 - all.guarded_share) * not_guarded.ns[i]) / all.guarded_share);
+    return ns;
+}
+
+// A candidate's nanoseconds a transition over an empty program, of all its programs; and the first
+// one's alone.
+struct Figures {
+    std::vector<double> over_empty, first_over_empty, of_bpftrace;
+};
+
+std::map<std::string, Figures> figures_of(const std::vector<Round>& rounds) {
+    std::map<std::string, Figures> all;
+    for (const Round& round : rounds) {
+        const double empty = round.at(empty_program).ns[0];
+        const double rival = round.at(bpftrace).ns[0] - empty;
+        for (const auto& [name, turn] : round) {
+            const auto ns =
+                turn.guarded_share > 0 ? of_guarded(turn, round.at(unguarded)) : turn.ns;
+            double over = 0;
+            for (const double one : ns) over += one - empty;
+            Figures& figures = all[name];
+            figures.over_empty.push_back(over);
+            figures.first_over_empty.push_back(ns[0] - empty);
+            figures.of_bpftrace.push_back(over / rival);
+        }
+    }
+    return all;
+}
+
+// Wall-clock nanoseconds of a visit more than with nothing attached, by candidate; without run
+// statistics, so with all that the kernel does around a program, and both ends.
+std::map<std::string, std::vector<double>> measure_by_clock(const Candidates& candidates,
+                                                            Traffic& traffic,
+                                                            const Options& options) {
+    std::map<std::string, std::vector<double>> all;
+    for (int round = 0; round < options.clock_rounds; ++round) {
+        for (std::size_t i = 0; i < candidates.size(); ++i) {
+            Candidate& candidate =
+                *candidates[(i + static_cast<std::size_t>(round)) % candidates.size()];
+            // Each beside its own blank, and after it as often as before.
+            const bool blank_first = (static_cast<std::size_t>(round) / candidates.size()) % 2 == 0;
+            double blank = 0;
+            if (blank_first) blank = traffic.visit_ns(candidate.ports());
+            candidate.attach();
+            traffic.warm_up(candidate.ports());
+            const double with = traffic.visit_ns(candidate.ports());
+            candidate.detach();
+            if (!blank_first) blank = traffic.visit_ns(candidate.ports());
+            all[candidate.name()].push_back(with - blank);
+            all["nothing"].push_back(blank);
+        }
+    }
+    return all;
+}
+
+ordered_json report(const Candidates& candidates, const std::vector<Round>& rounds) {
+    Table table({"program", "ns over empty", "its first program alone", "of bpftrace's"});
+    ordered_json rows = ordered_json::array();
+    const auto figures = figures_of(rounds);
+    for (const auto& candidate : candidates) {
+        const std::string& name = candidate->name();
+        if (name == empty_program) continue;
+        const Figures& own = figures.at(name);
+        const Spread over = spread_of(own.over_empty), first = spread_of(own.first_over_empty),
+                     share = spread_of(own.of_bpftrace);
+        table.row({name, text_of(over, 1), text_of(first, 1), text_of(share, 3)});
+        rows.push_back({{"program", name},
+                        {"ns_over_empty", json_of(over)},
+                        {"first_program_ns_over_empty", json_of(first)},
+                        {"share_of_bpftrace", json_of(share)}});
+    }
+    std::vector<double> empty;
+    for (const Round& round : rounds) empty.push_back(round.at(empty_program).ns[0]);
+    fmt::print("{}an empty program reads {} ns: the measuring\n", table.text(),
+               text_of(spread_of(empty), 1));
+    return {{"empty_ns", json_of(spread_of(empty))}, {"programs", rows}};
+}
+
+ordered_json report_clock(const Candidates& candidates,
+                          const std::map<std::string, std::vector<double>>& measured) {
+    const Spread visit = spread_of(measured.at("nothing"));
+    Table table({"program", "ns more a transition", "of a visit"});
+    ordered_json rows = ordered_json::array();
+    for (const auto& candidate : candidates) {
+        const Spread more = spread_of(measured.at(candidate->name()));
+        table.row({candidate->name(), text_of(scaled(more, 1.0 / transitions_of_visit), 1),
+                   fmt::format("{:.2f} %", 100 * more.median / visit.median)});
+        rows.push_back({{"program", candidate->name()}, {"ns_a_visit", json_of(more)}});
+    }
+    fmt::print("{}a visit takes {} ns with nothing attached\n", table.text(), text_of(visit, 0));
+    return {{"visit_ns", json_of(visit)}, {"programs", rows}};
+}
+
+void run(const Options& options) {
+    if (options.slice_s == 0) {
+        testbed::enter_namespace();
+        stay_on_one_cpu();
+    }
+    const Rivals rivals;
+    const Candidates candidates = all_candidates(rivals);
+    Traffic traffic(options);
+    ordered_json results = {{"rounds", options.rounds},
+                            {"visits_a_round", options.visits},
+                            {"pause_ms", options.pause_ms},
+                            {"slice_s", options.slice_s}};
+    {
+        const jsguard::FileDescriptor statistics(bpf_enable_stats(BPF_STATS_RUN_TIME));
+        if (statistics.get() < 0) fail("cannot switch run statistics on");
+        std::vector<Round> rounds;
+        for (int i = 0; i < options.rounds; ++i)
+            rounds.push_back(measure_round(candidates, i, traffic));
+        results["by_run_statistics"] = report(candidates, rounds);
+    }
+    if (options.clock_rounds && options.slice_s == 0)
+        results["by_clock"] =
+            report_clock(candidates, measure_by_clock(candidates, traffic, options));
+    if (!options.json_file.empty()) write_json(options.json_file, results);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    Options options;
+    CLI::App app("What a transition costs in jsguard's programs, beside others.");
+    app.add_option("--rounds", options.rounds, "rounds, in which each program has its turn")
+        ->capture_default_str();
+    app.add_option("--visits", options.visits, "connections in a turn")->capture_default_str();
+    app.add_option("--pause", options.pause_ms, "milliseconds before each")->capture_default_str();
+    app.add_option("--others", options.slice_s,
+                   "seconds of a turn, in which others visit port 8400 instead");
+    app.add_option("--clock-rounds", options.clock_rounds, "rounds by the clock")
+        ->capture_default_str();
+    app.add_option("--json", options.json_file, "file for the figures");
+    CLI11_PARSE(app, argc, argv);
+    return report_errors([&] { run(options); });
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// bench-maths: the detector's arithmetic, natively, for callgrind to count the instructions of.
+#include <cstdint>
+#include <cstdio>
+#include <random>
+#include <vector>
+
+#include "chance.h"
+#include "comparison.h"
+#include "jsguard.h"
+#include "log2.h"
+#include "occupancy.h"
+
+// The functions that are counted: each by its name, so neither inlined nor renamed.
+extern "C" {
+
+[[gnu::noinline]] std::uint64_t logarithms(const std::vector<std::uint64_t>& numbers) {
+    std::uint64_t sum = 0;
+    for (const std::uint64_t number : numbers) sum += jsg_log2_q30(number);
+    return sum;
+}
+
+[[gnu::noinline]] std::uint64_t divergence(const std::vector<std::uint32_t>& p,
+                                           const std::vector<std::uint32_t>& q) {
+    std::uint64_t p_total = 0, q_total = 0;
+    for (std::size_t i = 0; i < p.size(); ++i) {
+        p_total += p[i];
+        q_total += q[i];
+    }
+    jsg_comparison comparison;
+    jsg_comparison_begin(&comparison, p_total, q_total, 0);
+    for (std::size_t i = 0; i < p.size(); ++i) jsg_comparison_add(&comparison, p[i], q[i]);
+    return jsg_js_nanobits(comparison.js_q55) + jsg_comparison_kl_nanobits(&comparison) +
+           jsg_entropy_nanobits(comparison.entropy_q54);
+}
+
+[[gnu::noinline]] std::uint64_t chance(std::uint32_t cells) {
+    return jsg_chance_nanobits(cells, 1'000'000, 30'000'000, 6);
+}
+
+[[gnu::noinline]] std::uint64_t looks(std::vector<jsg_look>& all, const jsg_tcp& tcp,
+                                      std::uint32_t now_ms) {
+    std::uint64_t sum = 0;
+    for (jsg_look& look : all) sum += jsg_look_at(&look, &tcp, now_ms, 512).cell;
+    return sum;
+}
+}
+
+int main() {
+    std::mt19937 random(1);
+    std::vector<std::uint64_t> numbers;
+    for (int i = 0; i < 1000; ++i) numbers.push_back(1 + (random() >> (i % 31)));
+    std::vector<std::uint32_t> p, q;
+    for (int i = 0; i < JSG_TRANSITION_CELLS; ++i) {
+        p.push_back(random() % 1000);
+        q.push_back(random() % 1000);
+    }
+    std::vector<jsg_look> all(1000);
+    jsg_tcp tcp{};
+    tcp.state = JSG_TCP_ESTABLISHED;
+    tcp.bytes_received = 100;
+    for (jsg_look& look : all) jsg_look_begin(&look, &tcp, 1, 0, 0);
+    std::uint64_t sum = logarithms(numbers) + divergence(p, q) + chance(JSG_PHASE_CELLS);
+    for (std::uint32_t now_ms = 1000; now_ms <= 10'000; now_ms += 1000) {
+        tcp.bytes_received += 1000;
+        sum += looks(all, tcp, now_ms);
+    }
+    std::printf("%llu\n", static_cast<unsigned long long>(sum));  // so that none of it is left out
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The duration of each callback of a detector's timer, by watching the counters that it keeps.
+#include "tick_watch.hpp"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "bench.hpp"
+#include "skeleton.hpp"
+#include "testbed.hpp"
+
+namespace bench {
+namespace {
+
+constexpr int look_every_ms = 3;  // there are 64 a second
+
+jsg_ticks ticks_of(const jsguard::Detector& detector) {
+    const std::uint32_t zero = 0;
+    jsg_ticks ticks{};
+    if (bpf_map_lookup_elem(bpf_map__fd(detector.skeleton().maps.ticks), &zero, &ticks) != 0)
+        fail("cannot read the map ticks");
+    return ticks;
+}
+
+// The last one ended longer ago than one takes: so the record is no half of two.
+jsg_ticks settled_ticks(const jsguard::Detector& detector) {
+    jsg_ticks first = ticks_of(detector);
+    for (;;) {
+        const jsg_ticks again = ticks_of(detector);
+        if (again.last_ns == first.last_ns && again.count == first.count) return first;
+        first = again;
+    }
+}
+
+}  // namespace
+
+TickTimes watch_ticks(const jsguard::Detector& detector, double seconds) {
+    TickTimes times;
+    const double start = testbed::now_s();
+    const jsg_ticks begin = settled_ticks(detector);
+    jsg_ticks last = begin;
+    while (testbed::now_s() - start < seconds) {
+        testbed::pause_ms(look_every_ms);
+        const jsg_ticks now = settled_ticks(detector);
+        const std::uint64_t ended = now.count - last.count;
+        if (ended == 1)
+            times.us.push_back(static_cast<double>(now.total_ns - last.total_ns) / 1000);
+        else
+            times.unseen += ended;
+        last = now;
+    }
+    times.elapsed_s = testbed::now_s() - start;
+    times.count = last.count - begin.count;
+    times.total_us = static_cast<double>(last.total_ns - begin.total_ns) / 1000;
+    return times;
+}
+
+}  // namespace bench

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// bench-ticks: what the detector's timer takes, by the number of open sockets and of services.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bench.hpp"
+#include "detector.hpp"
+#include "spread.hpp"
+#include "testbed.hpp"
+#include "tick_watch.hpp"
+#include "visits.hpp"
+
+namespace {
+
+using namespace bench;
+using nlohmann::ordered_json;
+
+constexpr std::uint16_t first_port = 8400;
+
+struct Options {
+    std::vector<std::uint32_t> sockets = {0, 1000, 10'000, 100'000};
+    std::vector<int> services = {0, 1, 8, 64};
+    int sockets_services = 8;  // that the sockets are spread over
+    double seconds = 30;
+    std::string json_file;
+};
+
+jsguard::Options guarding(int services) {
+    std::vector<std::uint16_t> ports;
+    for (int i = 0; i < services; ++i) ports.push_back(static_cast<std::uint16_t>(first_port + i));
+    // A port that nobody uses, so that the detector has something to guard.
+    if (ports.empty()) ports.push_back(first_port - 1);
+    jsguard::Options options = testbed::options_for(std::move(ports));
+    options.learn_s = 5;
+    return options;
+}
+
+ordered_json json_of_ticks(const TickTimes& times, std::uint32_t looks) {
+    std::vector<double> sorted = times.us;
+    std::sort(sorted.begin(), sorted.end());
+    return {{"callbacks", times.count},
+            {"unseen", times.unseen},
+            {"looked_at_a_second", looks},
+            {"mean_us", times.mean_us()},
+            {"median_us", quantile(sorted, 0.5)},
+            {"p99_us", quantile(sorted, 0.99)},
+            {"p999_us", quantile(sorted, 0.999)},
+            {"longest_us", sorted.back()},
+            {"share_of_a_cpu", times.share_of_cpu()}};
+}
+
+void add_row(Table& table, const std::string& what, const ordered_json& row) {
+    table.row({what, fmt::format("{:.1f}", row["median_us"].get<double>()),
+               fmt::format("{:.1f}", row["p999_us"].get<double>()),
+               fmt::format("{:.1f}", row["longest_us"].get<double>()),
+               fmt::format("{:.3f} %", 100 * row["share_of_a_cpu"].get<double>())});
+}
+
+Table tick_table(const char* what) {
+    return Table({what, "median us", "99.9 % under us", "longest us", "of one CPU"});
+}
+
+// Sockets looked at in the last step.
+std::uint32_t looked_at(const jsguard::Detector& detector, int services) {
+    double looked = 0;
+    for (int place = 1; place <= services; ++place) {
+        const auto window = testbed::last_window(detector, static_cast<std::uint32_t>(place));
+        if (window) looked += static_cast<double>(window->sockets) * window->looked_at_ppm / 1e6;
+    }
+    return static_cast<std::uint32_t>(looked + 0.5);
+}
+
+ordered_json measure_sockets(const Options& options) {
+    // A listener for each, whose clients wait in its queue.
+    std::vector<testbed::Socket> listeners;
+    for (int i = 0; i < options.sockets_services; ++i)
+        listeners.push_back(testbed::listen_on(static_cast<std::uint16_t>(first_port + i),
+                                               testbed::Family::v4, 1 << 20));
+    jsguard::Detector detector;
+    detector.load(guarding(options.sockets_services), {});
+    detector.attach();
+    detector.adopt_sockets();
+    detector.arm_clock();
+    Table table = tick_table("open sockets");
+    ordered_json rows = ordered_json::array();
+    std::uint32_t open = 0;
+    double blank_us = 0;  // a second
+    for (const std::uint32_t wanted : options.sockets) {
+        for (; open < wanted; ++open)
+            testbed::connect_and_vanish(
+                static_cast<std::uint16_t>(first_port + open % listeners.size()), open);
+        testbed::pause_ms(3000);  // until the weight of the sample is that of so many
+        const TickTimes times = watch_ticks(detector, options.seconds);
+        const std::uint32_t looks = looked_at(detector, options.sockets_services);
+        ordered_json row = json_of_ticks(times, looks);
+        row["sockets"] = open;
+        const double us = times.total_us / times.elapsed_s;
+        if (!wanted) blank_us = us;
+        if (wanted && blank_us > 0) row["ns_a_look"] = (us - blank_us) * 1000 / looks;
+        add_row(table, std::to_string(open), row);
+        rows.push_back(row);
+    }
+    fmt::print("{}", table.text());
+    for (const auto& row : rows) {
+        if (row.contains("ns_a_look"))
+            fmt::print("{} sockets: {} looked at in a second, {:.0f} ns each\n",
+                       row["sockets"].get<int>(), row["looked_at_a_second"].get<int>(),
+                       row["ns_a_look"].get<double>());
+    }
+    return rows;
+}
+
+ordered_json measure_services(const Options& options) {
+    Table table = tick_table("services");
+    ordered_json rows = ordered_json::array();
+    double blank_us = 0;
+    std::string evaluations;
+    for (const int services : options.services) {
+        jsguard::Detector detector;
+        detector.load(guarding(services), {});
+        detector.attach();
+        detector.arm_clock();
+        // Something to judge, and to learn from.
+        std::unique_ptr<Visits> visits;
+        if (services) visits = std::make_unique<Visits>(first_port, services);
+        for (int i = 0; i < 12 && visits; ++i) {
+            visits->make(services * 40);
+            testbed::pause_ms(500);
+        }
+        const TickTimes times = watch_ticks(detector, options.seconds);
+        ordered_json row = json_of_ticks(times, 0);
+        row["services"] = services;
+        const double us = times.total_us / times.elapsed_s;
+        if (!services) blank_us = us;
+        if (services && blank_us > 0) {
+            row["us_an_evaluation"] = (us - blank_us) / services;
+            evaluations += fmt::format("{} services: {:.1f} us an evaluation\n", services,
+                                       row["us_an_evaluation"].get<double>());
+        }
+        add_row(table, std::to_string(services), row);
+        rows.push_back(row);
+    }
+    fmt::print("{}{}", table.text(), evaluations);
+    return rows;
+}
+
+void run(const Options& options) {
+    testbed::enter_namespace();
+    std::ofstream("/proc/sys/net/core/somaxconn") << (1 << 20);
+    ordered_json results = {{"seconds", options.seconds}};
+    if (!options.sockets.empty()) results["by_sockets"] = measure_sockets(options);
+    if (!options.services.empty()) results["by_services"] = measure_services(options);
+    if (!options.json_file.empty()) write_json(options.json_file, results);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    Options options;
+    CLI::App app("What the detector's timer takes, by open sockets and by services.");
+    app.add_option("--sockets", options.sockets, "numbers of open sockets")
+        ->delimiter(',')
+        ->capture_default_str();
+    app.add_option("--services", options.services, "numbers of services")
+        ->delimiter(',')
+        ->capture_default_str();
+    app.add_option("--seconds", options.seconds, "each is watched so long")->capture_default_str();
+    app.add_option("--json", options.json_file, "file for the figures");
+    CLI11_PARSE(app, argc, argv);
+    return report_errors([&] { run(options); });
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Connections that are accepted, answered and closed by FIN, one after the other, on loopback.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "testbed.hpp"
+
+namespace bench {
+
+// Of such a connection: each end goes through five.
+constexpr int transitions_of_visit = 10;
+
+// Both ends in this thread, so that no other one is waited for.
+class Visits {
+  public:
+    // Listens on so many ports from this one on; visits go to them in turn.
+    Visits(std::uint16_t first_port, int ports);
+    void make(int visits, int pause_ms = 0);
+
+  private:
+    void visit(std::size_t listener);
+
+    std::uint16_t first_port_;
+    std::vector<testbed::Socket> listeners_;
+    std::uint64_t made_ = 0;
+};
+
+}  // namespace bench

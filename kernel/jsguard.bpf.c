@@ -63,11 +63,10 @@ static __always_inline void count_late(struct jsg_counters *row, __u32 old_state
 }
 
 /* An accepted connection, or a listener. A slot that it has already is that of one that is gone. */
-static __always_inline void remember(struct jsg_counters *row, __u64 sk, __u32 service, __u32 state)
+static __always_inline void remember(struct jsg_counters *row, struct jsg_called *here, __u64 sk,
+				     __u32 service, __u32 state)
 {
 	struct jsg_slot *slot = slot_of(sk);
-	__u32 zero = 0;
-	__u64 *last;
 
 	if (slot) {
 		__u32 its_service = slot->service; /* which may be another than the new one's */
@@ -80,9 +79,7 @@ static __always_inline void remember(struct jsg_counters *row, __u64 sk, __u32 s
 	}
 	if (slot_take(sk, service, state, 0))
 		return;
-	last = bpf_map_lookup_elem(&untracked, &zero);
-	if (last)
-		*last = sk;
+	here->untracked_sk = sk;
 	if (state != JSG_TCP_LISTEN) {
 		row->untracked_opened++;
 		COUNT(sockets_untracked, 1);
@@ -122,45 +119,61 @@ static __always_inline void follow(struct jsg_counters *row, __u64 sk, __u32 old
 }
 
 /* Whether the socket is in another network namespace than the one that is guarded. */
-static __always_inline int is_elsewhere(const struct tcp_sock *tp)
+static __always_inline int is_elsewhere(const struct sock *sk)
 {
-	return jsg_config.netns &&
-	       tp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net->ns.inum != jsg_config.netns;
+	return jsg_config.netns && sk->__sk_common.skc_net.net->ns.inum != jsg_config.netns;
 }
 
-/* Not skc_num, which is 0 already at ->CLOSE. */
-static __always_inline __u32 local_port(const struct tcp_sock *tp)
+/*
+ * The local port of a TCP socket, 0 for one of another protocol. Not skc_num, which is 0 already at
+ * ->CLOSE.
+ */
+static __always_inline __u32 local_port(struct sock *sk)
 {
-	return port_number(tp->inet_conn.icsk_inet.inet_sport) & (JSG_PORTS - 1);
+	const struct inet_sock *inet;
+
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	if (jsg_config.has_rdonly_cast)
+		inet = bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct inet_sock));
+	else
+		inet = (const struct inet_sock *)bpf_skc_to_tcp_sock(sk);
+	return inet ? port_number(inet->inet_sport) & (JSG_PORTS - 1) : 0;
 }
 
 /* The service that guards the socket, 0 for none. A port that begins to listen is given one. */
-static __always_inline __u32 service_of(const struct tcp_sock *tp, __u32 new_state)
+static __always_inline __u32 service_of(struct sock *sk, __u32 new_state)
 {
-	__u32 port = local_port(tp);
+	__u32 port = local_port(sk);
 	__u32 service = jsg_service_of_port[port];
 
 	if (service)
-		return is_elsewhere(tp) ? 0 : service;
-	if (new_state != JSG_TCP_LISTEN || !jsg_config.guard_listeners || is_elsewhere(tp))
+		return is_elsewhere(sk) ? 0 : service;
+	if (new_state != JSG_TCP_LISTEN || !jsg_config.guard_listeners || !port || is_elsewhere(sk))
 		return 0;
 	return service_claim(port);
+}
+
+static __always_inline struct jsg_called *called_here(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&called, &zero);
 }
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(jsg_transition, struct sock *sk, int old_state, int new_state)
 {
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk); /* none for other protocols */
+	__u32 service = service_of(sk, new_state);
 	struct jsg_counters *row;
-	__u32 service;
+	struct jsg_called *here;
+	__u64 address;
 
-	if (!tp)
-		return 0;
-	service = service_of(tp, new_state);
 	if (!service)
 		return 0;
 	row = bpf_map_lookup_elem(&counters, &service);
-	if (!row)
+	here = called_here();
+	if (!row || !here)
 		return 0;
 	if ((__u32)old_state >= JSG_STATES || (__u32)new_state >= JSG_STATES) {
 		COUNT(unknown_states, 1);
@@ -168,10 +181,11 @@ int BPF_PROG(jsg_transition, struct sock *sk, int old_state, int new_state)
 	}
 	row->transitions[jsg_transition_cell(old_state, new_state)]++;
 
+	address = address_of(sk, &here->transition_sk);
 	if (is_first(old_state, new_state))
-		remember(row, address_of(sk), service, new_state);
+		remember(row, here, address, service, new_state);
 	else
-		follow(row, address_of(sk), old_state, new_state);
+		follow(row, address, old_state, new_state);
 	return 0;
 }
 
@@ -193,14 +207,11 @@ static __always_inline void count_interrupted(__u32 service, __u32 old_state, __
 }
 
 /* An accepted connection, or a listener, that has no slot. */
-static __always_inline void remember_interrupted(__u64 sk, __u32 service, __u32 old_state,
-						 __u32 new_state)
+static __always_inline void remember_interrupted(struct jsg_called *here, __u64 sk, __u32 service,
+						 __u32 old_state, __u32 new_state)
 {
-	__u32 zero = 0;
-	__u64 *last = bpf_map_lookup_elem(&untracked, &zero);
-
-	if (last && *last == sk) {
-		*last = 0;
+	if (here->untracked_sk == sk) {
+		here->untracked_sk = 0;
 		return; /* it was counted, and found no slot */
 	}
 	count_interrupted(service, old_state, new_state);
@@ -213,21 +224,23 @@ static __always_inline void remember_interrupted(__u64 sk, __u32 service, __u32 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(jsg_interrupt, struct sock *sk, int old_state, int new_state)
 {
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	__u32 service = service_of(sk, new_state);
+	struct jsg_called *here;
 	struct jsg_slot *slot;
-	__u32 service;
+	__u64 address;
 	int first;
 
-	if (!tp)
-		return 0;
-	service = service_of(tp, new_state);
 	if (!service || (__u32)old_state >= JSG_STATES || (__u32)new_state >= JSG_STATES)
 		return 0;
+	here = called_here();
+	if (!here)
+		return 0;
+	address = address_of(sk, &here->interrupt_sk);
 	first = is_first(old_state, new_state);
-	slot = slot_of(address_of(sk));
+	slot = slot_of(address);
 	if (!slot) {
 		if (first)
-			remember_interrupted(address_of(sk), service, old_state, new_state);
+			remember_interrupted(here, address, service, old_state, new_state);
 		return 0;
 	}
 	if (slot->state == new_state)
@@ -252,6 +265,7 @@ SEC("iter/tcp")
 int jsg_existing(struct bpf_iter__tcp *context)
 {
 	struct sock_common *common = context->sk_common;
+	struct jsg_called *here;
 	struct tcp_sock *tp;
 	__u32 state, service, port;
 	__u64 address;
@@ -262,10 +276,10 @@ int jsg_existing(struct bpf_iter__tcp *context)
 	tp = bpf_skc_to_tcp_sock(common);
 	if (!tp)
 		return 0;
-	if (is_elsewhere(tp))
+	if (is_elsewhere(&tp->inet_conn.icsk_inet.sk))
 		return 0;
 	state = tp->inet_conn.icsk_inet.sk.__sk_common.skc_state;
-	port = local_port(tp);
+	port = port_number(tp->inet_conn.icsk_inet.inet_sport) & (JSG_PORTS - 1);
 	service = jsg_service_of_port[port];
 	if (state == JSG_TCP_LISTEN) {
 		if (!service && jsg_adopt_listeners && jsg_config.guard_listeners)
@@ -277,7 +291,10 @@ int jsg_existing(struct bpf_iter__tcp *context)
 	}
 	if (!service)
 		return 0;
-	address = address_of(tp);
+	here = called_here();
+	if (!here)
+		return 0;
+	address = address_of(tp, &here->existing_sk);
 	/* It may have come since the tracepoint was attached. */
 	if (!slot_of(address) && !slot_take(address, service, state, 1))
 		COUNT(sockets_untracked, 1);

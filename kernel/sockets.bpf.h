@@ -105,7 +105,8 @@ struct jsg_walk {
 
 /*
  * Whether the socket of a slot is closed, or another by now, though its ->CLOSE was not seen. A
- * young one may be on its way into the state, so it is left.
+ * young one may be on its way into the state, so it is left; one that is being closed has no port
+ * any more.
  */
 #define SETTLED_MS 2000
 
@@ -115,7 +116,7 @@ static __always_inline int gone(const struct jsg_tcp *tcp, const struct jsg_slot
 	return now_ms - slot->born_ms > SETTLED_MS &&
 	       (tcp->state == JSG_TCP_CLOSE || tcp->state >= JSG_STATES ||
 		(tcp->state == JSG_TCP_LISTEN) != (slot->state == JSG_TCP_LISTEN) ||
-		jsg_service_of_port[tcp->port & (JSG_PORTS - 1)] != slot->service);
+		(tcp->port && jsg_service_of_port[tcp->port & (JSG_PORTS - 1)] != slot->service));
 }
 
 static __always_inline void read_socket(struct jsg_tcp *out, __u64 address)
@@ -124,6 +125,39 @@ static __always_inline void read_socket(struct jsg_tcp *out, __u64 address)
 		read_by_cast(out, address);
 	else
 		read_by_probe(out, address);
+}
+
+/*
+ * Asks for the memory of a socket that is looked at next: what a group asks for together comes
+ * together, in about the time that one would take. Before 6.2 it comes when it is read.
+ */
+static __always_inline void fetch_socket(__u64 address)
+{
+	const struct tcp_sock *tp =
+		bpf_rdonly_cast((void *)address, bpf_core_type_id_kernel(struct tcp_sock));
+
+	RELAXED_READ(tp->inet_conn.icsk_inet.sk.__sk_common.skc_state);
+	RELAXED_READ(tp->inet_conn.icsk_ack.lrcvtime);
+	RELAXED_READ(tp->bytes_sent);
+	RELAXED_READ(tp->bytes_received);
+	RELAXED_READ(tp->snd_una);
+}
+
+#define GROUP 8
+JSG_ASSERT(SLOTS % GROUP == 0, "a group is not cut by the end");
+
+__noinline int fetch_group(__u32 first, __u32 sample_mask)
+{
+	if (!jsg_config.has_rdonly_cast)
+		return 0;
+	for (__u32 i = 0; i < GROUP; i++) {
+		__u32 number = (first + i) & SLOT_MASK;
+		__u64 sk = RELAXED_READ(jsg_slots[number].sk);
+
+		if (sk && !(number & sample_mask))
+			fetch_socket(sk);
+	}
+	return 0;
 }
 
 /* Looks at the socket in one slot, and adds what is found to its service. A bpf_loop callback. */
@@ -137,6 +171,8 @@ static long look_at_slot(__u32 index, void *context)
 	struct jsg_sight sight;
 	struct jsg_tcp tcp;
 
+	if (!(number % GROUP))
+		fetch_group(number, walk->sample_mask);
 	slot.sk = RELAXED_READ(shared->sk);
 	if (!slot.sk)
 		return 0;

@@ -27,10 +27,18 @@ static __always_inline void read_source(struct jsg_source *out, __u64 address)
 	const struct tcp_sock *tp = (const struct tcp_sock *)address;
 	const struct sock_common *common = &tp->inet_conn.icsk_inet.sk.__sk_common;
 	__u32 words[4] = {0, 0, bpf_htonl(0xffff), 0};
+	__u32 family;
 
-	words[3] = BPF_CORE_READ(common, skc_daddr);
-	if (BPF_CORE_READ(common, skc_family) == SOCKET_FAMILY_IPV6 &&
-	    bpf_core_field_exists(common->skc_v6_daddr))
+	if (jsg_config.has_rdonly_cast) {
+		tp = bpf_rdonly_cast((void *)address, bpf_core_type_id_kernel(struct tcp_sock));
+		common = &tp->inet_conn.icsk_inet.sk.__sk_common;
+		words[3] = common->skc_daddr;
+		family = common->skc_family;
+	} else {
+		words[3] = BPF_CORE_READ(common, skc_daddr);
+		family = BPF_CORE_READ(common, skc_family);
+	}
+	if (family == SOCKET_FAMILY_IPV6 && bpf_core_field_exists(common->skc_v6_daddr))
 		bpf_core_read(words, sizeof(words), &common->skc_v6_daddr);
 	if (!words[0] && !words[1] && words[2] == bpf_htonl(0xffff)) {
 		*(__u64 *)out->address = words[3];
@@ -136,7 +144,8 @@ __noinline int count_source(__u64 address, __u32 service, __u32 weight, __u32 no
 	place->source.sockets += weight;
 	place->seen_ms = now_ms;
 	found->sources.sockets += weight;
-	rank_source(&found->sources, place->source);
+	if (place->source.sockets >= found->sources.top[JSG_TOP_SOURCES - 1].sockets)
+		rank_source(&found->sources, place->source);
 	return 0;
 }
 

@@ -35,13 +35,13 @@ struct {
 	__type(value, struct jsg_counters);
 } counters SEC(".maps");
 
-/* Address of the last accepted socket, or listener, that was counted and found no slot. */
+/* The programs' work space: each has its own part, and the kernel runs none inside itself. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u64);
-} untracked SEC(".maps");
+	__type(value, struct jsg_called);
+} called SEC(".maps");
 
 /* Written by the tick; the loader sets max_entries to places times readings_per_service. */
 struct {

@@ -20,6 +20,14 @@ struct jsg_slot {
 };
 JSG_ASSERT(sizeof(struct jsg_slot) == 16, "jsg_slot is packed by hand");
 
+/* The programs' work space, on one CPU. */
+struct jsg_called {
+	__u64 transition_sk; /* address of the socket that jsg_transition is called for */
+	__u64 interrupt_sk; /* likewise, of jsg_interrupt */
+	__u64 existing_sk; /* likewise, of jsg_existing */
+	__u64 untracked_sk; /* of the last socket that was counted, and found no slot */
+};
+
 /* One service's transitions that came in interrupts of jsg_transition; only grow, modulo 2^32. */
 struct jsg_interrupted {
 	__u32 transitions[JSG_TRANSITION_CELLS];

@@ -114,7 +114,8 @@ static __always_inline int gone(const struct jsg_tcp *tcp, const struct jsg_slot
 				__u32 now_ms)
 {
 	return now_ms - slot->born_ms > SETTLED_MS &&
-	       (tcp->state == JSG_TCP_CLOSE || tcp->state >= JSG_STATES ||
+	       (tcp->state == JSG_TCP_NONE || tcp->state == JSG_TCP_CLOSE ||
+		tcp->state >= JSG_STATES ||
 		(tcp->state == JSG_TCP_LISTEN) != (slot->state == JSG_TCP_LISTEN) ||
 		(tcp->port && jsg_service_of_port[tcp->port & (JSG_PORTS - 1)] != slot->service));
 }

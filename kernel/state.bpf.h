@@ -35,13 +35,31 @@ struct {
 	__type(value, struct jsg_counters);
 } counters SEC(".maps");
 
-/* The programs' work space: each has its own part, and the kernel runs none inside itself. */
+/* The programs' work space. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct jsg_called);
 } called SEC(".maps");
+
+/*
+ * The address of a kernel object as a number: the verifier forbids arithmetic on the pointer
+ * itself. Through the program's own place in the map, which costs least; but before 6.1 the kernel
+ * may run a program inside itself (__bpf_trace_run() in kernel/trace/bpf_trace.c), which would
+ * write there in between.
+ */
+static __always_inline __u64 address_of(const void *object, __u64 *place)
+{
+	__u64 address = 0;
+
+	if (jsg_config.has_rdonly_cast) { /* since 6.2 */
+		*(const void *volatile *)place = object;
+		return *(volatile __u64 *)place;
+	}
+	bpf_probe_read_kernel(&address, sizeof(address), &object);
+	return address;
+}
 
 /* Written by the tick; the loader sets max_entries to places times readings_per_service. */
 struct {

@@ -101,17 +101,6 @@ static __always_inline __u32 port_number(__be16 port)
 	return number;
 }
 
-/*
- * The address of a kernel object as a number: the verifier forbids arithmetic on the pointer
- * itself. Through a place in a map, which nobody else writes meanwhile; that costs less than
- * bpf_probe_read_kernel().
- */
-static __always_inline __u64 address_of(const void *object, __u64 *place)
-{
-	*(const void *volatile *)place = object;
-	return *(volatile __u64 *)place;
-}
-
 /* Whether a listener has more connections waiting for accept() than it allows (sk_acceptq_is_full).
  */
 static __always_inline int accept_queue_is_full(__u64 address)

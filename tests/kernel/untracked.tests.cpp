@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::uint16_t port = 17960;
 constexpr std::uint16_t crowded_port = 17961;
+constexpr std::uint16_t gone_port = 17962;
 constexpr std::uint32_t listeners_needed = 64;  // for accept queues of 4,096 that none overflows
 constexpr std::uint32_t sockets = 150'000;
 
@@ -100,4 +101,26 @@ TEST_CASE("a listener and a connection that find no slot are counted once", "[un
                                {{JSG_TCP_LISTEN, JSG_TCP_CLOSE}, 1}}};
     CHECK(counted(w.detector, 1) == once);
     CHECK(w.detector.stats().sockets_untracked == 1);
+}
+
+TEST_CASE("a slot whose socket's memory is no socket any more is emptied, and the end counted",
+          "[untracked]") {
+    jsguard::Options options = quick_options({gone_port});
+    options.learn_s = 3600;
+    Watched w(options);
+    w.detector.arm_clock();
+    REQUIRE(w.wait_for_steps(1, 4));  // so that it may be older than what is just opened
+    auto& memory = *w.detector.skeleton().bss;
+    // What cannot be read reads as 0: no state, and no port.
+    memory.jsg_slots[1].born_ms = memory.jsg_now_ms - 3000;
+    memory.jsg_slots[1].service = 1;
+    memory.jsg_slots[1].state = JSG_TCP_ESTABLISHED;
+    memory.jsg_slots[1].sk = 0x1000;
+    CHECK(w.wait(4, [&] { return memory.jsg_slots[1].sk == 0; }));
+    REQUIRE(w.wait_for_steps(1, 2));
+    CHECK(remembered(w.detector) == 0);
+    CHECK(w.service(1).sockets == 0);
+    const auto last = reading(w.detector, 1, w.service(1).sequence);
+    CHECK(last.transitions[jsg_transition_cell(JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE)] == 1);
+    CHECK(w.detector.stats().transitions_late == 1);
 }

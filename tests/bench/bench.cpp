@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -29,6 +30,19 @@ void stay_on_one_cpu() {
         break;
     }
     if (sched_setaffinity(0, sizeof(one), &one) != 0) fail("cannot stay on one CPU");
+}
+
+void allow_long_queues() {
+    std::ofstream limit("/proc/sys/net/core/somaxconn");
+    limit << (1 << 20);
+    if (!limit.flush()) fail("cannot raise net.core.somaxconn");
+}
+
+void allow_many_files() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) fail("cannot ask for the limit of open files");
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) fail("cannot raise the limit of open files");
 }
 
 std::string Table::text() const {

@@ -17,6 +17,11 @@ namespace bench {
 // This thread, and what it starts, on the last CPU: the first one has most interrupts.
 void stay_on_one_cpu();
 
+// So that a listener of this network namespace may have a million connections in its queue.
+void allow_long_queues();
+// As many as the hard limit of this process lets it open.
+void allow_many_files();
+
 // Rows of as many cells as it has columns, aligned for people.
 class Table {
   public:

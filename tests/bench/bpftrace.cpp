@@ -5,6 +5,8 @@
 #include <bpf/bpf.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <poll.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,15 +32,20 @@ std::set<std::uint32_t> loaded_programs() {
     return ids;
 }
 
-// Whether something is on that line, which ends with the process.
-bool read_line(int fd, std::string& line) {
-    line.clear();
-    char byte = 0;
-    while (read(fd, &byte, 1) == 1) {
-        if (byte == '\n') return true;
-        line += byte;
+// What a process says until the text is in it, or it ends, or for so many seconds.
+std::string read_until(int fd, const std::string& text, double seconds) {
+    std::string said;
+    const double end = testbed::now_s() + seconds;
+    while (said.find(text) == std::string::npos) {
+        const double left_ms = (end - testbed::now_s()) * 1000;
+        pollfd waited{fd, POLLIN, 0};
+        char byte = 0;
+        if (left_ms <= 0 || poll(&waited, 1, static_cast<int>(left_ms) + 1) <= 0 ||
+            read(fd, &byte, 1) != 1)
+            break;
+        said += byte;
     }
-    return !line.empty();
+    return said;
 }
 
 }  // namespace
@@ -53,6 +60,7 @@ RunningBpftrace::RunningBpftrace(const std::string& script) {
         process_ = fork();
         if (process_ < 0) fail("cannot fork");
         if (process_ == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
             dup2(theirs.get(), STDOUT_FILENO);
             dup2(theirs.get(), STDERR_FILENO);
             execlp("bpftrace", "bpftrace", "-B", "line", "-e", script.c_str(), nullptr);
@@ -60,9 +68,9 @@ RunningBpftrace::RunningBpftrace(const std::string& script) {
             _exit(127);
         }
     }
-    // It says so before it attaches; its program is there a moment later.
-    std::string all, line;
-    while (read_line(said.get(), line) && line.rfind("Attaching", 0) != 0) all += line + "; ";
+    // Up to 0.23 it says "Attaching" before it does, and its program is there a moment later; then
+    // "Attached".
+    const std::string all = read_until(said.get(), "Attach", patience_s);
     for (const double end = testbed::now_s() + patience_s;
          programs_.empty() && testbed::now_s() < end; testbed::pause_ms(1))
         find_programs(before);

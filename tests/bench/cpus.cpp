@@ -172,6 +172,8 @@ int main(int argc, char** argv) {
         ->delimiter(',')
         ->capture_default_str();
     app.add_option("--steps", options.steps, "steps measured of each")->capture_default_str();
+    app.add_option("--cold-steps", options.cold_steps, "steps measured with cold caches")
+        ->capture_default_str();
     app.add_option("--json", options.json_file, "file for the figures");
     CLI11_PARSE(app, argc, argv);
     return report_errors([&] { run(options); });

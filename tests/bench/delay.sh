@@ -5,6 +5,7 @@
 # shellcheck source=../system/servers.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../system/servers.sh"
 
+bench=$(dirname "${BASH_SOURCE[0]}")
 attack_rates=(3 10 30 100) # connections a second
 honest_rates=(5 50 200)
 window_lengths=(5 10 30) # seconds
@@ -21,7 +22,8 @@ END
 # shellcheck disable=SC2034
 own_option() {
     case $1 in
-    --short) attack_rates=(30) honest_rates=(50) window_lengths=(10) rounds=1 words=1 ;;
+    --short) bench=$(dirname "${BASH_SOURCE[0]}")
+attack_rates=(30) honest_rates=(50) window_lengths=(10) rounds=1 words=1 ;;
     *) return 1 ;;
     esac
 }
@@ -49,6 +51,11 @@ for port in "${ports[@]}"; do start_visits "$port" short "$port" --rate "${hones
 sleep 10 # their connections of some length are in
 
 say "a detector for each window length; learning, $learn_s s"
+remove_pins() {
+    local window
+    for window in "${window_lengths[@]}"; do if [[ -d $pin_dir-$window ]]; then rm -r "$pin_dir-$window"; fi; done
+}
+at_end+=(remove_pins)
 for window in "${window_lengths[@]}"; do
     spawn "window-$window" env --default-signal=INT "$JSGUARD_LOAD" --pin-dir "$pin_dir-$window" --json \
         --window "$window" --learn "$learn_s" --localport "$(IFS=, && echo "${ports[*]}")"
@@ -76,22 +83,22 @@ for ((round = 1; round <= rounds; round++)); do
         attacks+=("$spawned")
     done
     for pid in "${attacks[@]}"; do wait_for $((attack_s + 30)) gone "$pid" || die "an attack does not end"; done
-    wait_for 120 all_cleared || fail "not all alerts are cleared"
+    wait_for 120 all_cleared || die "not all alerts are cleared"
     for port in "${ports[@]}"; do
         for window in "${window_lengths[@]}"; do
             jq -s -c --argjson port "$port" --argjson began "${began[$port]}" --argjson window "$window" \
-                --argjson attack "${attack_rate[$port]}" --argjson honest "${honest_rate[$port]}" -L "$here" \
+                --argjson attack "${attack_rate[$port]}" --argjson honest "${honest_rate[$port]}" --argjson within "$((attack_s * 1000))" -L "$here" \
                 'include "alerts"; map(select(.jsguard.event == "raise" and .jsguard.port == $port) | ms - $began)
-                 | map(select(. > 0)) | {window_s: $window, attack_rate: $attack, honest_rate: $honest,
+                 | map(select(. > 0 and . < $within)) | {window_s: $window, attack_rate: $attack, honest_rate: $honest,
                    delay_s: (if length > 0 then min / 1000 else null end)}' "$work/window-$window.out"
         done
     done >>"$work/delays.json"
 done
 for window in "${window_lengths[@]}"; do alive "${detector[$window]}" || fail "a detector ended by itself"; done
 
-jq -s -c 'group_by([.window_s, .attack_rate, .honest_rate])[] | (.[0] | del(.delay_s)) + {
+jq -s -c -L "$bench" 'include "spread"; group_by([.window_s, .attack_rate, .honest_rate])[] | (.[0] | del(.delay_s)) + {
         measured: length, raised: map(select(.delay_s)) | length,
-        delay_s: (map(.delay_s // infinite) | sort | .[(length - 1) / 2 | floor] | if isinfinite then null else . end),
+        delay_s: (map(.delay_s // infinite) | median | if . > 1e9 then null else . end),
         least_s: (map(.delay_s // empty) | min), most_s: (map(.delay_s // empty) | max)}' \
     "$work/delays.json" >"$work/results.json"
 cp "$work/results.json" "$results"

@@ -18,7 +18,7 @@ command -v valgrind >/dev/null || {
 readonly table='
 logarithms 1000 100
 divergence 1 107600
-chance 1 26
+chance 1 41
 looks 10000 166
 '
 

@@ -14,14 +14,14 @@
 // The functions that are counted: each by its name, so neither inlined nor renamed.
 extern "C" {
 
-[[gnu::noinline]] std::uint64_t logarithms(const std::vector<std::uint64_t>& numbers) {
+[[gnu::noipa]] std::uint64_t logarithms(const std::vector<std::uint64_t>& numbers) {
     std::uint64_t sum = 0;
     for (const std::uint64_t number : numbers) sum += jsg_log2_q30(number);
     return sum;
 }
 
-[[gnu::noinline]] std::uint64_t divergence(const std::vector<std::uint32_t>& p,
-                                           const std::vector<std::uint32_t>& q) {
+[[gnu::noipa]] std::uint64_t divergence(const std::vector<std::uint32_t>& p,
+                                        const std::vector<std::uint32_t>& q) {
     std::uint64_t p_total = 0, q_total = 0;
     for (std::size_t i = 0; i < p.size(); ++i) {
         p_total += p[i];
@@ -34,12 +34,13 @@ extern "C" {
            jsg_entropy_nanobits(comparison.entropy_q54);
 }
 
-[[gnu::noinline]] std::uint64_t chance(std::uint32_t cells) {
-    return jsg_chance_nanobits(cells, 1'000'000, 30'000'000, 6);
+[[gnu::noipa]] std::uint64_t chance(std::uint32_t cells, std::uint64_t window_milli,
+                                    std::uint64_t baseline_milli, std::uint32_t exponent) {
+    return jsg_chance_nanobits(cells, window_milli, baseline_milli, exponent);
 }
 
-[[gnu::noinline]] std::uint64_t looks(std::vector<jsg_look>& all, const jsg_tcp& tcp,
-                                      std::uint32_t now_ms) {
+[[gnu::noipa]] std::uint64_t looks(std::vector<jsg_look>& all, const jsg_tcp& tcp,
+                                   std::uint32_t now_ms) {
     std::uint64_t sum = 0;
     for (jsg_look& look : all) sum += jsg_look_at(&look, &tcp, now_ms, 512).cell;
     return sum;
@@ -60,7 +61,8 @@ int main() {
     tcp.state = JSG_TCP_ESTABLISHED;
     tcp.bytes_received = 100;
     for (jsg_look& look : all) jsg_look_begin(&look, &tcp, 1, 0, 0);
-    std::uint64_t sum = logarithms(numbers) + divergence(p, q) + chance(JSG_PHASE_CELLS);
+    std::uint64_t sum =
+        logarithms(numbers) + divergence(p, q) + chance(JSG_PHASE_CELLS, 1'000'000, 30'000'000, 6);
     for (std::uint32_t now_ms = 1000; now_ms <= 10'000; now_ms += 1000) {
         tcp.bytes_received += 1000;
         sum += looks(all, tcp, now_ms);

@@ -59,11 +59,11 @@ measure() {
     case $1 in
     hot-path)
         ((short)) && how=(--rounds 2 --visits 200 --clock-rounds 2)
-        "$BENCH_BUILD/bench-hot-path" "${how[@]}" --json "$work/dense.json"
+        "$BENCH_BUILD/bench-hot-path" "${how[@]}" --json "$work/dense.json" || return
         ((short)) && how=(--rounds 2 --visits 20)
         ((short)) || how=(--rounds 20 --visits 100)
         echo "--- and where connections are far between, a visit every 10 ms:"
-        "$BENCH_BUILD/bench-hot-path" "${how[@]}" --pause 10 --clock-rounds 0 --json "$work/sparse.json"
+        "$BENCH_BUILD/bench-hot-path" "${how[@]}" --pause 10 --clock-rounds 0 --json "$work/sparse.json" || return
         jq -nc --slurpfile dense "$work/dense.json" --slurpfile sparse "$work/sparse.json" \
             '{dense: $dense[0], sparse: $sparse[0]}' >"$out"
         ;;
@@ -87,14 +87,40 @@ measure() {
     esac
 }
 
+# What is missing is said before the hour begins.
+needed() {
+    case $1 in
+    hot-path) echo bpftrace ;;
+    server) echo bpftrace nginx wrk ip ;;
+    start) echo nginx wrk ip ;;
+    delay) echo nginx slowhttptest ip ;;
+    instructions) echo valgrind ;;
+    esac
+}
+for part in "${parts[@]}"; do
+    for program in jq $(needed "$part"); do
+        command -v "$program" >/dev/null || {
+            echo "run.sh: $part needs $program (README.md beside it)" >&2
+            exit 1
+        }
+    done
+done
+
+failed=0 measured=()
 for part in "${parts[@]}"; do
     echo "=== $part"
-    measure "$part"
+    if measure "$part"; then
+        measured+=("$part")
+    else
+        echo "run.sh: $part failed" >&2
+        failed=1
+    fi
 done
 {
-    jq -nc --arg commit "$(git -C "$bench" rev-parse HEAD 2>/dev/null || echo unknown)" --arg kernel "$(uname -r)" \
+    jq -nc --arg commit "$(git -C "$bench" describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)" --arg kernel "$(uname -r)" \
         --arg cpu "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" --argjson cpus "$(nproc)" \
         --arg date "$(date -u +%FT%TZ)" '{machine: {$commit, $kernel, $cpu, $cpus, $date}}'
-    for part in "${parts[@]}"; do jq -s --arg part "$part" '{($part): (if length == 1 then .[0] else . end)}' "$work/$part.json"; done
+    for part in "${measured[@]}"; do jq -s --arg part "$part" '{($part): (if length == 1 then .[0] else . end)}' "$work/$part.json"; done
 } | jq -s 'add' >"$json"
 echo "figures: $json"
+exit "$failed"

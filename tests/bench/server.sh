@@ -4,6 +4,7 @@
 
 # shellcheck source=../system/servers.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../system/servers.sh"
+bench=$(dirname "${BASH_SOURCE[0]}")
 : "${BENCH_BUILD:=$(dirname "$JSGUARD_LOAD")/../tests/bench}"
 
 pairs=24
@@ -36,33 +37,39 @@ make_site
 start_nginx "$port"
 "${in_client[@]}" sysctl -q -w net.ipv4.ip_local_port_range='1024 65000'
 
-# wrk_for SECONDS: requests a second.
+# wrk_for SECONDS: requests a second, into $rate.
 wrk_for() {
     "${in_client[@]}" wrk --threads 1 --connections "$connections" --duration "$1s" --header 'Connection: close' \
         "http://$honest_address:$port/" >"$work/wrk.out"
-    awk '/^Requests\/sec:/ { print $2 }' "$work/wrk.out" | grep . || die "wrk has no result"
+    rate=$(awk '/^Requests\/sec:/ { print $2 }' "$work/wrk.out")
+    [[ -n $rate ]] || die "wrk has no result"
 }
 with_detector() {
     start_detector --localport "$port" --learn 2
     wrk_for "$seconds"
+    on=$rate
     stop_detector INT
+    ((detector_status == 0)) || die "the detector's exit code is $detector_status"
+}
+without() {
+    wrk_for "$seconds"
+    off=$rate
 }
 
-wrk_for 1 >/dev/null # nobody is first
+wrk_for 1 # nobody is first
 for ((pair = 1; pair <= pairs; pair++)); do
     if ((pair % 2)); then
-        on=$(with_detector) off=$(wrk_for "$seconds")
+        with_detector
+        without
     else
-        off=$(wrk_for "$seconds") on=$(with_detector)
+        without
+        with_detector
     fi
-    jq -nc --argjson on "$on" --argjson off "$off" '{$on, $off, ratio: ($on / $off)}'
-done >"$work/pairs.json"
-# shellcheck disable=SC2016
-jq -s -c 'def quantile($p): sort | .[((length - 1) * $p) | round];
-    {pairs: length, requests_a_second: (map(.off) | quantile(0.5)), ratio: {median: (map(.ratio) | quantile(0.5)),
-     lower_quartile: (map(.ratio) | quantile(0.25)), upper_quartile: (map(.ratio) | quantile(0.75))}}' \
+    jq -nc --argjson on "$on" --argjson off "$off" '{$on, $off, ratio: ($on / $off)}' >>"$work/pairs.json"
+done
+jq -s -c -L "$bench" 'include "spread"; {pairs: length, requests_a_second: (map(.off) | spread), ratio: (map(.ratio) | spread)}' \
     "$work/pairs.json" >"$work/loss.json"
-jq -r '"\(.requests_a_second | round) requests a second without the detector; with it \(.ratio.median * 1000 | round / 10) % of that"
+jq -r '"\(.requests_a_second.median | round) requests a second without the detector; with it \(.ratio.median * 1000 | round / 10) % of that"
     + " (\(.ratio.lower_quartile * 1000 | round / 10) to \(.ratio.upper_quartile * 1000 | round / 10) %), \(.pairs) pairs"' "$work/loss.json"
 
 say "what a transition costs under this load"

@@ -34,10 +34,6 @@ inline Spread spread_of(std::vector<double> values) {
     return {quantile(values, 0.25), quantile(values, 0.5), quantile(values, 0.75), values.size()};
 }
 
-inline Spread scaled(const Spread& spread, double factor) {
-    return {spread.lower * factor, spread.median * factor, spread.upper * factor, spread.count};
-}
-
 inline std::string text_of(const Spread& spread, int digits) {
     return fmt::format("{:.{}f} ({:.{}f} to {:.{}f})", spread.median, digits, spread.lower, digits,
                        spread.upper, digits);

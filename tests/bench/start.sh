@@ -28,6 +28,7 @@ need_root_and_bpf
 need ip iproute2 ss iproute2 nginx nginx-light wrk wrk
 system_begin
 readonly port=8400
+bench=$(dirname "${BASH_SOURCE[0]}")
 source_folder=$(cd "$here/../.." && pwd)
 
 # --- from exec to attached: the line that it guards ----------------------------------------------
@@ -44,18 +45,18 @@ attached_us() {
     while read -r line; do
         if [[ $line == guarding* ]]; then break; fi
     done <"$work/said"
-    echo $(($(now_us) - began))
+    [[ $line == guarding* ]] || die "the loader did not start"
+    echo $(($(now_us) - began)) >>"$work/starts"
     stop "$loader" TERM
     rm "$work/said"
 }
-for ((i = 0; i < starts; i++)); do attached_us; done >"$work/starts"
-jq -s -c 'sort | {median_ms: (.[length / 2 | floor] / 1000), least_ms: (.[0] / 1000), most_ms: (.[-1] / 1000), starts: length}' \
-    "$work/starts" >"$work/start.json"
-jq -r '"from exec to attached: \(.median_ms) ms (\(.least_ms) to \(.most_ms)), \(.starts) starts"' "$work/start.json"
+for ((i = 0; i < starts; i++)); do attached_us; done
+jq -s -c -L "$bench" 'include "spread"; map(. / 1000) | spread' "$work/starts" >"$work/start.json"
+jq -r '"from exec to attached: \(.median) ms (\(.lower_quartile) to \(.upper_quartile)), \(.measured) starts"' "$work/start.json"
 
 # --- a build from clean ----------------------------------------------------------------------------
 
-# build_s JOBS: seconds.
+# build_s JOBS: seconds, into $seconds.
 build_s() {
     local began
     began=$(now_ms)
@@ -64,42 +65,44 @@ build_s() {
         show_log build.out
         die "the build failed"
     fi
-    awk -v ms=$(($(now_ms) - began)) 'BEGIN { printf "%.1f", ms / 1000 }'
+    seconds=$(awk -v ms=$(($(now_ms) - began)) 'BEGIN { printf "%.1f", ms / 1000 }')
 }
 echo null >"$work/build.json"
 if ((build)); then
-    jq -nc --argjson one "$(build_s 1)" --argjson all "$(build_s "$(nproc)")" '{one_job_s: $one, all_cores_s: $all}' >"$work/build.json"
+    build_s 1
+    one=$seconds
+    build_s "$(nproc)"
+    jq -nc --argjson one "$one" --argjson all "$seconds" '{one_job_s: $one, all_cores_s: $all}' >"$work/build.json"
     jq -r '"a build from clean, both programs: \(.all_cores_s) s, with one job \(.one_job_s) s"' "$work/build.json"
 fi
 
 # --- idle, and busy ----------------------------------------------------------------------------------
 
-ticks_per_second=$(getconf CLK_TCK)
-cpu_ms() { awk -v hz="$ticks_per_second" '{ printf "%d", ($14 + $15) * 1000 / hz }' "/proc/$1/stat"; }
-memory_kib() { awk '/^VmRSS:/ { print $2 }' "/proc/$1/status"; }
+# To the microsecond; /proc/PID/stat counts in ticks of 10 ms.
+used_us() { awk '{ printf "%d", $1 / 1000 }' "/proc/$1/schedstat"; }
 # watch_loader NAME: its line of figures, after so many minutes.
 watch_loader() {
     local cpu began
-    began=$(now_ms) cpu=$(cpu_ms "$detector_pid")
+    began=$(now_ms) cpu=$(used_us "$detector_pid")
     sleep "$(awk -v m="$minutes" 'BEGIN { print m * 60 }')"
     alive "$detector_pid" || die "the loader ended by itself"
-    jq -nc --arg name "$1" --argjson cpu "$(($(cpu_ms "$detector_pid") - cpu))" --argjson ms "$(($(now_ms) - began))" \
+    jq -nc --arg name "$1" --argjson cpu "$(($(used_us "$detector_pid") - cpu))" --argjson ms "$(($(now_ms) - began))" \
         --argjson kib "$(memory_kib "$detector_pid")" \
-        '{$name, minutes: ($ms / 60000), cpu_ms: $cpu, cpu_percent: (100 * $cpu / $ms), resident_kib: $kib}'
+        '{$name, minutes: ($ms / 60000), cpu_ms: ($cpu / 1000), cpu_percent: ($cpu / $ms / 10), resident_kib: $kib}'
 }
 new_namespaces
 make_site
 start_nginx "$port"
-start_detector --learn 5
+start_detector --localport "$port" --learn 5
 {
     watch_loader idle
     spawn wrk "${in_client[@]}" wrk --threads 1 --connections 32 --duration 1000s --header 'Connection: close' \
         "http://$honest_address:$port/"
     watch_loader busy
 } >"$work/loader.json"
-jq -r '"jsguard-load, \(.minutes * 10 | round / 10) \(.name) minutes: \(.resident_kib / 102.4 | round / 10) MiB resident, \(.cpu_percent * 10000 | round / 10000) % of one CPU (\(.cpu_ms) ms)"' \
+jq -r '"jsguard-load, \(.minutes * 10 | round / 10) \(.name) minutes: \(.resident_kib / 102.4 | round / 10) MiB resident, \(.cpu_percent * 10000 | round / 10000) % of one CPU"' \
     "$work/loader.json"
-echo "(an earlier tool, by its own publication: 189.6 MiB, 0.06 %)"
+echo "(an earlier tool in Python, on BCC, by its own publication: 189.6 MiB, 0.06 %)"
 jq -nc --slurpfile start "$work/start.json" --slurpfile build "$work/build.json" --slurpfile loader "$work/loader.json" \
     '{start: $start[0], build: $build[0], loader: $loader}' >"$work/results.json"
 cp "$work/results.json" "$results"

@@ -4,9 +4,10 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <fstream>
 #include <memory>
+#include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "bench.hpp"
@@ -27,21 +28,21 @@ struct Options {
     std::vector<std::uint32_t> sockets = {0, 1000, 10'000, 100'000};
     std::vector<int> services = {0, 1, 8, 64};
     int sockets_services = 8;  // that the sockets are spread over
-    double seconds = 30;
+    double seconds = 20;
     std::string json_file;
 };
 
-jsguard::Options guarding(int services) {
+// Of no service: every listener, and there is none.
+jsguard::Options guarding(int services, std::uint32_t learn_s) {
     std::vector<std::uint16_t> ports;
     for (int i = 0; i < services; ++i) ports.push_back(static_cast<std::uint16_t>(first_port + i));
-    // A port that nobody uses, so that the detector has something to guard.
-    if (ports.empty()) ports.push_back(first_port - 1);
     jsguard::Options options = testbed::options_for(std::move(ports));
-    options.learn_s = 5;
+    options.learn_s = learn_s;
     return options;
 }
 
 ordered_json json_of_ticks(const TickTimes& times, std::uint32_t looks) {
+    if (times.us.empty()) throw std::runtime_error("the timer does not tick");
     std::vector<double> sorted = times.us;
     std::sort(sorted.begin(), sorted.end());
     return {{"callbacks", times.count},
@@ -66,28 +67,38 @@ Table tick_table(const char* what) {
     return Table({what, "median us", "99.9 % under us", "longest us", "of one CPU"});
 }
 
-// Sockets looked at in the last step.
-std::uint32_t looked_at(const jsguard::Detector& detector, int services) {
-    double looked = 0;
+// Sums over the services' last windows.
+template <typename Figure>
+std::uint32_t sum(const jsguard::Detector& detector, int services, Figure figure) {
+    double total = 0;
     for (int place = 1; place <= services; ++place) {
-        const auto window = testbed::last_window(detector, static_cast<std::uint32_t>(place));
-        if (window) looked += static_cast<double>(window->sockets) * window->looked_at_ppm / 1e6;
+        if (const auto window = testbed::last_window(detector, static_cast<std::uint32_t>(place)))
+            total += figure(*window);
     }
-    return static_cast<std::uint32_t>(looked + 0.5);
+    return static_cast<std::uint32_t>(total + 0.5);
+}
+std::uint32_t looked_at(const jsguard::Detector& detector, int services) {
+    return sum(detector, services, [](const jsg_window& window) {
+        return static_cast<double>(window.sockets) * window.looked_at_ppm / 1e6;
+    });
+}
+std::uint32_t in_windows(const jsguard::Detector& detector, int services) {
+    return sum(detector, services, [](const jsg_window& window) { return window.sockets; });
 }
 
-ordered_json measure_sockets(const Options& options) {
-    // A listener for each, whose clients wait in its queue.
+// Connections on which a request is open, whose clients wait in the listener's queue. While the
+// services learn they are looked at and no more; under attack their sources are counted too.
+ordered_json measure_sockets(const Options& options, bool under_attack) {
     std::vector<testbed::Socket> listeners;
     for (int i = 0; i < options.sockets_services; ++i)
         listeners.push_back(testbed::listen_on(static_cast<std::uint16_t>(first_port + i),
                                                testbed::Family::v4, 1 << 20));
     jsguard::Detector detector;
-    detector.load(guarding(options.sockets_services), {});
+    detector.load(guarding(options.sockets_services, under_attack ? 5 : 3600), {});
     detector.attach();
     detector.adopt_sockets();
     detector.arm_clock();
-    Table table = tick_table("open sockets");
+    Table table = tick_table(under_attack ? "sockets, under attack" : "sockets, not judged");
     ordered_json rows = ordered_json::array();
     std::uint32_t open = 0;
     double blank_us = 0;  // a second
@@ -100,6 +111,10 @@ ordered_json measure_sockets(const Options& options) {
         const std::uint32_t looks = looked_at(detector, options.sockets_services);
         ordered_json row = json_of_ticks(times, looks);
         row["sockets"] = open;
+        row["in_windows"] = in_windows(detector, options.sockets_services);
+        if (row["in_windows"] != open)
+            throw std::runtime_error(fmt::format("{} sockets are open, {} in the windows", open,
+                                                 row["in_windows"].get<std::uint32_t>()));
         const double us = times.total_us / times.elapsed_s;
         if (!wanted) blank_us = us;
         if (wanted && blank_us > 0) row["ns_a_look"] = (us - blank_us) * 1000 / looks;
@@ -116,32 +131,46 @@ ordered_json measure_sockets(const Options& options) {
     return rows;
 }
 
+bool all_guard(const jsguard::Detector& detector, int services) {
+    const auto all = detector.services();
+    return std::all_of(all.begin(), all.begin() + services,
+                       [](const jsg_service& service) { return service.mode == JSG_GUARDING; });
+}
+
+// With visits and some open connections, so that both distributions are judged.
 ordered_json measure_services(const Options& options) {
+    constexpr std::uint32_t learn_s = 12;
+    constexpr int held = 24;  // of each: with less no baseline is enough to judge by
     Table table = tick_table("services");
     ordered_json rows = ordered_json::array();
     double blank_us = 0;
     std::string evaluations;
     for (const int services : options.services) {
         jsguard::Detector detector;
-        detector.load(guarding(services), {});
+        detector.load(guarding(services, learn_s), {});
         detector.attach();
         detector.arm_clock();
-        // Something to judge, and to learn from.
-        std::unique_ptr<Visits> visits;
-        if (services) visits = std::make_unique<Visits>(first_port, services);
-        for (int i = 0; i < 12 && visits; ++i) {
-            visits->make(services * 40);
-            testbed::pause_ms(500);
+        TickTimes times;
+        if (services == 0) {
+            times = watch_ticks(detector, options.seconds);
+        } else {
+            Visits visits(first_port, services);
+            visits.hold(held);
+            std::jthread visitor([&](const std::stop_token& stop) {
+                for (; !stop.stop_requested(); testbed::pause_ms(500)) visits.make(services * 10);
+            });
+            if (!testbed::wait_until(learn_s * 2, [&] { return all_guard(detector, services); }))
+                throw std::runtime_error("the services have not learned");
+            times = watch_ticks(detector, options.seconds);
         }
-        const TickTimes times = watch_ticks(detector, options.seconds);
-        ordered_json row = json_of_ticks(times, 0);
+        ordered_json row = json_of_ticks(times, static_cast<std::uint32_t>(held * services));
         row["services"] = services;
         const double us = times.total_us / times.elapsed_s;
         if (!services) blank_us = us;
         if (services && blank_us > 0) {
             row["us_an_evaluation"] = (us - blank_us) / services;
-            evaluations += fmt::format("{} services: {:.1f} us an evaluation\n", services,
-                                       row["us_an_evaluation"].get<double>());
+            evaluations += fmt::format("{} services: {:.1f} us an evaluation, with {} looks\n",
+                                       services, row["us_an_evaluation"].get<double>(), held);
         }
         add_row(table, std::to_string(services), row);
         rows.push_back(row);
@@ -152,9 +181,13 @@ ordered_json measure_services(const Options& options) {
 
 void run(const Options& options) {
     testbed::enter_namespace();
-    std::ofstream("/proc/sys/net/core/somaxconn") << (1 << 20);
+    allow_long_queues();
+    allow_many_files();
     ordered_json results = {{"seconds", options.seconds}};
-    if (!options.sockets.empty()) results["by_sockets"] = measure_sockets(options);
+    if (!options.sockets.empty()) {
+        results["by_sockets_not_judged"] = measure_sockets(options, false);
+        results["by_sockets_under_attack"] = measure_sockets(options, true);
+    }
     if (!options.services.empty()) results["by_services"] = measure_services(options);
     if (!options.json_file.empty()) write_json(options.json_file, results);
 }

@@ -59,6 +59,15 @@ void Visits::make(int visits, int pause_ms) {
     }
 }
 
+void Visits::hold(int connections) {
+    for (std::size_t i = 0; i < listeners_.size(); ++i) {
+        for (int j = 0; j < connections; ++j) {
+            held_.push_back(testbed::connect_to(static_cast<std::uint16_t>(first_port_ + i)));
+            held_.push_back(testbed::accept_from(listeners_[i]));
+        }
+    }
+}
+
 void Visits::visit(std::size_t listener) {
     const auto port = static_cast<std::uint16_t>(first_port_ + listener);
     const auto host = first_client + static_cast<std::uint32_t>(made_ / visits_of_client);

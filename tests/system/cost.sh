@@ -37,10 +37,6 @@ port_list=$(seq -s , "$first_port" "$last_port")
 
 # --- what is measured ----------------------------------------------------------------------------
 
-ticks_per_second=$(getconf CLK_TCK)
-# cpu_ms PID: CPU time that it has used, in user space and in the kernel.
-cpu_ms() { awk -v hz="$ticks_per_second" '{ printf "%d", ($14 + $15) * 1000 / hz }' "/proc/$1/stat"; }
-memory_kib() { awk '/^VmRSS:/ { print $2 }' "/proc/$1/status"; }
 most_memory_seen_kib() { awk '/^VmHWM:/ { print $2 }' "/proc/$1/status"; }
 windows_written() { awk '$1 == "jsguard_windows_total" { print $2 }' "$file"; }
 percent() { awk -v part="$1" -v all="$2" 'BEGIN { printf "%.3f", 100 * part / all }'; }

@@ -202,6 +202,12 @@ system_end() {
     exit "$status"
 }
 
+# Of a process, by its PID: CPU time that it has used, in user space and in the kernel; and what it holds now.
+ticks_per_second=$(getconf CLK_TCK)
+readonly ticks_per_second
+cpu_ms() { awk -v hz="$ticks_per_second" '{ printf "%d", ($14 + $15) * 1000 / hz }' "/proc/$1/stat"; }
+memory_kib() { awk '/^VmRSS:/ { print $2 }' "/proc/$1/status"; }
+
 # CPU time of the machine in ticks: busy, and all. cpu_busy gives the percent between two marks.
 cpu_mark() {
     awk '/^cpu / { busy = $2 + $3 + $4 + $7 + $8 + $9; print busy, busy + $5 + $6 }' /proc/stat

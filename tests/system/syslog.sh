@@ -92,7 +92,7 @@ quick_detector() {
 on_guard() { (($(services_judged) == 1)); }
 was_told() { (($(told) > 0)); }
 told() { grep -cF "the system's log does not take a message" "$work/detector.err" || true; }
-resident_kib() { awk '$1 == "VmRSS:" { print $2 }' "/proc/$detector_pid/status"; }
+resident_kib() { memory_kib "$detector_pid"; }
 # same NAME VALUE EXPECTED
 same() { [[ $2 == "$3" ]] || fail "$1 is \"$2\", not \"$3\""; }
 

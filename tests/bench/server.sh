@@ -31,7 +31,7 @@ parse_options "$@"
 need_root_and_bpf
 need ip iproute2 ss iproute2 nginx nginx-light wrk wrk bpftrace bpftrace
 system_begin
-readonly port=8400 # of bench-hot-path
+port=8400 # of bench-hot-path
 new_namespaces
 make_site
 start_nginx "$port"

@@ -27,7 +27,7 @@ parse_options "$@"
 need_root_and_bpf
 need ip iproute2 ss iproute2 nginx nginx-light wrk wrk
 system_begin
-readonly port=8400
+port=8400
 bench=$(dirname "${BASH_SOURCE[0]}")
 source_folder=$(cd "$here/../.." && pwd)
 

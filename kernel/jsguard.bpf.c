@@ -9,9 +9,12 @@
  * from a table of 65,536 bytes; a socket of a port that is not guarded is done with here. Else the
  * cell (old state, new state) of that service is counted in this CPU's own counters, which only
  * ever grow. A connection that is accepted (LISTEN->SYN_RECV) and a socket that begins to listen
- * take a slot in a flat table, under their address; ->CLOSE empties it. No lock, no allocation, no
- * clock. A second program, called right after, counts what came in an interrupt of the first, which
- * the kernel does not show to it.  [below, and sockets.bpf.h]
+ * take a slot in a flat table, under their address, until they are destroyed. No lock, no
+ * allocation, no clock.  [below, and slots.bpf.h]
+ *
+ * 1b. What happens in an interrupt of that program the kernel does not show to it. The socket's
+ * slot tells, at its next transition, and at last when it is destroyed: what is between the state
+ * that it was left in and that in which it is found is counted then.  [missed.bpf.h, missed.h]
  *
  * 2. Once, after attaching, the loader lets an iterator pass over the sockets that were there
  * before. They take a slot too, with a mark that their age is not known.
@@ -41,82 +44,14 @@
  * that was asked to learn anew does so beside the judging.  [learning.bpf.h, spread.h]
  */
 
+#include "looks.bpf.h"
 #include "service.bpf.h"
-#include "sockets.bpf.h"
 
 #include <bpf/bpf_tracing.h>
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/*
- * 1. A transition.
- *
- * A slot holds the state that its socket was left in. Where that is not the state that the socket
- * comes from, a transition was missed in between, and is counted now.
- */
-static __always_inline void count_late(struct jsg_counters *row, __u32 old_state, __u32 new_state)
-{
-	if (old_state >= JSG_STATES || new_state >= JSG_STATES)
-		return;
-	row->transitions[jsg_transition_cell(old_state, new_state)]++;
-	COUNT(transitions_late, 1);
-}
-
-/* An accepted connection, or a listener. A slot that it has already is that of one that is gone. */
-static __always_inline void remember(struct jsg_counters *row, struct jsg_called *here, __u64 sk,
-				     __u32 service, __u32 state)
-{
-	struct jsg_slot *slot = slot_of(sk);
-
-	if (slot) {
-		__u32 its_service = slot->service; /* which may be another than the new one's */
-		struct jsg_counters *its_row = bpf_map_lookup_elem(&counters, &its_service);
-
-		if (its_row)
-			count_late(its_row, slot->state, JSG_TCP_CLOSE);
-		slot_describe(slot, service, state, 0);
-		return;
-	}
-	if (slot_take(sk, service, state, 0))
-		return;
-	here->untracked_sk = sk;
-	if (state != JSG_TCP_LISTEN) {
-		row->untracked_opened++;
-		COUNT(sockets_untracked, 1);
-	}
-}
-
-/* Whether what is entered is the first state of a connection, or of a listener. */
-static __always_inline int is_first(__u32 old_state, __u32 new_state)
-{
-	return new_state == JSG_TCP_LISTEN ||
-	       (old_state == JSG_TCP_LISTEN && new_state != JSG_TCP_CLOSE);
-}
-
-static __always_inline void slot_follow(struct jsg_slot *slot, __u32 new_state)
-{
-	if (new_state == JSG_TCP_CLOSE)
-		slot_leave(slot);
-	else
-		RELAXED_WRITE(slot->state, new_state);
-}
-
-/* A later transition of what is, or is not, remembered. */
-static __always_inline void follow(struct jsg_counters *row, __u64 sk, __u32 old_state,
-				   __u32 new_state)
-{
-	struct jsg_slot *slot = slot_of(sk);
-
-	if (!slot) {
-		if (new_state == JSG_TCP_CLOSE && old_state != JSG_TCP_LISTEN &&
-		    old_state != JSG_TCP_SYN_SENT)
-			row->untracked_closed++;
-		return;
-	}
-	if (slot->state != old_state)
-		count_late(row, slot->state, old_state);
-	slot_follow(slot, new_state);
-}
+/* 1. A transition. */
 
 /* Whether the socket is in another network namespace than the one that is guarded. */
 static __always_inline int is_elsewhere(const struct sock *sk)
@@ -161,6 +96,50 @@ static __always_inline struct jsg_called *called_here(void)
 	return bpf_map_lookup_elem(&called, &zero);
 }
 
+/* Whether what is entered is the first state of a connection, or of a listener. */
+static __always_inline int is_first(__u32 old_state, __u32 new_state)
+{
+	return new_state == JSG_TCP_LISTEN ||
+	       (old_state == JSG_TCP_LISTEN && new_state != JSG_TCP_CLOSE);
+}
+
+/*
+ * An accepted connection, or a listener. A slot that it has already is that of one that is gone, or
+ * its own from before, closed.
+ */
+static __always_inline void remember(const struct sock *sk, __u64 address, __u32 service,
+				     __u32 state)
+{
+	struct jsg_slot *slot = slot_of(address);
+
+	if (!slot) {
+		if (!slot_take(address, service, state, 0) && state != JSG_TCP_LISTEN)
+			count_untracked(service, sk);
+		return;
+	}
+	if (slot->state != JSG_TCP_CLOSE)
+		count_missed(slot->service, slot->state, JSG_TCP_CLOSE, 0);
+	slot_describe(slot, service, state, 0);
+}
+
+/*
+ * A later transition. A slot holds the state that its socket was left in: where that is not the
+ * state that the socket comes from, what is in between was missed, and is counted now.
+ */
+static __always_inline void follow(struct sock *sk, __u64 address, __u32 service, __u32 old_state,
+				   __u32 new_state)
+{
+	struct jsg_slot *slot = slot_of(address);
+
+	if (!slot) {
+		begin_late(sk, address, service, old_state, new_state);
+		return;
+	}
+	if (slot->state != old_state || slot->service != service)
+		follow_late(slot, service, old_state);
+	RELAXED_WRITE(slot->state, new_state);
+}
+
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(jsg_transition, struct sock *sk, int old_state, int new_state)
 {
@@ -183,80 +162,36 @@ int BPF_PROG(jsg_transition, struct sock *sk, int old_state, int new_state)
 
 	address = address_of(sk, &here->transition_sk);
 	if (is_first(old_state, new_state))
-		remember(row, here, address, service, new_state);
+		remember(sk, address, service, new_state);
 	else
-		follow(row, address, old_state, new_state);
+		follow(sk, address, service, old_state, new_state);
 	return 0;
 }
 
-/*
- * 1b. The same transition, in case the program above was not run for it.
- *
- * The kernel runs no program inside itself on one CPU (__bpf_trace_run() in
- * kernel/trace/bpf_trace.c). So what happens in an interrupt of that program is not shown to it: up
- * to one transition in 1,000 where packets come in interrupts. This one is called right after it
- * for every transition, and sees by the socket's slot whether it was counted.
- */
-static __always_inline void count_interrupted(__u32 service, __u32 old_state, __u32 new_state)
+/* 1b. The end of a socket, right after ->CLOSE or when its process closes it. */
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(jsg_destroy, struct sock *sk)
 {
-	__u32 cell = jsg_transition_cell(old_state, new_state);
-
-	barrier_var(cell); /* the verifier of 6.1 knows its range by the comparison alone */
-	if (cell < JSG_TRANSITION_CELLS)
-		__sync_fetch_and_add(&interrupted_of(service)->transitions[cell], 1);
-}
-
-/* An accepted connection, or a listener, that has no slot. */
-static __always_inline void remember_interrupted(struct jsg_called *here, __u64 sk, __u32 service,
-						 __u32 old_state, __u32 new_state)
-{
-	if (here->untracked_sk == sk) {
-		here->untracked_sk = 0;
-		return; /* it was counted, and found no slot */
-	}
-	count_interrupted(service, old_state, new_state);
-	if (!slot_take(sk, service, new_state, 0) && new_state != JSG_TCP_LISTEN) {
-		__sync_fetch_and_add(&interrupted_of(service)->untracked_opened, 1);
-		COUNT(sockets_untracked, 1);
-	}
-}
-
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(jsg_interrupt, struct sock *sk, int old_state, int new_state)
-{
-	__u32 service = service_of(sk, new_state);
+	__u32 service = service_of(sk, JSG_TCP_CLOSE);
 	struct jsg_called *here;
 	struct jsg_slot *slot;
 	__u64 address;
-	int first;
+	__u32 state;
 
-	if (!service || (__u32)old_state >= JSG_STATES || (__u32)new_state >= JSG_STATES)
+	if (!service)
 		return 0;
 	here = called_here();
 	if (!here)
 		return 0;
-	address = address_of(sk, &here->interrupt_sk);
-	first = is_first(old_state, new_state);
+	address = address_of(sk, &here->destroy_sk);
 	slot = slot_of(address);
 	if (!slot) {
-		if (first)
-			remember_interrupted(here, address, service, old_state, new_state);
+		end_late(sk, address, service);
 		return 0;
 	}
-	if (slot->state == new_state)
-		return 0;
-	count_interrupted(service, old_state, new_state);
-	if (first) { /* the slot is that of a socket that is gone */
-		count_interrupted(slot->service, slot->state, JSG_TCP_CLOSE);
-		COUNT(transitions_late, 1);
-		slot_describe(slot, service, new_state, 0);
-		return 0;
-	}
-	if (slot->state != old_state) {
-		count_interrupted(service, slot->state, old_state);
-		COUNT(transitions_late, 1);
-	}
-	slot_follow(slot, new_state);
+	state = state_in(slot_leave(slot));
+	if (state != JSG_TCP_CLOSE && state != JSG_TCP_NONE)
+		count_missed(service, state, JSG_TCP_CLOSE, fins_of(address));
 	return 0;
 }
 
@@ -284,30 +219,30 @@ int jsg_existing(struct bpf_iter__tcp *context)
 	if (state == JSG_TCP_LISTEN) {
 		if (!service && jsg_adopt_listeners && jsg_config.guard_listeners)
 			service = service_claim(port);
-	} else if (state == JSG_TCP_CLOSE || state == JSG_TCP_SYN_SENT ||
-		   BPF_CORE_READ_BITFIELD_PROBED(&tp->inet_conn.icsk_inet.sk, sk_userlocks) &
-			   SOCK_BINDPORT_LOCK) {
-		return 0; /* opened actively, from a port that is guarded */
-	}
-	if (!service)
+	} else if (state == JSG_TCP_CLOSE || !is_accepted(tp)) {
 		return 0;
+	}
+	if (!service) {
+		note_strangers(port);
+		return 0;
+	}
 	here = called_here();
 	if (!here)
 		return 0;
 	address = address_of(tp, &here->existing_sk);
 	/* It may have come since the tracepoint was attached. */
-	if (!slot_of(address) && !slot_take(address, service, state, 1))
-		COUNT(sockets_untracked, 1);
+	if (!slot_of(address) && !slot_take(address, service, state, 1) && state != JSG_TCP_LISTEN)
+		count_untracked(service, &tp->inet_conn.icsk_inet.sk);
 	return 0;
 }
 
 /* 3. The clock. */
 #define TICKS JSG_SERVICES /* a step: a slice of the slots and the turn of one service each */
 #define SLICE (SLOTS / TICKS)
-JSG_ASSERT(SLOTS % TICKS == 0, "the slices make up the slots");
+JSG_ASSERT(SLOTS % (TICKS * GROUP) == 0, "the slices make up the slots, and groups a slice");
 
 /* Sockets looked at a second before a sample has to do: about 1 % of one CPU. */
-#define LOOKS_PER_SECOND 65536
+#define LOOKS_PER_SECOND 32768
 
 struct jsg_clock {
 	struct bpf_timer timer;
@@ -323,7 +258,7 @@ struct {
 	__type(value, struct jsg_clock);
 } clocks SEC(".maps");
 
-/* What the next step looks at: all sockets, or those in every 2nd, 4th ... slot. */
+/* What the next step looks at: all sockets, or those in every 2nd, 4th ... group of slots. */
 static __always_inline void choose_sample(struct jsg_clock *clock)
 {
 	__u64 affordable = LOOKS_PER_SECOND * step_seconds();
@@ -363,7 +298,7 @@ static int tick(void *map, __u32 *key, struct jsg_clock *clock)
 	};
 
 	RELAXED_WRITE(jsg_now_ms, walk.now_ms);
-	bpf_loop(SLICE, look_at_slot, &walk, 0);
+	bpf_loop(SLICE / GROUP, look_at_group, &walk, 0);
 	clock->remembered += walk.remembered;
 	service_turn(clock->tick + 1, began_ns);
 	if (++clock->tick == TICKS) {
@@ -396,6 +331,8 @@ int jsg_start(void *context)
 	if (error)
 		return error;
 	jsg_sample_weight = 1;
+	if (jsg_all_adopted)
+		jsg_since_jiffies = bpf_jiffies64();
 	clock->next_ns = bpf_ktime_get_ns();
 	error = bpf_timer_set_callback(&clock->timer, tick);
 	if (error)

@@ -408,14 +408,11 @@ JSG_INLINE __u32 jsg_learn_delay(__u32 window_steps)
 }
 
 /*
- * One service's counters on one CPU, written by its transitions alone; they only grow. Value of the
- * map "counters", key: the service's number.
+ * One service's counters on one CPU, written by its transitions alone; they only grow, modulo 2^32.
+ * Value of the map "counters", key: the service's number.
  */
 struct jsg_counters {
-	__u64 transitions[JSG_TRANSITION_CELLS];
-	__u64 untracked_opened; /* accepted sockets that found no slot */
-	__u64 untracked_closed; /* sockets of a state that accepted ones have, and no slot, that
-				   closed */
+	__u32 transitions[JSG_TRANSITION_CELLS];
 };
 
 /*

@@ -140,16 +140,13 @@ static __always_inline void report_found(__u32 number, struct jsg_service *servi
 			  (__s64)(jsg_work.untracked_opened - service->untracked_opened) -
 			  (__s64)(jsg_work.untracked_closed - service->untracked_closed);
 
-	/*
-	 * A socket opened actively from the port has no slot either, and must not count below
-	 * nothing.
-	 */
+	/* Those whose beginnings were missed close too, and must not count below nothing. */
 	service->untracked_sockets = untracked > 0 ? (__u32)untracked : 0;
 	service->untracked_opened = jsg_work.untracked_opened;
 	service->untracked_closed = jsg_work.untracked_closed;
 	service->sockets = found->sockets + service->untracked_sockets;
 	service->listeners = found->listeners;
-	if (service->sockets || service->listeners || !service->last_used_ns)
+	if (service->sockets || service->listeners || found->closed || !service->last_used_ns)
 		service->last_used_ns = now_ns;
 
 	record->sockets = service->sockets;
@@ -167,6 +164,7 @@ static __always_inline void report_found(__u32 number, struct jsg_service *servi
 	found->waiting = 0;
 	found->open_requests = 0;
 	found->listeners = 0;
+	found->closed = 0;
 	found->full_queues = 0;
 	report_sources(found);
 }
@@ -262,6 +260,8 @@ __noinline int clear_place(__u32 number)
 	if (!service)
 		return 0;
 	take_reading(number, 0);
+	service->untracked_opened = jsg_work.untracked_opened;
+	service->untracked_closed = jsg_work.untracked_closed;
 	bpf_map_update_elem(&baselines, &number, &nothing_learned, BPF_ANY);
 	bpf_map_update_elem(&lessons, &number, &nothing_learned, BPF_ANY);
 	found_of(number)->deviating_cells = 0;

@@ -132,7 +132,7 @@ struct {
 
 /*
  * Remembered sockets: a slot is found by hash and PROBES linear probes. Taken by compare-and-swap
- * of sk and emptied by transitions, read by the tick, which also empties those of lost sockets.
+ * of sk, emptied by jsg_destroy, read by the tick, which also empties those of lost sockets.
  */
 #define SLOT_BITS 17
 #define SLOTS (1U << SLOT_BITS)
@@ -160,14 +160,12 @@ static __always_inline struct jsg_found *found_of(__u32 service)
 	return &jsg_found[service & (FOUND_PLACES - 1)];
 }
 
-/*
- * Counted by jsg_interrupt, by service. They are few, so all CPUs share them, and add atomically.
- */
-struct jsg_interrupted jsg_interrupted[FOUND_PLACES];
+/* By service. All CPUs share it, and add atomically. */
+struct jsg_late jsg_late[FOUND_PLACES];
 
-static __always_inline struct jsg_interrupted *interrupted_of(__u32 service)
+static __always_inline struct jsg_late *late_of(__u32 service)
 {
-	return &jsg_interrupted[service & (FOUND_PLACES - 1)];
+	return &jsg_late[service & (FOUND_PLACES - 1)];
 }
 
 /* The service that guards a port, 0 for none: one load on the path of every transition. */
@@ -176,6 +174,9 @@ __u8 jsg_service_of_port[JSG_PORTS];
 /* A bit for each port that has, is getting, or may not have a service; and one for each refused. */
 __u64 jsg_port_claimed[JSG_PORTS / 64];
 __u64 jsg_port_refused[JSG_PORTS / 64];
+
+/* A bit for each port that had sockets while it had no service. */
+__u64 jsg_port_strangers[JSG_PORTS / 64];
 
 /* The time in ms, published by the tick, because a clock read costs more than a load. */
 __u32 jsg_now_ms;
@@ -188,6 +189,12 @@ __s64 jsg_unix_offset_ns;
  * two.
  */
 __u32 jsg_sample_weight;
+
+/* 1: every socket that was there before has been passed over. Set by the loader. */
+__u32 jsg_all_adopted;
+
+/* When the clock was started on such terms, in jiffies; else 0. */
+__u64 jsg_since_jiffies;
 
 /* 1: the pass over existing sockets guards the ports of listeners. Set by the loader. */
 __u32 jsg_adopt_listeners;

@@ -8,7 +8,8 @@
 
 /*
  * A remembered socket. What follows sk is one word, and 0 while the slot is being taken or left.
- * The state tells of a transition that was missed: the next one then begins elsewhere.
+ * The state tells of a transition that was missed: the next one then begins elsewhere. A socket
+ * that is closed keeps its slot until it is destroyed.
  */
 struct jsg_slot {
 	__u64 sk;
@@ -23,16 +24,15 @@ JSG_ASSERT(sizeof(struct jsg_slot) == 16, "jsg_slot is packed by hand");
 /* The programs' work space, on one CPU. */
 struct jsg_called {
 	__u64 transition_sk; /* address of the socket that jsg_transition is called for */
-	__u64 interrupt_sk; /* likewise, of jsg_interrupt */
+	__u64 destroy_sk; /* likewise, of jsg_destroy */
 	__u64 existing_sk; /* likewise, of jsg_existing */
-	__u64 untracked_sk; /* of the last socket that was counted, and found no slot */
 };
 
-/* One service's transitions that came in interrupts of jsg_transition; only grow, modulo 2^32. */
-struct jsg_interrupted {
-	__u32 transitions[JSG_TRANSITION_CELLS];
-	__u32 untracked_opened; /* accepted sockets that found no slot */
-	__u32 reserved;
+/* What is counted of one service late, or seldom; only grows. */
+struct jsg_late {
+	__u32 transitions[JSG_TRANSITION_CELLS]; /* that were missed, modulo 2^32 */
+	__u64 untracked_opened; /* accepted sockets that found no slot */
+	__u64 untracked_closed; /* of them, as far as can be told: destroyed */
 };
 
 /* What the looks found of one service. */
@@ -40,13 +40,13 @@ struct jsg_found {
 	__u32 occupancy[JSG_PHASE_CELLS]; /* only grows, modulo 2^32 */
 	__u32 answers; /* only grows */
 	__u32 full_queue_steps; /* only grows */
-	__u32 closed_unseen[JSG_STATES]; /* only grows: sockets found gone, by their last state */
 	__u32 sockets; /* this and what follows: since the service's last window was closed */
 	__u32 looked_at;
 	__u32 idle; /* each that was looked at stands for as many as the sample leaves out */
 	__u32 waiting;
 	__u32 open_requests;
 	__u32 listeners;
+	__u32 closed; /* sockets that their processes have not closed yet */
 	__u32 full_queues;
 	__u32 pass; /* number of the looks between two windows */
 	__u64 deviating_cells; /* a bit for each, whose sockets' sources are counted */

@@ -12,6 +12,11 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+enum sock_flags {
+	SOCK_DEAD,
+	SOCK_DONE, /* the other end's FIN has come: tcp_fin() in net/ipv4/tcp_input.c */
+};
+
 struct ns_common {
 	unsigned int inum;
 };
@@ -33,6 +38,7 @@ struct sock_common {
 	unsigned short skc_num; /* local port, host order; 0 once closed */
 	unsigned short skc_family;
 	unsigned char skc_state;
+	unsigned long skc_flags;
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
 };
@@ -42,7 +48,6 @@ struct sock {
 	__u32 sk_ack_backlog;
 	__u32 sk_max_ack_backlog;
 	__u16 sk_protocol;
-	__u8 sk_userlocks; /* a bit field on some kernels */
 };
 
 struct inet_sock {
@@ -62,6 +67,7 @@ struct tcp_sock {
 	__u64 bytes_sent;
 	__u64 bytes_received;
 	__u64 bytes_acked;
+	__u32 rcv_nxt;
 	__u32 write_seq;
 	__u32 snd_una;
 	__u32 lsndtime;
@@ -83,9 +89,6 @@ struct bpf_iter__tcp {
 
 /* include/uapi/linux/in.h */
 #define IPPROTO_TCP 6
-
-/* include/net/sock.h: bound to its port by bind(); an accepted child has it cleared. */
-#define SOCK_BINDPORT_LOCK 8
 
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 

@@ -46,9 +46,7 @@ static long add_cpu(__u32 cpu, void *context)
 	if (!row || !sum)
 		return 0;
 	for (int cell = 0; cell < JSG_TRANSITION_CELLS; cell++)
-		sum->transitions[cell] += (__u32)row->transitions[cell];
-	jsg_work.untracked_opened += row->untracked_opened;
-	jsg_work.untracked_closed += row->untracked_closed;
+		sum->transitions[cell] += row->transitions[cell];
 	return 0;
 }
 
@@ -57,20 +55,18 @@ __noinline int take_reading(__u32 service, __u64 sequence)
 {
 	struct jsg_adding adding = {.sum = reading_of(service, sequence), .service = service};
 	struct jsg_found *found = found_of(service);
+	const struct jsg_late *late = late_of(service);
 
 	if (!adding.sum)
 		return 0;
 	found->full_queue_steps += found->full_queues != 0;
-	__builtin_memcpy(adding.sum->transitions, interrupted_of(service)->transitions,
+	__builtin_memcpy(adding.sum->transitions, late->transitions,
 			 sizeof(adding.sum->transitions));
-	jsg_work.untracked_opened = interrupted_of(service)->untracked_opened;
-	jsg_work.untracked_closed = 0;
+	jsg_work.untracked_opened = late->untracked_opened;
+	jsg_work.untracked_closed = late->untracked_closed;
 	bpf_loop(jsg_config.cpus, add_cpu, &adding, 0);
 	for (int cell = 0; cell < JSG_PHASE_CELLS; cell++)
 		adding.sum->occupancy[cell] = found->occupancy[cell];
-	for (int state = 0; state < JSG_STATES; state++)
-		adding.sum->transitions[state * JSG_STATES + JSG_TCP_CLOSE] +=
-			found->closed_unseen[state];
 	adding.sum->answers = found->answers;
 	adding.sum->full_queue_steps = found->full_queue_steps;
 	return 0;

@@ -267,16 +267,16 @@ void Detector::attach() {
     ring_ = std::make_unique<AlertRing>(bpf_map__fd(skeleton_->maps.alerts));
     for (const AtTracepoint& one : at_tracepoint()) {
         *one.link = bpf_program__attach(one.program);
-        if (!*one.link) fail(errno, "cannot attach to the tracepoint inet_sock_set_state");
+        if (!*one.link) fail(errno, "cannot attach to the kernel's tracepoints");
     }
 }
 
-// In the order in which they are to be called, which is that of attaching.
+// In the order of attaching: what is remembered is to be forgotten too.
 std::array<Detector::AtTracepoint, 2> Detector::at_tracepoint() const {
     const auto& programs = skeleton_->progs;
     auto& links = skeleton_->links;
-    return {{{programs.jsg_transition, &links.jsg_transition, transition_pins},
-             {programs.jsg_interrupt, &links.jsg_interrupt, interrupt_pins}}};
+    return {{{programs.jsg_destroy, &links.jsg_destroy, destroy_pins},
+             {programs.jsg_transition, &links.jsg_transition, transition_pins}}};
 }
 
 void Detector::run_iterator() {
@@ -285,9 +285,13 @@ void Detector::run_iterator() {
     if (!link) fail(errno, "cannot pass over the sockets that are open");
     const int fd = bpf_iter_create(bpf_link__fd(link.get()));
     if (fd < 0) fail(errno, "cannot pass over the sockets that are open");
+    const FileDescriptor pass(fd);
     char buffer[256];
-    while (read(fd, buffer, sizeof(buffer)) > 0 || errno == EAGAIN) errno = 0;
-    close(fd);
+    ssize_t got = 0;
+    do {
+        got = read(fd, buffer, sizeof(buffer));
+        if (got < 0 && errno != EAGAIN) fail(errno, "cannot pass over the sockets that are open");
+    } while (got != 0);
 }
 
 void Detector::adopt_listeners_and_sockets() {
@@ -297,9 +301,13 @@ void Detector::adopt_listeners_and_sockets() {
 }
 
 void Detector::adopt_sockets() {
-    if (netns_) return netns_->run_inside([this] { adopt_listeners_and_sockets(); });
-    adopt_listeners_and_sockets();
-    namespaces_left_out_ = NetworkNamespace::run_inside_others([this] { run_iterator(); });
+    if (netns_) {
+        netns_->run_inside([this] { adopt_listeners_and_sockets(); });
+    } else {
+        adopt_listeners_and_sockets();
+        namespaces_left_out_ = NetworkNamespace::run_inside_others([this] { run_iterator(); });
+    }
+    skeleton_->bss->jsg_all_adopted = namespaces_left_out_ == 0;
 }
 
 void Detector::relearn() {
@@ -335,7 +343,7 @@ bool Detector::is_ticking() const {
 }
 
 int Detector::transition_program() const {
-    return is_joined() ? joined_programs_.front().get()
+    return is_joined() ? joined_programs_.back().get()
                        : bpf_program__fd(skeleton_->progs.jsg_transition);
 }
 

@@ -82,8 +82,8 @@ class Detector {
     // How it runs on this kernel, for those who ask for more.
     std::string describe() const;
     jsg_stats stats() const;
-    // Transitions that the kernel did not show to jsg_transition, because they interrupted it;
-    // those of guarded ports are counted by jsg_interrupt.
+    // Transitions that the kernel did not show to jsg_transition, because they interrupted it; of
+    // all ports.
     std::uint64_t missed_transitions() const;
     // The places 1..JSG_SERVICES; those without a port are free.
     std::vector<jsg_service> services() const;

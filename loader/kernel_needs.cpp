@@ -20,6 +20,8 @@ struct Need {
 constexpr Need needs[] = {
     {"btf_trace_inet_sock_set_state", BTF_KIND_TYPEDEF,
      "the tracepoint inet_sock_set_state with its types", "5.5"},
+    {"btf_trace_tcp_destroy_sock", BTF_KIND_TYPEDEF,
+     "the tracepoint tcp_destroy_sock with its types", "5.5"},
     {"BPF_MAP_TYPE_RINGBUF", 0, "BPF ring buffers", "5.8"},
     {"bpf_iter__tcp", BTF_KIND_STRUCT, "the BPF iterator over TCP sockets", "5.9"},
     {"BPF_PROG_TYPE_SYSCALL", 0, "BPF programs of type syscall", "5.14"},

@@ -11,7 +11,6 @@ std::string losses_text(const jsg_stats& stats) {
     const auto add = [&lost](std::uint64_t count, std::string_view one, std::string_view many) {
         if (count) lost += (lost.empty() ? "" : ", ") + counted(count, one, many);
     };
-    add(stats.transitions_late, "transition counted late", "transitions counted late");
     for (const Loss& loss : losses) add(stats.*loss.count, loss.one, loss.many);
     return lost;
 }

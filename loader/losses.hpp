@@ -38,7 +38,7 @@ static_assert(
     "all counters of jsg_stats but windows, transitions (late ones too), alerts and verdicts that "
     "were not given are losses");
 
-// "1 transition counted late, ..., 2 window records"; empty if nothing was.
+// "1 window record, ..., 2 steps that came late"; empty if nothing was.
 std::string losses_text(const jsg_stats& stats);
 
 }  // namespace jsguard

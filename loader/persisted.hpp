@@ -15,13 +15,13 @@ struct btf;
 
 namespace jsguard {
 
-// Names of the pins of a program at the tracepoint, and of its link there.
+// Names of the pins of a program at a tracepoint, and of its link there.
 struct TracepointPins {
     const char* program;
     const char* link;
 };
 inline constexpr TracepointPins transition_pins = {"program", "link"};
-inline constexpr TracepointPins interrupt_pins = {"interrupt_program", "interrupt_link"};
+inline constexpr TracepointPins destroy_pins = {"destroy_program", "destroy_link"};
 // Of the map that holds the timer.
 inline constexpr const char* clocks_pin = "clocks";
 

@@ -23,7 +23,7 @@ struct ProgramCost {
 
 // Names of the programs in the kernel.
 inline constexpr std::string_view transition_program = "jsg_transition";  // counts transitions
-inline constexpr std::string_view interrupt_program = "jsg_interrupt";    // those in its interrupts
+inline constexpr std::string_view destroy_program = "jsg_destroy";        // forgets sockets
 inline constexpr std::string_view existing_program = "jsg_existing";  // finds sockets at the start
 inline constexpr std::string_view start_program = "jsg_start";        // arms the timer
 
@@ -45,10 +45,10 @@ struct Cost {
         return found == programs.end() ? nullptr : &*found;
     }
 
-    // Time that measured transitions took, in both programs that run at each.
+    // Time that measured transitions took, and the ends of their sockets.
     std::uint64_t transition_run_ns() const {
         std::uint64_t sum = 0;
-        for (const std::string_view name : {transition_program, interrupt_program}) {
+        for (const std::string_view name : {transition_program, destroy_program}) {
             if (const ProgramCost* program = measured(name)) sum += program->run_ns;
         }
         return sum;

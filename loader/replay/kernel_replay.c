@@ -162,7 +162,7 @@ static void repair_window(__u32 place, const struct kernel_replay_step* step) {
 
     if (known_steps[place] >= steps) return;
     for (int cell = 0; cell < JSG_TRANSITION_CELLS; cell++)
-        newer.transitions[cell] = (__u32)counters_values[place].transitions[cell];
+        newer.transitions[cell] = counters_values[place].transitions[cell];
     memcpy(newer.occupancy, jsg_found[place].occupancy, sizeof(newer.occupancy));
     newer.answers = jsg_found[place].answers;
     newer.full_queue_steps = jsg_found[place].full_queue_steps;

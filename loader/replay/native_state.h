@@ -67,11 +67,9 @@ static struct jsg_found jsg_found[JSG_SERVICE_PLACES];
 static __always_inline struct jsg_found* found_of(__u32 service) { return &jsg_found[service]; }
 
 /* Always 0: a recording's transitions have them in. */
-static struct jsg_interrupted jsg_interrupted[JSG_SERVICE_PLACES];
+static struct jsg_late jsg_late[JSG_SERVICE_PLACES];
 
-static __always_inline struct jsg_interrupted* interrupted_of(__u32 service) {
-    return &jsg_interrupted[service];
-}
+static __always_inline struct jsg_late* late_of(__u32 service) { return &jsg_late[service]; }
 
 static __u8 jsg_service_of_port[JSG_PORTS];
 static __u64 jsg_port_claimed[JSG_PORTS / 64];

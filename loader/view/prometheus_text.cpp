@@ -137,8 +137,7 @@ void add_losses(std::vector<Row>& rows) {
         [](const Observation& seen) { return whole(seen.stats.transitions_late); });
     add("missed_runs_total",
         "Runs of jsg_transition that the kernel skipped, because it ran already on that CPU; of "
-        "all "
-        "ports. jsg_interrupt counts what came in them.",
+        "all ports. Those of guarded ports are counted late.",
         [](const Observation& seen) {
             return seen.cost.missed_runs ? whole(*seen.cost.missed_runs) : Figure{};
         });
@@ -165,7 +164,8 @@ void add_cost(std::vector<Row>& rows) {
             return program ? whole(program->runs) : Figure{};
         });
     add("transition_run_seconds_total", counter,
-        "Time that jsg_transition and jsg_interrupt took for these.", [](const Observation& seen) {
+        "Time that jsg_transition took for these, and jsg_destroy for the ends of their sockets.",
+        [](const Observation& seen) {
             return seen.cost.measured(transition_program) ? in_nano(seen.cost.transition_run_ns())
                                                           : Figure{};
         });

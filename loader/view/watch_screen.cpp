@@ -127,7 +127,7 @@ std::string plain_ascii(std::string text) {
 
 // Of all kinds, as losses_text() tells them.
 std::uint64_t losses_sum(const jsg_stats& stats) {
-    std::uint64_t sum = stats.transitions_late;
+    std::uint64_t sum = 0;
     for (const Loss& loss : losses) sum += stats.*loss.count;
     return sum;
 }

@@ -2,6 +2,7 @@
 // Every transition is counted once, in its cell: scripted sockets whose transitions are known
 // exactly.
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
@@ -103,21 +104,6 @@ void send_lone_syn(int raw, std::uint16_t port, std::uint16_t source_port) {
             sizeof(packet));
 }
 
-// From here on jsg_interrupt is alone.
-void detach_first_program(const jsguard::Detector& detector) {
-    bpf_link* first = detector.skeleton().links.jsg_transition;
-    REQUIRE(close(bpf_link__fd(first)) == 0);
-    bpf_link__disconnect(first);
-}
-
-// Whether no cell has more than is expected.
-bool within(const Transitions& counted, const Transitions& expected) {
-    return std::all_of(counted.begin(), counted.end(), [&](const auto& one) {
-        const auto found = expected.find(one.first);
-        return found != expected.end() && one.second <= found->second;
-    });
-}
-
 // Clients on one CPU whose packets interrupt the servers on another. So many connections of each
 // ending are made.
 void interrupt_servers(const Socket& listener, int each) {
@@ -145,6 +131,7 @@ TEST_CASE("10,000 scripted sockets from two CPUs at once give the exact number i
     jsguard::Detector detector;
     detector.load(options_for({port_v4, port_v6}), {});
     detector.attach();
+    detector.adopt_sockets();
     detector.arm_clock();
 
     {
@@ -186,7 +173,7 @@ TEST_CASE("10,000 scripted sockets from two CPUs at once give the exact number i
 }
 
 // There are kernels that run no BPF program in what interrupts certain processes, such as the agent
-// of a virtual machine's host. A round that this befell is made again; without jsg_interrupt none
+// of a virtual machine's host. A round that this befell is made again; without counting late none
 // is exact.
 TEST_CASE("transitions in an interrupt of the program are counted too, each in its cell",
           "[counting]") {
@@ -201,48 +188,21 @@ TEST_CASE("transitions in an interrupt of the program are counted too, each in i
         jsguard::Detector detector;
         detector.load(options_for({port_v4}), {});
         detector.attach();
+        detector.adopt_sockets();
+        detector.arm_clock();
         const Socket listener = listen_on(port_v4);
         interrupt_servers(listener, each);
         wait_until(2, [&] { return remembered(detector) == 1; });  // the listener alone
         const std::uint64_t missed = detector.missed_transitions();
-        UNSCOPED_INFO("round " << round << ": " << missed << " not shown to the program, "
-                               << total(interrupted(detector, 1)) << " counted beside it, "
-                               << detector.stats().transitions_late << " late");
+        const std::uint64_t late = detector.stats().transitions_late;
         const Transitions all = counted(detector, 1);
-        CHECK(total(interrupted(detector, 1)) <= missed);
-        if (detector.stats().transitions_late == 0) CHECK(within(all, expected(each)));
-        exact = missed >= enough && total(interrupted(detector, 1)) > 0 && all == expected(each) &&
-                detector.stats().transitions_late == 0 && remembered(detector) == 1;
-    }
-    CHECK(exact);
-}
-
-// What happens to one transition in many, to all of them. Alone, the second program is not shown
-// what interrupts itself: rare, and such a round is made again.
-TEST_CASE("what only the second program is shown is counted by it", "[counting]") {
-    constexpr int each = 25;
-    constexpr int most_rounds = 5;
-    const auto ports = GENERATE(std::vector<std::uint16_t>{port_v4}, std::vector<std::uint16_t>{});
-    enter_namespace();
-    bool exact = false;
-    for (int round = 0; round < most_rounds && !exact; ++round) {
-        jsguard::Detector detector;
-        detector.load(options_for(ports), {});
-        detector.attach();
-        detach_first_program(detector);
-        const Socket listener = listen_on(port_v4);
-        REQUIRE(wait_until(5, [&] { return detector.services()[0].port == port_v4; }));
-        std::thread server([&] { run_server(listener, each * static_cast<int>(endings.size())); });
-        for (int i = 0; i < each; ++i) {
-            for (const Ending ending : endings) run_client(port_v4, Family::v4, ending);
-        }
-        server.join();
-        wait_until(2, [&] { return remembered(detector) == 1; });
-        UNSCOPED_INFO("round " << round << ", " << ports.size()
-                               << " ports named: " << interrupted(detector, 1));
-        exact = interrupted(detector, 1) == expected(each) &&
-                counted(detector, 1) == expected(each) && remembered(detector) == 1 &&
-                detector.stats().transitions_late == 0 && detector.stats().sockets_untracked == 0;
+        UNSCOPED_INFO("round " << round << ": " << missed << " of all ports not shown, " << late
+                               << " counted late: " << all);
+        CHECK(total(all) <= total(expected(each)));
+        CHECK(total(counted_late(detector, 1)) == late);
+        exact = missed >= enough && late > 0 && late <= missed && all == expected(each) &&
+                remembered(detector) == 1;
+        if (exact) fmt::print("{} not shown, {} of them counted late\n", missed, late);
     }
     CHECK(exact);
 }
@@ -294,62 +254,4 @@ TEST_CASE("a shutdown before the close shows as FIN_WAIT1->FIN_WAIT2 and FIN_WAI
     wanted[{JSG_TCP_FIN_WAIT2, JSG_TCP_CLOSE}] = 1;
     CHECK(wait_until(5, [&] { return counted(detector, 1) == wanted; }));
     CHECK(counted(detector, 1) == wanted);
-}
-
-// A missed transition cannot be brought about at will: what it leaves behind can, a slot with the
-// state before it.
-TEST_CASE("a transition that was missed is counted when the socket next moves", "[counting]") {
-    enter_namespace();
-    jsguard::Detector detector;
-    detector.load(options_for({port_v4}), {});
-    detector.attach();
-    const Socket listener = listen_on(port_v4);
-    Socket client = connect_to(port_v4);
-    Socket server = accept_from(listener);
-    auto* slots = detector.skeleton().bss->jsg_slots;
-    jsg_slot* slot = nullptr;
-    for (std::size_t i = 0; i < std::size(detector.skeleton().bss->jsg_slots); ++i) {
-        if (slots[i].sk && slots[i].state == JSG_TCP_ESTABLISHED) slot = &slots[i];
-    }
-    REQUIRE(slot);
-    auto wanted = counted(detector, 1);
-
-    SECTION("one in the middle of its life") {
-        slot->state = JSG_TCP_SYN_RECV;  // as if SYN_RECV->ESTABLISHED had been missed
-        wanted[{JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED}] += 1;
-    }
-    SECTION("one in the middle of its life, and the next came in an interrupt") {
-        slot->state = JSG_TCP_SYN_RECV;
-        wanted[{JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED}] += 1;
-        detach_first_program(detector);
-    }
-    SECTION("the last: the look that finds the socket gone tells of it") {
-        detector.arm_clock();
-        const jsg_slot before = *slot;
-        const auto sequence_of = [&] { return detector.services()[0].sequence; };
-        wanted[{JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE}] += 1;
-        client.reset();
-        CHECK(wait_until(5, [&] { return counted(detector, 1) == wanted; }));
-        server.close();
-        jsg_slot again = before;
-        again.born_ms -= 3000;
-        again.state = JSG_TCP_ESTABLISHED;
-        const std::uint64_t address = again.sk;
-        again.sk = 0;
-        *slot = again;
-        slot->sk = address;
-        const auto start = sequence_of();
-        REQUIRE(wait_until(5, [&] { return sequence_of() >= start + 3; }));
-        CHECK(slot->sk == 0);
-        CHECK(detector.stats().transitions_late == 1);
-        const int reset = JSG_TCP_ESTABLISHED * JSG_STATES + JSG_TCP_CLOSE;
-        CHECK(reading(detector, 1, sequence_of()).transitions[reset] == 2);
-        return;
-    }
-    wanted[{JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE}] += 1;
-    client.reset();
-    CHECK(wait_until(5, [&] { return counted(detector, 1) == wanted; }));
-    CHECK(counted(detector, 1) == wanted);
-    CHECK(detector.stats().transitions_late == 1);
-    CHECK(remembered(detector) == 1);
 }

@@ -61,7 +61,7 @@ struct InKernel {
             maps.push_back(id_of<bpf_map_info>(bpf_map__fd(map)));
         }
         for (const bpf_link* link :
-             {detector.skeleton().links.jsg_transition, detector.skeleton().links.jsg_interrupt})
+             {detector.skeleton().links.jsg_transition, detector.skeleton().links.jsg_destroy})
             links.push_back(id_of<bpf_link_info>(bpf_link__fd(link)));
     }
     // How many of them are still there.

@@ -28,6 +28,7 @@ struct Thing {
 const std::vector<Thing> things = {
     {"btf_trace_inet_sock_set_state", BTF_KIND_TYPEDEF,
      "inet_sock_set_state with its types (since 5.5)"},
+    {"btf_trace_tcp_destroy_sock", BTF_KIND_TYPEDEF, "tcp_destroy_sock with its types (since 5.5)"},
     {"BPF_MAP_TYPE_RINGBUF", 0, "ring buffers (since 5.8)"},
     {"bpf_iter__tcp", BTF_KIND_STRUCT, "iterator over TCP sockets (since 5.9)"},
     {"BPF_PROG_TYPE_SYSCALL", 0, "type syscall (since 5.14)"},

@@ -28,7 +28,7 @@ using Programs = std::array<std::uint32_t, 2>;
 Programs pinned_programs() {
     Programs numbers{};
     auto* number = numbers.data();
-    for (const char* name : {"/persist/program", "/persist/interrupt_program"}) {
+    for (const char* name : {"/persist/program", "/persist/destroy_program"}) {
         const int program = bpf_obj_get((pin_dir() + name).c_str());
         REQUIRE(program >= 0);
         bpf_prog_info info{};
@@ -307,7 +307,7 @@ TEST_CASE("a detector that stays, and lacks a pin, is replaced and can be taken 
     const auto damaged =
         GENERATE(as<std::string>{}, "config", "services", "baselines", "ticks", "persist/alerts",
                  "persist/bss", "persist/clocks", "persist/link", "persist/program",
-                 "persist/interrupt_link", "persist/interrupt_program");
+                 "persist/destroy_link", "persist/destroy_program");
     CAPTURE(damaged);
     {
         Detector first;

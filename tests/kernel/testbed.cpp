@@ -292,8 +292,8 @@ jsguard::Options options_for(std::vector<std::uint16_t> ports) {
     return options;
 }
 
-Transitions interrupted(const jsguard::Detector& detector, std::uint32_t place) {
-    const auto& cells = detector.skeleton().bss->jsg_interrupted[place].transitions;
+Transitions counted_late(const jsguard::Detector& detector, std::uint32_t place) {
+    const auto& cells = detector.skeleton().bss->jsg_late[place].transitions;
     Transitions counted;
     for (int cell = 0; cell < JSG_TRANSITION_CELLS; ++cell) {
         if (cells[cell]) counted[{cell / JSG_STATES, cell % JSG_STATES}] = cells[cell];
@@ -314,7 +314,7 @@ Transitions counted(const jsguard::Detector& detector, std::uint32_t place) {
                 counted[{cell / JSG_STATES, cell % JSG_STATES}] += row.transitions[cell];
         }
     }
-    for (const auto& [cell, count] : interrupted(detector, place)) counted[cell] += count;
+    for (const auto& [cell, count] : counted_late(detector, place)) counted[cell] += count;
     return counted;
 }
 

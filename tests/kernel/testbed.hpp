@@ -90,8 +90,8 @@ jsguard::Options options_for(std::vector<std::uint16_t> ports);
 struct Transitions : std::map<std::pair<int, int>, std::uint64_t> {};
 std::ostream& operator<<(std::ostream& out, const Transitions& transitions);
 
-// Of them, those that came in an interrupt of the program that counts the others.
-Transitions interrupted(const jsguard::Detector& detector, std::uint32_t place);
+// Of them, those that were missed when they happened.
+Transitions counted_late(const jsguard::Detector& detector, std::uint32_t place);
 
 // The transitions of a place, all together.
 Transitions counted(const jsguard::Detector& detector, std::uint32_t place);

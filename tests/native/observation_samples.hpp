@@ -108,8 +108,8 @@ inline jsguard::Observation observation() {
     all.stats.alerts = 1;
     all.stats.not_enough_traffic = 12;
     all.cost.ticks = {64 * 11'520, 115'200'000'000, 44'969, uptime_ns};
-    all.cost.programs = {{"jsg_existing", 0, 0},
-                         {"jsg_interrupt", 0, 0},
+    all.cost.programs = {{"jsg_destroy", 0, 0},
+                         {"jsg_existing", 0, 0},
                          {"jsg_start", 0, 0},
                          {"jsg_transition", 0, 0}};
     all.cost.map_bytes = 10'564'608;

@@ -49,7 +49,7 @@ TEST_CASE("the records of this schema have their sizes", "[records]") {
     CHECK(sizeof(jsg_spread) == 32);
     CHECK(sizeof(jsg_baseline) == 2 * 32 + 24 + 4 * (196 + 49 + 1));
     CHECK(sizeof(jsg_requests) == 8);
-    CHECK(sizeof(jsg_counters) == 8 * (196 + 2));
+    CHECK(sizeof(jsg_counters) == 4 * 196);
     CHECK(sizeof(jsg_reading) == 4 * (196 + 49 + 2));
     CHECK(sizeof(jsg_top_cell) == 16);
     CHECK(sizeof(jsg_source) == 16);

@@ -40,8 +40,8 @@ ExportedWindow sample(bool with_cost) {
     if (!with_cost) return row;
     row.threshold_nanobits = {120'000'000, 250'000'001};
     row.cost = samples::observation().cost;
-    row.cost->programs = {{"jsg_existing", 3, 5'000},
-                          {"jsg_interrupt", 69, 690},
+    row.cost->programs = {{"jsg_destroy", 69, 690},
+                          {"jsg_existing", 3, 5'000},
                           {"jsg_start", 1, 2'000},
                           {"jsg_transition", 70, 1'234'567'890}};
     return row;
@@ -133,8 +133,8 @@ TEST_CASE("each column shows the field that its name says", "[export]") {
         {"uptime_s", "11520"},
         {"transition_runs", "70"},
         {"transition_run_s", "1.23456789"},
-        {"interrupt_runs", "69"},
-        {"interrupt_run_s", "0.00000069"},
+        {"destroy_runs", "69"},
+        {"destroy_run_s", "0.00000069"},
         {"existing_runs", "3"},
         {"existing_run_s", "0.000005"},
         {"start_runs", "1"},
@@ -153,8 +153,8 @@ TEST_CASE("each column shows the field that its name says", "[export]") {
 
 TEST_CASE("what is not known is empty in CSV and null in JSON", "[export]") {
     const std::set<std::string> with_programs = {
-        "transition_runs", "transition_run_s", "interrupt_runs", "interrupt_run_s",
-        "existing_runs",   "existing_run_s",   "start_runs",     "start_run_s"};
+        "transition_runs", "transition_run_s", "destroy_runs", "destroy_run_s",
+        "existing_runs",   "existing_run_s",   "start_runs",   "start_run_s"};
     std::set<std::string> of_cost = {"uptime_s", "ticks", "ticks_total_s", "ticks_longest_s",
                                      "map_memory_bytes"};
     of_cost.insert(with_programs.begin(), with_programs.end());

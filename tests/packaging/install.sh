@@ -107,7 +107,7 @@ unit_is disabled "installed again"
 
 say "removed: the detector goes from the kernel, options and what was learned stay"
 links=()
-for name in link interrupt_link; do
+for name in link destroy_link; do
     links+=("$(bpftool -j link show pinned "$root$pins/persist/$name" | jq .id)")
     [[ ${links[-1]} ]] || fail "the detector's $name is not found"
 done

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* missed.h: which transitions a socket made between two states that were seen; plain C. */
+#ifndef JSG_MISSED_H
+#define JSG_MISSED_H
+
+#include "jsguard.h"
+
+/* What a socket that has ended still shows of its end. */
+#define JSG_FIN_RECEIVED 1 /* the other end's */
+#define JSG_FIN_ACKED 2 /* ours */
+
+/* As many as a socket can make from JSG_TCP_NONE, which stands for one that is not there yet. */
+#define JSG_MISSED_MOST 4
+
+/*
+ * The state that a socket entered next on its way between two TCP states of which it left the first
+ * and was in the second. Fins: JSG_FIN_..., asked for on the way to CLOSE alone. What is missed
+ * came from the network (tcp_rcv_state_process() in net/ipv4/tcp_input.c), so there is but one way,
+ * or one that is likely: of the two in which both FINs end, that through FIN_WAIT2.
+ */
+JSG_INLINE __u32 jsg_next_state(__u32 from, __u32 to, __u32 fins)
+{
+	switch (from) {
+	case JSG_TCP_NONE:
+		return JSG_TCP_SYN_RECV;
+	case JSG_TCP_SYN_RECV:
+		return JSG_TCP_ESTABLISHED;
+	case JSG_TCP_ESTABLISHED:
+		if (to == JSG_TCP_LAST_ACK || (to == JSG_TCP_CLOSE && fins & JSG_FIN_RECEIVED))
+			return JSG_TCP_CLOSE_WAIT;
+		if (to == JSG_TCP_FIN_WAIT2 || to == JSG_TCP_CLOSING)
+			return JSG_TCP_FIN_WAIT1;
+		return to;
+	case JSG_TCP_FIN_WAIT1:
+		if (to == JSG_TCP_CLOSE && fins & JSG_FIN_ACKED)
+			return JSG_TCP_FIN_WAIT2;
+		if (to == JSG_TCP_CLOSE && fins & JSG_FIN_RECEIVED)
+			return JSG_TCP_CLOSING;
+		return to;
+	default:
+		return to;
+	}
+}
+
+/* The cell of a transition that was missed: a socket comes from its listener's state. */
+JSG_INLINE __u32 jsg_missed_cell(__u32 from, __u32 to)
+{
+	return jsg_transition_cell(from == JSG_TCP_NONE ? (__u32)JSG_TCP_LISTEN : from, to);
+}
+
+#endif

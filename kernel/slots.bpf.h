@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* slots.bpf.h: remembers sockets in slots, and gives ports a service. */
+#ifndef JSG_SLOTS_BPF_H
+#define JSG_SLOTS_BPF_H
+
+#include "state.bpf.h"
+
+/*
+ * Sockets are at least 64-byte aligned, so the lowest bits say nothing; Knuth's multiplicative
+ * hash.
+ */
+static __always_inline __u32 slot_home(__u64 sk)
+{
+	return ((sk >> 6) * 0x9e3779b97f4a7c15ULL) >> (64 - SLOT_BITS);
+}
+
+static __always_inline struct jsg_slot *slot_of(__u64 sk)
+{
+	__u32 home = slot_home(sk);
+
+	for (int i = 0; i < PROBES; i++) {
+		struct jsg_slot *slot = &jsg_slots[(home + i) & SLOT_MASK];
+
+		if (slot->sk == sk)
+			return slot;
+	}
+	return 0;
+}
+
+static __always_inline __u64 *slot_word(struct jsg_slot *slot)
+{
+	return (__u64 *)&slot->born_ms;
+}
+
+/* What follows sk in a slot is stored as one word. The state in it, and it with that of the end. */
+#define STATE_SHIFT 40
+
+static __always_inline __u32 state_in(__u64 word)
+{
+	return word >> STATE_SHIFT & 0xff;
+}
+
+static __always_inline __u64 closed_word(__u64 word)
+{
+	return (word & ~(0xffULL << STATE_SHIFT)) | (__u64)JSG_TCP_CLOSE << STATE_SHIFT;
+}
+
+static __always_inline void slot_describe(struct jsg_slot *slot, __u32 service, __u32 state,
+					  __u32 was_there)
+{
+	__u64 word = (__u64)jsg_now_ms | (__u64)service << 32 | (__u64)state << STATE_SHIFT |
+		     (__u64)was_there << 48;
+
+	RELAXED_WRITE(*slot_word(slot), word);
+}
+JSG_ASSERT(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the word is put together for this order");
+
+/* Remembers a socket that has no slot yet; 0 if its PROBES places are all taken. */
+static __always_inline struct jsg_slot *slot_take(__u64 sk, __u32 service, __u32 state,
+						  __u32 was_there)
+{
+	__u32 home = slot_home(sk);
+
+	for (int i = 0; i < PROBES; i++) {
+		struct jsg_slot *slot = &jsg_slots[(home + i) & SLOT_MASK];
+
+		if (slot->sk || __sync_val_compare_and_swap(&slot->sk, 0, sk))
+			continue;
+		slot_describe(slot, service, state, was_there);
+		return slot;
+	}
+	return 0;
+}
+
+/* Forgets the socket of a slot; what followed sk. The exchange keeps the store of sk after it. */
+static __always_inline __u64 slot_leave(struct jsg_slot *slot)
+{
+	__u64 word = __sync_lock_test_and_set(slot_word(slot), 0);
+
+	RELAXED_WRITE(slot->sk, 0);
+	return word;
+}
+
+/* Stands for the address while a slot is emptied from outside: nobody finds it, nobody takes it. */
+#define SLOT_LEFT 1
+
+/* A bit of an array of one for each port. */
+static __always_inline __u64 port_bit(__u32 port)
+{
+	return 1ULL << (port & 63);
+}
+
+static __always_inline __u32 port_word(__u32 port)
+{
+	return (port & (JSG_PORTS - 1)) >> 6;
+}
+
+/* Sockets of the port have no slot, whatever becomes of it. */
+static __always_inline void note_strangers(__u32 port)
+{
+	__sync_fetch_and_or(&jsg_port_strangers[port_word(port)], port_bit(port));
+}
+
+/*
+ * Gives a port a place among the services, and returns its number; 0 if there is none for it. The
+ * bit is taken first, so that of two CPUs (SO_REUSEPORT) only one looks for a place. An excluded
+ * port has its bit set from the start. The place's state is clean: the tick leaves it so.
+ */
+static __noinline __u32 service_claim(__u32 port)
+{
+	__u64 bit = port_bit(port);
+	__u32 word = port_word(port);
+
+	if (__sync_fetch_and_or(&jsg_port_claimed[word], bit) & bit)
+		return jsg_service_of_port[port & (JSG_PORTS - 1)];
+	for (__u32 number = 1; number <= JSG_SERVICES; number++) {
+		/* A copy, for the verifier of 6.1 loses track of a counter that is on the stack. */
+		__u32 key = number;
+		struct jsg_service *service = bpf_map_lookup_elem(&services, &key);
+
+		if (!service || service->port ||
+		    __sync_val_compare_and_swap(&service->port, 0, port))
+			continue;
+		RELAXED_WRITE(jsg_service_of_port[port & (JSG_PORTS - 1)], number);
+		return number;
+	}
+	__sync_fetch_and_and(&jsg_port_claimed[word], ~bit);
+	note_strangers(port);
+	if (!(__sync_fetch_and_or(&jsg_port_refused[word], bit) & bit))
+		COUNT(services_refused, 1);
+	return 0;
+}
+
+#endif

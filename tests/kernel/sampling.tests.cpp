@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// So many sockets that only a sample is looked at: what is found holds, and so do the alerts.
+#include <cmath>
+#include <vector>
+
+#include "../catch_compat.hpp"
+#include "usual.hpp"
+#include "watched.hpp"
+
+using namespace testbed;
+
+namespace {
+
+constexpr std::uint16_t busy_port = 17970;
+constexpr std::uint16_t attacked_port = 17971;
+constexpr std::uint32_t listeners_needed = 64;  // for accept queues of 4,096 that none overflows
+constexpr std::uint32_t sockets = 100'000;
+constexpr int attackers = 200;
+// Four standard deviations of what one in four of the attackers, four times over, comes to.
+constexpr double weight = 4;
+const double deviation = weight * std::sqrt(attackers / weight * (1 - 1 / weight));
+
+}  // namespace
+
+TEST_CASE("200 held connections among 100,000 others raise an alert on their port alone",
+          "[sampling]") {
+    Watched w(quick_options({busy_port, attacked_port}), {{attacked_port, usual_baseline()}});
+    std::vector<Socket> listeners;
+    for (std::uint32_t i = 0; i < listeners_needed; ++i)
+        listeners.push_back(listen_on_shared(busy_port));
+    const Socket attacked = listen_on(attacked_port);
+    for (std::uint32_t i = 0; i < sockets; ++i) connect_and_vanish(busy_port, i);
+    w.detector.arm_clock();
+    REQUIRE(w.wait_for_mode(1, JSG_GUARDING));
+    REQUIRE(w.wait_for_steps(1, 5));
+    CHECK(w.alerts.empty());
+
+    auto held = hold(attacked, attacked_port, attackers);
+    REQUIRE(w.wait(15, [&] { return !w.alerts.empty(); }));
+    REQUIRE(w.wait_for_steps(2, 2 * window_s));
+    REQUIRE(w.alerts.size() == 1);
+    CHECK(w.alerts[0].event == JSG_RAISE);
+    CHECK(w.alerts[0].signal == JSG_OCCUPANCY);
+    CHECK(w.alerts[0].port == attacked_port);
+
+    const auto of_busy = last_window(w.detector, 1), of_attacked = last_window(w.detector, 2);
+    REQUIRE(of_busy);
+    REQUIRE(of_attacked);
+    CHECK(of_busy->sample_weight == weight);
+    CHECK(of_busy->sockets == sockets);
+    // Some found no slot, and are in no phase.
+    const double looked_for = sockets - w.service(1).untracked_sockets;
+    CHECK(of_busy->looked_at_ppm == Approx(1e6 / weight * looked_for / sockets).epsilon(0.03));
+    CHECK(of_busy->open_requests == Approx(looked_for).epsilon(0.03));
+    CHECK(of_attacked->sockets == attackers);
+    CHECK(std::abs(of_attacked->open_requests - double{attackers}) <= 4 * deviation);
+
+    held.clear();
+    REQUIRE(w.wait(15, [&] { return w.alerts.size() == 2; }));
+    CHECK(w.alerts[1].event == JSG_CLEAR);
+}

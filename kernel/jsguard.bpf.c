@@ -107,13 +107,16 @@ static __always_inline int is_first(__u32 old_state, __u32 new_state)
  * An accepted connection, or a listener. A slot that it has already is that of one that is gone, or
  * its own from before, closed.
  */
-static __always_inline void remember(const struct sock *sk, __u64 address, __u32 service,
-				     __u32 state)
+static __always_inline void remember(const struct sock *sk, struct jsg_called *here, __u64 address,
+				     __u32 service, __u32 state)
 {
 	struct jsg_slot *slot = slot_of(address);
 
 	if (!slot) {
-		if (!slot_take(address, service, state, 0) && state != JSG_TCP_LISTEN)
+		if (slot_take(address, service, state, 0))
+			return;
+		here->untracked_sk = address;
+		if (state != JSG_TCP_LISTEN)
 			count_untracked(service, sk);
 		return;
 	}
@@ -162,8 +165,44 @@ int BPF_PROG(jsg_transition, struct sock *sk, int old_state, int new_state)
 
 	address = address_of(sk, &here->transition_sk);
 	if (is_first(old_state, new_state))
-		remember(sk, address, service, new_state);
+		remember(sk, here, address, service, new_state);
 	else
+		follow(sk, address, service, old_state, new_state);
+	return 0;
+}
+
+/*
+ * The same transition, where tracepoints can be preempted: what another task did while
+ * jsg_transition stood still on this CPU was not shown to it, and is not always told by the states
+ * before and after. The loader attaches this one there alone, to be called right after it. Whether
+ * it was run the socket's slot tells.
+ */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(jsg_preempted, struct sock *sk, int old_state, int new_state)
+{
+	__u32 service = service_of(sk, new_state);
+	int first = is_first(old_state, new_state);
+	struct jsg_called *here;
+	struct jsg_slot *slot;
+	__u64 address;
+
+	if (!service || (__u32)old_state >= JSG_STATES || (__u32)new_state >= JSG_STATES)
+		return 0;
+	here = called_here();
+	if (!here)
+		return 0;
+	address = address_of(sk, &here->preempted_sk);
+	slot = slot_of(address);
+	if (!slot && first && here->untracked_sk == address) {
+		here->untracked_sk = 0;
+		return 0; /* it was counted, and found no slot */
+	}
+	if (slot ? slot->state == new_state : !first)
+		return 0;
+	count_missed_one(service, old_state, new_state);
+	if (first)
+		remember(sk, here, address, service, new_state);
+	else if (slot)
 		follow(sk, address, service, old_state, new_state);
 	return 0;
 }

@@ -18,22 +18,25 @@
  * off (inet_csk_destroy_sock()).
  */
 
+static __always_inline void count_missed_one(__u32 service, __u32 from, __u32 to)
+{
+	__u32 cell = jsg_missed_cell(from, to);
+
+	barrier_var(cell); /* the verifier of 6.1 knows its range by the comparison alone */
+	if (cell < JSG_TRANSITION_CELLS)
+		__sync_fetch_and_add(&late_of(service)->transitions[cell], 1);
+	COUNT(transitions_late, 1);
+}
+
 /* Counts what a socket did from one state to another; of JSG_TCP_NONE, that it was accepted. */
 static __noinline int count_missed(__u32 service, __u32 from, __u32 to, __u32 fins)
 {
-	struct jsg_late *late = late_of(service);
-	__u32 made;
-
-	for (made = 0; made < JSG_MISSED_MOST && from != to; made++) {
+	for (int i = 0; i < JSG_MISSED_MOST && from != to; i++) {
 		__u32 next = jsg_next_state(from, to, fins);
-		__u32 cell = jsg_missed_cell(from, next);
 
-		barrier_var(cell); /* the verifier of 6.1 knows its range by the comparison alone */
-		if (cell < JSG_TRANSITION_CELLS)
-			__sync_fetch_and_add(&late->transitions[cell], 1);
+		count_missed_one(service, from, next);
 		from = next;
 	}
-	COUNT(transitions_late, made);
 	return 0;
 }
 

@@ -17,12 +17,17 @@
  * and was in the second. Fins: JSG_FIN_..., asked for on the way to CLOSE alone. What is missed
  * came from the network (tcp_rcv_state_process() in net/ipv4/tcp_input.c), so there is but one way,
  * or one that is likely: of the two in which both FINs end, that through FIN_WAIT2.
+ * A way back to a beginning is that of another socket in the same memory.
  */
 JSG_INLINE __u32 jsg_next_state(__u32 from, __u32 to, __u32 fins)
 {
+	int begins = to == JSG_TCP_SYN_RECV || to == JSG_TCP_ESTABLISHED;
+
 	switch (from) {
 	case JSG_TCP_NONE:
 		return JSG_TCP_SYN_RECV;
+	case JSG_TCP_CLOSE:
+		return begins ? (__u32)JSG_TCP_SYN_RECV : to;
 	case JSG_TCP_SYN_RECV:
 		return JSG_TCP_ESTABLISHED;
 	case JSG_TCP_ESTABLISHED:
@@ -30,13 +35,18 @@ JSG_INLINE __u32 jsg_next_state(__u32 from, __u32 to, __u32 fins)
 			return JSG_TCP_CLOSE_WAIT;
 		if (to == JSG_TCP_FIN_WAIT2 || to == JSG_TCP_CLOSING)
 			return JSG_TCP_FIN_WAIT1;
-		return to;
+		return begins ? (__u32)JSG_TCP_CLOSE : to;
 	case JSG_TCP_FIN_WAIT1:
 		if (to == JSG_TCP_CLOSE && fins & JSG_FIN_ACKED)
 			return JSG_TCP_FIN_WAIT2;
 		if (to == JSG_TCP_CLOSE && fins & JSG_FIN_RECEIVED)
 			return JSG_TCP_CLOSING;
-		return to;
+		return begins ? (__u32)JSG_TCP_CLOSE : to;
+	case JSG_TCP_FIN_WAIT2:
+	case JSG_TCP_CLOSE_WAIT:
+	case JSG_TCP_LAST_ACK:
+	case JSG_TCP_CLOSING:
+		return begins ? (__u32)JSG_TCP_CLOSE : to;
 	default:
 		return to;
 	}
@@ -45,7 +55,9 @@ JSG_INLINE __u32 jsg_next_state(__u32 from, __u32 to, __u32 fins)
 /* The cell of a transition that was missed: a socket comes from its listener's state. */
 JSG_INLINE __u32 jsg_missed_cell(__u32 from, __u32 to)
 {
-	return jsg_transition_cell(from == JSG_TCP_NONE ? (__u32)JSG_TCP_LISTEN : from, to);
+	int accepted = from == JSG_TCP_NONE || (from == JSG_TCP_CLOSE && to == JSG_TCP_SYN_RECV);
+
+	return jsg_transition_cell(accepted ? (__u32)JSG_TCP_LISTEN : from, to);
 }
 
 #endif

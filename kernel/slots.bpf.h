@@ -102,17 +102,17 @@ static __always_inline void note_strangers(__u32 port)
 }
 
 /*
- * Gives a port a place among the services, and returns its number; 0 if there is none for it. The
- * bit is taken first, so that of two CPUs (SO_REUSEPORT) only one looks for a place. An excluded
- * port has its bit set from the start. The place's state is clean: the tick leaves it so.
+ * Gives a port a place among the services, if there is one for it. The bit is taken first, so that
+ * of two CPUs (SO_REUSEPORT) only one looks for a place. An excluded port has its bit set from the
+ * start. The place's state is clean: the tick leaves it so.
  */
-static __noinline __u32 service_claim(__u32 port)
+static __noinline int look_for_place(__u32 port)
 {
 	__u64 bit = port_bit(port);
 	__u32 word = port_word(port);
 
 	if (__sync_fetch_and_or(&jsg_port_claimed[word], bit) & bit)
-		return jsg_service_of_port[port & (JSG_PORTS - 1)];
+		return 0;
 	for (__u32 number = 1; number <= JSG_SERVICES; number++) {
 		/* A copy, for the verifier of 6.1 loses track of a counter that is on the stack. */
 		__u32 key = number;
@@ -122,13 +122,20 @@ static __noinline __u32 service_claim(__u32 port)
 		    __sync_val_compare_and_swap(&service->port, 0, port))
 			continue;
 		RELAXED_WRITE(jsg_service_of_port[port & (JSG_PORTS - 1)], number);
-		return number;
+		return 0;
 	}
 	__sync_fetch_and_and(&jsg_port_claimed[word], ~bit);
 	note_strangers(port);
 	if (!(__sync_fetch_and_or(&jsg_port_refused[word], bit) & bit))
 		COUNT(services_refused, 1);
 	return 0;
+}
+
+/* The same; the service's number, or 0. Read, so that the verifier does not follow each. */
+static __always_inline __u32 service_claim(__u32 port)
+{
+	look_for_place(port);
+	return RELAXED_READ(jsg_service_of_port[port & (JSG_PORTS - 1)]);
 }
 
 #endif

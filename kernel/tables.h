@@ -24,7 +24,9 @@ JSG_ASSERT(sizeof(struct jsg_slot) == 16, "jsg_slot is packed by hand");
 /* The programs' work space, on one CPU. */
 struct jsg_called {
 	__u64 transition_sk; /* address of the socket that jsg_transition is called for */
+	__u64 preempted_sk; /* likewise, of jsg_preempted */
 	__u64 destroy_sk; /* likewise, of jsg_destroy */
+	__u64 untracked_sk; /* of the last socket that was counted, and found no slot */
 	__u64 existing_sk; /* likewise, of jsg_existing */
 };
 

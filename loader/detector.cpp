@@ -271,12 +271,17 @@ void Detector::attach() {
     }
 }
 
-// In the order of attaching: what is remembered is to be forgotten too.
-std::array<Detector::AtTracepoint, 2> Detector::at_tracepoint() const {
+// In the order of attaching: what is remembered is to be forgotten too, and jsg_preempted is to be
+// called after jsg_transition.
+std::vector<Detector::AtTracepoint> Detector::at_tracepoint() const {
     const auto& programs = skeleton_->progs;
     auto& links = skeleton_->links;
-    return {{{programs.jsg_destroy, &links.jsg_destroy, destroy_pins},
-             {programs.jsg_transition, &links.jsg_transition, transition_pins}}};
+    std::vector<AtTracepoint> all = {
+        {programs.jsg_destroy, &links.jsg_destroy, destroy_pins},
+        {programs.jsg_transition, &links.jsg_transition, transition_pins}};
+    if (tracepoints_are_preempted(kernel_release()))
+        all.push_back({programs.jsg_preempted, &links.jsg_preempted, preempted_pins});
+    return all;
 }
 
 void Detector::run_iterator() {
@@ -343,7 +348,7 @@ bool Detector::is_ticking() const {
 }
 
 int Detector::transition_program() const {
-    return is_joined() ? joined_programs_.back().get()
+    return is_joined() ? joined_programs_.at(1).get()
                        : bpf_program__fd(skeleton_->progs.jsg_transition);
 }
 

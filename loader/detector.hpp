@@ -2,7 +2,6 @@
 // The detector in the kernel, seen from user space: load, attach, adopt, arm, poll.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -113,7 +112,7 @@ class Detector {
     static std::string pin_name(const bpf_map* map);
     Maps readers_maps() const;
     std::vector<std::string> readers_pins() const;
-    std::array<AtTracepoint, 2> at_tracepoint() const;
+    std::vector<AtTracepoint> at_tracepoint() const;
     bool is_joined() const { return !joined_programs_.empty(); }
     int transition_program() const;
     void give_place(std::uint16_t port, const jsg_baseline* baseline);

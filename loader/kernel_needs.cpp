@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the detector needs of the kernel, asked of its BTF and not of its version.
+// What the detector needs of the kernel, asked of its BTF; of its version only where that does not
+// tell.
 #include "kernel_needs.hpp"
 
 #include <bpf/btf.h>
+#include <sys/utsname.h>
 
+#include <cstdlib>
 #include <cstring>
 
 namespace jsguard {
@@ -66,6 +69,15 @@ std::optional<std::string> missing_in_kernel(const btf* kernel) {
         if (!*need.there) return text_of(need);
     }
     return std::nullopt;
+}
+
+bool tracepoints_are_preempted(const std::string& release) {
+    return std::strtol(release.c_str(), nullptr, 10) >= 7;
+}
+
+std::string kernel_release() {
+    utsname name{};
+    return uname(&name) == 0 ? name.release : "";
 }
 
 bool has_rdonly_cast(const btf* kernel) {

@@ -31,6 +31,12 @@ std::vector<KernelNeed> kernel_needs(const btf* kernel);
 // The first thing that is missing, in words; nothing if all is there.
 std::optional<std::string> missing_in_kernel(const btf* kernel);
 
+// Whether other tasks may run while a program at a tracepoint stands still, of the kernel with that
+// release, as uname() tells it: from 7.0 on. Its types do not tell.
+bool tracepoints_are_preempted(const std::string& release);
+// Of this machine.
+std::string kernel_release();
+
 // Whether sockets can be read by bpf_rdonly_cast (6.2 and later), which is faster.
 bool has_rdonly_cast(const btf* kernel);
 

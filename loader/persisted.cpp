@@ -133,7 +133,8 @@ std::size_t Persisted::end(const AlertHandler& handler) const {
                 unknown += ring.discard();
         };
         take();  // if they cannot be handed on it goes on as it is
-        for (const char* name : {transition_pins.link, destroy_pins.link, clocks_pin})
+        for (const char* name :
+             {transition_pins.link, preempted_pins.link, destroy_pins.link, clocks_pin})
             pins_->remove_persisted(name);
         take();  // what came in between
     }

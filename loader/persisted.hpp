@@ -22,6 +22,7 @@ struct TracepointPins {
 };
 inline constexpr TracepointPins transition_pins = {"program", "link"};
 inline constexpr TracepointPins destroy_pins = {"destroy_program", "destroy_link"};
+inline constexpr TracepointPins preempted_pins = {"preempted_program", "preempted_link"};
 // Of the map that holds the timer.
 inline constexpr const char* clocks_pin = "clocks";
 

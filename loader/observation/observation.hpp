@@ -23,6 +23,7 @@ struct ProgramCost {
 
 // Names of the programs in the kernel.
 inline constexpr std::string_view transition_program = "jsg_transition";  // counts transitions
+inline constexpr std::string_view preempted_program = "jsg_preempted";    // and what it misses
 inline constexpr std::string_view destroy_program = "jsg_destroy";        // forgets sockets
 inline constexpr std::string_view existing_program = "jsg_existing";  // finds sockets at the start
 inline constexpr std::string_view start_program = "jsg_start";        // arms the timer
@@ -48,7 +49,8 @@ struct Cost {
     // Time that measured transitions took, and the ends of their sockets.
     std::uint64_t transition_run_ns() const {
         std::uint64_t sum = 0;
-        for (const std::string_view name : {transition_program, destroy_program}) {
+        for (const std::string_view name :
+             {transition_program, preempted_program, destroy_program}) {
             if (const ProgramCost* program = measured(name)) sum += program->run_ns;
         }
         return sum;

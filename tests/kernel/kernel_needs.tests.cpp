@@ -135,6 +135,13 @@ TEST_CASE("without BTF it is known of nothing whether it is there", "[kernel_nee
     for (const auto& need : needs) CHECK(need.there == std::nullopt);
 }
 
+TEST_CASE("from 7.0 on tracepoints are preempted", "[kernel_needs]") {
+    for (const char* release : {"5.19", "6.1.0-50-cloud-amd64", "6.18.44", "6.99", ""})
+        CHECK_FALSE(jsguard::tracepoints_are_preempted(release));
+    for (const char* release : {"7.0", "7.3.4+deb13-cloud-amd64", "10.1"})
+        CHECK(jsguard::tracepoints_are_preempted(release));
+}
+
 TEST_CASE("bpf_rdonly_cast is found where it is a function", "[kernel_needs]") {
     const Btf kernel = kernel_without("");
     CHECK_FALSE(jsguard::has_rdonly_cast(kernel.get()));

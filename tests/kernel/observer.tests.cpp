@@ -22,8 +22,8 @@ namespace {
 
 constexpr std::uint16_t first_port = 17580;
 constexpr const char* pin_dir = "/sys/fs/bpf/jsguard-observer";
-const std::vector<std::string> own_programs = {"jsg_destroy", "jsg_existing", "jsg_start",
-                                               "jsg_transition"};
+const std::vector<std::string> own_programs = {"jsg_destroy", "jsg_existing", "jsg_preempted",
+                                               "jsg_start", "jsg_transition"};
 
 jsguard::Options with_pins(jsguard::Options options) {
     options.pin_dir = pin_dir;

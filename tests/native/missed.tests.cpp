@@ -57,6 +57,13 @@ TEST_CASE("what was missed is the one way between two states", "[missed]") {
         {JSG_TCP_CLOSE_WAIT, JSG_TCP_CLOSE, both, {JSG_TCP_CLOSE}},
         {JSG_TCP_LAST_ACK, JSG_TCP_CLOSE, both, {JSG_TCP_CLOSE}},
         {JSG_TCP_LISTEN, JSG_TCP_CLOSE, 0, {JSG_TCP_CLOSE}},
+        {JSG_TCP_CLOSE, JSG_TCP_SYN_SENT, 0, {JSG_TCP_SYN_SENT}},
+        {JSG_TCP_FIN_WAIT1,
+         JSG_TCP_ESTABLISHED,
+         0,
+         {JSG_TCP_CLOSE, JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED}},
+        {JSG_TCP_CLOSE, JSG_TCP_ESTABLISHED, 0, {JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED}},
+        {JSG_TCP_LAST_ACK, JSG_TCP_SYN_RECV, 0, {JSG_TCP_CLOSE, JSG_TCP_SYN_RECV}},
     };
     for (const auto& row : rows) {
         CAPTURE(row.from, row.to, row.fins);
@@ -79,6 +86,8 @@ TEST_CASE("a way ends, whatever the states, and within the bound", "[missed]") {
 
 TEST_CASE("an accepted socket comes from its listener's state", "[missed]") {
     CHECK(jsg_missed_cell(JSG_TCP_NONE, JSG_TCP_SYN_RECV) ==
+          jsg_transition_cell(JSG_TCP_LISTEN, JSG_TCP_SYN_RECV));
+    CHECK(jsg_missed_cell(JSG_TCP_CLOSE, JSG_TCP_SYN_RECV) ==
           jsg_transition_cell(JSG_TCP_LISTEN, JSG_TCP_SYN_RECV));
     CHECK(jsg_missed_cell(JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE) ==
           jsg_transition_cell(JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE));

@@ -50,7 +50,7 @@ probes 0 "$loader"
 check_facts "root" '.kernel.btf and (.kernel.needs | length > 0 and all(.there)) and .process.may_load
     and all(.process.capabilities[]; .held) and .pin_dir.state == "ready" and .pin_dir.pinned == false'
 check_facts "the programs" '.trial.loaded and (.trial.programs | map(.name) |
-    index("jsg_transition") and index("jsg_destroy") and index("jsg_existing") and index("jsg_start"))
+    index("jsg_transition") and index("jsg_preempted") and index("jsg_destroy") and index("jsg_existing") and index("jsg_start"))
     and all(.trial.programs[]; .verified_instructions > 0)'
 check_facts "the machine" --arg release "$(uname -r)" --argjson online "$(nproc --all)" \
     --argjson stats "$(sysctl -n kernel.bpf_stats_enabled)" \

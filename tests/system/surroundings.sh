@@ -17,7 +17,7 @@ newest() { bpftool -j "$1" show | jq 'map(.id) | max // 0'; }
 ids_in_descriptors() { { grep -hs "^$1_id:" /proc/[0-9]*/fdinfo/* || true; } | awk '{ print $2 }' | jq -s .; }
 left_behind() {
     bpftool -f -j prog show | jq -c --argjson before "$1" --argjson held "$(ids_in_descriptors prog)" '.[] |
-        select(.id > $before and (.name // "" | IN("jsg_transition", "jsg_destroy", "jsg_existing")))
+        select(.id > $before and (.name // "" | IN("jsg_transition", "jsg_preempted", "jsg_destroy", "jsg_existing")))
         | select((.id | IN($held[]) | not) and ((.pinned // []) == []))'
     bpftool -f -j map show | jq -c --argjson before "$2" --argjson held "$(ids_in_descriptors map)" \
         --argjson used "$(bpftool -j prog show | jq 'map(.map_ids[]?)')" '.[] |

@@ -79,7 +79,7 @@ catch kprobe "$build/tests/vm/vm-kprobe-tests"
 
 # Its limits are of one kernel: here the numbers are what is asked for.
 "$build/tests/kernel/kernel-tests" '[verifier]' --use-colour no >"$logs/verifier.txt" 2>&1 || true
-for program in jsg_transition jsg_destroy jsg_existing jsg_start; do
+for program in jsg_transition jsg_preempted jsg_destroy jsg_existing jsg_start; do
     figure "verifier_$program" "$(sed -nE "s/^ *$program: ([0-9]+)\$/\1/p" "$logs/verifier.txt" | paste -sd/)"
 done
 

@@ -68,7 +68,7 @@ row() {
         "$(tests "$kernel" arithmetic), $(figure "$kernel" js_error), $(figure "$kernel" log2_error)" \
         "$(tests "$kernel" ring2)" "$(figure "$kernel" raised_s) s, $(figure "$kernel" cleared_s) s" \
         "$(figure "$kernel" disturbances)" \
-        "$(figure "$kernel" verifier_jsg_transition), $(figure "$kernel" verifier_jsg_destroy), $(figure "$kernel" verifier_jsg_existing), $(figure "$kernel" verifier_jsg_start)"
+        "$(figure "$kernel" verifier_jsg_transition), $(figure "$kernel" verifier_jsg_preempted), $(figure "$kernel" verifier_jsg_destroy), $(figure "$kernel" verifier_jsg_existing), $(figure "$kernel" verifier_jsg_start)"
     echo '|'
 }
 
@@ -91,7 +91,7 @@ done
 
 # shellcheck disable=SC2016 # names of programs
 {
-    echo '| kernel | loads | sockets read by | exact counts | as a kprobe counts | arithmetic, worst error of JS and log2 in bits | other tests of ring 2 | alert raised, cleared after | disturbances | verifier: `jsg_transition`, `jsg_destroy`, `jsg_existing`, `jsg_start` |'
+    echo '| kernel | loads | sockets read by | exact counts | as a kprobe counts | arithmetic, worst error of JS and log2 in bits | other tests of ring 2 | alert raised, cleared after | disturbances | verifier: `jsg_transition`, `jsg_preempted`, `jsg_destroy`, `jsg_existing`, `jsg_start` |'
     echo '|---|---|---|---|---|---|---|---|---|---|'
     for kernel in "${kernels[@]}"; do row "$kernel"; done
 } >"$kept/table.md"

@@ -150,6 +150,7 @@ int BPF_PROG(jsg_transition, struct sock *sk, int old_state, int new_state)
 	struct jsg_counters *row;
 	struct jsg_called *here;
 	__u64 address;
+	__u32 cell;
 
 	if (!service)
 		return 0;
@@ -161,7 +162,10 @@ int BPF_PROG(jsg_transition, struct sock *sk, int old_state, int new_state)
 		COUNT(unknown_states, 1);
 		return 0;
 	}
-	row->transitions[jsg_transition_cell(old_state, new_state)]++;
+	cell = jsg_transition_cell(old_state, new_state);
+	barrier_var(cell); /* the verifier of 6.1 knows its range by the comparison alone */
+	if (cell < JSG_TRANSITION_CELLS)
+		row->transitions[cell]++;
 
 	address = address_of(sk, &here->transition_sk);
 	if (is_first(old_state, new_state))

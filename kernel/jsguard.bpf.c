@@ -108,10 +108,8 @@ static __always_inline int is_first(__u32 old_state, __u32 new_state)
  * its own from before, closed.
  */
 static __always_inline void remember(const struct sock *sk, struct jsg_called *here, __u64 address,
-				     __u32 service, __u32 state)
+				     struct jsg_slot *slot, __u32 service, __u32 state)
 {
-	struct jsg_slot *slot = slot_of(address);
-
 	if (!slot) {
 		if (slot_take(address, service, state, 0))
 			return;
@@ -129,11 +127,9 @@ static __always_inline void remember(const struct sock *sk, struct jsg_called *h
  * A later transition. A slot holds the state that its socket was left in: where that is not the
  * state that the socket comes from, what is in between was missed, and is counted now.
  */
-static __always_inline void follow(struct sock *sk, __u64 address, __u32 service, __u32 old_state,
-				   __u32 new_state)
+static __always_inline void follow(struct sock *sk, __u64 address, struct jsg_slot *slot,
+				   __u32 service, __u32 old_state, __u32 new_state)
 {
-	struct jsg_slot *slot = slot_of(address);
-
 	if (!slot) {
 		begin_late(sk, address, service, old_state, new_state);
 		return;
@@ -149,6 +145,7 @@ int BPF_PROG(jsg_transition, struct sock *sk, int old_state, int new_state)
 	__u32 service = service_of(sk, new_state);
 	struct jsg_counters *row;
 	struct jsg_called *here;
+	struct jsg_slot *slot;
 	__u64 address;
 	__u32 cell;
 
@@ -168,10 +165,11 @@ int BPF_PROG(jsg_transition, struct sock *sk, int old_state, int new_state)
 		row->transitions[cell]++;
 
 	address = address_of(sk, &here->transition_sk);
+	slot = slot_of(address);
 	if (is_first(old_state, new_state))
-		remember(sk, here, address, service, new_state);
+		remember(sk, here, address, slot, service, new_state);
 	else
-		follow(sk, address, service, old_state, new_state);
+		follow(sk, address, slot, service, old_state, new_state);
 	return 0;
 }
 
@@ -205,9 +203,9 @@ int BPF_PROG(jsg_preempted, struct sock *sk, int old_state, int new_state)
 		return 0;
 	count_missed_one(service, old_state, new_state);
 	if (first)
-		remember(sk, here, address, service, new_state);
+		remember(sk, here, address, slot, service, new_state);
 	else if (slot)
-		follow(sk, address, service, old_state, new_state);
+		follow(sk, address, slot, service, old_state, new_state);
 	return 0;
 }
 

@@ -37,6 +37,9 @@ static __always_inline int is_gone(const struct jsg_tcp *tcp, const struct jsg_s
 	       (tcp->port && jsg_service_of_port[tcp->port & (JSG_PORTS - 1)] != slot->service);
 }
 
+/* Stands for the address while a slot is emptied from outside: nobody finds it, nobody takes it. */
+#define SLOT_LEFT 1
+
 /*
  * Takes it into account. Whether there was anything. The programs write the slot before the kernel
  * changes the socket, so what they were shown has changed the slot.
@@ -74,7 +77,10 @@ static __always_inline void read_socket(struct jsg_tcp *out, __u64 address)
 		read_by_probe(out, address);
 }
 
-/* Looks at the socket in one slot, and adds what is found to its service. */
+/*
+ * Counts the socket in one slot. If it is in the sample, or a listener, looks at it, and adds what
+ * is found to its service. Weight: so many sockets does it stand for, 0 for one outside the sample.
+ */
 __noinline int look_at_slot(__u32 number, __u32 now_ms, __u32 weight)
 {
 	struct jsg_slot *shared = &jsg_slots[number & SLOT_MASK], slot = {};
@@ -87,13 +93,19 @@ __noinline int look_at_slot(__u32 number, __u32 now_ms, __u32 weight)
 	*slot_word(&slot) = RELAXED_READ(*slot_word(shared));
 	if (!slot.sk || !slot.service)
 		return 0;
+	found = found_of(slot.service);
+	if (slot.state == JSG_TCP_CLOSE)
+		found->closed++;
+	else if (slot.state != JSG_TCP_LISTEN)
+		found->sockets++;
+	if (!weight && slot.state != JSG_TCP_LISTEN)
+		return 0;
 	read_socket(&tcp, slot.sk);
 	barrier();
 	if (RELAXED_READ(shared->sk) != slot.sk)
 		return 0;
 	if (reconcile(shared, &slot, &tcp, now_ms) || slot.state == JSG_TCP_CLOSE)
 		return 0;
-	found = found_of(slot.service);
 	if (slot.state == JSG_TCP_LISTEN) {
 		found->listeners++;
 		found->full_queues += accept_queue_is_full(slot.sk);
@@ -158,29 +170,22 @@ static __always_inline void fetch_group(__u32 first)
 	}
 }
 
-/* The slots of a group: those that the sample leaves out are counted. A bpf_loop callback. */
+/* The slots of a group. A bpf_loop callback. */
 static long look_at_group(__u32 index, void *context)
 {
 	struct jsg_walk *walk = context;
 	__u32 first = walk->first + index * GROUP;
-	int in_sample = !(first / GROUP & walk->sample_mask);
+	__u32 weight = first / GROUP & walk->sample_mask ? 0 : walk->weight;
 
-	if (in_sample)
+	if (weight)
 		fetch_group(first);
 	for (__u32 i = 0; i < GROUP; i++) {
 		__u32 number = (first + i) & SLOT_MASK;
-		struct jsg_slot slot = {.sk = RELAXED_READ(jsg_slots[number].sk)};
 
-		if (!slot.sk)
+		if (!RELAXED_READ(jsg_slots[number].sk))
 			continue;
-		*slot_word(&slot) = RELAXED_READ(*slot_word(&jsg_slots[number]));
 		walk->remembered++;
-		if (slot.state == JSG_TCP_CLOSE)
-			found_of(slot.service)->closed++;
-		else if (slot.state != JSG_TCP_LISTEN)
-			found_of(slot.service)->sockets++;
-		if (in_sample || slot.state == JSG_TCP_LISTEN)
-			look_at_slot(number, walk->now_ms, walk->weight);
+		look_at_slot(number, walk->now_ms, weight);
 	}
 	return 0;
 }

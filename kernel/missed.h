@@ -22,34 +22,27 @@
 JSG_INLINE __u32 jsg_next_state(__u32 from, __u32 to, __u32 fins)
 {
 	int begins = to == JSG_TCP_SYN_RECV || to == JSG_TCP_ESTABLISHED;
+	int closes = to == JSG_TCP_CLOSE;
 
-	switch (from) {
-	case JSG_TCP_NONE:
+	if (from == JSG_TCP_NONE)
 		return JSG_TCP_SYN_RECV;
-	case JSG_TCP_CLOSE:
-		return begins ? (__u32)JSG_TCP_SYN_RECV : to;
-	case JSG_TCP_SYN_RECV:
+	if (from == JSG_TCP_SYN_RECV)
 		return JSG_TCP_ESTABLISHED;
-	case JSG_TCP_ESTABLISHED:
-		if (to == JSG_TCP_LAST_ACK || (to == JSG_TCP_CLOSE && fins & JSG_FIN_RECEIVED))
+	if (begins)
+		return from == JSG_TCP_CLOSE ? (__u32)JSG_TCP_SYN_RECV : (__u32)JSG_TCP_CLOSE;
+	if (from == JSG_TCP_ESTABLISHED) {
+		if (to == JSG_TCP_LAST_ACK || (closes && fins & JSG_FIN_RECEIVED))
 			return JSG_TCP_CLOSE_WAIT;
 		if (to == JSG_TCP_FIN_WAIT2 || to == JSG_TCP_CLOSING)
 			return JSG_TCP_FIN_WAIT1;
-		return begins ? (__u32)JSG_TCP_CLOSE : to;
-	case JSG_TCP_FIN_WAIT1:
-		if (to == JSG_TCP_CLOSE && fins & JSG_FIN_ACKED)
-			return JSG_TCP_FIN_WAIT2;
-		if (to == JSG_TCP_CLOSE && fins & JSG_FIN_RECEIVED)
-			return JSG_TCP_CLOSING;
-		return begins ? (__u32)JSG_TCP_CLOSE : to;
-	case JSG_TCP_FIN_WAIT2:
-	case JSG_TCP_CLOSE_WAIT:
-	case JSG_TCP_LAST_ACK:
-	case JSG_TCP_CLOSING:
-		return begins ? (__u32)JSG_TCP_CLOSE : to;
-	default:
-		return to;
 	}
+	if (from == JSG_TCP_FIN_WAIT1 && closes) {
+		if (fins & JSG_FIN_ACKED)
+			return JSG_TCP_FIN_WAIT2;
+		if (fins & JSG_FIN_RECEIVED)
+			return JSG_TCP_CLOSING;
+	}
+	return to;
 }
 
 /* The cell of a transition that was missed: a socket comes from its listener's state. */

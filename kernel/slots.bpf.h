@@ -9,17 +9,32 @@
  * Sockets are at least 64-byte aligned, so the lowest bits say nothing; Knuth's multiplicative
  * hash.
  */
-static __always_inline __u32 slot_home(__u64 sk)
+static __always_inline __u64 slot_hash(__u64 sk)
 {
-	return ((sk >> 6) * 0x9e3779b97f4a7c15ULL) >> (64 - SLOT_BITS);
+	return (sk >> 6) * 0x9e3779b97f4a7c15ULL;
+}
+
+/* A slot in one of the two buckets, each of which SLOT_BITS of the hash give. */
+static __always_inline __u32 slot_home(__u64 hash, __u32 second)
+{
+	return hash >> (64 - SLOT_BITS * (1 + second));
+}
+
+/* The nth one of its bucket, counted from there; so all are alike to the verifier. */
+static __always_inline struct jsg_slot *slot_beside(__u32 home, __u32 n)
+{
+	__u32 number = home ^ n % BUCKET_SLOTS;
+
+	barrier_var(number); /* the verifier of 6.1 knows its range by the mask alone */
+	return &jsg_slots[number & SLOT_MASK];
 }
 
 static __always_inline struct jsg_slot *slot_of(__u64 sk)
 {
-	__u32 home = slot_home(sk);
+	__u64 hash = slot_hash(sk);
 
-	for (int i = 0; i < PROBES; i++) {
-		struct jsg_slot *slot = &jsg_slots[(home + i) & SLOT_MASK];
+	for (__u32 n = 0; n < 2 * BUCKET_SLOTS; n++) {
+		struct jsg_slot *slot = slot_beside(slot_home(hash, n / BUCKET_SLOTS), n);
 
 		if (slot->sk == sk)
 			return slot;
@@ -55,19 +70,33 @@ static __always_inline void slot_describe(struct jsg_slot *slot, __u32 service, 
 }
 JSG_ASSERT(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the word is put together for this order");
 
-/* Remembers a socket that has no slot yet; 0 if its PROBES places are all taken. */
-static __always_inline struct jsg_slot *slot_take(__u64 sk, __u32 service, __u32 state,
-						  __u32 was_there)
+/* About how many of a bucket are taken: a kernel's address has the highest bit set. */
+static __always_inline __u32 slots_taken(__u32 home)
 {
-	__u32 home = slot_home(sk);
+	__u32 taken = 0;
 
-	for (int i = 0; i < PROBES; i++) {
-		struct jsg_slot *slot = &jsg_slots[(home + i) & SLOT_MASK];
+	for (__u32 n = 0; n < BUCKET_SLOTS; n++)
+		taken += slot_beside(home, n)->sk >> 63;
+	return taken;
+}
+
+/*
+ * Remembers a socket that has no slot yet; 0 if both buckets are full. The emptier one is tried
+ * first: that fills them evenly (Azar and others, Balanced Allocations, 1994).
+ */
+static __always_inline int slot_take(__u64 sk, __u32 service, __u32 state, __u32 was_there)
+{
+	__u64 hash = slot_hash(sk);
+	__u32 more = slots_taken(slot_home(hash, 1)) - slots_taken(slot_home(hash, 0));
+	__u32 second = more >> 31; /* its sign, without a branch for the verifier to follow */
+
+	for (__u32 n = 0; n < 2 * BUCKET_SLOTS; n++) {
+		struct jsg_slot *slot = slot_beside(slot_home(hash, second ^ n / BUCKET_SLOTS), n);
 
 		if (slot->sk || __sync_val_compare_and_swap(&slot->sk, 0, sk))
 			continue;
 		slot_describe(slot, service, state, was_there);
-		return slot;
+		return 1;
 	}
 	return 0;
 }
@@ -80,9 +109,6 @@ static __always_inline __u64 slot_leave(struct jsg_slot *slot)
 	RELAXED_WRITE(slot->sk, 0);
 	return word;
 }
-
-/* Stands for the address while a slot is emptied from outside: nobody finds it, nobody takes it. */
-#define SLOT_LEFT 1
 
 /* A bit of an array of one for each port. */
 static __always_inline __u64 port_bit(__u32 port)

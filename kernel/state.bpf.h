@@ -131,15 +131,16 @@ struct {
 } ticks SEC(".maps");
 
 /*
- * Remembered sockets: a slot is found by hash and PROBES linear probes. Taken by compare-and-swap
- * of sk, emptied by jsg_destroy, read by the tick, which also empties those of lost sockets.
+ * Remembered sockets. Each may have a slot in one of two buckets, a cache line each, that its
+ * address's hash gives. Taken by compare-and-swap of sk, emptied by jsg_destroy, read by the tick,
+ * which also empties those of lost sockets.
  */
 #define SLOT_BITS 17
 #define SLOTS (1U << SLOT_BITS)
 #define SLOT_MASK (SLOTS - 1)
-#define PROBES 8
+#define BUCKET_SLOTS 4
 
-struct jsg_slot jsg_slots[SLOTS];
+struct jsg_slot jsg_slots[SLOTS] __attribute__((aligned(BUCKET_SLOTS * sizeof(struct jsg_slot))));
 
 /* What the tick knows of the socket in the slot of the same number. Written by the tick alone. */
 struct {

@@ -18,6 +18,7 @@
 #include "bpftrace.hpp"
 #include "detector.hpp"
 #include "file_replacement.hpp"
+#include "link.hpp"
 #include "rivals_bpf.skel.h"
 #include "skeleton.hpp"
 #include "spread.hpp"
@@ -87,11 +88,8 @@ class Programs : public Candidate {
     }
 
   private:
-    struct LinkDeleter {
-        void operator()(bpf_link* link) const { bpf_link__destroy(link); }
-    };
     std::vector<bpf_program*> programs_;
-    std::vector<std::unique_ptr<bpf_link, LinkDeleter>> links_;
+    std::vector<testbed::Link> links_;
 };
 
 class Bpftrace : public Candidate {

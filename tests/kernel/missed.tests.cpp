@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "../catch_compat.hpp"
+#include "link.hpp"
 #include "scripted.hpp"
 #include "skeleton.hpp"
 #include "testbed.hpp"
@@ -27,10 +28,6 @@ constexpr std::uint16_t another_port = 17112;
 constexpr std::uint16_t client_port = 17113;  // guarded; and one more
 constexpr std::uint16_t late_port = 17115;
 constexpr int some_jiffies_ms = 20;
-
-struct LinkDeleter {
-    void operator()(bpf_link* link) const { bpf_link__destroy(link); }
-};
 
 int state_of(const Socket& socket) {
     tcp_info info{};
@@ -111,7 +108,7 @@ struct Seen {
         }
     }
     std::vector<bpf_program*> programs_;
-    std::vector<std::unique_ptr<bpf_link, LinkDeleter>> shown_;
+    std::vector<Link> shown_;
 };
 
 const std::vector<int> opened = {JSG_TCP_LISTEN, JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED};
@@ -341,10 +338,8 @@ TEST_CASE("what only jsg_preempted is shown is counted by it", "[missed]") {
         jsguard::Detector detector;
         detector.load(options_for(ports), {});
         const auto& programs = detector.skeleton().progs;
-        const std::unique_ptr<bpf_link, LinkDeleter> destroy(
-            bpf_program__attach(programs.jsg_destroy));
-        const std::unique_ptr<bpf_link, LinkDeleter> preempted(
-            bpf_program__attach(programs.jsg_preempted));
+        const Link destroy(bpf_program__attach(programs.jsg_destroy));
+        const Link preempted(bpf_program__attach(programs.jsg_preempted));
         REQUIRE((destroy && preempted));
         const Socket listener = listen_on(port);
         REQUIRE(wait_until(5, [&] { return detector.services()[0].port == port; }));

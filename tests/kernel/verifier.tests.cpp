@@ -22,11 +22,11 @@ TEST_CASE("the verifier processes no more instructions for a program than the ta
         const bpf_program* program;
         std::uint32_t most;
     } table[] = {
-        {programs.jsg_transition, named ? 7'400U : 13'700U},
-        {programs.jsg_preempted, named ? 9'000U : 15'600U},
-        {programs.jsg_destroy, 4'100},
-        {programs.jsg_existing, named ? 780U : 7'000U},
-        {programs.jsg_start, 87'000},  // with the tick and all that it calls
+        {programs.jsg_transition, named ? 6'000U : 12'600U},
+        {programs.jsg_preempted, named ? 5'200U : 12'100U},
+        {programs.jsg_destroy, 1'450},
+        {programs.jsg_existing, named ? 1'300U : 7'800U},
+        {programs.jsg_start, 70'000},  // with the tick and all that it calls
     };
     for (const auto& row : table) {
         bpf_prog_info info{};

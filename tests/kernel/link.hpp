@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A BPF link that goes with its owner: what it attached is detached then.
+#pragma once
+
+#include <bpf/libbpf.h>
+
+#include <memory>
+
+namespace testbed {
+
+struct LinkDeleter {
+    void operator()(bpf_link* link) const { bpf_link__destroy(link); }
+};
+using Link = std::unique_ptr<bpf_link, LinkDeleter>;
+
+}  // namespace testbed

@@ -22,8 +22,7 @@ END
 # shellcheck disable=SC2034
 own_option() {
     case $1 in
-    --short) bench=$(dirname "${BASH_SOURCE[0]}")
-attack_rates=(30) honest_rates=(50) window_lengths=(10) rounds=1 words=1 ;;
+    --short) attack_rates=(30) honest_rates=(50) window_lengths=(10) rounds=1 words=1 ;;
     *) return 1 ;;
     esac
 }

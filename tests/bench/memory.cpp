@@ -82,21 +82,15 @@ ordered_json measure_services(const Options& options) {
 }
 
 ordered_json measure_sockets(const Options& options) {
-    std::vector<testbed::Socket> listeners;
-    for (int i = 0; i < listeners_services; ++i)
-        listeners.push_back(testbed::listen_on(static_cast<std::uint16_t>(first_port + i),
-                                               testbed::Family::v4, 1 << 20));
+    Crowd crowd(first_port, listeners_services);
     const auto detector = detector_for(listeners_services);
     Table table({"live sockets", "with a slot", "counted only", "KiB of maps",
                  "KiB of this process", "KiB of the machine a socket", "of one CPU",
                  "sockets in the windows"});
     ordered_json rows = ordered_json::array();
     const auto free_kib = kib_in("/proc/meminfo", "MemAvailable");
-    std::uint32_t open = 0;
     for (const std::uint32_t wanted : options.sockets) {
-        for (; open < wanted; ++open)
-            testbed::connect_and_vanish(
-                static_cast<std::uint16_t>(first_port + open % listeners.size()), open);
+        crowd.grow_to(wanted);
         testbed::pause_ms(3000);
         const TickTimes times = watch_ticks(*detector, options.seconds);
         std::uint64_t in_windows = 0;
@@ -104,11 +98,11 @@ ordered_json measure_sockets(const Options& options) {
             if (const auto window = testbed::last_window(*detector, place))
                 in_windows += window->sockets;
         }
-        const std::uint64_t slots = testbed::remembered(*detector) - listeners.size();
+        const std::uint64_t slots = testbed::remembered(*detector) - listeners_services;
         const auto used_kib = static_cast<double>(free_kib) -
                               static_cast<double>(kib_in("/proc/meminfo", "MemAvailable"));
-        const double each_kib = open ? used_kib / open : 0;
-        ordered_json row = {{"sockets", open},
+        const double each_kib = wanted ? used_kib / wanted : 0;
+        ordered_json row = {{"sockets", wanted},
                             {"with_a_slot", slots},
                             {"untracked", detector->stats().sockets_untracked},
                             {"map_bytes", map_bytes(*detector)},
@@ -116,7 +110,7 @@ ordered_json measure_sockets(const Options& options) {
                             {"kib_of_machine_a_socket", each_kib},
                             {"share_of_a_cpu", times.share_of_cpu()},
                             {"sockets_in_windows", in_windows}};
-        table.row({std::to_string(open), std::to_string(slots),
+        table.row({std::to_string(wanted), std::to_string(slots),
                    std::to_string(detector->stats().sockets_untracked),
                    std::to_string(row["map_bytes"].get<std::uint64_t>() / 1024),
                    std::to_string(resident_kib()), fmt::format("{:.1f}", each_kib),

@@ -89,10 +89,7 @@ std::uint32_t in_windows(const jsguard::Detector& detector, int services) {
 // Connections on which a request is open, whose clients wait in the listener's queue. While the
 // services learn they are looked at and no more; under attack their sources are counted too.
 ordered_json measure_sockets(const Options& options, bool under_attack) {
-    std::vector<testbed::Socket> listeners;
-    for (int i = 0; i < options.sockets_services; ++i)
-        listeners.push_back(testbed::listen_on(static_cast<std::uint16_t>(first_port + i),
-                                               testbed::Family::v4, 1 << 20));
+    Crowd crowd(first_port, options.sockets_services);
     jsguard::Detector detector;
     detector.load(guarding(options.sockets_services, under_attack ? 5 : 3600), {});
     detector.attach();
@@ -100,25 +97,22 @@ ordered_json measure_sockets(const Options& options, bool under_attack) {
     detector.arm_clock();
     Table table = tick_table(under_attack ? "sockets, under attack" : "sockets, not judged");
     ordered_json rows = ordered_json::array();
-    std::uint32_t open = 0;
     double blank_us = 0;  // a second
     for (const std::uint32_t wanted : options.sockets) {
-        for (; open < wanted; ++open)
-            testbed::connect_and_vanish(
-                static_cast<std::uint16_t>(first_port + open % listeners.size()), open);
+        crowd.grow_to(wanted);
         testbed::pause_ms(3000);  // until the weight of the sample is that of so many
         const TickTimes times = watch_ticks(detector, options.seconds);
         const std::uint32_t looks = looked_at(detector, options.sockets_services);
         ordered_json row = json_of_ticks(times, looks);
-        row["sockets"] = open;
+        row["sockets"] = wanted;
         row["in_windows"] = in_windows(detector, options.sockets_services);
-        if (row["in_windows"] != open)
-            throw std::runtime_error(fmt::format("{} sockets are open, {} in the windows", open,
+        if (row["in_windows"] != wanted)
+            throw std::runtime_error(fmt::format("{} sockets are open, {} in the windows", wanted,
                                                  row["in_windows"].get<std::uint32_t>()));
         const double us = times.total_us / times.elapsed_s;
         if (!wanted) blank_us = us;
         if (wanted && blank_us > 0) row["ns_a_look"] = (us - blank_us) * 1000 / looks;
-        add_row(table, std::to_string(open), row);
+        add_row(table, std::to_string(wanted), row);
         rows.push_back(row);
     }
     fmt::print("{}", table.text());

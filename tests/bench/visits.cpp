@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Connections that are accepted, answered and closed by FIN, one after the other, on loopback.
+// Connections on loopback: closed by FIN one after the other, or as many as can be.
 #include "visits.hpp"
 
 #include <fmt/format.h>
@@ -15,6 +15,7 @@ namespace {
 
 // What ends in TIME_WAIT keeps its pair of addresses for a minute: so many from one client address.
 constexpr std::uint64_t visits_of_client = 10'000;
+constexpr int queue_length = 1 << 20;
 constexpr std::string_view request = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 constexpr std::string_view answer =
     "HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nhello\n";
@@ -63,6 +64,18 @@ void Visits::visit(std::size_t listener) {
     server.close();
     need(recv(client.fd(), text, sizeof(text), 0) == 0, "end");
     client.close();
+}
+
+Crowd::Crowd(std::uint16_t first_port, int ports) : first_port_(first_port) {
+    for (int i = 0; i < ports; ++i)
+        listeners_.push_back(testbed::listen_on(static_cast<std::uint16_t>(first_port + i),
+                                                testbed::Family::v4, queue_length));
+}
+
+void Crowd::grow_to(std::uint32_t connections) {
+    for (; size_ < connections; ++size_)
+        testbed::connect_and_vanish(
+            static_cast<std::uint16_t>(first_port_ + size_ % listeners_.size()), size_);
 }
 
 }  // namespace bench

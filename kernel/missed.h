@@ -28,7 +28,7 @@ JSG_INLINE __u32 jsg_next_state(__u32 from, __u32 to, __u32 fins)
 		return JSG_TCP_SYN_RECV;
 	if (from == JSG_TCP_SYN_RECV)
 		return JSG_TCP_ESTABLISHED;
-	if (begins)
+	if (begins && from != JSG_TCP_SYN_SENT)
 		return from == JSG_TCP_CLOSE ? (__u32)JSG_TCP_SYN_RECV : (__u32)JSG_TCP_CLOSE;
 	if (from == JSG_TCP_ESTABLISHED) {
 		if (to == JSG_TCP_LAST_ACK || (closes && fins & JSG_FIN_RECEIVED))

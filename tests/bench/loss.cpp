@@ -20,11 +20,12 @@ namespace {
 using namespace bench;
 using nlohmann::ordered_json;
 
-constexpr int settle_ms = 150;  // programs are compiled, and old ones freed, beside the load
+constexpr int settle_ms = 150;  // until what was loaded before has been freed, beside the load
+constexpr double least_counted = 0.99;
 
 struct Options {
-    int pairs = 300;
-    double seconds = 0.5;  // of each half of a pair
+    int rounds = 200;
+    double seconds = 0.5;  // of each turn
     std::uint16_t port = 8400;
     std::string json_file;
 };
@@ -39,56 +40,66 @@ std::uint64_t accepted() {
             if (name == "PassiveOpens") return std::stoull(value);
         }
     }
-    fail("no PassiveOpens in /proc/net/snmp");
+    throw std::runtime_error("no PassiveOpens in /proc/net/snmp");
 }
 
-double accepted_a_second(double seconds) {
+// A second; of a detector that is attached, or only loaded, so that all else is alike.
+double connections_a_second(const Options& options, bool attached) {
+    jsguard::Detector detector;
+    detector.load(testbed::options_for({options.port}), {});
+    if (attached) {
+        detector.attach();
+        detector.adopt_sockets();
+        detector.arm_clock();
+    }
     testbed::pause_ms(settle_ms);
     const std::uint64_t before = accepted();
     const double start = testbed::now_s();
-    testbed::pause_ms(static_cast<int>(seconds * 1000));
-    const double rate = static_cast<double>(accepted() - before) / (testbed::now_s() - start);
-    if (!(rate > 0)) throw std::runtime_error("no connection is accepted: is the server busy?");
-    return rate;
+    testbed::pause_ms(static_cast<int>(options.seconds * 1000));
+    const std::uint64_t count = accepted() - before;
+    const double elapsed_s = testbed::now_s() - start;
+    if (count == 0) throw std::runtime_error("no connection is accepted: is the server busy?");
+    if (attached) {
+        const auto counted = testbed::counted(detector, 1);
+        const auto opened = counted.find({JSG_TCP_LISTEN, JSG_TCP_SYN_RECV});
+        if (opened == counted.end() ||
+            static_cast<double>(opened->second) < least_counted * static_cast<double>(count))
+            throw std::runtime_error("the detector has not counted these connections");
+    }
+    return static_cast<double>(count) / elapsed_s;
 }
 
-// As the loader starts it, its clock too.
-double with_detector(const Options& options) {
-    jsguard::Detector detector;
-    detector.load(testbed::options_for({options.port}), {});
-    detector.attach();
-    detector.adopt_sockets();
-    detector.arm_clock();
-    const double rate = accepted_a_second(options.seconds);
-    if (detector.stats().sockets_untracked)
-        throw std::runtime_error("there are more sockets than slots");
-    return rate;
+// What one turn has of another's, in the same round, with the standard error of the median: 1.25
+// of the mean's, where the values are about normal.
+ordered_json report(const char* what, const std::vector<double>& of, const std::vector<double>& to,
+                    double seconds) {
+    std::vector<double> ratios;
+    for (std::size_t i = 0; i < of.size(); ++i) ratios.push_back(of[i] / to[i]);
+    const Spread spread = spread_of(ratios);
+    const double deviation = (spread.upper - spread.lower) / 1.35;
+    const double error = 1.25 * deviation / std::sqrt(static_cast<double>(spread.count));
+    fmt::print("{}: {:.2f} %, standard error {:.2f} % (quartiles {:.1f} to {:.1f} %), {} of {} s\n",
+               what, 100 * spread.median, 100 * error, 100 * spread.lower, 100 * spread.upper,
+               spread.count, seconds);
+    return {{"ratio", json_of(spread)}, {"standard_error", error}};
 }
 
 void run(const Options& options) {
-    std::vector<double> rates, ratios;
-    for (int pair = 0; pair < options.pairs; ++pair) {
-        double on = 0;
-        if (pair % 2) on = with_detector(options);
-        const double off = accepted_a_second(options.seconds);
-        if (pair % 2 == 0) on = with_detector(options);
-        rates.push_back(off);
-        ratios.push_back(on / off);
+    constexpr std::size_t kinds = 3;  // with a detector, without, without again
+    std::vector<double> rates[kinds];
+    for (int round = 0; round < options.rounds; ++round) {
+        for (std::size_t i = 0; i < kinds; ++i) {
+            const std::size_t kind = (i + static_cast<std::size_t>(round)) % kinds;
+            rates[kind].push_back(connections_a_second(options, kind == 0));
+        }
     }
-    const Spread rate = spread_of(rates), ratio = spread_of(ratios);
-    // Of a median, where the values are about normal: 1.25 of the mean's.
-    const double standard_error =
-        1.2533 * (ratio.upper - ratio.lower) / 1.349 / std::sqrt(static_cast<double>(ratio.count));
-    fmt::print(
-        "{:.0f} connections a second without the detector; with it {:.2f} % of that, standard "
-        "error {:.2f} % (quartiles {:.1f} to {:.1f} %), {} pairs\n",
-        rate.median, 100 * ratio.median, 100 * standard_error, 100 * ratio.lower, 100 * ratio.upper,
-        ratio.count);
-    if (!options.json_file.empty())
-        write_json(options.json_file, {{"pairs", ratio.count},
-                                       {"connections_a_second", json_of(rate)},
-                                       {"ratio", json_of(ratio)},
-                                       {"standard_error_of_median", standard_error}});
+    const auto& [with, without, again] = rates;
+    const Spread rate = spread_of(without);
+    fmt::print("{} connections a second without the detector; of these\n", text_of(rate, 0));
+    ordered_json results = {{"connections_a_second", json_of(rate)}};
+    results["with"] = report("with it", with, without, options.seconds);
+    results["without_again"] = report("without it again", again, without, options.seconds);
+    if (!options.json_file.empty()) write_json(options.json_file, results);
 }
 
 }  // namespace
@@ -96,7 +107,7 @@ void run(const Options& options) {
 int main(int argc, char** argv) {
     Options options;
     CLI::App app("What a busy server of this network namespace loses to a detector.");
-    app.add_option("--pairs", options.pairs, "pairs of a time with it and one without")
+    app.add_option("--rounds", options.rounds, "rounds of a time with it and two without")
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
     app.add_option("--seconds", options.seconds, "of each time")

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# What a server loses: connections a second of nginx, a request each, with the detector and without, in pairs.
+# What a server loses: connections a second of nginx, a request each, with the detector and without, in turns.
 
 # shellcheck source=../system/servers.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../system/servers.sh"
 : "${BENCH_BUILD:=$(dirname "$JSGUARD_LOAD")/../tests/bench}"
 
-pairs=300
+rounds=200
 turns=12
 readonly connections=32
 
@@ -14,13 +14,14 @@ usage() {
     cat <<'END'
 usage: server.sh [--short] [--results FILE]
 wrk with "Connection: close" over a veth pair: what nginx accepts with a detector and without (bench-loss), then what a
-transition costs under that load (bench-hot-path --others). --short: 6 pairs. BENCH_BUILD says where the programs are.
+transition costs under that load (bench-hot-path --others). --short: 6 rounds. JSGUARD_LOAD and BENCH_BUILD say where
+the programs are.
 END
 }
 # shellcheck disable=SC2034
 own_option() {
     case $1 in
-    --short) pairs=6 turns=2 words=1 ;;
+    --short) rounds=6 turns=2 words=1 ;;
     *) return 1 ;;
     esac
 }
@@ -36,9 +37,10 @@ start_nginx "$port"
 
 spawn wrk "${in_client[@]}" wrk --threads 1 --connections "$connections" --duration 10000s \
     --header 'Connection: close' "http://$honest_address:$port/"
-sleep 2
+is_busy() { (($(sockets | awk -v port="$port" '$1 == port { print $2 }') > 0)); }
+wait_for 10 is_busy || die "wrk does not come"
 say "what the server loses"
-"${in_server[@]}" "$BENCH_BUILD/bench-loss" --pairs "$pairs" --port "$port" --json "$work/loss.json"
+"${in_server[@]}" "$BENCH_BUILD/bench-loss" --rounds "$rounds" --port "$port" --json "$work/loss.json"
 
 say "what a transition costs under this load"
 "$BENCH_BUILD/bench-hot-path" --others 0.5 --rounds "$turns" --json "$work/hot-path.json"

@@ -50,10 +50,9 @@ readonly browsers_open=1000
 readonly h2load_open=400
 readonly settled_s=80        # by then the server's keep-alive of 75 s ends the first of them
 readonly least_open=5
-# The next attack begins when this one's connections are in: each takes a handshake of TLS, and a machine that is at
-# its end keeps the visitors of all servers waiting, which is rightly an alert on each.
-apart_s=1
-((tls)) && apart_s=6
+# Of two quick attacks the second begins when the first one's connections are in, where each takes a handshake of TLS:
+# a machine that is at its end keeps the visitors of all servers waiting, which is rightly an alert on each.
+readonly apart_s=$((tls ? 6 : 1))
 
 pairs=() # of server and honest load
 # By port, for all that is run.
@@ -181,7 +180,7 @@ start_attacks() {
             attack_began[$port]=$(now_ms)
             start_attack "$a" "$port" "$seconds"
             attack_pid[$port]=$spawned
-            watch_attacks "$apart_s"
+            if [[ $a == creep ]]; then watch_attacks 1; else watch_attacks "$apart_s"; fi
         done
     done
 }

@@ -25,6 +25,10 @@
 namespace jsguard {
 namespace {
 
+// struct bucket and struct htab_elem of kernel/bpf/hashtab.c.
+constexpr std::size_t hash_bucket_bytes = 16;
+constexpr std::size_t hash_element_bytes = 48;
+
 [[noreturn]] void fail(int error, std::string_view tried) {
     if (error < 0) error = -error;
     // The verifier's refusal is an EACCES too, often.
@@ -367,14 +371,29 @@ OwnDescriptors Detector::descriptors() const {
 std::size_t Detector::fixed_map_bytes() const {
     std::size_t bytes = 0;
     for (const bpf_map* map : maps()) {
-        const auto type = bpf_map__type(map);
-        const bool per_cpu = type == BPF_MAP_TYPE_PERCPU_ARRAY;
-        const bool grows = type == BPF_MAP_TYPE_HASH;  // allocated as records come
-        if (!grows && type != BPF_MAP_TYPE_RINGBUF)
-            bytes += std::size_t{bpf_map__value_size(map)} * bpf_map__max_entries(map) *
-                     (per_cpu ? static_cast<std::size_t>(libbpf_num_possible_cpus()) : 1);
+        const std::size_t entries = bpf_map__max_entries(map);
+        switch (bpf_map__type(map)) {
+            case BPF_MAP_TYPE_RINGBUF:
+                bytes += entries;
+                break;
+            case BPF_MAP_TYPE_HASH:
+                bytes += entries * hash_bucket_bytes;
+                break;
+            case BPF_MAP_TYPE_PERCPU_ARRAY:
+                bytes += entries * bpf_map__value_size(map) *
+                         static_cast<std::size_t>(libbpf_num_possible_cpus());
+                break;
+            default:
+                bytes += entries * bpf_map__value_size(map);
+        }
     }
     return bytes;
+}
+
+std::size_t Detector::growing_map_bytes() const {
+    const bpf_map* windows = skeleton_->maps.windows;
+    return std::size_t{bpf_map__max_entries(windows)} *
+           (hash_element_bytes + bpf_map__key_size(windows) + bpf_map__value_size(windows));
 }
 
 std::string Detector::describe() const {

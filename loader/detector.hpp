@@ -43,8 +43,9 @@ class Detector {
 
     // Opens the BPF object, of which sizes and types can be asked then; needs no privilege.
     void open(const jsg_config& config);
-    // Memory of the maps that do not grow.
+    // Memory of the maps at the start.
     std::size_t fixed_map_bytes() const;
+    std::size_t growing_map_bytes() const;  // more, with all the records that may be kept
     // Loads the programs with the options in them, and gives the ports named there and those with a
     // baseline their places. Nothing is attached yet.
     void load(const Options& options, const Baselines& baselines);

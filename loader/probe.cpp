@@ -98,9 +98,7 @@ void open_object(Detector& detector, const Options& options, ProbeFacts& facts) 
     config.has_rdonly_cast = facts.has_rdonly_cast;
     detector.open(config);
     facts.fixed_map_bytes = detector.fixed_map_bytes();
-    const bpf_map* windows = detector.skeleton().maps.windows;
-    facts.growing_map_bytes = std::uint64_t{bpf_map__max_entries(windows)} *
-                              (bpf_map__key_size(windows) + bpf_map__value_size(windows));
+    facts.growing_map_bytes = detector.growing_map_bytes();
 }
 
 // The object alone: what the loader does besides is of no concern to the verifier.

@@ -10,7 +10,7 @@ attack_rates=(3 10 30 100) # connections a second
 honest_rates=(5 50 200)
 window_lengths=(5 10 30) # seconds
 rounds=3
-readonly learn_s=40 attack_s=60
+readonly learn_s=60 attack_s=60
 
 usage() {
     cat <<'END'
@@ -47,7 +47,7 @@ mapfile -t ports < <(printf '%s\n' "${!attack_rate[@]}" | sort -n)
 say "nginx and honest visitors on ${#ports[@]} ports"
 start_nginx "${ports[@]}"
 for port in "${ports[@]}"; do start_visits "$port" short "$port" --rate "${honest_rate[$port]}" --burst 0; done
-sleep 10 # their connections of some length are in
+sleep 10 # as long as the longest of their connections
 
 say "a detector for each window length; learning, $learn_s s"
 remove_pins() {
@@ -66,7 +66,7 @@ learned() {
         (($(grep -c 'now on guard' "$work/window-$window.err") == ${#ports[@]})) || return 1
     done
 }
-wait_for $((learn_s + 30)) learned || die "not every port has learned its baseline"
+wait_for $((2 * learn_s)) learned || die "not every port has learned its baseline"
 
 all_raises() { jq -r 'select(.jsguard.event == $event) | 1' --arg event "$1" "$work"/window-*.out | wc -l; }
 all_cleared() { (($(all_raises raise) == $(all_raises clear))); }

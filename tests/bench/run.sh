@@ -45,7 +45,7 @@ if [[ ! -e /sys/kernel/tracing/events && -z ${JSGUARD_BENCH_INSIDE:-} ]]; then
     export JSGUARD_BENCH_INSIDE=1 JSGUARD_BUILD
     inside=(--json "$json")
     ((short)) && inside+=(--short)
-    exec unshare --mount bash -c 'mount -t tracefs tracefs /sys/kernel/tracing && exec "$@"' bash \
+    exec unshare --mount bash -c 'mount -t tracefs tracefs /sys/kernel/tracing || exit 4; exec "$@"' bash \
         "$bench/run.sh" "${inside[@]}" "${parts[@]}"
 fi
 

@@ -37,7 +37,7 @@ start_nginx "$port"
 
 spawn wrk "${in_client[@]}" wrk --threads 1 --connections "$connections" --duration 10000s \
     --header 'Connection: close' "http://$honest_address:$port/"
-is_busy() { (($(sockets | awk -v port="$port" '$1 == port { print $2 }') > 0)); }
+is_busy() { [[ $(sockets) == *"$port "* ]]; }
 wait_for 10 is_busy || die "wrk does not come"
 say "what the server loses"
 "${in_server[@]}" "$BENCH_BUILD/bench-loss" --rounds "$rounds" --port "$port" --json "$work/loss.json"

@@ -314,7 +314,7 @@ TEST_CASE("what was there before the detector is not taken for what it missed", 
     detector.arm_clock();
     pause_ms(some_jiffies_ms);
     open.send("x");
-    REQUIRE(open_server.receive_bytes(1) == 1);
+    REQUIRE(wait_until(5, [&] { return open_server.receive_bytes(1) == 1; }));
     reset_server.close();
     open.reset();
     REQUIRE(wait_until(5, [&] { return state_of(open_server) == JSG_TCP_CLOSE; }));
@@ -380,7 +380,7 @@ TEST_CASE("connections from before a port is guarded are not taken for what was 
     REQUIRE(place != 0);
     pause_ms(some_jiffies_ms);
     client.send("x");
-    REQUIRE(server.receive_bytes(1) == 1);
+    REQUIRE(wait_until(5, [&] { return server.receive_bytes(1) == 1; }));
     client.reset();
     REQUIRE(wait_until(5, [&] { return state_of(server) == JSG_TCP_CLOSE; }));
     server.close();

@@ -4,6 +4,7 @@
 #include "observer.hpp"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -14,6 +15,8 @@
 
 #include "../catch_compat.hpp"
 #include "file_replacement.hpp"
+#include "running_cost.hpp"
+#include "skeleton.hpp"
 #include "watched.hpp"
 
 using namespace testbed;
@@ -209,4 +212,30 @@ TEST_CASE("an observer does not wait for the lost windows of each service", "[ob
     // The turns of some may have come since.
     CHECK(without >= JSG_SERVICES / 4);
     CHECK(total(seen.services[0].total_counts.transitions) > 0);
+}
+
+TEST_CASE("the memory of the maps that is told before they are made is what the kernel then counts",
+          "[observer]") {
+    const jsguard::Options options = quick_options({first_port});
+    jsguard::Detector detector;
+    detector.load(options, {});
+    const auto bytes = [&] {
+        return static_cast<double>(
+            jsguard::RunningCost(detector.descriptors()).read().map_bytes.value());
+    };
+    const double told = static_cast<double>(detector.fixed_map_bytes());
+    CAPTURE(told, bytes());
+    CHECK(bytes() == Approx(told).epsilon(0.02));
+
+    const int windows = bpf_map__fd(detector.skeleton().maps.windows);
+    const std::uint32_t kept = bpf_map__max_entries(detector.skeleton().maps.windows);
+    const double empty = bytes();
+    for (std::uint32_t i = 0; i < kept; ++i) {
+        const jsg_window_key key{1 + i / JSG_WINDOWS_KEPT, i % JSG_WINDOWS_KEPT};
+        const jsg_window record{};
+        REQUIRE(bpf_map_update_elem(windows, &key, &record, BPF_NOEXIST) == 0);
+    }
+    const double more = static_cast<double>(detector.growing_map_bytes());
+    CAPTURE(more, bytes() - empty);
+    CHECK(bytes() - empty == Approx(more).epsilon(0.02));
 }

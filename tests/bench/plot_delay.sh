@@ -9,6 +9,7 @@ trap 'rm -r "$work"' EXIT
 
 mapfile -t windows < <(jq -r '[.delay[].window_s] | unique[]' "$figures")
 mapfile -t honest < <(jq -r '[.delay[].honest_rate] | unique[]' "$figures")
+mapfile -t rates < <(jq -r '[.delay[].attack_rate] | unique[]' "$figures")
 plots=()
 for i in "${!windows[@]}"; do
     for j in "${!honest[@]}"; do
@@ -25,6 +26,8 @@ gnuplot <<END
 set terminal svg size 760,460 font 'sans-serif,12' background '#ffffff'
 set output '$picture'
 set logscale x
+set xrange [${rates[0]} * 0.8:${rates[-1]} * 1.25]
+set xtics ($(IFS=,; echo "${rates[*]}"))
 set xlabel 'connections of the attack, a second'
 set ylabel 'seconds from the first to the alert'
 set yrange [0:*]

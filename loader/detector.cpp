@@ -25,9 +25,9 @@
 namespace jsguard {
 namespace {
 
-// struct bucket and struct htab_elem of kernel/bpf/hashtab.c.
+// struct bucket and struct htab_elem of kernel/bpf/hashtab.c; an element has its allocator's node.
 constexpr std::size_t hash_bucket_bytes = 16;
-constexpr std::size_t hash_element_bytes = 48;
+constexpr std::size_t hash_element_bytes = 48 + 8;
 
 [[noreturn]] void fail(int error, std::string_view tried) {
     if (error < 0) error = -error;

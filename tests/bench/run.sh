@@ -60,7 +60,7 @@ measure() {
     hot-path)
         ((short)) && how=(--rounds 2 --visits 200 --clock-rounds 2)
         "$BENCH_BUILD/bench-hot-path" "${how[@]}" --json "$work/dense.json" || return
-        ((short)) && how=(--rounds 2 --visits 20)
+        ((short)) && how=(--rounds 2 --visits 60)
         ((short)) || how=(--rounds 20 --visits 100)
         echo "--- and where connections are far between, a visit every 10 ms:"
         "$BENCH_BUILD/bench-hot-path" "${how[@]}" --pause 10 --clock-rounds 0 --json "$work/sparse.json" || return

@@ -52,7 +52,8 @@ attached_us() {
 }
 for ((i = 0; i < starts; i++)); do attached_us; done
 jq -s -c -L "$bench" 'include "spread"; map(. / 1000) | spread' "$work/starts" >"$work/start.json"
-jq -r '"from exec to attached: \(.median) ms (\(.lower_quartile) to \(.upper_quartile)), \(.measured) starts"' "$work/start.json"
+jq -r '"from exec to attached: \(.median | round) ms (\(.lower_quartile | round) to \(.upper_quartile | round)), \(.measured) starts"' \
+    "$work/start.json"
 
 # --- a build from clean ----------------------------------------------------------------------------
 

@@ -8,8 +8,8 @@
 #include <span>
 #include <vector>
 
-#include "chance.h"
-#include "comparison.h"
+#include "kernel/chance.h"
+#include "kernel/comparison.h"
 
 namespace testbed {
 namespace {

@@ -5,8 +5,8 @@
 
 #include <cstdint>
 
-#include "decision.h"
-#include "tables.h"
+#include "kernel/decision.h"
+#include "kernel/tables.h"
 
 namespace testbed {
 

@@ -4,7 +4,7 @@
 #ifndef MEASURES_H
 #define MEASURES_H
 
-#include "comparison.h"
+#include "kernel/comparison.h"
 
 struct measures {
     struct jsg_comparison sums;

@@ -12,7 +12,7 @@
 #include <stdexcept>
 #include <system_error>
 
-#include "jsguard.h"
+#include "kernel/jsguard.h"
 
 namespace testbed {
 namespace {

@@ -15,7 +15,7 @@
 #include <stdexcept>
 
 #include "bench.hpp"
-#include "testbed.hpp"
+#include "tests/kernel/testbed.hpp"
 
 namespace bench {
 namespace {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "file_replacement.hpp"
+#include "common/file_replacement.hpp"
 
 namespace bench {
 

@@ -14,10 +14,10 @@
 #include <vector>
 
 #include "bench.hpp"
-#include "jsguard.h"
-#include "options.hpp"
+#include "kernel/jsguard.h"
+#include "kernel/tables.h"
+#include "load/options.hpp"
 #include "spread.hpp"
-#include "tables.h"
 
 // In a block of its own: it needs the types.
 #include "simulated_cpus_bpf.skel.h"

@@ -16,12 +16,12 @@
 
 #include "bench.hpp"
 #include "bpftrace.hpp"
-#include "detector.hpp"
-#include "file_replacement.hpp"
-#include "link.hpp"
+#include "common/file_replacement.hpp"
+#include "load/detector.hpp"
+#include "load/skeleton.hpp"
 #include "rivals_bpf.skel.h"
-#include "skeleton.hpp"
 #include "spread.hpp"
+#include "tests/kernel/link.hpp"
 #include "visits.hpp"
 
 namespace {

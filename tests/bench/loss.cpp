@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "bench.hpp"
-#include "detector.hpp"
+#include "load/detector.hpp"
 #include "spread.hpp"
-#include "testbed.hpp"
+#include "tests/kernel/testbed.hpp"
 
 namespace {
 

@@ -5,11 +5,11 @@
 #include <random>
 #include <vector>
 
-#include "chance.h"
-#include "comparison.h"
-#include "jsguard.h"
-#include "log2.h"
-#include "occupancy.h"
+#include "kernel/chance.h"
+#include "kernel/comparison.h"
+#include "kernel/jsguard.h"
+#include "kernel/log2.h"
+#include "kernel/occupancy.h"
 
 // The functions that are counted: each by its name, so neither inlined nor renamed.
 extern "C" {

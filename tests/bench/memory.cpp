@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "bench.hpp"
-#include "running_cost.hpp"
-#include "testbed.hpp"
+#include "observe/running_cost.hpp"
+#include "tests/kernel/testbed.hpp"
 #include "tick_watch.hpp"
 #include "visits.hpp"
 

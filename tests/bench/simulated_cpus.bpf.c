@@ -10,7 +10,7 @@
 static void* simulated_row(void* counters, const void* service, __u32 cpu);
 #define bpf_map_lookup_percpu_elem simulated_row
 
-#include "service.bpf.h"
+#include "kernel/service.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 

@@ -6,8 +6,8 @@
 #include <bpf/libbpf.h>
 
 #include "bench.hpp"
-#include "skeleton.hpp"
-#include "testbed.hpp"
+#include "load/skeleton.hpp"
+#include "tests/kernel/testbed.hpp"
 
 namespace bench {
 namespace {

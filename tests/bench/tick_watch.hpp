@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "detector.hpp"
-#include "jsguard.h"
+#include "kernel/jsguard.h"
+#include "load/detector.hpp"
 
 namespace bench {
 

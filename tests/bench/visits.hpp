@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "testbed.hpp"
+#include "tests/kernel/testbed.hpp"
 
 namespace bench {
 

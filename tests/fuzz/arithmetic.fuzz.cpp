@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "fuzz.hpp"
-#include "log2.h"
-#include "spread.h"
+#include "kernel/log2.h"
+#include "kernel/spread.h"
 
 namespace {
 

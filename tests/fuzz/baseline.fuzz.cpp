@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <cstring>
 
-#include "baseline_file.hpp"
-#include "chance.h"
-#include "difference.hpp"
+#include "common/baseline_file.hpp"
 #include "fuzz.hpp"
-#include "merge.hpp"
-#include "show.hpp"
+#include "kernel/chance.h"
+#include "offline/baseline/difference.hpp"
+#include "offline/baseline/merge.hpp"
+#include "offline/baseline/show.hpp"
 
 using namespace jsguard;
 

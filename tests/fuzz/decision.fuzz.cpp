@@ -3,8 +3,8 @@
 // double, wider integers and plain counting.
 #include <cmath>
 
-#include "chance.h"
 #include "fuzz.hpp"
+#include "kernel/chance.h"
 
 namespace {
 

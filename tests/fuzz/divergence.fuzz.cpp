@@ -3,8 +3,8 @@
 // bounds of docs/accuracy.md, and what is exact.
 #include <iostream>
 
-#include "../histograms.hpp"
 #include "fuzz.hpp"
+#include "tests/histograms.hpp"
 
 namespace {
 

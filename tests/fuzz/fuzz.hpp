@@ -17,8 +17,8 @@
 #include <string>
 #include <string_view>
 
-#include "error.hpp"
-#include "fixed_point.h"
+#include "common/error.hpp"
+#include "kernel/fixed_point.h"
 
 namespace fuzz {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Looks at a connection, against a record in 64 bits whose clock, counters and ages never wrap: the
 // 32 bits that the kernel keeps must tell the same.
-#include "occupancy.h"
+#include "kernel/occupancy.h"
 
 #include "fuzz.hpp"
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The command line of jsguard-load, an argument on each line of the input: what is accepted is in
 // range, and makes a configuration that a detector can be given.
-#include "options.hpp"
+#include "load/options.hpp"
 
 #include <algorithm>
 #include <vector>
 
-#include "alert_text.hpp"
+#include "common/alert_text.hpp"
+#include "common/option_adder.hpp"
 #include "fuzz.hpp"
-#include "option_adder.hpp"
-#include "recording_lines.hpp"
+#include "offline/recording/recording_lines.hpp"
 
 using namespace jsguard;
 

@@ -6,8 +6,8 @@
 #include <numeric>
 
 #include "fuzz.hpp"
-#include "jsguard.h"
-#include "probability_file.hpp"
+#include "kernel/jsguard.h"
+#include "offline/analysis/probability_file.hpp"
 
 using namespace jsguard;
 

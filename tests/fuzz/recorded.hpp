@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "common/json_fields.hpp"
 #include "fuzz.hpp"
-#include "json_fields.hpp"
-#include "recording_file.hpp"
-#include "recording_lines.hpp"
-#include "replay.hpp"
+#include "offline/recording/recording_file.hpp"
+#include "offline/recording/recording_lines.hpp"
+#include "offline/replay/replay.hpp"
 
 namespace fuzz {
 

@@ -3,8 +3,8 @@
 // each is accepted, and replayed as it was recorded and with changes.
 #include <map>
 
-#include "../native/recorded_samples.hpp"
 #include "recorded.hpp"
+#include "tests/native/recorded_samples.hpp"
 
 using namespace jsguard;
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A time in the past as users write it: what is accepted is not after now, and is the same time
 // when it is written as jsguard prints it.
-#include "alert_text.hpp"
+#include "cli/past_time.hpp"
+#include "common/alert_text.hpp"
 #include "fuzz.hpp"
-#include "past_time.hpp"
 
 using namespace jsguard;
 

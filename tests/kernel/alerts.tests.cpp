@@ -7,10 +7,10 @@
 #include <cstring>
 #include <span>
 
-#include "../catch_compat.hpp"
-#include "../ring_filling.hpp"
-#include "cells.hpp"
-#include "skeleton.hpp"
+#include "common/cells.hpp"
+#include "load/skeleton.hpp"
+#include "tests/catch_compat.hpp"
+#include "tests/ring_filling.hpp"
 #include "usual.hpp"
 #include "watched.hpp"
 

@@ -3,7 +3,7 @@
 #ifndef ARITHMETIC_H
 #define ARITHMETIC_H
 
-#include "../measures.h"
+#include "tests/measures.h"
 
 #define HISTOGRAMS_A_RUN 1024 /* a power of two, as is JSG_CELLS_MAX: indexes are masked */
 #define LOGARITHMS_A_RUN (1 << 18)

@@ -18,9 +18,9 @@
 #include <thread>
 #include <vector>
 
-#include "../catch_compat.hpp"
-#include "../histograms.hpp"
 #include "arithmetic_bpf.skel.h"
+#include "tests/catch_compat.hpp"
+#include "tests/histograms.hpp"
 
 namespace {
 

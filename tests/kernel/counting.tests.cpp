@@ -15,10 +15,10 @@
 #include <iostream>
 #include <thread>
 
-#include "../catch_compat.hpp"
+#include "load/skeleton.hpp"
 #include "scripted.hpp"
-#include "skeleton.hpp"
 #include "testbed.hpp"
+#include "tests/catch_compat.hpp"
 
 using namespace testbed;
 

@@ -13,9 +13,9 @@
 #include <fstream>
 #include <vector>
 
-#include "../catch_compat.hpp"
-#include "skeleton.hpp"
+#include "load/skeleton.hpp"
 #include "testbed.hpp"
+#include "tests/catch_compat.hpp"
 
 using namespace testbed;
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "../catch_compat.hpp"
 #include "recomputed.hpp"
+#include "tests/catch_compat.hpp"
 #include "usual.hpp"
 #include "watched.hpp"
 

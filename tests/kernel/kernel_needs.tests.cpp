@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What the kernel lacks is named: asked of BTF that lacks one thing at a time, and of a machine
 // without any.
-#include "kernel_needs.hpp"
+#include "load/kernel_needs.hpp"
 
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "../catch_compat.hpp"
-#include "error.hpp"
+#include "common/error.hpp"
+#include "tests/catch_compat.hpp"
 
 namespace {
 

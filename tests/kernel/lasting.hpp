@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "../catch_compat.hpp"
-#include "error.hpp"
-#include "pins.hpp"
+#include "common/error.hpp"
+#include "load/pins.hpp"
+#include "tests/catch_compat.hpp"
 #include "watched.hpp"
 
 namespace testbed {

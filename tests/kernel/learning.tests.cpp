@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "../catch_compat.hpp"
 #include "recomputed.hpp"
+#include "tests/catch_compat.hpp"
 #include "watched.hpp"
 
 using namespace testbed;

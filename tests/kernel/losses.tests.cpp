@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What does not fit is counted to the last one: alerts, records, services.
-#include "losses.hpp"
+#include "common/losses.hpp"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -14,9 +14,9 @@
 #include <string>
 #include <vector>
 
-#include "../catch_compat.hpp"
-#include "../ring_filling.hpp"
-#include "progress.hpp"
+#include "load/progress.hpp"
+#include "tests/catch_compat.hpp"
+#include "tests/ring_filling.hpp"
 #include "usual.hpp"
 #include "watched.hpp"
 

@@ -13,11 +13,11 @@
 #include <thread>
 #include <vector>
 
-#include "../catch_compat.hpp"
 #include "link.hpp"
+#include "load/skeleton.hpp"
 #include "scripted.hpp"
-#include "skeleton.hpp"
 #include "testbed.hpp"
+#include "tests/catch_compat.hpp"
 
 using namespace testbed;
 

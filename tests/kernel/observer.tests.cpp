@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The observer beside a live detector: what it shows is what the maps hold, and it keeps nothing
 // up.
-#include "observer.hpp"
+#include "observe/observer.hpp"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -13,10 +13,10 @@
 #include <string>
 #include <vector>
 
-#include "../catch_compat.hpp"
-#include "file_replacement.hpp"
-#include "running_cost.hpp"
-#include "skeleton.hpp"
+#include "common/file_replacement.hpp"
+#include "load/skeleton.hpp"
+#include "observe/running_cost.hpp"
+#include "tests/catch_compat.hpp"
 #include "watched.hpp"
 
 using namespace testbed;

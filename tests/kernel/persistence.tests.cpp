@@ -9,8 +9,8 @@
 #include <memory>
 
 #include "lasting.hpp"
-#include "observation.hpp"
-#include "persisted.hpp"
+#include "load/persisted.hpp"
+#include "observe/observation.hpp"
 #include "usual.hpp"
 
 using namespace testbed;

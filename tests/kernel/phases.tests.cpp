@@ -5,10 +5,10 @@
 #include <functional>
 #include <set>
 
-#include "../catch_compat.hpp"
-#include "cells.hpp"
-#include "occupancy.h"
+#include "common/cells.hpp"
+#include "kernel/occupancy.h"
 #include "testbed.hpp"
+#include "tests/catch_compat.hpp"
 
 using namespace testbed;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What a process can do before and after it has dropped its privilege, tried in a child of ours.
-#include "privilege.hpp"
+#include "load/privilege.hpp"
 
 #include <bpf/bpf.h>
 #include <fcntl.h>
@@ -30,11 +30,11 @@
 #include <thread>
 #include <vector>
 
-#include "../catch_compat.hpp"
-#include "capabilities.hpp"
-#include "error.hpp"
-#include "file_replacement.hpp"
-#include "pins.hpp"
+#include "common/capabilities.hpp"
+#include "common/error.hpp"
+#include "common/file_replacement.hpp"
+#include "load/pins.hpp"
+#include "tests/catch_compat.hpp"
 
 namespace fs = std::filesystem;
 using jsguard::FileDescriptor;

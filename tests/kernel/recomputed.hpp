@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <map>
 
-#include "../measured_window.hpp"
+#include "tests/measured_window.hpp"
 #include "watched.hpp"
 
 namespace testbed {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The recorder beside a live detector: every window, to the count, and what it missed by number.
-#include "recorder.hpp"
+#include "observe/recorder.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -10,8 +10,8 @@
 #include <variant>
 #include <vector>
 
-#include "../catch_compat.hpp"
-#include "error.hpp"
+#include "common/error.hpp"
+#include "tests/catch_compat.hpp"
 #include "watched.hpp"
 
 using namespace testbed;

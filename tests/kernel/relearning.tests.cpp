@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "../catch_compat.hpp"
 #include "recomputed.hpp"
+#include "tests/catch_compat.hpp"
 #include "watched.hpp"
 
 using namespace testbed;

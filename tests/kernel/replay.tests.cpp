@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A live detector beside the replay of its recording: the same windows, the same alerts.
-#include "replay.hpp"
+#include "offline/replay/replay.hpp"
 
 #include <unistd.h>
 
@@ -10,11 +10,11 @@
 #include <string>
 #include <vector>
 
-#include "../catch_compat.hpp"
-#include "recorder.hpp"
-#include "recording_file.hpp"
+#include "observe/recorder.hpp"
+#include "offline/recording/recording_file.hpp"
+#include "offline/replay/window_difference.hpp"
+#include "tests/catch_compat.hpp"
 #include "watched.hpp"
-#include "window_difference.hpp"
 
 using namespace testbed;
 

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <vector>
 
-#include "../catch_compat.hpp"
+#include "tests/catch_compat.hpp"
 #include "usual.hpp"
 #include "watched.hpp"
 

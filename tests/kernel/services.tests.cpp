@@ -3,9 +3,9 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "../catch_compat.hpp"
-#include "skeleton.hpp"
+#include "load/skeleton.hpp"
 #include "testbed.hpp"
+#include "tests/catch_compat.hpp"
 
 using namespace testbed;
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What learning tells beyond the counts: the spread, the thresholds from it, and doubts.
-#include "spread.h"
+#include "kernel/spread.h"
 
 #include <cmath>
 #include <vector>
 
-#include "../catch_compat.hpp"
 #include "recomputed.hpp"
+#include "tests/catch_compat.hpp"
 #include "watched.hpp"
 
 using namespace testbed;

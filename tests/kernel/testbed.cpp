@@ -27,8 +27,8 @@
 #include <system_error>
 #include <thread>
 
-#include "cells.hpp"
-#include "skeleton.hpp"
+#include "common/cells.hpp"
+#include "load/skeleton.hpp"
 
 namespace testbed {
 namespace {

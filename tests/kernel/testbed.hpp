@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include "detector.hpp"
-#include "tables.h"
+#include "kernel/tables.h"
+#include "load/detector.hpp"
 
 namespace testbed {
 

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "../catch_compat.hpp"
+#include "tests/catch_compat.hpp"
 #include "usual.hpp"
 #include "watched.hpp"
 

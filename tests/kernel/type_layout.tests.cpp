@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Tests of the comparison of two BTF types, on types that are made for it.
-#include "type_layout.hpp"
+#include "load/type_layout.hpp"
 
 #include <bpf/btf.h>
 
 #include <memory>
 
-#include "../catch_compat.hpp"
+#include "tests/catch_compat.hpp"
 
 namespace {
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "../catch_compat.hpp"
-#include "losses.hpp"
+#include "common/losses.hpp"
+#include "tests/catch_compat.hpp"
 #include "usual.hpp"
 #include "watched.hpp"
 

@@ -7,9 +7,9 @@
 
 #include <vector>
 
-#include "../catch_compat.hpp"
-#include "skeleton.hpp"
+#include "load/skeleton.hpp"
 #include "testbed.hpp"
+#include "tests/catch_compat.hpp"
 
 namespace testbed {
 

@@ -6,7 +6,7 @@
 #include <numeric>
 #include <vector>
 
-#include "../catch_compat.hpp"
+#include "tests/catch_compat.hpp"
 #include "usual.hpp"
 #include "watched.hpp"
 

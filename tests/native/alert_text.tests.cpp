@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Tests of what is said of an alert, to people and as JSON.
-#include "alert_text.hpp"
+#include "common/alert_text.hpp"
 
 #include <algorithm>
 #include <array>
 #include <iterator>
 #include <nlohmann/json.hpp>
 
-#include "../catch_compat.hpp"
+#include "tests/catch_compat.hpp"
 #include "texts.hpp"
 
 using namespace jsguard;

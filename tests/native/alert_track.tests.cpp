@@ -6,8 +6,8 @@
 #include <random>
 #include <vector>
 
-#include "../catch_compat.hpp"
-#include "decision.h"
+#include "kernel/decision.h"
+#include "tests/catch_compat.hpp"
 
 namespace {
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What is computed from measured samples: thresholds, rates, AUC, classes; by hand.
-#include "analysis.hpp"
+#include "offline/analysis/analysis.hpp"
 
 #include <cmath>
 #include <limits>
 #include <random>
 
-#include "../catch_compat.hpp"
+#include "tests/catch_compat.hpp"
 
 using namespace jsguard;
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // An analysis as tables and as JSON: what stands there, and what does not.
-#include "analysis_text.hpp"
+#include "offline/analysis/analysis_text.hpp"
 
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "../catch_compat.hpp"
+#include "tests/catch_compat.hpp"
 
 using namespace jsguard;
 using Catch::Matchers::Contains;

@@ -3,11 +3,11 @@
 #include <cmath>
 #include <random>
 
-#include "../catch_compat.hpp"
-#include "../reference.hpp"
 #include "baseline_samples.hpp"
-#include "difference.hpp"
-#include "js_divergence.h"
+#include "kernel/js_divergence.h"
+#include "offline/baseline/difference.hpp"
+#include "tests/catch_compat.hpp"
+#include "tests/reference.hpp"
 
 using namespace jsguard;
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Tests of the text of baseline files: what is written is read, and nothing unsound is.
-#include "baseline_file.hpp"
+#include "common/baseline_file.hpp"
 
 #include <fmt/format.h>
 
 #include <cstring>
 #include <random>
 
-#include "../catch_compat.hpp"
 #include "baseline_samples.hpp"
-#include "spread.h"
+#include "kernel/spread.h"
+#include "tests/catch_compat.hpp"
 
 using namespace jsguard;
 

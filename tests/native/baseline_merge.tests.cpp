@@ -4,10 +4,10 @@
 #include <cstring>
 #include <random>
 
-#include "../catch_compat.hpp"
 #include "baseline_samples.hpp"
-#include "merge.hpp"
-#include "spread.h"
+#include "kernel/spread.h"
+#include "offline/baseline/merge.hpp"
+#include "tests/catch_compat.hpp"
 
 using namespace jsguard;
 

@@ -5,12 +5,12 @@
 #include <cstring>
 #include <thread>
 
-#include "../catch_compat.hpp"
-#include "../reference.hpp"
 #include "baseline_samples.hpp"
-#include "learn_recorded.hpp"
-#include "options.hpp"
-#include "recording_file.hpp"
+#include "load/options.hpp"
+#include "offline/baseline/learn_recorded.hpp"
+#include "offline/recording/recording_file.hpp"
+#include "tests/catch_compat.hpp"
+#include "tests/reference.hpp"
 
 using namespace jsguard;
 

@@ -5,9 +5,9 @@
 
 #include <csignal>
 
-#include "../catch_compat.hpp"
-#include "baseline_file.hpp"
 #include "baseline_samples.hpp"
+#include "common/baseline_file.hpp"
+#include "tests/catch_compat.hpp"
 
 using namespace jsguard;
 

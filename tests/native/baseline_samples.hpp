@@ -10,8 +10,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "baseline_file.hpp"
-#include "error.hpp"
+#include "common/baseline_file.hpp"
+#include "common/error.hpp"
 
 namespace jsguard {
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Tests of what baselines say to people: numbers known by hand.
-#include "../catch_compat.hpp"
-#include "../reference.hpp"
 #include "baseline_samples.hpp"
-#include "distribution.hpp"
-#include "show.hpp"
+#include "offline/baseline/distribution.hpp"
+#include "offline/baseline/show.hpp"
+#include "tests/catch_compat.hpp"
+#include "tests/reference.hpp"
 
 using namespace jsguard;
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Tests of the words for cells, signals, modes and verdicts.
-#include "cells.hpp"
+#include "common/cells.hpp"
 
 #include <iterator>
 #include <set>
 
-#include "../catch_compat.hpp"
+#include "tests/catch_compat.hpp"
 
 using namespace jsguard;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What chance alone may do: the table against a survival function of its own, and the edges.
-#include "chance.h"
+#include "kernel/chance.h"
 
 #include <algorithm>
 #include <array>
@@ -8,9 +8,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "../catch_compat.hpp"
-#include "../reference.hpp"
-#include "comparison.h"
+#include "kernel/comparison.h"
+#include "tests/catch_compat.hpp"
+#include "tests/reference.hpp"
 
 namespace {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Expected numbers and verdicts: edges by name, then properties.
-#include "decision.h"
+#include "kernel/decision.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -8,7 +8,7 @@
 #include <random>
 #include <vector>
 
-#include "../catch_compat.hpp"
+#include "tests/catch_compat.hpp"
 
 namespace {
 

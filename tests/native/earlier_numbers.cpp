@@ -12,8 +12,8 @@
 #include <string_view>
 #include <vector>
 
-#include "analysis_text.hpp"
-#include "measured_samples.hpp"
+#include "offline/analysis/analysis_text.hpp"
+#include "offline/analysis/measured_samples.hpp"
 
 namespace {
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The entropy of a histogram: edges, properties, agreement with long double.
-#include "entropy.h"
+#include "kernel/entropy.h"
 
 #include <algorithm>
 #include <cstdint>
 #include <vector>
 
-#include "../catch_compat.hpp"
-#include "../histograms.hpp"
+#include "tests/catch_compat.hpp"
+#include "tests/histograms.hpp"
 
 namespace {
 

@@ -17,9 +17,9 @@
 #include <thread>
 #include <vector>
 
-#include "chance.h"
-#include "comparison.h"
-#include "occupancy.h"
+#include "kernel/chance.h"
+#include "kernel/comparison.h"
+#include "kernel/occupancy.h"
 
 namespace {
 

@@ -7,11 +7,11 @@
 #include <numeric>
 #include <vector>
 
-#include "../catch_compat.hpp"
-#include "../measured_window.hpp"
-#include "decision.h"
-#include "kernel_replay.h"
-#include "options.hpp"
+#include "kernel/decision.h"
+#include "kernel/native/kernel_replay.h"
+#include "load/options.hpp"
+#include "tests/catch_compat.hpp"
+#include "tests/measured_window.hpp"
 
 namespace {
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Probabilities, products, shares and billionths against exact 128-bit arithmetic.
-#include "fixed_point.h"
+#include "kernel/fixed_point.h"
 
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <random>
 
-#include "../catch_compat.hpp"
+#include "tests/catch_compat.hpp"
 
 namespace {
 

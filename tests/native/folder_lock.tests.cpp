@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Tests of whether a folder is seen to be locked, in the kernel's own words and by a real lock.
-#include "folder_lock.hpp"
+#include "common/folder_lock.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -11,8 +11,8 @@
 #include <sstream>
 #include <string>
 
-#include "../catch_compat.hpp"
-#include "file_replacement.hpp"
+#include "common/file_replacement.hpp"
+#include "tests/catch_compat.hpp"
 
 using namespace jsguard;
 

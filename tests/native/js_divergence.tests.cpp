@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The Jensen-Shannon and Kullback-Leibler divergences: edges, properties, agreement with long
 // double.
-#include "js_divergence.h"
+#include "kernel/js_divergence.h"
 
 #include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "../catch_compat.hpp"
-#include "../histograms.hpp"
+#include "tests/catch_compat.hpp"
+#include "tests/histograms.hpp"
 
 namespace {
 

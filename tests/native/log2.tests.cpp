@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // jsg_log2_q30 against the logarithm: every interval of the table, its edges, all sizes of numbers.
-#include "log2.h"
+#include "kernel/log2.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,7 +8,7 @@
 #include <random>
 #include <vector>
 
-#include "../catch_compat.hpp"
+#include "tests/catch_compat.hpp"
 
 namespace {
 

@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "log2.h"
+#include "kernel/log2.h"
 
 namespace {
 

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "occupancy.h"
+#include "kernel/occupancy.h"
 
 namespace looked_at {
 

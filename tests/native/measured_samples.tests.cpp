@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // From recordings to analyses: the mean, the samples, parts, ports, empty windows; values by hand.
-#include "measured_samples.hpp"
+#include "offline/analysis/measured_samples.hpp"
 
 #include <unistd.h>
 
@@ -8,10 +8,10 @@
 #include <fstream>
 #include <map>
 
-#include "../catch_compat.hpp"
-#include "error.hpp"
+#include "common/error.hpp"
+#include "offline/recording/recording_file.hpp"
 #include "recorded_story.hpp"
-#include "recording_file.hpp"
+#include "tests/catch_compat.hpp"
 
 using namespace jsguard;
 using Catch::Matchers::Contains;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The measures of distance in double: values by hand, properties, agreement with the fixed point.
-#include "measures.hpp"
+#include "offline/analysis/measures.hpp"
 
 #include <cmath>
 #include <limits>
@@ -8,8 +8,8 @@
 #include <set>
 #include <string>
 
-#include "../catch_compat.hpp"
-#include "../histograms.hpp"
+#include "tests/catch_compat.hpp"
+#include "tests/histograms.hpp"
 
 namespace {
 

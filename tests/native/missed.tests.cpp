@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The way of a socket between two states that were seen.
-#include "missed.h"
+#include "kernel/missed.h"
 
 #include <vector>
 
-#include "../catch_compat.hpp"
+#include "tests/catch_compat.hpp"
 
 namespace {
 

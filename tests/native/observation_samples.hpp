@@ -2,7 +2,7 @@
 // What a detector of three services may show: one quiet, one under attack, one that learns.
 #pragma once
 
-#include "observation.hpp"
+#include "observe/observation.hpp"
 
 namespace samples {
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Phase, split and age of a connection from look to look: edges by name, then properties.
-#include "occupancy.h"
+#include "kernel/occupancy.h"
 
 #include <cstdint>
 #include <random>
 #include <string>
 
-#include "../catch_compat.hpp"
 #include "looked_at.hpp"
+#include "tests/catch_compat.hpp"
 
 using namespace looked_at;
 

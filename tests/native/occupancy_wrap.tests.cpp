@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "../catch_compat.hpp"
 #include "looked_at.hpp"
+#include "tests/catch_compat.hpp"
 
 using namespace looked_at;
 

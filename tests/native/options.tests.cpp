@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Tests of the command line of jsguard-load: defaults, edges and each refusal.
-#include "options.hpp"
+#include "load/options.hpp"
 
 #include <fmt/format.h>
 
@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "../catch_compat.hpp"
-#include "error.hpp"
+#include "common/error.hpp"
+#include "tests/catch_compat.hpp"
 
 using namespace jsguard;
 

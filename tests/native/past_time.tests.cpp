@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Tests of times in the past, as users write them.
-#include "past_time.hpp"
+#include "cli/past_time.hpp"
 
 #include <string>
 
-#include "../catch_compat.hpp"
-#include "alert_text.hpp"
-#include "error.hpp"
+#include "common/alert_text.hpp"
+#include "common/error.hpp"
+#include "common/quantity_text.hpp"
 #include "observation_samples.hpp"
-#include "quantity_text.hpp"
+#include "tests/catch_compat.hpp"
 
 using namespace jsguard;
 using samples::now_ms;

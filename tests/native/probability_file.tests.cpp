@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The probability files of earlier tools: what is read, what is refused, and what is made of them.
-#include "probability_file.hpp"
+#include "offline/analysis/probability_file.hpp"
 
 #include <string>
 
-#include "../catch_compat.hpp"
-#include "error.hpp"
+#include "common/error.hpp"
+#include "tests/catch_compat.hpp"
 
 using namespace jsguard;
 using Catch::Matchers::Contains;

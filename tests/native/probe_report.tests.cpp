@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What --probe says of machines that were made up: the verdict, its order, the text and the JSON.
-#include "probe_report.hpp"
+#include "load/probe_report.hpp"
 
 #include <cerrno>
 #include <string>
 
-#include "../catch_compat.hpp"
-#include "json_fields.hpp"
+#include "common/json_fields.hpp"
+#include "load/verifier_log.hpp"
+#include "tests/catch_compat.hpp"
 #include "texts.hpp"
-#include "verifier_log.hpp"
 
 using namespace jsguard;
 

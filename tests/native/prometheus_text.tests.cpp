@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Tests of the text that Prometheus reads: its grammar, its figures, those that are absent, and the
 // table of it in the documentation.
-#include "prometheus_text.hpp"
+#include "observe/prometheus_text.hpp"
 
 #include <fmt/format.h>
 
@@ -13,10 +13,10 @@
 #include <string>
 #include <vector>
 
-#include "../catch_compat.hpp"
-#include "losses.hpp"
+#include "common/losses.hpp"
 #include "observation_samples.hpp"
 #include "prometheus_doc.hpp"
+#include "tests/catch_compat.hpp"
 #include "texts.hpp"
 
 using namespace jsguard;

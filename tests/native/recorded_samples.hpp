@@ -8,10 +8,10 @@
 #include <random>
 #include <utility>
 
-#include "chance.h"
-#include "json_fields.hpp"
-#include "options.hpp"
-#include "recording.hpp"
+#include "common/json_fields.hpp"
+#include "kernel/chance.h"
+#include "load/options.hpp"
+#include "offline/recording/recording.hpp"
 
 namespace jsguard {
 

@@ -6,9 +6,9 @@
 #include <functional>
 #include <random>
 
-#include "comparison.h"
-#include "decision.h"
-#include "recording.hpp"
+#include "kernel/comparison.h"
+#include "kernel/decision.h"
+#include "offline/recording/recording.hpp"
 
 namespace jsguard {
 

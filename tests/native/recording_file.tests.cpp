@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Tests of recordings: what is written is read, and a long one in little memory.
-#include "recording_file.hpp"
+#include "offline/recording/recording_file.hpp"
 
 #include <sys/resource.h>
 
 #include <ctime>
 
-#include "../catch_compat.hpp"
 #include "recording_text.hpp"
+#include "tests/catch_compat.hpp"
 
 using namespace recording_text;
 

@@ -5,10 +5,10 @@
 
 #include <functional>
 
-#include "../catch_compat.hpp"
-#include "cells.hpp"
-#include "error.hpp"
+#include "common/cells.hpp"
+#include "common/error.hpp"
 #include "recording_text.hpp"
+#include "tests/catch_compat.hpp"
 
 using namespace recording_text;
 

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "offline/recording/recording_file.hpp"
 #include "recorded_samples.hpp"
-#include "recording_file.hpp"
 
 namespace recording_text {
 

@@ -3,8 +3,8 @@
 #include <cstddef>
 #include <type_traits>
 
-#include "../catch_compat.hpp"
-#include "jsguard.h"
+#include "kernel/jsguard.h"
+#include "tests/catch_compat.hpp"
 
 namespace {
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Tests of following services that learn anew: what is said, and when nothing is left to wait for.
-#include "../catch_compat.hpp"
-#include "options.hpp"
-#include "relearning.hpp"
+#include "load/options.hpp"
+#include "observe/relearning.hpp"
+#include "tests/catch_compat.hpp"
 
 using namespace jsguard;
 

@@ -6,9 +6,9 @@
 #include <optional>
 #include <vector>
 
-#include "../catch_compat.hpp"
+#include "offline/replay/window_difference.hpp"
 #include "replay_script.hpp"
-#include "window_difference.hpp"
+#include "tests/catch_compat.hpp"
 
 using namespace replayed;
 

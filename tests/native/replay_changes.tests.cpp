@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "../catch_compat.hpp"
-#include "error.hpp"
+#include "common/error.hpp"
 #include "replay_script.hpp"
+#include "tests/catch_compat.hpp"
 
 using namespace replayed;
 

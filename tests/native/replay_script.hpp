@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "options.hpp"
-#include "replay.hpp"
+#include "load/options.hpp"
+#include "offline/replay/replay.hpp"
 
 namespace replayed {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Tests of reports: what a recording's page says, and that nothing in the recording can break it.
-#include "report.hpp"
+#include "offline/report/report.hpp"
 
 #include <unistd.h>
 
@@ -8,13 +8,13 @@
 #include <filesystem>
 #include <fstream>
 
-#include "../catch_compat.hpp"
-#include "error.hpp"
+#include "common/error.hpp"
 #include "markup.hpp"
+#include "offline/recording/recording_file.hpp"
+#include "offline/report/recording_analysis.hpp"
 #include "recorded_samples.hpp"
 #include "recorded_story.hpp"
-#include "recording_analysis.hpp"
-#include "recording_file.hpp"
+#include "tests/catch_compat.hpp"
 
 using namespace jsguard;
 using Catch::Matchers::Contains;

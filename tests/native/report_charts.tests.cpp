@@ -5,13 +5,13 @@
 #include <cmath>
 #include <limits>
 
-#include "../catch_compat.hpp"
-#include "error.hpp"
-#include "heat_map.hpp"
-#include "html.hpp"
+#include "common/error.hpp"
 #include "markup.hpp"
-#include "svg_chart.hpp"
-#include "timeline.hpp"
+#include "offline/report/heat_map.hpp"
+#include "offline/report/html.hpp"
+#include "offline/report/svg_chart.hpp"
+#include "offline/report/timeline.hpp"
+#include "tests/catch_compat.hpp"
 
 using namespace jsguard;
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Tests of what tells one detector from another: hashes of what it was asked, and its instance.
-#include "request.hpp"
+#include "load/request.hpp"
 
 #include <ctime>
 #include <functional>
 #include <set>
 #include <vector>
 
-#include "../catch_compat.hpp"
+#include "tests/catch_compat.hpp"
 
 using namespace jsguard;
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Which files are samples of which class: folders, parts of a recording, names, what is refused.
-#include "sample_files.hpp"
+#include "offline/analysis/sample_files.hpp"
 
 #include <unistd.h>
 
 #include <fstream>
 
-#include "../catch_compat.hpp"
-#include "error.hpp"
+#include "common/error.hpp"
+#include "tests/catch_compat.hpp"
 
 using namespace jsguard;
 using Catch::Matchers::Contains;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Tests of what a service manager hears, with a socket that is one's own in its place.
-#include "service_manager.hpp"
+#include "load/service_manager.hpp"
 
 #include <fmt/format.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #include <string>
 #include <thread>
 
-#include "../catch_compat.hpp"
+#include "tests/catch_compat.hpp"
 #include "texts.hpp"
 
 using namespace jsguard;

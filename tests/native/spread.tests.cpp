@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The spread of divergences while learning, the square root under it, and the threshold from it.
-#include "spread.h"
+#include "kernel/spread.h"
 
 #include <algorithm>
 #include <cmath>
@@ -11,7 +11,7 @@
 #include <random>
 #include <vector>
 
-#include "../catch_compat.hpp"
+#include "tests/catch_compat.hpp"
 
 namespace {
 

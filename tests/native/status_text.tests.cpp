@@ -2,9 +2,9 @@
 // Tests of what jsguard-load says of itself: its first line, its learning, and its summary.
 #include <vector>
 
-#include "../catch_compat.hpp"
-#include "alert_text.hpp"
-#include "chance.h"
+#include "common/alert_text.hpp"
+#include "kernel/chance.h"
+#include "tests/catch_compat.hpp"
 #include "texts.hpp"
 
 using namespace jsguard;

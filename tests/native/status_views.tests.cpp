@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "../catch_compat.hpp"
+#include "cli/status_figures.hpp"
+#include "cli/status_json.hpp"
+#include "cli/status_text.hpp"
 #include "observation_samples.hpp"
-#include "status_figures.hpp"
-#include "status_json.hpp"
-#include "status_text.hpp"
+#include "tests/catch_compat.hpp"
 #include "texts.hpp"
 
 using namespace jsguard;

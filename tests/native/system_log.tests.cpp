@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Tests of what goes to the system's log, and of what becomes of it where the logger does not read.
-#include "system_log.hpp"
+#include "load/system_log.hpp"
 
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -15,9 +15,9 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "../catch_compat.hpp"
-#include "counted.hpp"
-#include "log_message.hpp"
+#include "common/counted.hpp"
+#include "load/log_message.hpp"
+#include "tests/catch_compat.hpp"
 #include "texts.hpp"
 
 using namespace jsguard;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Tests of the file for node_exporter: what is told when it cannot be written, and that it goes.
-#include "textfile.hpp"
+#include "load/textfile.hpp"
 
 #include <sys/stat.h>
 
-#include "../catch_compat.hpp"
 #include "baseline_samples.hpp"
+#include "tests/catch_compat.hpp"
 
 using namespace jsguard;
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "jsguard.h"
+#include "kernel/jsguard.h"
 
 inline bool contains(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;

@@ -4,11 +4,11 @@
 #include <string>
 #include <vector>
 
-#include "../catch_compat.hpp"
+#include "cli/past_alerts.hpp"
+#include "cli/styled_text.hpp"
+#include "cli/watch_choice.hpp"
 #include "observation_samples.hpp"
-#include "past_alerts.hpp"
-#include "styled_text.hpp"
-#include "watch_choice.hpp"
+#include "tests/catch_compat.hpp"
 
 using namespace jsguard;
 

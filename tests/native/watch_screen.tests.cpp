@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Tests of the screen of jsguard watch: that everything has its place on it, whatever its size.
-#include "watch_screen.hpp"
+#include "cli/watch_screen.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "../catch_compat.hpp"
+#include "cli/watch_line.hpp"
 #include "observation_samples.hpp"
+#include "tests/catch_compat.hpp"
 #include "texts.hpp"
-#include "watch_line.hpp"
 
 using namespace jsguard;
 

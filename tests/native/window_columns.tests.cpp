@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Tests of windows as rows: every field is in one, header and rows agree, and so does the document.
-#include "window_columns.hpp"
+#include "observe/window_columns.hpp"
 
 #include <fmt/format.h>
 
@@ -16,9 +16,9 @@
 #include <string>
 #include <vector>
 
-#include "../catch_compat.hpp"
 #include "export_doc.hpp"
 #include "observation_samples.hpp"
+#include "tests/catch_compat.hpp"
 #include "texts.hpp"
 
 using namespace jsguard;

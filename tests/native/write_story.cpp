@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "common/whole_number.hpp"
+#include "offline/recording/recording_file.hpp"
 #include "recorded_story.hpp"
-#include "recording_file.hpp"
-#include "whole_number.hpp"
 
 using namespace jsguard;
 

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <exception>
 
-#include "../ring_filling.hpp"
+#include "tests/ring_filling.hpp"
 
 int main(int argc, char** argv) {
     std::uint32_t map = 0;

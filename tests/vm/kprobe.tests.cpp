@@ -9,10 +9,10 @@
 #include <memory>
 #include <thread>
 
-#include "../catch_compat.hpp"
-#include "../kernel/scripted.hpp"
-#include "../kernel/testbed.hpp"
-#include "skeleton.hpp"
+#include "load/skeleton.hpp"
+#include "tests/catch_compat.hpp"
+#include "tests/kernel/scripted.hpp"
+#include "tests/kernel/testbed.hpp"
 
 // In a block of its own: it needs the types above.
 #include "state_kprobe.h"

@@ -7,7 +7,7 @@
 // In a block of its own: it needs struct pt_regs.
 #include <bpf/bpf_tracing.h>
 
-#include "tcp.bpf.h"
+#include "kernel/tcp.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 

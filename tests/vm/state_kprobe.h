@@ -3,7 +3,7 @@
 #ifndef STATE_KPROBE_H
 #define STATE_KPROBE_H
 
-#include "jsguard.h"
+#include "kernel/jsguard.h"
 
 #define KPROBE_PORTS 2
 

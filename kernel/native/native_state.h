@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * native_state.h: stands in for kernel/state.bpf.h where a service's turn is compiled for user
+ * space: the maps are arrays, and the helpers are functions.
+ */
+#ifndef JSG_STATE_BPF_H
+#define JSG_STATE_BPF_H /* the guard of what this replaces */
+
+#include <linux/bpf.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "kernel/native/kernel_replay.h"
+#include "kernel/occupancy.h"
+#include "kernel/tables.h"
+
+#undef __always_inline
+#define __always_inline inline __attribute__((always_inline, unused))
+#define __noinline static __attribute__((noinline, unused))
+
+#define RELAXED_READ(x) (*(const volatile __typeof__(x) *)&(x))
+#define RELAXED_WRITE(x, value) (*(volatile __typeof__(x) *)&(x) = (value))
+
+#define NS_IN_MS 1000000ULL
+#define NS_IN_S 1000000000ULL
+
+static struct jsg_config jsg_config;
+
+static __always_inline __u32 step_seconds(void)
+{
+	return (__u32)(jsg_config.step_ns / NS_IN_S);
+}
+
+/* A map whose keys are, or begin with, an index. */
+struct native_map {
+	void *values;
+	size_t value_size;
+	__u32 entries;
+};
+
+#define NATIVE_MAP(name, type, count)                                                              \
+	static type name##_values[count];                                                          \
+	static struct native_map name = {                                                          \
+		.values = name##_values,                                                           \
+		.value_size = sizeof(type),                                                        \
+		.entries = count,                                                                  \
+	}
+
+NATIVE_MAP(counters, struct jsg_counters, JSG_SERVICE_PLACES); /* as of the one CPU */
+NATIVE_MAP(services, struct jsg_service, JSG_SERVICE_PLACES);
+NATIVE_MAP(lessons, struct jsg_baseline, JSG_SERVICE_PLACES);
+NATIVE_MAP(baselines, struct jsg_baseline, JSG_SERVICE_PLACES);
+NATIVE_MAP(requests, struct jsg_requests, 1);
+NATIVE_MAP(stats, struct jsg_stats, 1);
+/* Of each service the last one alone: the key begins with the service's number. */
+NATIVE_MAP(windows, struct jsg_window, JSG_SERVICE_PLACES);
+JSG_ASSERT(offsetof(struct jsg_window_key, service) == 0, "a window's key begins with a number");
+
+/* Sized when the length of a window is known. */
+static struct native_map readings = {.value_size = sizeof(struct jsg_reading)};
+
+/* Alerts go to whoever replays. */
+static struct {
+	kernel_replay_alert_handler *handler;
+	void *context;
+} alerts;
+
+static struct jsg_found jsg_found[JSG_SERVICE_PLACES];
+
+static __always_inline struct jsg_found *found_of(__u32 service)
+{
+	return &jsg_found[service];
+}
+
+/* Always 0: a recording's transitions have them in. */
+static struct jsg_late jsg_late[JSG_SERVICE_PLACES];
+
+static __always_inline struct jsg_late *late_of(__u32 service)
+{
+	return &jsg_late[service];
+}
+
+static __u8 jsg_service_of_port[JSG_PORTS];
+static __u64 jsg_port_claimed[JSG_PORTS / 64];
+static __s64 jsg_unix_offset_ns;
+static __u32 jsg_sample_weight;
+
+static inline void *bpf_map_lookup_elem(const struct native_map *map, const void *key)
+{
+	const __u32 index = *(const __u32 *)key;
+
+	return index < map->entries ? (char *)map->values + index * map->value_size : NULL;
+}
+
+static inline void *bpf_map_lookup_percpu_elem(const struct native_map *map, const void *key,
+					       __u32 cpu)
+{
+	return cpu == 0 ? bpf_map_lookup_elem(map, key) : NULL;
+}
+
+static inline long bpf_map_update_elem(const struct native_map *map, const void *key,
+				       const void *value, __u64 flags)
+{
+	void *place = bpf_map_lookup_elem(map, key);
+
+	if (!place || flags != BPF_ANY)
+		return -1;
+	memcpy(place, value, map->value_size);
+	return 0;
+}
+
+static inline long bpf_loop(__u32 count, long (*callback)(__u32, void *), void *context,
+			    __u64 flags)
+{
+	__u32 i = 0;
+
+	if (flags)
+		return -1;
+	while (i < count && !callback(i, context))
+		i++;
+	return i;
+}
+
+static inline long bpf_probe_read_kernel(void *to, __u32 size, const void *from)
+{
+	memcpy(to, from, size);
+	return 0;
+}
+
+static inline long bpf_ringbuf_output(void *ring, const void *record, __u64 size, __u64 flags)
+{
+	if (ring != &alerts || size != sizeof(struct jsg_alert) || flags)
+		return -1;
+	alerts.handler(alerts.context, record);
+	return 0;
+}
+
+static inline struct jsg_stats *the_stats(void)
+{
+	const __u32 zero = 0;
+
+	return bpf_map_lookup_elem(&stats, &zero);
+}
+
+#define COUNT(counter, number) (the_stats()->counter += (number))
+
+#endif

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// jsguard analyze: how far each sample is from normal, and which measure tells attacks best.
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/command.hpp"
+#include "common/error.hpp"
+#include "common/option_adder.hpp"
+#include "common/progress_bar.hpp"
+#include "common/tell.hpp"
+#include "offline/analysis/analysis_text.hpp"
+#include "offline/analysis/measured_samples.hpp"
+#include "offline/report/report.hpp"
+
+namespace jsguard {
+namespace {
+
+struct AnalyzeOptions {
+    std::vector<std::string> normal;
+    std::vector<std::string> attacks;
+    std::optional<std::uint16_t> port;
+    bool json = false;
+    bool nats = false;
+    bool summary = false;
+    std::optional<std::string> html;
+};
+
+void print(std::string_view text) {
+    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size())
+        throw errno_error(ExitCode::runtime, errno, "cannot write to stdout");
+}
+
+void print_all(const std::vector<Analysis>& analyses, const AnalyzeOptions& options) {
+    if (options.json) {
+        write_json(analyses, !options.summary, print);
+    } else {
+        for (const Analysis& analysis : analyses) {
+            if (&analysis != analyses.data()) print("\n");
+            write_text(analysis, !options.summary, print);
+        }
+    }
+    if (std::fflush(stdout) != 0)
+        throw errno_error(ExitCode::runtime, errno, "cannot write to stdout");
+}
+
+std::vector<std::filesystem::path> inputs_of(const std::vector<SampleClass>& classes) {
+    std::vector<std::filesystem::path> inputs;
+    for (const SampleClass& group : classes) {
+        for (const SampleFile& file : group.files) inputs.push_back(file.path);
+    }
+    return inputs;
+}
+
+int run_analyze(const AnalyzeOptions& options) {
+    AnalysisRequest request;
+    request.classes = sample_classes(options.normal, options.attacks);
+    if (options.html) check_report_target(*options.html, inputs_of(request.classes));
+    request.port = options.port;
+    if (options.nats) request.unit = LogarithmUnit::nats;
+    AnalysisResult result;
+    {
+        TerminalBar bar("reading");
+        result = analyze(request,
+                         [&](std::uint64_t done, std::uint64_t total) { bar.show(done, total); });
+    }
+    for (const std::string& note : result.notes) tell(note);
+    if (options.html) write_analysis_page(*options.html, result.analyses);
+    print_all(result.analyses, options);
+    return static_cast<int>(ExitCode::clean);
+}
+
+}  // namespace
+
+void add_analyze(CLI::App& app, Run& run) {
+    const auto options = std::make_shared<AnalyzeOptions>();
+    CLI::App& command = *app.add_subcommand(
+        "analyze",
+        "tell how far samples are from normal ones, and which measure and threshold separate best");
+    command.footer(
+        "A sample is a recorded window, or a probability file of an earlier tool (*.json). What "
+        "is\n"
+        "normal is the mean of the normal samples.");
+    command
+        .add_option("--normal", options->normal,
+                    "recordings of normal traffic; of a folder all *.jsonl, else all *.json; "
+                    "FILE@60-120: of the windows that end 60 to 120 s after the first")
+        ->type_name("FILE|DIR")
+        ->required();
+    command
+        .add_option("--attack", options->attacks,
+                    "recordings of the attack NAME, likewise; what follows without a name belongs "
+                    "to the same")
+        ->type_name("NAME=FILE|DIR");
+    OptionAdder add(command);
+    add.whole("-L,--localport,", "--port", "PORT", JSG_PORTS - 1, "the windows of this port alone",
+              [options = options.get()](std::uint32_t port) {
+                  options->port = static_cast<std::uint16_t>(port);
+              });
+    command.add_flag("--json", options->json, "one JSON document on stdout, not text");
+    command.add_flag("--nats", options->nats,
+                     fmt::format("divergences in nats, and a margin of {:g} nats, not in bits",
+                                 threshold_margin));
+    command.add_flag("--summary", options->summary, "no line for each sample");
+    add.path("--html", "FILE", "write tables and charts as a page, too", store_in(options->html));
+    command.callback([options, &run] { run = [options] { return run_analyze(*options); }; });
+}
+
+}  // namespace jsguard

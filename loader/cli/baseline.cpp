@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// jsguard baseline: learn, show, diff, merge, relearn.
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/command.hpp"
+#include "common/error.hpp"
+#include "common/file_replacement.hpp"
+#include "load/options.hpp"
+#include "observe/learn_running.hpp"
+#include "offline/baseline/difference.hpp"
+#include "offline/baseline/learn_recorded.hpp"
+#include "offline/baseline/merge.hpp"
+#include "offline/baseline/show.hpp"
+
+namespace jsguard {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct BaselineOptions {
+    fs::path out;
+    std::vector<fs::path> in;
+    std::vector<fs::path> recordings;
+    std::optional<std::uint16_t> port;
+    std::string pin_dir = usual_pin_dir;
+    double exit_over_bits = 1;  // no divergence is over that
+    bool running = false;
+    bool json = false;
+};
+using Shared = std::shared_ptr<BaselineOptions>;
+
+constexpr int exit_code_over = 1;
+
+int print(const std::string& text) {
+    if (std::fputs(text.c_str(), stdout) == EOF || std::fflush(stdout) != 0)
+        throw errno_error(ExitCode::runtime, errno, "cannot write to stdout");
+    return static_cast<int>(ExitCode::clean);
+}
+
+int learn(const BaselineOptions& options) {
+    if (options.recordings.empty()) {
+        learn_running(options.pin_dir, options.port, options.out);
+    } else {
+        refuse_if_same(options.out, options.recordings, "baseline file");
+        check_baseline_target(options.out);
+        const BaselineFile learned = learned_from(options.recordings, options.port);
+        write_baselines(options.out, learned.baselines, learned.origin);
+    }
+    return static_cast<int>(ExitCode::clean);
+}
+
+int show(const BaselineOptions& options) {
+    if (options.running == !options.in.empty())
+        throw Error(ExitCode::usage,
+                    "jsguard baseline show takes a FILE or --running, one of them");
+    const std::string name = options.running ? "the detector" : options.in[0].string();
+    const BaselineFile file = only_port(
+        options.running ? baselines_in_force(options.pin_dir) : read_baseline_file(options.in[0]),
+        options.port, name);
+    return print(options.json ? baselines_measures_json(file) : baselines_text(file));
+}
+
+int diff(const BaselineOptions& options) {
+    const FileDifference difference =
+        difference_of(read_baselines(options.in[0]), read_baselines(options.in[1]));
+    print(difference_text(difference, options.in[0].string(), options.in[1].string()));
+    const bool over =
+        largest_nanobits(difference) > std::llround(options.exit_over_bits * JSG_NANO);
+    return over ? exit_code_over : static_cast<int>(ExitCode::clean);
+}
+
+int merge(const BaselineOptions& options) {
+    check_baseline_target(options.out);
+    std::vector<BaselineFile> files;
+    for (const fs::path& path : options.in) files.push_back(read_baseline_file(path));
+    const BaselineFile all = merged(files);
+    write_baselines(options.out, all.baselines, all.origin);
+    return static_cast<int>(ExitCode::clean);
+}
+
+int relearn(const BaselineOptions& options) {
+    ask_to_relearn(options.pin_dir);
+    return static_cast<int>(ExitCode::clean);
+}
+
+// A subcommand of "baseline" with its own options.
+CLI::App* add(CLI::App& baseline, Run& run, const char* name, const char* help, Shared& options,
+              int (*function)(const BaselineOptions&)) {
+    options = std::make_shared<BaselineOptions>();
+    CLI::App* command = baseline.add_subcommand(name, help);
+    command->callback(
+        [options, function, &run] { run = [options, function] { return function(*options); }; });
+    return command;
+}
+
+void add_port(CLI::App* command, const Shared& options, const char* help) {
+    command->add_option("--port,-L,--localport", options->port, help)
+        ->check(CLI::Range(1, JSG_PORTS - 1));
+}
+
+void add_pin_dir(CLI::App* command, const Shared& options) {
+    command->add_option("--pin-dir", options->pin_dir, "where the detector's maps are pinned")
+        ->capture_default_str();
+}
+
+// CLI::Range takes what is not a number for one that is in the range.
+std::string check_bits(const std::string& text) {
+    double bits = -1;
+    const bool sound = CLI::detail::lexical_cast(text, bits) && bits >= 0 && bits <= 1;
+    return sound ? "" : "give bits from 0 to 1";
+}
+
+}  // namespace
+
+void add_baseline(CLI::App& app, Run& run) {
+    CLI::App* baseline =
+        app.add_subcommand("baseline", "learn, show, compare and merge baseline files");
+    baseline->require_subcommand(1);
+    Shared options;
+
+    CLI::App* command = add(*baseline, run, "learn", "write a new baseline file", options, learn);
+    command->add_option("OUT", options->out, "the file")->required();
+    command->add_option("--from", options->recordings,
+                        "learn from these recordings, and not from the running detector");
+    add_port(command, options,
+             "with --from: learn this port alone; without: wait for it and write it alone, while "
+             "every service learns anew");
+    add_pin_dir(command, options);
+    command->get_option("--from")->excludes("--pin-dir");
+
+    command = add(*baseline, run, "show", "tell what a baseline file says", options, show);
+    command->add_option("FILE", options->in, "a baseline file")->expected(1);
+    command->add_flag("--running", options->running, "what the running detector compares with");
+    command->add_flag("--json", options->json, "as a JSON object");
+    add_port(command, options, "show this port alone");
+    add_pin_dir(command, options);
+
+    command =
+        add(*baseline, run, "diff", "tell how far two baseline files are apart", options, diff);
+    command->add_option("FILES", options->in, "A and B")->required()->expected(2);
+    command
+        ->add_option("--exit-over", options->exit_over_bits,
+                     "exit code 1 if any port is further apart than so many bits")
+        ->check(check_bits);
+
+    command = add(*baseline, run, "merge", "add baseline files up", options, merge);
+    command->add_option("OUT", options->out, "the file to write; may be one of IN")->required();
+    command->add_option("IN", options->in, "baseline files")->required()->expected(-1);
+
+    command =
+        add(*baseline, run, "relearn", "ask the running detector to learn anew", options, relearn);
+    add_pin_dir(command, options);
+}
+
+}  // namespace jsguard

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// jsguard export: the windows of a running detector as rows, and its figures for Prometheus.
+#include <fmt/format.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "cli/command.hpp"
+#include "cli/past_time.hpp"
+#include "cli/status_text.hpp"
+#include "common/clocks.hpp"
+#include "common/counted.hpp"
+#include "common/error.hpp"
+#include "common/print_line.hpp"
+#include "common/tell.hpp"
+#include "load/options.hpp"
+#include "observe/observer.hpp"
+#include "observe/prometheus_text.hpp"
+#include "observe/silence.hpp"
+#include "observe/waiting_text.hpp"
+#include "observe/window_export.hpp"
+
+namespace jsguard {
+namespace {
+
+volatile std::sig_atomic_t stop_requested = 0;
+
+struct ExportOptions {
+    std::string format;
+    std::string since;
+    std::string pin_dir = usual_pin_dir;
+    std::uint16_t port = 0;
+    bool follow = false;
+    bool columns = false;
+};
+
+void check(const ExportOptions& options) {
+    if (options.columns) return;
+    if (options.format.empty())
+        throw Error(ExitCode::usage,
+                    "--format is required: csv, json or prometheus; --columns tells what is in it");
+    if (options.format != "prometheus") return;
+    if (options.follow)
+        throw Error(ExitCode::usage,
+                    "--format prometheus is for one moment: leave out --follow, or let the "
+                    "detector itself write a file at each step, jsguard-load --textfile");
+    if (!options.since.empty())
+        throw Error(ExitCode::usage,
+                    "--format prometheus is for one moment: leave out --since, or take csv or "
+                    "json");
+}
+
+void export_prometheus(const PinnedDetector& detector, const ExportOptions& options) {
+    Observation seen = Observer(detector).observe();
+    if (is_silent(seen))
+        throw Error(ExitCode::runtime, silence_text(seen.silent_ns, options.pin_dir));
+    if (options.port) keep_port(seen, options.port);
+    print_text(prometheus_text(seen));
+}
+
+std::string summary(const WindowExport& windows) {
+    return fmt::format("{} exported, {} missed", counted(windows.handed_on(), "window", "windows"),
+                       windows.missed());
+}
+
+void tell_waiting(const ExportOptions& options, const WindowExport& windows) {
+    if (windows.following()) return;
+    tell(options.follow ? waiting_text(options.port) : not_there_text(options.port));
+}
+
+// Until a signal, or the detector's end.
+void go_on(const PinnedDetector& detector, const Silence& silence, WindowExport& windows) {
+    for (const int number : {SIGINT, SIGTERM}) std::signal(number, [](int) { stop_requested = 1; });
+    bool pinned = true;
+    while (!stop_requested && pinned) {
+        std::this_thread::sleep_for(poll_every);
+        pinned = detector.is_pinned();
+        windows.follow();
+        if (const auto line = pinned ? silence.told() : std::nullopt) {
+            windows.finish();
+            throw Error(ExitCode::runtime, fmt::format("{}; {}", summary(windows), *line));
+        }
+    }
+    windows.finish();
+    if (!pinned) tell("the detector has ended");
+    tell(summary(windows));
+}
+
+void export_windows(const PinnedDetector& detector, const ExportOptions& options,
+                    std::uint64_t since_unix_ms) {
+    const bool csv = options.format == "csv";
+    if (csv) print_line(csv_header());
+    WindowExport windows(
+        detector, options.port, since_unix_ms,
+        [csv](const ExportedWindow& row) { print_line(csv ? csv_row(row) : json_row(row)); },
+        [](const std::string& line) { tell(line); });
+    const Silence silence(detector);
+    const bool silent = silence.told().has_value();
+    windows.follow();
+    if (!silent) tell_waiting(options, windows);
+    if (options.follow && !silent) return go_on(detector, silence, windows);
+    windows.finish();
+    silence.check();
+}
+
+int run_export(const ExportOptions& options) {
+    check(options);
+    const std::uint64_t since_unix_ms =
+        options.since.empty() ? 0 : past_time(options.since, unix_now_ms());
+    if (options.columns) {
+        print_while_read([] { print_text(columns_text()); });
+        return static_cast<int>(ExitCode::clean);
+    }
+    const PinnedDetector detector(options.pin_dir);
+    print_while_read([&] {
+        if (options.format == "prometheus")
+            export_prometheus(detector, options);
+        else
+            export_windows(detector, options, since_unix_ms);
+    });
+    return static_cast<int>(ExitCode::clean);
+}
+
+}  // namespace
+
+void add_export(CLI::App& app, Run& run) {
+    auto options = std::make_shared<ExportOptions>();
+    CLI::App* command = app.add_subcommand(
+        "export", "print the windows of a running detector with all their figures");
+    command
+        ->add_option("--format", options->format,
+                     "csv or json (docs/export.md): a line for each window that is still kept; or "
+                     "prometheus: what the detector shows now")
+        ->type_name("FORMAT")
+        ->check(CLI::IsMember({"csv", "json", "prometheus"}).description(""));
+    command->add_flag("--follow", options->follow, "go on, with windows as they close");
+    command
+        ->add_option(
+            "--since", options->since,
+            "windows that ended then or later: so long ago (90s, 10m, 2h, 1d), or a time in "
+            "UTC (2026-01-02T03:04:05Z, or as jsguard prints it)")
+        ->type_name("WHEN");
+    command->add_option("--port,-L,--localport", options->port, "this port alone")
+        ->check(CLI::Range(1, JSG_PORTS - 1));
+    command->add_option("--pin-dir", options->pin_dir, "where the detector's maps are pinned")
+        ->capture_default_str();
+    command->add_flag("--columns", options->columns, "print each column's name, unit and meaning");
+    command->callback([options, &run] { run = [options] { return run_export(*options); }; });
+}
+
+}  // namespace jsguard

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// jsguard: reads what the detector in the kernel found, and what was recorded of it.
+#include <fmt/format.h>
+
+#include <csignal>
+#include <sstream>
+
+#include "cli/command.hpp"
+#include "common/error.hpp"
+#include "common/print_line.hpp"
+#include "common/tell.hpp"
+
+namespace jsguard {
+namespace {
+
+// "jsguard baseline merge --help", of the subcommand that was being read.
+std::string help_of(const CLI::App& app) {
+    std::string command = app.get_name();
+    for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
+        at = at->get_subcommands().front();
+        command += " " + at->get_name();
+    }
+    return command + " --help";
+}
+
+// Sets run, or prints help or version and leaves it empty. Throws Error(usage).
+void parse(int argc, char** argv, Run& run) {
+    CLI::App app(
+        "Reads what the detector of jsguard-load found: records its windows, and learns, compares, "
+        "replays\nand shows what was recorded.",
+        "jsguard");
+    app.get_formatter()->column_width(34);
+    app.set_help_flag("-h,--help", "print this and exit");
+    app.set_version_flag("-V,--version", "jsguard " JSGUARD_VERSION, "print the version and exit");
+    app.require_subcommand(1);
+    add_status(app, run);
+    add_watch(app, run);
+    add_export(app, run);
+    add_record(app, run);
+    add_baseline(app, run);
+    add_analyze(app, run);
+    add_replay(app, run);
+    add_report(app, run);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success& asked) {  // help, or version
+        std::ostringstream answer;
+        app.exit(asked, answer, answer);
+        print_while_read([&] { print_text(answer.str()); });
+        run = nullptr;
+    } catch (const CLI::RequiredError& error) {
+        // Of a word that is no command CLI11 says only that one is missing.
+        const auto unknown = app.remaining(true);
+        throw Error(
+            ExitCode::usage,
+            fmt::format("{}: see {}",
+                        unknown.empty() ? printable(error.what())
+                                        : fmt::format("there is no \"{}\"", printable(unknown[0])),
+                        help_of(app)));
+    } catch (const CLI::ParseError& error) {
+        throw Error(ExitCode::usage,
+                    fmt::format("{}: see {}", printable(error.what()), help_of(app)));
+    }
+}
+
+}  // namespace
+}  // namespace jsguard
+
+int main(int argc, char** argv) {
+    using namespace jsguard;
+    std::signal(SIGPIPE, SIG_IGN);  // a closed stdout shows when it is written
+    try {
+        Run run;
+        parse(argc, argv, run);
+        return run ? run() : static_cast<int>(ExitCode::clean);
+    } catch (const Error& error) {
+        tell(fmt::format("jsguard: {}", error.what()));
+        return static_cast<int>(error.code());
+    } catch (const std::exception& error) {
+        tell(fmt::format("jsguard: {}", error.what()));
+        return static_cast<int>(ExitCode::runtime);
+    }
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// jsguard record: writes the windows of a running detector as they close.
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include "cli/command.hpp"
+#include "common/baseline_file.hpp"
+#include "common/counted.hpp"
+#include "common/error.hpp"
+#include "common/option_adder.hpp"
+#include "common/seconds.hpp"
+#include "common/tell.hpp"
+#include "load/options.hpp"
+#include "observe/recorder.hpp"
+#include "observe/silence.hpp"
+#include "observe/waiting_text.hpp"
+#include "offline/recording/recording_file.hpp"
+
+namespace jsguard {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+volatile std::sig_atomic_t stop_requested = 0;
+
+struct RecordOptions {
+    std::string file;
+    std::string pin_dir = usual_pin_dir;
+    std::uint16_t port = 0;
+    std::optional<std::uint32_t> duration_s;
+    bool overwrite = false;
+};
+
+// The file of a recording, or stdout; every line is complete in it when flush() returns.
+class Output {
+  public:
+    explicit Output(const RecordOptions& options) : name_(options.file) {
+        if (name_ == "-") {
+            file_ = stdout;
+            return;
+        }
+        // Opened for itself alone, so that no recording is lost by mistake.
+        file_ = std::fopen(name_.c_str(), options.overwrite ? "we" : "wxe");
+        if (!file_)
+            throw errno_error(ExitCode::usage, errno,
+                              fmt::format("cannot write {}", printable(name_)),
+                              errno == EEXIST ? "give another name, or --overwrite it" : "");
+    }
+    ~Output() {
+        if (file_ && file_ != stdout) std::fclose(file_);
+    }
+    Output(const Output&) = delete;
+    Output& operator=(const Output&) = delete;
+
+    void write(const std::string& line) {
+        if (std::fputs((line + "\n").c_str(), file_) == EOF) fail();
+    }
+    void flush() {
+        if (std::fflush(file_) != 0) fail();
+    }
+
+  private:
+    [[noreturn]] void fail() const {
+        throw errno_error(ExitCode::runtime, errno,
+                          fmt::format("cannot write {}", printable(name_)));
+    }
+
+    std::string name_;
+    std::FILE* file_ = nullptr;
+};
+
+RecordingHeader make_header(const jsg_config& config) {
+    const BaselineOrigin here = origin_here(step_seconds(config));
+    return {here.host, here.kernel, here.unix_ms, config};
+}
+
+std::string summary(const Recorder& recorder) {
+    return fmt::format("{} windows of {} recorded, {} missed", recorder.windows(),
+                       counted(recorder.services(), "service", "services"), recorder.missed());
+}
+
+int record(const RecordOptions& options) {
+    const PinnedDetector detector(options.pin_dir);
+    const Silence silence(detector);
+    silence.check();
+    Output output(options);
+    output.write(recording_line(make_header(detector.config())));
+    Recorder recorder(detector, options.port,
+                      [&](const RecordingEntry& entry) { output.write(recording_line(entry)); });
+    for (const int number : {SIGINT, SIGTERM}) std::signal(number, [](int) { stop_requested = 1; });
+
+    recorder.follow();
+    if (recorder.following() == 0) tell(waiting_text(options.port));
+    const auto start = Clock::now();
+    bool pinned = true;
+    while (!stop_requested && pinned) {
+        pinned = detector.is_pinned();
+        recorder.follow();
+        output.flush();
+        if (options.duration_s && Clock::now() - start >= std::chrono::seconds(*options.duration_s))
+            break;
+        if (const auto line = pinned ? silence.told() : std::nullopt)
+            throw Error(ExitCode::runtime, fmt::format("{}; {}", summary(recorder), *line));
+        std::this_thread::sleep_for(poll_every);
+    }
+    if (!pinned) tell("the detector has ended");
+    tell(summary(recorder));
+    return static_cast<int>(ExitCode::clean);
+}
+
+}  // namespace
+
+void add_record(CLI::App& app, Run& run) {
+    auto options = std::make_shared<RecordOptions>();
+    CLI::App* command =
+        app.add_subcommand("record", "write the windows of a running detector as they close");
+    command->add_option("FILE", options->file, "JSON lines (docs/recordings.md); - for stdout")
+        ->required();
+    command->add_option("--port,-L,--localport", options->port, "record this port alone")
+        ->check(CLI::Range(1, JSG_PORTS - 1));
+    OptionAdder(*command).whole("-d,", "--duration", "SECONDS", count_most,
+                                "stop after so many seconds", store_in(options->duration_s));
+    command->add_option("--pin-dir", options->pin_dir, "where the detector's maps are pinned")
+        ->capture_default_str();
+    command->add_flag("--overwrite", options->overwrite, "replace FILE if it is there");
+    command->callback([options, &run] { run = [options] { return record(*options); }; });
+}
+
+}  // namespace jsguard

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// jsguard report: a recording as a page to look at.
+#include "offline/report/report.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "cli/command.hpp"
+#include "common/error.hpp"
+#include "common/option_adder.hpp"
+#include "common/progress_bar.hpp"
+#include "common/tell.hpp"
+#include "offline/report/recording_analysis.hpp"
+
+namespace jsguard {
+namespace {
+
+struct ReportOptions {
+    std::string recording;
+    std::string html;
+    std::optional<std::uint32_t> window;  // its sequence
+    std::optional<std::uint32_t> port;
+};
+
+int run_report(const ReportOptions& options) {
+    const ReportRequest request{options.recording, options.window, options.port};
+    // Before minutes are spent on reading.
+    check_report_target(options.html, {options.recording});
+    TerminalBar bar("reading");
+    const Report report = read_report(
+        request, [&](std::uint64_t done, std::uint64_t total) { bar.show(done, total); });
+    bar.hide();
+    write_report_page(options.html, report);
+    if (report.cut_short)
+        tell(fmt::format("{}: its last line was cut short, and is left out",
+                         printable(options.recording)));
+    return static_cast<int>(ExitCode::clean);
+}
+
+}  // namespace
+
+void add_report(CLI::App& app, Run& run) {
+    const auto options = std::make_shared<ReportOptions>();
+    CLI::App& command =
+        *app.add_subcommand("report", "draw a recording as one self-contained HTML page");
+    command.footer(
+        "Of each port: divergences, alerts, sockets, entropy, transitions, occupancy, analysis.");
+    command.add_option("FILE", options->recording, "what `jsguard record` wrote")->required();
+    OptionAdder add(command);
+    add.path("--html", "FILE", "where the page is written", store_in(options->html))->required();
+    add.whole("", "--window", "SEQUENCE", std::numeric_limits<std::uint32_t>::max(),
+              "sequence of the window that is shown cell by cell (default: the one at the peak of "
+              "each divergence)",
+              store_in(options->window));
+    add.whole("-L,--localport,", "--port", "PORT", JSG_PORTS - 1, "this port alone",
+              store_in(options->port));
+    command.callback([options, &run] { run = [options] { return run_report(*options); }; });
+}
+
+}  // namespace jsguard

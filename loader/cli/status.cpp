@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// jsguard status: what a running detector does now, at one look.
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <memory>
+
+#include "cli/colour.hpp"
+#include "cli/command.hpp"
+#include "cli/status_figures.hpp"
+#include "cli/status_json.hpp"
+#include "cli/status_text.hpp"
+#include "common/error.hpp"
+#include "common/print_line.hpp"
+#include "load/options.hpp"
+#include "observe/observer.hpp"
+
+namespace jsguard {
+namespace {
+
+struct StatusOptions {
+    std::string pin_dir = usual_pin_dir;
+    std::uint16_t port = 0;
+    bool json = false;
+};
+
+// No width and height where stdout is no terminal, and programs may look for whole lines.
+StatusStyle style_of(const StatusOptions& options) {
+    StatusStyle style;
+    style.port = options.port;
+    winsize size{};
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) {
+        style.width = size.ws_col;
+        style.height = size.ws_row;
+    }
+    style.colour = wants_colour(STDOUT_FILENO);
+    return style;
+}
+
+int status(const StatusOptions& options) {
+    const PinnedDetector detector(options.pin_dir);
+    Observation seen = Observer(detector).observe();
+    if (is_silent(seen))
+        throw Error(ExitCode::runtime, silence_text(seen.silent_ns, options.pin_dir));
+    if (options.port) keep_port(seen, options.port);
+    print_line(options.json ? status_json(seen) : status_text(seen, style_of(options)));
+    return static_cast<int>(alerts_up(seen) ? ExitCode::alert : ExitCode::clean);
+}
+
+}  // namespace
+
+void add_status(CLI::App& app, Run& run) {
+    auto options = std::make_shared<StatusOptions>();
+    CLI::App* command = app.add_subcommand(
+        "status", "say what a running detector does now; exit code 10 if an alert is up");
+    command->add_option("--port,-L,--localport", options->port, "say it of this port alone")
+        ->check(CLI::Range(1, JSG_PORTS - 1));
+    command->add_flag("--json", options->json, "as one JSON object (docs/watching.md)");
+    command->add_option("--pin-dir", options->pin_dir, "where the detector's maps are pinned")
+        ->capture_default_str();
+    command->callback([options, &run] { run = [options] { return status(*options); }; });
+}
+
+}  // namespace jsguard

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the views of a detector's status make of an observation before they put it in words.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "common/window_signal.hpp"
+#include "observe/observation.hpp"
+
+namespace jsguard {
+
+// One signal of one service, as its last window found it.
+struct SignalFigures {
+    std::uint32_t js_nanobits = 0;
+    std::uint32_t chance_nanobits = 0;
+    std::uint32_t threshold_nanobits = 0;  // 0: not set yet
+    jsg_verdict verdict = JSG_NOT_JUDGED;
+
+    // Without one there is no divergence to show.
+    bool has_divergence = false;
+};
+
+inline SignalFigures figures_of(const ObservedService& seen, jsg_signal signal) {
+    SignalFigures figures;
+    figures.threshold_nanobits = seen.service.threshold_nanobits[signal];
+    if (!seen.window) return figures;
+    figures.js_nanobits = js_nanobits(*seen.window, signal);
+    figures.chance_nanobits = chance_nanobits(*seen.window, signal);
+    figures.verdict = verdict(*seen.window, signal);
+    figures.has_divergence = has_divergence(*seen.window, signal);
+    return figures;
+}
+
+inline std::size_t alerts_up(const jsg_service& service) {
+    return static_cast<std::size_t>(
+        std::count_if(std::begin(service.alerts), std::end(service.alerts),
+                      [](const jsg_alert_track& track) { return track.state == JSG_ALERT; }));
+}
+
+inline std::size_t alerts_up(const Observation& seen) {
+    std::size_t up = 0;
+    for (const ObservedService& service : seen.services) up += alerts_up(service.service);
+    return up;
+}
+
+// Since it was raised; CLOCK_MONOTONIC at the observation is the last tick's end and the silence
+// after it.
+inline std::uint64_t age_ns(const Observation& seen, const jsg_alert_track& alert) {
+    const std::uint64_t now_ns = seen.cost.ticks.last_ns + seen.silent_ns;
+    return now_ns - std::min<std::uint64_t>(now_ns, alert.raised_ns);
+}
+
+// Learning for the first time, learning on, or learning anew while it is on guard.
+inline bool is_learning(const jsg_service& service) {
+    return service.mode == JSG_LEARNING || service.mode == JSG_LEARNING_ON || service.relearning;
+}
+
+// It had its learning time, and showed too little in it.
+inline bool is_lacking(const Observation& seen, const ObservedService& service) {
+    return service.lesson && is_learning(service.service) &&
+           service.service.learned_steps >= seen.config.learn_steps;
+}
+
+// Of one CPU; none without an uptime.
+inline std::optional<double> tick_cpu_share(const Cost& cost) {
+    if (!cost.uptime_ns || !*cost.uptime_ns) return {};
+    return static_cast<double>(cost.ticks.total_ns) / static_cast<double>(*cost.uptime_ns);
+}
+
+// Of the programs that run at each transition; none while the kernel measures no runs.
+inline std::optional<double> mean_transition_run_ns(const Cost& cost) {
+    const ProgramCost* program = cost.measured(transition_program);
+    if (!program) return {};
+    return static_cast<double>(cost.transition_run_ns()) / static_cast<double>(program->runs);
+}
+
+}  // namespace jsguard

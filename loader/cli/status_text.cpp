@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What a running detector does now, for a person, on one screen.
+#include "cli/status_text.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "cli/colour.hpp"
+#include "cli/status_figures.hpp"
+#include "common/alert_text.hpp"
+#include "common/cells.hpp"
+#include "common/counted.hpp"
+#include "common/error.hpp"
+#include "common/losses.hpp"
+#include "common/quantity_text.hpp"
+#include "kernel/decision.h"
+
+namespace jsguard {
+namespace {
+
+constexpr std::array both_signals = {JSG_OCCUPANCY, JSG_TRANSITIONS};
+
+using Ports = std::vector<std::uint32_t>;
+
+// Ports in a row that are as many or more are told by the first and the last one.
+constexpr std::size_t run_least = 3;
+
+// How many ports from the first on follow one another.
+std::size_t run_of(std::span<const std::uint32_t> ports) {
+    std::size_t run = 1;
+    while (run < ports.size() && ports[run] == ports[run - 1] + 1) ++run;
+    return run;
+}
+
+// "80, 443, 27001-27064", of ports in their order.
+std::string ports_list(std::span<const std::uint32_t> ports) {
+    std::vector<std::string> parts;
+    while (!ports.empty()) {
+        const std::size_t run = run_of(ports), told = run < run_least ? 1 : run;
+        parts.push_back(told == 1 ? std::to_string(ports[0])
+                                  : fmt::format("{}-{}", ports[0], ports[told - 1]));
+        ports = ports.subspan(told);
+    }
+    return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+std::string ports_text(const Ports& ports) {
+    return fmt::format("{} {}", ports.size() == 1 ? "port" : "ports", ports_list(ports));
+}
+
+// Remarks, each once, with all ports that it is true of: sixty-four services have few of them.
+class Remarks {
+  public:
+    void add(std::uint32_t port, const std::string& text) {
+        const auto known = std::find_if(remarks_.begin(), remarks_.end(),
+                                        [&](const auto& remark) { return remark.first == text; });
+        if (known == remarks_.end())
+            remarks_.push_back({text, {port}});
+        else
+            known->second.push_back(port);
+    }
+    std::vector<std::string> lines() const {
+        std::vector<std::string> lines;
+        for (const auto& [text, ports] : remarks_)
+            lines.push_back(fmt::format("{}: {}", ports_text(ports), text));
+        return lines;
+    }
+
+  private:
+    std::vector<std::pair<std::string, Ports>> remarks_;
+};
+
+// The words of text in lines of so many characters; all but the first are indented.
+std::string broken(const std::string& text, std::size_t width) {
+    constexpr std::size_t indent = 2;
+    constexpr std::size_t least = 20;  // a terminal that is narrower breaks the lines itself
+    if (width < least) return text;
+    std::string lines;
+    std::size_t begin = 0;
+    while (text.size() - begin > width - (begin ? indent : 0)) {
+        const std::size_t room = width - (begin ? indent : 0);
+        std::size_t end = text.rfind(' ', begin + room);
+        if (end == std::string::npos || end <= begin) end = text.find(' ', begin + room);
+        if (end == std::string::npos) break;
+        lines += text.substr(begin, end - begin) + "\n" + std::string(indent, ' ');
+        begin = end + 1;
+    }
+    return lines + text.substr(begin);
+}
+
+std::string bits_text(std::uint32_t nanobits) { return fmt::format("{:.3f}", bits_of(nanobits)); }
+
+std::string limit_text(std::uint32_t nanobits) { return fmt::format("{:.3g}", bits_of(nanobits)); }
+
+// --- the head --------------------------------------------------------------------------------
+
+std::string config_thresholds_text(const jsg_config& config) {
+    const auto text = [](std::uint32_t nanobits) {
+        return nanobits ? limit_text(nanobits) : "auto";
+    };
+    const std::string transitions = text(config.transition_threshold_nanobits);
+    const std::string occupancy = text(config.occupancy_threshold_nanobits);
+    if (transitions == occupancy) return "threshold " + occupancy;
+    return fmt::format("threshold {} of transitions and {} of occupancy", transitions, occupancy);
+}
+
+std::string head_text(const Observation& seen) {
+    const std::string uptime =
+        seen.cost.uptime_ns ? ", up " + duration_text(*seen.cost.uptime_ns / millisecond_ns) : "";
+    return fmt::format("jsguard on {}, Linux {}{}", printable(seen.host), printable(seen.kernel),
+                       uptime);
+}
+
+std::string guarded_text(const jsg_config& config) {
+    return fmt::format("guards {} in {}; window {} s, step {} s, {}",
+                       config.guard_listeners ? "every listening port" : "the ports it was given",
+                       config.netns ? fmt::format("network namespace {}", config.netns)
+                                    : "every network namespace",
+                       config.window_steps * step_seconds(config), step_seconds(config),
+                       config_thresholds_text(config));
+}
+
+std::string unattended_text(const Observation& seen) {
+    return seen.stays ? "no jsguard-load reads its alerts: they are kept for the next one "
+                        "(jsguard-load --persist)"
+                      : "its jsguard-load has ended, and the detector with it";
+}
+
+std::string alert_text(const Observation& seen, const jsg_service& service, jsg_signal signal) {
+    const jsg_alert_track& alert = service.alerts[signal];
+    std::string text = fmt::format("ALERT port {}: {} over since {} UTC, {}, peak {} bits",
+                                   service.port, signal_name(signal), utc_text(alert.since_unix_ms),
+                                   raised_text(seen, alert), bits_text(alert.peak_nanobits));
+    if (alert.clear_steps)
+        text +=
+            fmt::format("; clearing, {} of {} windows", alert.clear_steps, seen.config.clear_steps);
+    return text;
+}
+
+// port: the only one that was asked for; 0: all.
+std::vector<std::string> alert_lines(const Observation& seen, std::uint32_t port) {
+    std::vector<std::string> lines;
+    for (const ObservedService& service : seen.services) {
+        for (const jsg_signal signal : both_signals) {
+            if (service.service.alerts[signal].state == JSG_ALERT)
+                lines.push_back(alert_text(seen, service.service, signal));
+        }
+    }
+    if (lines.empty())
+        lines.push_back(port ? fmt::format("no alert is up for port {}", port) : "no alert is up");
+    return lines;
+}
+
+// --- the table -------------------------------------------------------------------------------
+
+std::string mode_text(const jsg_config& config, const jsg_service& service) {
+    const std::uint32_t step_s = step_seconds(config);
+    const auto progress = [&](std::string_view what) {
+        return fmt::format("{} {}/{} s", what,
+                           std::min(service.learned_steps, config.learn_steps) * step_s,
+                           config.learn_steps * step_s);
+    };
+    if (service.mode == JSG_LEARNING) return progress("learning");
+    if (service.mode == JSG_GUARDING && service.relearning) return progress("learning anew");
+    return std::string(mode_name(service.mode));
+}
+
+// "0.034/0.12", or "0.034/~0.31" where chance alone may give more than the threshold.
+std::string divergence_text(const SignalFigures& figures) {
+    if (figures.verdict == JSG_NOTHING_SEEN) return "nothing seen";
+    if (!figures.has_divergence) return "-";
+    const std::string js = bits_text(figures.js_nanobits) + "/";
+    if (!figures.threshold_nanobits) return js + "auto";
+    if (figures.chance_nanobits <= figures.threshold_nanobits)
+        return js + limit_text(figures.threshold_nanobits);
+    // From one bit on, no divergence says anything.
+    return js + "~" + limit_text(std::min<std::uint32_t>(figures.chance_nanobits, JSG_NANO));
+}
+
+using Row = std::array<std::string, 7>;
+
+Row row_of(const jsg_config& config, const ObservedService& seen) {
+    return {std::to_string(seen.service.port),
+            mode_text(config, seen.service),
+            divergence_text(figures_of(seen, JSG_OCCUPANCY)),
+            divergence_text(figures_of(seen, JSG_TRANSITIONS)),
+            std::to_string(seen.service.sockets),
+            seen.window ? std::to_string(seen.window->open_requests) : "-",
+            alerts_up(seen.service) ? "ALERT" : ""};
+}
+
+constexpr std::size_t columns_of_row = std::tuple_size_v<Row>;
+
+// How a table is laid out so that it fits a width.
+struct Layout {
+    std::array<std::size_t, columns_of_row> widths{};  // 0: left out
+    std::size_t gap = 2;
+
+    std::size_t width() const {
+        std::size_t sum = 0;
+        for (const std::size_t one : widths) sum += one ? one + gap : 0;
+        return sum - gap;
+    }
+};
+
+// Least important first: what a narrow terminal does without. Port, occupancy and alert stay.
+Layout layout_of(const std::vector<Row>& rows, std::size_t width) {
+    constexpr std::size_t mode = 1, transitions = 3, sockets = 4, requests = 5;
+    Layout layout;
+    for (const Row& row : rows) {
+        for (std::size_t i = 0; i < row.size(); ++i)
+            layout.widths[i] = std::max(layout.widths[i], row[i].size());
+    }
+    const auto is_wide = [&] { return width && layout.width() > width; };
+    if (is_wide()) layout.widths[requests] = 0;
+    if (is_wide()) layout.widths[sockets] = 0;
+    if (is_wide()) layout.gap = 1;
+    if (is_wide()) layout.widths[transitions] = 0;
+    if (is_wide()) layout.widths[mode] = 0;
+    return layout;
+}
+
+// Numbers to the right, words to the left.
+std::string table(const std::vector<Row>& rows, std::size_t width) {
+    constexpr std::array to_right = {true, false, false, false, true, true, false};
+    const Layout layout = layout_of(rows, width);
+    std::string text;
+    for (const Row& row : rows) {
+        std::string line;
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            if (!layout.widths[i]) continue;
+            line += to_right[i] ? fmt::format("{:>{}}", row[i], layout.widths[i])
+                                : fmt::format("{:<{}}", row[i], layout.widths[i]);
+            line += std::string(layout.gap, ' ');
+        }
+        line.erase(line.find_last_not_of(' ') + 1);
+        text += line + "\n";
+    }
+    return text;
+}
+
+// Ports that follow one another and say the same share a row.
+std::vector<Row> folded(const std::vector<Row>& rows, std::span<const std::uint32_t> ports) {
+    const auto same = [](const Row& one, const Row& other) {
+        return std::equal(one.begin() + 1, one.end(), other.begin() + 1);
+    };
+    std::vector<Row> kept;
+    for (std::size_t at = 0; at < rows.size();) {
+        std::size_t alike = 1;
+        while (at + alike < rows.size() && same(rows[at], rows[at + alike])) ++alike;
+        const std::size_t run = run_of(ports.subspan(at, alike)), told = run < run_least ? 1 : run;
+        kept.push_back(rows[at]);
+        kept.back()[0] = ports_list(ports.subspan(at, told));
+        at += told;
+    }
+    return kept;
+}
+
+std::string services_text(const Observation& seen, std::size_t width) {
+    if (seen.services.empty()) return "No port is guarded: none is listening.\n";
+    std::vector<Row> rows;
+    Ports ports;
+    for (const ObservedService& service : seen.services) {
+        rows.push_back(row_of(seen.config, service));
+        ports.push_back(service.service.port);
+    }
+    rows = folded(rows, ports);
+    rows.insert(rows.begin(),
+                {"PORT", "MODE", "OCCUPANCY", "TRANSITIONS", "SOCKETS", "REQUESTS", ""});
+    return table(rows, width);
+}
+
+// --- what is odd -----------------------------------------------------------------------------
+
+// Why a signal is not simply normal, in words that are the same for all ports it is true of.
+std::string verdict_text(const Observation& seen, const ObservedService& service,
+                         jsg_signal signal) {
+    const SignalFigures figures = figures_of(service, signal);
+    switch (figures.verdict) {
+        case JSG_NOT_ENOUGH_TRAFFIC:
+            if (figures.js_nanobits > figures.threshold_nanobits)
+                return "over the threshold, but chance explains it";
+            return fmt::format("under {} in the window: too few for an alert",
+                               seen.config.min_transitions);
+        case JSG_MOVING:
+            return "more open than expected, but they move, so they are being served";
+        case JSG_EXCESS_ONLY:
+            return "more open than expected, of normal phases and ages, or by chance";
+        case JSG_NO_EXCESS:
+            return "over the threshold, but no more open than may be";
+        case JSG_UNBALANCED:
+            return "over, but connections mostly open, or mostly close, so no alert comes of it";
+        case JSG_OVER:
+            if (service.service.alerts[signal].state == JSG_ALERT) return {};
+            return fmt::format("over, {} of the {} windows in a row that raise an alert",
+                               service.service.alerts[signal].over_steps,
+                               seen.config.confirm_steps);
+        default:
+            return {};
+    }
+}
+
+void remark_on_learning(Remarks& remarks, const Observation& seen, const ObservedService& service) {
+    const std::uint32_t port = service.service.port;
+    if (is_lacking(seen, service)) {
+        const std::string lacking = lacking_text(*service.lesson, step_seconds(seen.config));
+        remarks.add(port, fmt::format("goes on learning, has seen {}",
+                                      lacking.empty() ? "enough, but not in a quiet time"
+                                                      : "only " + lacking));
+    }
+    if (service.service.relearning && alerts_up(service.service))
+        remarks.add(port, "learning anew waits until its alert has cleared");
+}
+
+void remark_on_baseline(Remarks& remarks, const jsg_service& service) {
+    if (const std::string doubts = doubts_text(service.doubts); !doubts.empty())
+        remarks.add(service.port,
+                    fmt::format("its baseline looks like an attack: {} (if it is not normal, end "
+                                "it, then jsguard baseline relearn)",
+                                doubts));
+    if (service.doubts & JSG_DOUBT_UNBALANCED)
+        remarks.add(service.port,
+                    "no transitions alert: while it learned, connections mostly opened, or mostly "
+                    "closed (jsguard baseline relearn, when that has settled)");
+}
+
+Remarks remarks_on(const Observation& seen) {
+    Remarks remarks;
+    for (const jsg_signal signal : both_signals) {
+        for (const ObservedService& service : seen.services) {
+            if (const std::string why = verdict_text(seen, service, signal); !why.empty())
+                remarks.add(service.service.port, fmt::format("{} {}", signal_name(signal), why));
+        }
+    }
+    for (const ObservedService& service : seen.services) {
+        if (service.window && service.window->full_queues)
+            remarks.add(service.service.port, "an accept queue is full");
+        remark_on_learning(remarks, seen, service);
+        remark_on_baseline(remarks, service.service);
+    }
+    return remarks;
+}
+
+// --- the detector itself ---------------------------------------------------------------------
+
+std::string totals_text(const Observation& seen) {
+    const std::string lost = losses_text(seen.stats);
+    return fmt::format("since the start: {} windows, {} transitions, {}; {}",
+                       number_text(seen.stats.windows), number_text(seen.stats.transitions),
+                       counted(seen.stats.alerts, "alert", "alerts"),
+                       lost.empty() ? "nothing lost" : "lost or left out: " + lost);
+}
+
+std::string cost_text(const Cost& cost) {
+    const std::string longest =
+        fmt::format("longest tick {:.0f} us", static_cast<double>(cost.ticks.longest_ns) / 1e3);
+    const std::string known = known_cost_text(cost);
+    if (known.empty())
+        return fmt::format("cost: {}; the rest is not known without CAP_SYS_ADMIN", longest);
+    const std::string text = fmt::format("cost: {}, {}; ", known, longest);
+    if (const auto run_ns = mean_transition_run_ns(cost))
+        return text + fmt::format("{:.0f} ns a transition", *run_ns);
+    return text +
+           "a transition's is not measured (sysctl kernel.bpf_stats_enabled=1 turns that on, and "
+           "costs a little itself)";
+}
+
+constexpr std::string_view legend =
+    "(OCCUPANCY, TRANSITIONS: divergence from normal/threshold, in bits; ~: what chance alone "
+    "may give, where that is more)";
+
+}  // namespace
+
+std::string status_text(const Observation& seen, const StatusStyle& style) {
+    std::string text;
+    const auto add = [&](const std::string& line) { text += broken(line, style.width) + "\n"; };
+    add(head_text(seen));
+    add(guarded_text(seen.config));
+    if (seen.attended == false && !is_silent(seen)) add(unattended_text(seen));
+    const std::vector<std::string> alerts = alert_lines(seen, style.port);
+    for (const std::string& line : alerts) add(line);
+    text += "\n" + services_text(seen, style.width);
+    if (!seen.services.empty()) add(std::string(legend));
+    text += "\n";
+    for (const std::string& line : remarks_on(seen).lines()) add(line);
+    add(totals_text(seen));
+    add(cost_text(seen.cost));
+    // What has scrolled away is no alarm; the prompt needs a line too.
+    const auto lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+    if (style.height && lines + 1 > style.height && alerts_up(seen)) {
+        text += "\n";
+        for (const std::string& line : alerts) add(line);
+    }
+    text.pop_back();
+    if (!style.colour) return text;
+    constexpr std::string_view word = "ALERT";
+    const std::string red = in_red(word);
+    for (std::size_t at = text.find(word); at != std::string::npos;
+         at = text.find(word, at + red.size()))
+        text.replace(at, word.size(), red);
+    return text;
+}
+
+std::string raised_text(const Observation& seen, const jsg_alert_track& alert) {
+    // Whole seconds.
+    return fmt::format("raised {} ago", duration_text(age_ns(seen, alert) / second_ns * 1000));
+}
+
+std::string known_cost_text(const Cost& cost) {
+    const auto share = tick_cpu_share(cost);
+    if (!share || !cost.map_bytes) return {};
+    return fmt::format("ticks {:.2f} % of one CPU, maps {}", 100 * *share,
+                       bytes_text(*cost.map_bytes));
+}
+
+std::string silence_text(std::uint64_t silent_ns, std::string_view pin_dir) {
+    return fmt::format(
+        "the detector in {} has shown no life for {}: it was killed and has left its maps behind; "
+        "start jsguard-load again",
+        printable(pin_dir), duration_text(silent_ns / millisecond_ns));
+}
+
+std::string not_guarded_text(const Observation& seen, std::uint32_t port) {
+    Ports ports;
+    for (const ObservedService& service : seen.services) ports.push_back(service.service.port);
+    return fmt::format(
+        "port {} is not guarded; {}", port,
+        ports.empty() ? "none is"
+                      : fmt::format("{} {}", ports_text(ports), ports.size() == 1 ? "is" : "are"));
+}
+
+void keep_port(Observation& seen, std::uint32_t port) {
+    const std::string refusal = not_guarded_text(seen, port);
+    std::erase_if(seen.services,
+                  [&](const ObservedService& service) { return service.service.port != port; });
+    if (seen.services.empty()) throw Error(ExitCode::runtime, refusal);
+}
+
+}  // namespace jsguard

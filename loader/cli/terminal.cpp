@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The terminal that stdout is, taken over for a screen of our own.
+#include "cli/terminal.hpp"
+
+#define NCURSES_NOMACROS 1
+#define NCURSES_WIDECHAR 1
+#include <curses.h>
+#include <langinfo.h>
+#include <termcap.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <clocale>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "cli/colour.hpp"
+#include "common/error.hpp"
+
+namespace jsguard {
+namespace {
+
+constexpr short own_background = -1;
+
+struct Look {
+    short foreground;  // own_background: the terminal's own colour
+    attr_t attributes;
+};
+
+// By Style.
+constexpr std::array<Look, styles> looks = {{{own_background, A_NORMAL},
+                                             {own_background, A_DIM},
+                                             {own_background, A_BOLD},
+                                             {COLOR_GREEN, A_NORMAL},
+                                             {COLOR_CYAN, A_BOLD},
+                                             {COLOR_YELLOW, A_BOLD},
+                                             {COLOR_RED, A_BOLD},
+                                             {COLOR_RED, A_BOLD | A_REVERSE},
+                                             {own_background, A_REVERSE}}};
+
+short pair_of(std::size_t style) { return static_cast<short>(style + 1); }
+
+void begin_colours() {
+    if (!wants_colour(STDOUT_FILENO) || !has_colors() || start_color() == ERR ||
+        use_default_colors() == ERR)
+        return;
+    for (std::size_t style = 0; style < looks.size(); ++style)
+        init_pair(pair_of(style), looks[style].foreground, own_background);
+}
+
+Key key_of(int code) {
+    switch (code) {
+        case 'q':
+        case 'Q':
+            return Key::quit;
+        case 'k':
+        case KEY_UP:
+            return Key::up;
+        case 'j':
+        case KEY_DOWN:
+            return Key::down;
+        case KEY_PPAGE:
+            return Key::page_up;
+        case KEY_NPAGE:
+            return Key::page_down;
+        case KEY_HOME:
+            return Key::first;
+        case KEY_END:
+            return Key::last;
+        case 'p':
+        case ' ':
+            return Key::pause;
+        case KEY_RESIZE:
+            return Key::resize;
+        default:
+            return Key::other;
+    }
+}
+
+}  // namespace
+
+bool is_drawable_terminal() {
+    const char* type = std::getenv("TERM");
+    // Termcap's "cm" moves the cursor.
+    return isatty(STDOUT_FILENO) && isatty(STDIN_FILENO) && type && *type &&
+           std::strcmp(type, "dumb") != 0 && tgetent(nullptr, type) == 1 &&
+           tgetstr("cm", nullptr) != nullptr;
+}
+
+Terminal::Terminal() {
+    // Characters alone: numbers stay as they are written everywhere.
+    std::setlocale(LC_CTYPE, "");
+    unicode_ = std::strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    screen_ = newterm(nullptr, stdout, stdin);
+    if (!screen_)
+        throw Error(ExitCode::runtime,
+                    "cannot take over the terminal; use --plain for lines of text");
+    begin_colours();
+    cbreak();
+    noecho();
+    curs_set(0);
+    keypad(stdscr, TRUE);
+}
+
+Terminal::~Terminal() {
+    endwin();
+    delscreen(static_cast<SCREEN*>(screen_));
+}
+
+std::size_t Terminal::width() const {
+    return static_cast<std::size_t>(std::max(1, getmaxx(stdscr)));
+}
+std::size_t Terminal::height() const {
+    return static_cast<std::size_t>(std::max(1, getmaxy(stdscr)));
+}
+
+void Terminal::draw(const std::vector<Line>& lines) {
+    erase();
+    const std::size_t rows = std::min(lines.size(), height());
+    for (std::size_t row = 0; row < rows; ++row) {
+        move(static_cast<int>(row), 0);
+        for (const Piece& piece : lines[row]) {
+            const auto style = static_cast<std::size_t>(piece.style);
+            attr_set(looks[style].attributes, pair_of(style), nullptr);
+            addstr(piece.text.c_str());
+        }
+    }
+    attr_set(A_NORMAL, 0, nullptr);
+    refresh();
+}
+
+std::optional<Key> Terminal::wait_for_key(std::chrono::milliseconds most) {
+    timeout(static_cast<int>(most.count()));
+    const int code = getch();
+    if (code != ERR) return key_of(code);
+    // Of a terminal that has gone every wait would end at once.
+    if (!isatty(STDIN_FILENO)) return Key::quit;
+    return {};
+}
+
+}  // namespace jsguard

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// One window of one service as a line of text, where no screen can be drawn.
+#pragma once
+
+#include <string>
+
+#include "kernel/jsguard.h"
+
+namespace jsguard {
+
+// "2026-01-02T03:04:05.678+00:00 port 8080 guarding: occupancy 0.681/0.12 over, transitions
+// 0.002/0.12 normal, 1703 sockets, 511 requests, ALERT occupancy"; thresholds as the service has
+// them now.
+std::string watch_line(const jsg_window& window, const jsg_service& service);
+
+// "0.681/0.12": a signal's divergence and its threshold in bits, "-" for what there is not.
+std::string divergence_text(const jsg_window& window, const jsg_service& service,
+                            jsg_signal signal);
+
+}  // namespace jsguard

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The parts of the screen of jsguard watch that show one service, each in as many lines as it is
+// given.
+#include "cli/watch_service.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/past_alerts.hpp"
+#include "cli/status_text.hpp"
+#include "cli/watch_line.hpp"
+#include "common/alert_text.hpp"
+#include "common/cells.hpp"
+#include "common/quantity_text.hpp"
+#include "common/window_signal.hpp"
+
+namespace jsguard {
+namespace {
+
+// A mean of the last windows that differs by less is the same.
+constexpr std::uint64_t steady_nanobits = 50'000'000;
+// The verdict, and the sparkline of the entropy, stand where there is room for them.
+constexpr std::size_t roomy = 64;
+// All that is told of an alert has room here; on less, the words go that it can do without.
+constexpr std::size_t roomy_for_alert = 96;
+constexpr std::size_t name_width = 12, ratio_width = 12, verdict_width = 19, bar_least = 4;
+// Bits at the top of a sparkline: so many times the threshold, or more if a window is over that.
+constexpr double spark_thresholds = 2;
+
+// A sparkline of divergences goes back so far at least.
+constexpr std::uint64_t history_least_ns = 180 * second_ns;
+
+// What the sparkline of the entropy shows at least, so that a steady one looks steady.
+constexpr double entropy_range_bits = 0.5;
+
+std::string time_of_day(std::uint64_t unix_ms) { return utc_text(unix_ms).substr(11); }
+
+// Text on a ground that is as wide as the screen.
+Line bar_across(const ShownService& shown, const std::string& text, Style style) {
+    const Line line = cut({{" " + text, style}}, shown.width, shown.glyphs.more);
+    return line + Line{{std::string(shown.width - columns(line), ' '), style}};
+}
+
+Line alert_line(const ShownService& shown, jsg_signal signal) {
+    const jsg_alert_track& alert = shown.service.service.alerts[signal];
+    const bool is_roomy = shown.width >= roomy_for_alert;
+    const std::string text = fmt::format(
+        "{}{} ! ALERT {}, peak {:.3f}{}, {}, over since {} UTC", is_roomy ? "port " : "",
+        shown.service.service.port, signal_name(signal), bits_of(alert.peak_nanobits),
+        is_roomy ? " bits" : "", raised_text(shown.seen, alert), time_of_day(alert.since_unix_ms));
+    return bar_across(shown, text, Style::banner);
+}
+
+std::string learning_text(const ShownService& shown) {
+    const std::uint32_t step_s = step_seconds(shown.seen.config);
+    const jsg_service& service = shown.service.service;
+    const std::uint64_t learned_s = std::uint64_t{service.learned_steps} * step_s;
+    const std::uint64_t learn_s = std::uint64_t{shown.seen.config.learn_steps} * step_s;
+    if (learned_s < learn_s || !shown.service.lesson)
+        return fmt::format("{} of {} s", learned_s, learn_s);
+    return "so far " + lacking_text(*shown.service.lesson, step_s);
+}
+
+Line mode_line(const ShownService& shown) {
+    const jsg_service& service = shown.service.service;
+    std::string text = fmt::format("port {} {}", service.port, mode_name(service.mode));
+    if (service.mode == JSG_GUARDING && service.relearning)
+        text += ", learning anew: " + learning_text(shown);
+    else if (service.mode == JSG_LEARNING || service.mode == JSG_LEARNING_ON)
+        text += ": " + learning_text(shown);
+    else if (const std::string doubts = doubts_text(service.doubts); !doubts.empty())
+        text += ", learned with doubts: " + doubts;
+    for (const jsg_signal signal : {JSG_OCCUPANCY, JSG_TRANSITIONS}) {
+        if (service.alerts[signal].state == JSG_CONFIRMING)
+            text += fmt::format(", {} over for {} of {} windows", signal_name(signal),
+                                service.alerts[signal].over_steps, shown.seen.config.confirm_steps);
+    }
+    return bar_across(shown, text, Style::chosen);
+}
+
+Style style_of(const jsg_window& window, jsg_signal signal) {
+    if (alert_state(window, signal) == JSG_ALERT) return Style::alarm;
+    return verdict(window, signal) == JSG_OVER ? Style::suspect : Style::figure;
+}
+
+Line divergence_line(const ShownService& shown, jsg_signal signal) {
+    const jsg_service& service = shown.service.service;
+    const jsg_window none{};
+    const jsg_window& window = shown.service.window ? *shown.service.window : none;
+    const Style style = style_of(window, signal);
+    Line line = {{padded(signal_name(signal), name_width), Style::heading},
+                 {padded(divergence_text(window, service, signal), ratio_width),
+                  style == Style::figure ? Style::plain : style}};
+    const bool told = shown.width >= roomy;
+    const std::size_t taken = name_width + ratio_width + (told ? verdict_width : 0);
+    if (shown.width >= taken + bar_least) {
+        const double value =
+            has_divergence(window, signal) ? bits_of(js_nanobits(window, signal)) : 0;
+        line = line + bar(value, bits_of(service.threshold_nanobits[signal]), shown.width - taken,
+                          style, shown.glyphs);
+    }
+    if (told) line.push_back({" " + std::string(verdict_name(verdict(window, signal))), style});
+    return cut(line, shown.width, shown.glyphs.more);
+}
+
+// Windows that a column of so many sparks stands for, so that they show the last minutes.
+std::uint64_t windows_a_spark(const ShownService& shown, std::size_t sparks) {
+    const std::uint64_t sparks_ns = std::max<std::uint64_t>(1, sparks) * shown.seen.config.step_ns;
+    return (history_least_ns + sparks_ns - 1) / sparks_ns;
+}
+
+// Style's order is none of gravity.
+Style graver(Style one, Style other) {
+    for (const Style style : {Style::alarm, Style::suspect}) {
+        if (one == style || other == style) return style;
+    }
+    return one;
+}
+
+// What a column shows of the windows that it stands for: the largest divergence among them.
+void join(Spark& spark, double bits, const jsg_window& window, jsg_signal signal) {
+    if (has_divergence(window, signal)) spark.value = std::max(spark.value.value_or(0), bits);
+    spark.style = graver(spark.style, style_of(window, signal));
+}
+
+std::span<const jsg_window> newest(std::span<const jsg_window> windows, std::size_t most) {
+    return windows.last(std::min(windows.size(), most));
+}
+
+// On the left what the top of the sparkline stands for and how long its line is.
+Lines history_lines(const ShownService& shown, jsg_signal signal, std::size_t rows) {
+    const std::size_t room = shown.width > name_width ? shown.width - name_width : 0;
+    const std::uint64_t together = windows_a_spark(shown, room);
+    const auto column_of = [&](const jsg_window& window) { return window.sequence / together; };
+    auto windows = newest(shown.history, room * together);
+    // Of a window's number, so that a column stays the same while it moves to the left.
+    while (!windows.empty() && column_of(windows.back()) - column_of(windows.front()) >= room)
+        windows = windows.subspan(1);
+    double top = spark_thresholds * bits_of(shown.service.service.threshold_nanobits[signal]);
+    for (const jsg_window& window : windows)
+        top = std::max(top, bits_of(js_nanobits(window, signal)));
+    std::vector<Spark> sparks;
+    const jsg_window* before = nullptr;
+    for (const jsg_window& window : windows) {
+        if (!before || column_of(*before) != column_of(window))
+            sparks.push_back({{}, Style::figure});
+        if (top > 0)
+            join(sparks.back(), bits_of(js_nanobits(window, signal)) / top, window, signal);
+        before = &window;
+    }
+    Lines lines = sparkline(sparks, rows, shown.glyphs);
+    const std::string label = rows > 1 ? fmt::format(" 0 to {:.2f}", top) : "";
+    const std::uint64_t span_ms = windows.size() * shown.seen.config.step_ns / millisecond_ns;
+    for (std::size_t row = 0; row < lines.size(); ++row) {
+        std::string left = row == 0 ? label : "";
+        if (row + 1 == rows) left = " " + duration_text(span_ms);
+        lines[row] = cut(Line{{padded(left, name_width), Style::faint}} + lines[row], shown.width,
+                         shown.glyphs.more);
+    }
+    return lines;
+}
+
+std::string trend_text(const jsg_window& window) {
+    const std::uint64_t now = window.state_entropy_nanobits,
+                        mean = window.state_entropy_trend_nanobits;
+    if (now > mean + steady_nanobits) return "rising";
+    return now + steady_nanobits < mean ? "falling" : "steady";
+}
+
+// Its lowest column is the least entropy of its windows.
+Line entropy_history(const ShownService& shown, std::size_t width) {
+    const auto windows = newest(shown.history, width);
+    if (windows.empty()) return {};
+    const auto [least, most] =
+        std::minmax_element(windows.begin(), windows.end(), [](const auto& a, const auto& b) {
+            return a.state_entropy_nanobits < b.state_entropy_nanobits;
+        });
+    const double bottom = bits_of(least->state_entropy_nanobits);
+    const double range =
+        std::max(entropy_range_bits, bits_of(most->state_entropy_nanobits) - bottom);
+    std::vector<Spark> sparks;
+    for (const jsg_window& window : windows)
+        sparks.push_back(
+            {(bits_of(window.state_entropy_nanobits) - bottom) / range, Style::figure});
+    return sparkline(sparks, 1, shown.glyphs).front();
+}
+
+std::string past_text(const PastAlert& alert) {
+    const std::string peak =
+        fmt::format("{} peak {:.3f}", signal_name(alert.signal), bits_of(alert.peak_nanobits));
+    const std::string raised = time_of_day(alert.raised_unix_ms);
+    if (alert.is_older)
+        return fmt::format("{}, raised before {}, cleared {} UTC", peak, raised,
+                           time_of_day(alert.cleared_unix_ms));
+    return fmt::format("{}, raised {} UTC, cleared {} later", peak, raised,
+                       duration_text(alert.duration_ns / second_ns * 1000));
+}
+
+}  // namespace
+
+Lines state_lines(const ShownService& shown, std::size_t rows) {
+    Lines lines;
+    for (const jsg_signal signal : {JSG_OCCUPANCY, JSG_TRANSITIONS}) {
+        if (shown.service.service.alerts[signal].state == JSG_ALERT && lines.size() < rows)
+            lines.push_back(alert_line(shown, signal));
+    }
+    if (lines.empty() && rows > 0) lines.push_back(mode_line(shown));
+    return lines;
+}
+
+Lines divergence_lines(const ShownService& shown, jsg_signal signal, std::size_t rows) {
+    Lines lines = {divergence_line(shown, signal)};
+    for (const Line& line : history_lines(shown, signal, rows > 0 ? rows - 1 : 0))
+        lines.push_back(line);
+    return lines;
+}
+
+Lines entropy_lines(const ShownService& shown) {
+    Line line = {{padded("entropy", name_width), Style::heading}};
+    if (!shown.service.window) return {cut(line, shown.width, shown.glyphs.more)};
+    const jsg_window& window = *shown.service.window;
+    line.push_back(
+        {fmt::format("{:.3f} bits, {} (mean {:.3f})", bits_of(window.state_entropy_nanobits),
+                     trend_text(window), bits_of(window.state_entropy_trend_nanobits)),
+         Style::plain});
+    const std::size_t taken = columns(line) + 1;
+    if (shown.width >= roomy && shown.width > taken)
+        line = line + Line{{" "}} + entropy_history(shown, shown.width - taken);
+    return {cut(line, shown.width, shown.glyphs.more)};
+}
+
+Lines past_alert_lines(const ShownService& shown, std::size_t rows) {
+    const auto alerts = past_alerts(shown.history);
+    const std::uint64_t known_ms =
+        shown.history.size() * shown.seen.config.step_ns / millisecond_ns;
+    Lines lines;
+    for (const PastAlert& alert : alerts) {
+        if (lines.size() == rows) break;
+        lines.push_back({{padded(lines.empty() ? "past alerts" : "", name_width), Style::heading},
+                         {past_text(alert), Style::plain}});
+    }
+    if (lines.empty() && rows > 0)
+        lines.push_back({{padded("past alerts", name_width), Style::heading},
+                         {"none in the last " + duration_text(known_ms), Style::plain}});
+    for (Line& line : lines) line = cut(line, shown.width, shown.glyphs.more);
+    return lines;
+}
+
+}  // namespace jsguard

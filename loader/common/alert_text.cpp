@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Alerts for people and for programs, and the lines at start and end.
+#include "common/alert_text.hpp"
+
+#include <arpa/inet.h>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <string_view>
+#include <vector>
+
+#include "common/baseline_totals.hpp"
+#include "common/cells.hpp"
+#include "common/counted.hpp"
+#include "common/error.hpp"
+#include "common/losses.hpp"
+#include "common/progress_bar.hpp"
+#include "kernel/chance.h"
+
+namespace jsguard {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr int json_schema = 1;         // of the alert objects
+constexpr std::size_t cells_told = 3;  // in a line for people
+
+double thousandths(std::uint32_t number) { return number / 1e3; }
+
+// A share to a millionth; what is finer means nothing.
+double share(std::uint32_t ppb) { return std::round(ppb / 1e3) / 1e6; }
+
+double milliseconds_of(std::uint64_t ns) { return std::round(static_cast<double>(ns) / 1e6) / 1e3; }
+
+// Three decimals, or three digits where those would all be 0.
+std::string bits_text(std::uint32_t nanobits) {
+    const double value = bits_of(nanobits);
+    return nanobits == 0 || value >= 0.01 ? fmt::format("{:.3f}", value)
+                                          : fmt::format("{:.3g}", value);
+}
+
+std::string percent(std::uint32_t ppb) {
+    const double value = ppb / 1e7;
+    if (value > 0 && value < 0.5) return "<1 %";
+    return fmt::format("{:.0f} %", value);
+}
+
+std::span<const jsg_top_cell> top_cells(const jsg_alert& alert) {
+    return {alert.top, std::min<std::size_t>(alert.top_count, JSG_TOP_CELLS)};
+}
+
+std::string open_requests(const jsg_alert& alert) {
+    return counted(alert.open_requests, "request open", "requests open");
+}
+
+std::span<const jsg_source> top_sources(const jsg_alert& alert) {
+    return {alert.sources.top, std::min<std::size_t>(alert.sources.top_count, JSG_TOP_SOURCES)};
+}
+
+// "192.0.2.7", or "2001:db8:1:2::/64"
+std::string source_text(const jsg_source& source) {
+    std::array<std::uint8_t, sizeof(in6_addr)> bytes{};  // the rest of an IPv6 address is zeros
+    std::copy(std::begin(source.address), std::end(source.address), bytes.begin());
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    const bool v4 = source.prefix_bits == 32;
+    inet_ntop(v4 ? AF_INET : AF_INET6, bytes.data(), text.data(), text.size());
+    return v4 ? text.data() : fmt::format("{}/{}", text.data(), source.prefix_bits);
+}
+
+// What the connections of the cell that deviates most wait for, in words that name no culprit.
+std::string_view what_is_held(const jsg_alert& alert) {
+    constexpr std::array<std::string_view, JSG_CELL_PHASES> words = {
+        "responses held",         "responses held", "requests held",
+        "requests held",          "closings held",  "ended connections not noticed by the server",
+        "silent connections held"};
+    for (const jsg_top_cell& top : top_cells(alert)) {
+        const std::uint32_t phase = top.cell / JSG_AGES;
+        if (top.window_ppb > top.baseline_ppb && phase < words.size()) return words[phase];
+    }
+    return "connections held";
+}
+
+std::string spread_text(const jsg_sources& sources) {
+    if (sources.sockets == 0) return "their sources not known";
+    const jsg_source& top = sources.top[0];
+    const std::string first = source_text(top);
+    if (sources.distinct == 1 && !sources.inexact)
+        return fmt::format("all {} from 1 source, {}", sources.sockets, first);
+    return fmt::format("{} spread over {}{} sources, {} has {} of them", sources.sockets,
+                       sources.inexact ? "about " : "", sources.distinct, first, top.sockets);
+}
+
+std::string seen(const jsg_alert& alert) {
+    if (alert.signal == JSG_TRANSITIONS) {
+        return fmt::format("{} in {} s, {}, {}",
+                           counted(alert.transitions, "transition", "transitions"), alert.window_s,
+                           open_requests(alert), counted(alert.sockets, "socket", "sockets"));
+    }
+    return fmt::format("{}, {}, on average {:.0f} not idle ({:.0f} expected)", open_requests(alert),
+                       counted(alert.sockets, "socket", "sockets"),
+                       thousandths(alert.open_millisockets),
+                       thousandths(alert.expected_millisockets));
+}
+
+std::string cell_text(jsg_signal signal, const jsg_top_cell& top) {
+    const std::string name = cell_name(signal, top.cell);
+    // Its shares say nothing to people: it is made from the number that was expected.
+    if (signal == JSG_OCCUPANCY && top.cell == JSG_CELL_UNEXPECTED) return name;
+    return fmt::format("{}: {} of the window, {} of the baseline", name, percent(top.window_ppb),
+                       percent(top.baseline_ppb));
+}
+
+std::string netns_text(const jsg_alert& alert) {
+    return alert.netns ? fmt::format(" in network namespace {}", alert.netns) : "";
+}
+
+std::string raise_line(const jsg_alert& alert) {
+    std::string line =
+        fmt::format("ALERT port {}{}: {} {} bits from normal (threshold {}, chance {})", alert.port,
+                    netns_text(alert), signal_name(alert.signal), bits_text(alert.js_nanobits),
+                    bits_of(alert.threshold_nanobits), bits_text(alert.chance_nanobits));
+    if (alert.signal == JSG_OCCUPANCY)
+        line += fmt::format(": {}, {}", what_is_held(alert), spread_text(alert.sources));
+    line += "; " + seen(alert);
+    const auto cells = top_cells(alert);
+    for (const jsg_top_cell& top : cells.first(std::min(cells.size(), cells_told))) {
+        line += "; " + cell_text(alert.signal, top);
+    }
+    return line;
+}
+
+std::string clear_line(const jsg_alert& alert) {
+    return fmt::format(
+        "CLEAR port {}{}: {} after {:.0f} s (peak {} bits), now {} (threshold {}), {}", alert.port,
+        netns_text(alert), signal_name(alert.signal), milliseconds_of(alert.duration_ns),
+        bits_text(alert.peak_nanobits), bits_text(alert.js_nanobits),
+        bits_of(alert.threshold_nanobits), seen(alert));
+}
+
+ordered_json top_cells_json(const jsg_alert& alert) {
+    ordered_json cells = ordered_json::array();
+    for (const jsg_top_cell& top : top_cells(alert)) {
+        cells.push_back({{"cell", cell_name(alert.signal, top.cell)},
+                         {"window", share(top.window_ppb)},
+                         {"baseline", share(top.baseline_ppb)},
+                         {"bits", bits_of(top.nanobits)}});
+    }
+    return cells;
+}
+
+ordered_json top_sources_json(const jsg_alert& alert) {
+    ordered_json sources = ordered_json::array();
+    for (const jsg_source& source : top_sources(alert))
+        sources.push_back({{"addr", source_text(source)}, {"sockets", source.sockets}});
+    return sources;
+}
+
+double top_source_share(const jsg_sources& sources) {
+    if (sources.sockets == 0) return 0;
+    return std::round(1e6 * sources.top[0].sockets / sources.sockets) / 1e6;
+}
+
+ordered_json details_json(const jsg_alert& alert, const Origin& origin) {
+    ordered_json details = {{"schema", json_schema},
+                            {"event", event_name(alert.event)},
+                            {"id", fmt::format("{}-{}", origin.instance, alert.number)},
+                            {"port", alert.port},
+                            {"signal", signal_name(alert.signal)},
+                            {"js_bits", bits_of(alert.js_nanobits)},
+                            {"threshold_bits", bits_of(alert.threshold_nanobits)},
+                            {"chance_bits", bits_of(alert.chance_nanobits)},
+                            {"window_s", alert.window_s},
+                            {"since", utc_timestamp(alert.since_unix_ms)}};
+    if (alert.event == JSG_CLEAR) {
+        details["duration_s"] = milliseconds_of(alert.duration_ns);
+        details["peak_js_bits"] = bits_of(alert.peak_nanobits);
+    }
+    if (alert.netns) details["netns"] = alert.netns;
+    details["transitions"] = alert.transitions;
+    details["sockets"] = alert.sockets;
+    details["open_requests"] = alert.open_requests;
+    details["open_sockets"] = thousandths(alert.open_millisockets);
+    details["expected_sockets"] = thousandths(alert.expected_millisockets);
+    details["held_sockets"] = thousandths(alert.held_millisockets);
+    details["top_cells"] = top_cells_json(alert);
+    details["sources"] = alert.sources.distinct;
+    details["sources_inexact"] = alert.sources.inexact != 0;
+    details["source_sockets"] = alert.sources.sockets;
+    details["top_source_share"] = top_source_share(alert.sources);
+    details["top_sources"] = top_sources_json(alert);
+    return details;
+}
+
+std::string guarded_text(const Options& options, std::span<const std::uint16_t> ports) {
+    if (!options.ports.empty()) {
+        return fmt::format("{} {}", ports.size() == 1 ? "port" : "ports", fmt::join(ports, ", "));
+    }
+    std::string text = "every listening port";
+    if (!options.excluded_ports.empty()) {
+        text += fmt::format(" but {}", fmt::join(options.excluded_ports, ", "));
+    }
+    return ports.empty() ? text + " (none now)"
+                         : text + fmt::format(" (now {})", fmt::join(ports, ", "));
+}
+
+std::string learning_text(const Options& options, std::size_t ports, std::size_t with_baseline) {
+    if (with_baseline == 0) return fmt::format("learning for {} s", options.learn_s);
+    if (with_baseline < ports) {
+        return fmt::format("{} of {} ports from their baseline, learning for {} s for the others",
+                           with_baseline, ports, options.learn_s);
+    }
+    return "from the baseline";
+}
+
+std::string threshold_text(std::uint32_t nanobits) {
+    return nanobits ? fmt::format("{} bits", bits_of(nanobits)) : "from the spread";
+}
+
+}  // namespace
+
+std::string instance_text(std::uint64_t instance) { return fmt::format("{:012x}", instance); }
+
+std::string alert_id(std::uint64_t instance, std::uint64_t number) {
+    return fmt::format("{}-{}", instance_text(instance), number);
+}
+
+std::string utc_timestamp(std::uint64_t unix_ms) {
+    constexpr std::uint64_t last_ms = 253'402'300'799'999;  // of the year 9999
+    const std::uint64_t shown_ms = std::min(unix_ms, last_ms);
+    return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}+00:00",
+                       fmt::gmtime(static_cast<std::time_t>(shown_ms / 1000)), shown_ms % 1000);
+}
+
+std::string alert_line(const jsg_alert& alert) {
+    return alert.event == JSG_CLEAR ? clear_line(alert) : raise_line(alert);
+}
+
+std::string alert_json(const jsg_alert& alert, const Origin& origin) {
+    const ordered_json object = {{"timestamp", utc_timestamp(alert.at_unix_ms)},
+                                 {"event_type", "jsguard"},
+                                 {"hostname", origin.hostname},
+                                 {"jsguard", details_json(alert, origin)}};
+    // A host name need not be UTF-8, and an alert must not be lost over that.
+    return object.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+std::string alert_text(const jsg_alert& alert, const Origin& origin, const Options& options) {
+    if (options.json) return alert_json(alert, origin);
+    if (!options.timestamp) return alert_line(alert);
+    return utc_timestamp(alert.at_unix_ms) + " " + alert_line(alert);
+}
+
+std::string start_line(const Options& options, std::span<const std::uint16_t> ports,
+                       std::size_t with_baseline) {
+    return fmt::format(
+        "guarding {}{}: threshold {} for occupancy, {} for transitions; window {} s, step {} s; "
+        "{}",
+        guarded_text(options, ports),
+        options.netns ? fmt::format(" in the network namespace {}", printable(*options.netns)) : "",
+        threshold_text(options.occupancy_threshold_nanobits),
+        threshold_text(options.transition_threshold_nanobits), options.window_s, options.step_s,
+        learning_text(options, ports.size(), with_baseline));
+}
+
+std::string summary_line(const jsg_stats& stats) {
+    const std::string lost = losses_text(stats);
+    return fmt::format("{} ({} without enough traffic), {}, {}; {}",
+                       counted(stats.windows, "window", "windows"),
+                       counted(stats.not_enough_traffic, "verdict", "verdicts"),
+                       counted(stats.transitions, "transition", "transitions"),
+                       counted(stats.alerts, "alert", "alerts"),
+                       lost.empty() ? "nothing lost" : "lost or left out: " + lost);
+}
+
+std::string lacking_text(const jsg_baseline& lesson, std::uint32_t step_s) {
+    const std::uint64_t seconds = socket_seconds(lesson);
+    std::vector<std::string> lacking;
+    if (lesson.transitions < JSG_BASELINE_TRANSITIONS)
+        lacking.push_back(
+            fmt::format("{} of {} transitions", lesson.transitions, JSG_BASELINE_TRANSITIONS));
+    if (seconds < JSG_BASELINE_SOCKET_SECONDS)
+        lacking.push_back(
+            fmt::format("{} of {} socket-seconds", seconds, JSG_BASELINE_SOCKET_SECONDS));
+    if (const std::uint64_t seen = stays(lesson, step_s); seen < JSG_BASELINE_STAYS)
+        lacking.push_back(
+            fmt::format("{} of {} stays of a connection in a phase", seen, JSG_BASELINE_STAYS));
+    return fmt::format("{}", fmt::join(lacking, ", "));
+}
+
+std::string doubts_text(std::uint32_t doubts) {
+    std::vector<std::string> reasons;
+    if (doubts & JSG_DOUBT_OLD_AND_SILENT)
+        reasons.push_back(fmt::format(
+            "most connections that were not idle were held for {} s or longer without progress",
+            JSG_OLD_S));
+    if (doubts & JSG_DOUBT_QUEUE_FULL) reasons.push_back("its accept queue was full");
+    return fmt::format("{}", fmt::join(reasons, ", and "));
+}
+
+std::string learned_thresholds_text(const jsg_service& service) {
+    return fmt::format("threshold {} bits for occupancy, {} bits for transitions",
+                       bits_text(service.threshold_nanobits[JSG_OCCUPANCY]),
+                       bits_text(service.threshold_nanobits[JSG_TRANSITIONS]));
+}
+
+std::string learning_bar(std::uint32_t done_s, std::uint32_t total_s, std::size_t width) {
+    const std::uint32_t done = std::min(done_s, total_s);
+    return progress_bar("learning", done, total_s, fmt::format("{}/{} s", done, total_s), width);
+}
+
+}  // namespace jsguard

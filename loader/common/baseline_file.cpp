@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Reads baseline files with distrust and replaces them as a whole.
+#include "common/baseline_file.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "common/alert_text.hpp"
+#include "common/baseline_json.hpp"
+#include "common/clocks.hpp"
+#include "common/error.hpp"
+#include "common/file_replacement.hpp"
+#include "common/json_fields.hpp"
+#include "common/whole_number.hpp"
+#include "load/options.hpp"
+
+namespace jsguard {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+
+constexpr unsigned file_schema = 1;
+constexpr std::size_t bytes_most = 16 << 20;
+constexpr const char* step_key = "step_s";
+constexpr std::string_view kind = "baseline file";
+constexpr std::string_view read_next_step =
+    "give a file that jsguard-load --save-baseline or jsguard baseline wrote";
+
+std::string read_text(const fs::path& path) {
+    const std::string tried = fmt::format("cannot read the {} {}", kind, printable(path.native()));
+    // Not blocking, so that opening a pipe that nobody writes to returns and is refused.
+    const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    struct stat status {};
+    if (file.get() < 0 || fstat(file.get(), &status) != 0) {
+        throw errno_error(ExitCode::usage, errno, tried, read_next_step);
+    }
+    if (!S_ISREG(status.st_mode))
+        refuse(fmt::format("{}: it is not a regular file; {}", tried, read_next_step));
+    std::string text;
+    std::array<char, 1 << 16> part;
+    // Counted while reading, for a file may grow.
+    while (text.size() <= bytes_most) {
+        const ssize_t got = read(file.get(), part.data(), part.size());
+        if (got < 0) throw errno_error(ExitCode::usage, errno, tried, read_next_step);
+        if (got == 0) return text;
+        text.append(part.data(), static_cast<std::size_t>(got));
+    }
+    refuse(fmt::format("{}: it is larger than {} bytes; {}", tried, bytes_most, read_next_step));
+}
+
+std::string read_word(const ordered_json& file, const char* key) {
+    if (!file.contains(key)) return "";
+    if (!file[key].is_string()) refuse(fmt::format("\"{}\" is not a text", key));
+    return file[key].get<std::string>();
+}
+
+// As utc_timestamp() writes it; 0 for none.
+std::uint64_t read_time(const ordered_json& file) {
+    const std::string text = read_word(file, "time");
+    if (text.empty()) return 0;
+    std::tm parts{};
+    const char* const end = strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
+    const std::time_t seconds = timegm(&parts);
+    const std::string_view rest = end ? end : "";
+    const auto ms =
+        rest.size() > 3 && rest[0] == '.' ? whole_number(rest.substr(1, 3), 0, 999) : std::nullopt;
+    if (!ms || seconds < 0 || rest.substr(4) != "+00:00")
+        refuse(fmt::format("\"time\" is not a time as {}", utc_timestamp(0)));
+    return static_cast<std::uint64_t>(seconds) * 1000 + *ms;
+}
+
+BaselineOrigin read_origin(const ordered_json& file) {
+    BaselineOrigin origin{read_word(file, "host"), read_word(file, "kernel"), read_time(file)};
+    if (!file.contains(step_key)) return origin;  // files of earlier versions
+    origin.step_s = read_count(file[step_key], step_key);
+    if (origin.step_s < 1 || origin.step_s > window_most_s)
+        refuse(fmt::format("\"{}\" is not a whole number from 1 to {}", step_key, window_most_s));
+    return origin;
+}
+
+}  // namespace
+
+BaselineOrigin origin_here(std::uint32_t step_s) {
+    utsname names{};
+    uname(&names);
+    return {names.nodename, names.release, unix_now_ms(), step_s};
+}
+
+std::string baselines_to_json(const Baselines& baselines, const BaselineOrigin& origin) {
+    ordered_json services = ordered_json::object();
+    for (const auto& [port, baseline] : baselines)
+        services[std::to_string(port)] = baseline_to_json(baseline);
+    ordered_json file = {{"schema", file_schema}, {"host", origin.host}, {"kernel", origin.kernel}};
+    if (origin.unix_ms) file["time"] = utc_timestamp(origin.unix_ms);
+    file[step_key] = origin.step_s;
+    file["services"] = services;
+    return json_text(file, 2) + "\n";
+}
+
+BaselineFile baseline_file_from_json(std::string_view text) {
+    const ordered_json file = parse_json(text);
+    if (read_count(member(file, "schema"), "schema") != file_schema) {
+        refuse(fmt::format("its schema is not {}: another version wrote it", file_schema));
+    }
+    BaselineFile read;
+    read.origin = read_origin(file);
+    for (const auto& [name, service] : object_member(file, "services").items()) {
+        const auto port = whole_number(name, 1, JSG_PORTS - 1);
+        if (!port) refuse(fmt::format("\"{}\" is no port", printable(name)));
+        try {
+            const jsg_baseline baseline = baseline_from_json(service);
+            check_suffices(baseline, read.origin.step_s);
+            // "080" and "80" are two keys, but one port.
+            if (!read.baselines.emplace(*port, baseline).second) refuse("given twice");
+        } catch (const Error& error) {
+            refuse(fmt::format("port {}: {}", *port, error.what()));
+        }
+    }
+    if (read.baselines.empty()) refuse("it holds no baseline");
+    return read;
+}
+
+Baselines baselines_from_json(std::string_view text) {
+    return baseline_file_from_json(text).baselines;
+}
+
+BaselineFile read_baseline_file(const fs::path& path) {
+    const std::string text = read_text(path);
+    try {
+        return baseline_file_from_json(text);
+    } catch (const Error& error) {
+        refuse(fmt::format("cannot use the baseline file {}: {}; {}", printable(path.native()),
+                           error.what(), read_next_step));
+    }
+}
+
+Baselines read_baselines(const fs::path& path) { return read_baseline_file(path).baselines; }
+
+void check_baseline_target(const fs::path& path) {
+    const fs::path target = resolve(path);
+    check_target(target, kind, ExitCode::usage);
+    std::error_code none;
+    const auto bytes = fs::file_size(target, none);
+    if (none || bytes == 0) return;
+    try {
+        read_baseline_file(target);
+    } catch (const Error&) {
+        throw Error(ExitCode::usage,
+                    fmt::format("cannot write a {0} {1}: the file that is there is no sound {0}; "
+                                "give another name, or remove it",
+                                kind, printable(path.native())));
+    }
+}
+
+void write_baselines(const fs::path& path, const Baselines& baselines,
+                     const BaselineOrigin& origin) {
+    if (baselines.empty()) {
+        throw Error(ExitCode::runtime,
+                    fmt::format("no baseline is complete yet, {} is not written: learn for longer "
+                                "or under more load",
+                                printable(path.native())));
+    }
+    const fs::path target = resolve(path);
+    check_target(target, kind, ExitCode::runtime);
+    replace_file(target, kind, baselines_to_json(baselines, origin));
+}
+
+}  // namespace jsguard

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The contract's numbers in words: cells, and what a service, a window and an alert say.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "kernel/jsguard.h"
+
+namespace jsguard {
+
+// "ESTABLISHED->FIN_WAIT1"
+std::string transition_name(std::uint32_t cell);
+// "request stalled 8-16s"; "more open than expected" for JSG_CELL_UNEXPECTED
+std::string occupancy_name(std::uint32_t cell);
+std::string cell_name(jsg_signal signal, std::uint32_t cell);
+
+// The cell of a name as above; a baseline has no unexpected cell, so that is no name here.
+std::optional<std::uint32_t> transition_cell(std::string_view name);
+std::optional<std::uint32_t> occupancy_cell(std::string_view name);
+
+// The nearest double to the decimal that a map dump shows, so JSON prints no noise.
+inline double bits_of(std::uint64_t nanobits) { return static_cast<double>(nanobits) / JSG_NANO; }
+
+// A value that this build does not know reads "unknown".
+std::string_view state_name(std::uint32_t state);
+std::string_view phase_name(std::uint32_t phase);  // of those that have cells
+std::string_view age_name(std::uint32_t age);
+std::string_view signal_name(jsg_signal signal);
+std::string_view event_name(jsg_event event);
+std::string_view mode_name(jsg_mode mode);
+std::string_view verdict_name(jsg_verdict verdict);
+std::string_view alert_state_name(jsg_alert_state state);
+
+// The value of a word as above.
+std::optional<jsg_mode> mode_of(std::string_view word);
+std::optional<jsg_verdict> verdict_of(std::string_view word);
+std::optional<jsg_alert_state> alert_state_of(std::string_view word);
+
+}  // namespace jsguard

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What a detector lost or left out, in words.
+#include "common/losses.hpp"
+
+#include "common/counted.hpp"
+
+namespace jsguard {
+
+std::string losses_text(const jsg_stats& stats) {
+    std::string lost;
+    const auto add = [&lost](std::uint64_t count, std::string_view one, std::string_view many) {
+        if (count) lost += (lost.empty() ? "" : ", ") + counted(count, one, many);
+    };
+    for (const Loss& loss : losses) add(stats.*loss.count, loss.one, loss.many);
+    return lost;
+}
+
+}  // namespace jsguard

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What a detector lost or left out: each counter, its name, and what it is called.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "kernel/jsguard.h"
+
+namespace jsguard {
+
+struct Loss {
+    __u64 jsg_stats::*count;
+    std::string_view name;  // of the field
+    std::string_view one;
+    std::string_view many;
+};
+
+constexpr std::array losses = {
+    Loss{&jsg_stats::alerts_lost, "alerts_lost", "alert (the ring buffer was full)",
+         "alerts (the ring buffer was full)"},
+    Loss{&jsg_stats::windows_lost, "windows_lost", "window record", "window records"},
+    Loss{&jsg_stats::services_refused, "services_refused",
+         "listening port not guarded (no place was free)",
+         "listening ports not guarded (no place was free)"},
+    Loss{&jsg_stats::sockets_untracked, "sockets_untracked",
+         "socket never looked at (no slot was free)", "sockets never looked at (no slot was free)"},
+    Loss{&jsg_stats::unknown_states, "unknown_states", "transition of an unknown state",
+         "transitions of unknown states"},
+    Loss{&jsg_stats::sources_lost, "sources_lost", "source that gave way while it was counted",
+         "sources that gave way while they were counted"},
+    Loss{&jsg_stats::steps_late, "steps_late", "step that came late", "steps that came late"},
+};
+static_assert(
+    sizeof(jsg_stats) == (losses.size() + 5) * sizeof(__u64),
+    "all counters of jsg_stats but windows, transitions (late ones too), alerts and verdicts that "
+    "were not given are losses");
+
+// "1 window record, ..., 2 steps that came late"; empty if nothing was.
+std::string losses_text(const jsg_stats& stats);
+
+}  // namespace jsguard

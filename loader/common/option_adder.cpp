@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Options whose values are checked as they are read.
+#include "common/option_adder.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <system_error>
+#include <utility>
+
+#include "common/error.hpp"
+#include "common/whole_number.hpp"
+#include "kernel/chance.h"
+#include "kernel/jsguard.h"
+
+namespace jsguard {
+namespace {
+
+std::uint32_t parse_threshold(std::string_view option, std::string_view text) {
+    constexpr std::string_view wanted =
+        "give a number of bits over 0 and under 1 (not under a billionth), such as 0.12, or auto";
+    if (text == "auto") return 0;
+    double bits = 0;
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, bits);
+    // Written so that a NaN is refused too.
+    if (error != std::errc() || stop != end || !(bits > 0 && bits < 1)) {
+        refuse_value(option, text, wanted);
+    }
+    const auto nanobits = static_cast<std::uint32_t>(std::llround(bits * JSG_NANO));
+    if (nanobits == 0 || nanobits == JSG_NANO) refuse_value(option, text, wanted);
+    return nanobits;
+}
+
+// The exponent of a probability 10^-exponent; what lies between is taken down to the next such one.
+std::uint32_t parse_probability(std::string_view option, std::string_view text) {
+    double probability = 0;
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, probability);
+    const auto exponent =
+        error == std::errc() && stop == end && probability > 0 && probability < 0.1 + 1e-9
+            ? std::ceil(-std::log10(probability) - 1e-9)
+            : 0;
+    if (!(exponent >= 1 && exponent <= JSG_CHANCE_EXPONENTS)) {
+        refuse_value(option, text,
+                     fmt::format("give a probability from 1e-{} to 0.1, such as 1e-6",
+                                 JSG_CHANCE_EXPONENTS));
+    }
+    return static_cast<std::uint32_t>(exponent);
+}
+
+void merge_ports(std::vector<std::uint16_t>& ports, std::string_view option,
+                 std::string_view text) {
+    for (std::size_t start = 0; start <= text.size();) {
+        const std::size_t end = std::min(text.find(',', start), text.size());
+        const auto port = whole_number(text.substr(start, end - start), 1, JSG_PORTS - 1);
+        if (!port) {
+            refuse_value(
+                option, text,
+                fmt::format("give ports from 1 to {} with one comma between, such as 80,443",
+                            JSG_PORTS - 1));
+        }
+        ports.push_back(static_cast<std::uint16_t>(*port));
+        start = end + 1;
+    }
+    std::sort(ports.begin(), ports.end());
+    ports.erase(std::unique(ports.begin(), ports.end()), ports.end());
+}
+
+}  // namespace
+
+void refuse_value(std::string_view option, std::string_view value, std::string_view wanted) {
+    throw Error(ExitCode::usage, fmt::format("{} \"{}\": {}", option, printable(value), wanted));
+}
+
+std::uint32_t round_up(std::uint32_t number, std::uint32_t step) {
+    return (number + step - 1) / step * step;
+}
+
+void check_learning_time(std::uint32_t learn_s, std::uint32_t step_s) {
+    if (learn_s % step_s == 0) return;
+    throw Error(ExitCode::usage,
+                fmt::format("--learn {} is not a multiple of --step {}: make it {}", learn_s,
+                            step_s, round_up(learn_s, step_s)));
+}
+
+CLI::Option* OptionAdder::whole(std::string short_name, std::string name, std::string value_name,
+                                std::uint32_t most, std::string description, StoreNumber store) {
+    auto check = [name, most, store = std::move(store)](const std::string& text) {
+        const auto number = whole_number(text, 1, most);
+        if (!number)
+            refuse_value(name, text, fmt::format("give a whole number from 1 to {}", most));
+        store(*number);
+    };
+    return value(short_name + name, value_name, description, check);
+}
+
+CLI::Option* OptionAdder::threshold(std::string name, std::string description,
+                                    std::optional<std::uint32_t>& target) {
+    return value(name, "BITS", description, [name, &target](const std::string& text) {
+        target = parse_threshold(name, text);
+    });
+}
+
+CLI::Option* OptionAdder::probability(std::string name, std::string description,
+                                      StoreNumber store) {
+    return value(name, "P", description, [name, store = std::move(store)](const std::string& text) {
+        store(parse_probability(name, text));
+    });
+}
+
+CLI::Option* OptionAdder::ports(std::string names, std::string name, std::string description,
+                                std::vector<std::uint16_t>& target) {
+    auto add = [name, &target](const std::vector<std::string>& lists) {
+        for (const std::string& list : lists) merge_ports(target, name, list);
+    };
+    return app_.add_option_function<std::vector<std::string>>(names, add, description)
+        ->type_name("PORT")
+        ->option_text("PORT[,PORT...]")
+        ->allow_extra_args(false)
+        ->group(group_);
+}
+
+CLI::Option* OptionAdder::path(std::string name, std::string value_name, std::string description,
+                               std::function<void(const std::string&)> store) {
+    return value(
+        name, value_name, description, [name, store = std::move(store)](const std::string& text) {
+            if (text.empty() || text.front() == '-') {
+                refuse_value(name, text, "give a path (./-x for a name that begins with -)");
+            }
+            store(text);
+        });
+}
+
+CLI::Option* OptionAdder::value(const std::string& names, const std::string& value_name,
+                                const std::string& description,
+                                std::function<void(const std::string&)> check) {
+    return app_.add_option_function<std::string>(names, check, description)
+        ->type_name(value_name)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
+        ->group(group_);
+}
+
+}  // namespace jsguard

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The ring buffer that alerts come through; what is not read stays in it for the next reader.
+#include "load/alert_ring.hpp"
+
+#include <bpf/libbpf.h>
+
+#include <cerrno>
+
+#include "common/error.hpp"
+
+namespace jsguard {
+void AlertRing::Deleter::operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
+
+AlertRing::AlertRing(int map) : ring_(ring_buffer__new(map, deliver, this, nullptr)) {
+    if (!ring_) throw errno_error(ExitCode::runtime, errno, "cannot open the ring buffer");
+}
+
+int AlertRing::deliver(void* ring, void* data, std::size_t size) {
+    auto& self = *static_cast<AlertRing*>(ring);
+    if (size >= sizeof(jsg_alert) && self.handler_)
+        self.handler_(*static_cast<const jsg_alert*>(data));
+    // An error ends the poll, after this alert has been taken out.
+    return --self.left_ ? 0 : -ECANCELED;
+}
+
+std::size_t AlertRing::discard() {
+    poll(0, nullptr);
+    return SIZE_MAX - left_;
+}
+
+void AlertRing::poll(int timeout_ms, const AlertHandler& handler, std::size_t most) {
+    handler_ = handler;
+    left_ = most;
+    const int result = ring_buffer__poll(ring_.get(), timeout_ms);
+    if (result < 0 && result != -EINTR && result != -ECANCELED)
+        throw errno_error(ExitCode::runtime, -result, "cannot read the ring buffer");
+}
+
+}  // namespace jsguard

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the detector needs of the kernel, asked of its BTF; of its version only where that does not
+// tell.
+#include "load/kernel_needs.hpp"
+
+#include <bpf/btf.h>
+#include <sys/utsname.h>
+
+#include <cstdlib>
+#include <cstring>
+
+namespace jsguard {
+namespace {
+
+// A kind of 0 stands for a value of some enum: the ones that number the helpers and the map types.
+struct Need {
+    const char* name;
+    unsigned kind;
+    const char* what;
+    const char* since;
+};
+
+constexpr Need needs[] = {
+    {"btf_trace_inet_sock_set_state", BTF_KIND_TYPEDEF,
+     "the tracepoint inet_sock_set_state with its types", "5.5"},
+    {"btf_trace_tcp_destroy_sock", BTF_KIND_TYPEDEF,
+     "the tracepoint tcp_destroy_sock with its types", "5.5"},
+    {"BPF_MAP_TYPE_RINGBUF", 0, "BPF ring buffers", "5.8"},
+    {"bpf_iter__tcp", BTF_KIND_STRUCT, "the BPF iterator over TCP sockets", "5.9"},
+    {"BPF_PROG_TYPE_SYSCALL", 0, "BPF programs of type syscall", "5.14"},
+    {"bpf_timer", BTF_KIND_STRUCT, "BPF timers", "5.15"},
+    {"BPF_FUNC_loop", 0, "the BPF helper bpf_loop", "5.17"},
+    {"BPF_FUNC_map_lookup_percpu_elem", 0, "the BPF helper bpf_map_lookup_percpu_elem", "5.19"},
+};
+
+bool some_enum_has_value(const btf* kernel, const char* name) {
+    for (unsigned id = 1; id < btf__type_cnt(kernel); ++id) {
+        const btf_type* type = btf__type_by_id(kernel, id);
+        if (!btf_is_enum(type)) continue;
+        const struct btf_enum* values = ::btf_enum(type);
+        for (int i = 0; i < btf_vlen(type); ++i) {
+            const char* found = btf__name_by_offset(kernel, values[i].name_off);
+            if (found && std::strcmp(found, name) == 0) return true;
+        }
+    }
+    return false;
+}
+
+bool has(const btf* kernel, const Need& need) {
+    if (need.kind) return btf__find_by_name_kind(kernel, need.name, need.kind) > 0;
+    return some_enum_has_value(kernel, need.name);
+}
+
+}  // namespace
+
+std::vector<KernelNeed> kernel_needs(const btf* kernel) {
+    std::vector<KernelNeed> all;
+    for (const Need& need : needs) {
+        std::optional<bool> there;
+        if (kernel) there = has(kernel, need);
+        all.push_back({need.name, need.what, need.since, there});
+    }
+    return all;
+}
+
+std::optional<std::string> missing_in_kernel(const btf* kernel) {
+    if (!kernel) return btf_need;
+    for (const KernelNeed& need : kernel_needs(kernel)) {
+        if (!*need.there) return text_of(need);
+    }
+    return std::nullopt;
+}
+
+bool tracepoints_are_preempted(const std::string& release) {
+    return std::strtol(release.c_str(), nullptr, 10) >= 7;
+}
+
+std::string kernel_release() {
+    utsname name{};
+    return uname(&name) == 0 ? name.release : "";
+}
+
+bool has_rdonly_cast(const btf* kernel) {
+    return btf__find_by_name_kind(kernel, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
+}
+
+}  // namespace jsguard

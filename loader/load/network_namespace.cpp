@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Network namespaces: found by path, by process or all of them, and entered for a moment.
+#include "load/network_namespace.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <exception>
+#include <filesystem>
+#include <limits>
+#include <optional>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "common/error.hpp"
+#include "common/whole_number.hpp"
+
+namespace jsguard {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* next_step =
+    "give the path of a network namespace, such as /run/netns/NAME, or the id of a process in it";
+constexpr const char* needs_admin = "it takes CAP_SYS_ADMIN";
+constexpr const char* needs_ptrace =
+    "a process with other rights than this one takes CAP_SYS_PTRACE";
+
+// Tells namespaces apart without CAP_SYS_PTRACE, for each has files in /proc of its own.
+std::optional<ino_t> number_of_table(const fs::path& process) {
+    struct stat info {};
+    if (stat((process / "net/tcp").c_str(), &info) != 0) return std::nullopt;
+    return info.st_ino;
+}
+
+}  // namespace
+
+NetworkNamespace NetworkNamespace::open(const std::string& path_or_pid) {
+    const auto pid = whole_number(path_or_pid, 1, std::numeric_limits<std::int32_t>::max());
+    const std::string path = pid ? fmt::format("/proc/{}/ns/net", *pid) : path_or_pid;
+    const std::string tried =
+        fmt::format("cannot use --netns {} ({})", printable(path_or_pid), printable(path));
+    struct stat info {};
+    // Not blocking: the path may be that of a pipe.
+    NetworkNamespace opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK), 0);
+    if (opened.fd_ < 0 || fstat(opened.fd_, &info) != 0) {
+        const bool forbidden = is_refusal(errno);
+        throw errno_error(forbidden ? ExitCode::not_permitted : ExitCode::usage, errno, tried,
+                          forbidden ? needs_ptrace : next_step);
+    }
+    if (ioctl(opened.fd_, NS_GET_NSTYPE) != CLONE_NEWNET)
+        throw Error(ExitCode::usage,
+                    fmt::format("{}: it is no network namespace; {}", tried, next_step));
+    opened.inode_ = static_cast<std::uint32_t>(info.st_ino);
+    return opened;
+}
+
+std::size_t NetworkNamespace::run_inside_others(const std::function<void()>& function) {
+    std::set<std::pair<dev_t, ino_t>> seen;
+    std::set<ino_t> looked_into, hidden;  // by their tables
+    std::size_t left_out = 0;
+    struct stat info {};
+    std::error_code ignored;  // processes end while they are listed
+    if (stat("/proc/self/ns/net", &info) == 0) seen.emplace(info.st_dev, info.st_ino);
+    if (const auto own = number_of_table("/proc/self")) looked_into.insert(*own);
+    for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
+        const fs::path path = entry.path() / "ns/net";
+        const int error = stat(path.c_str(), &info) == 0 ? 0 : errno;
+        // Not a process, or one that has ended.
+        if (error && error != EACCES) continue;
+        if (const auto table = number_of_table(entry.path()))
+            (error ? hidden : looked_into).insert(*table);
+        if (error || !seen.emplace(info.st_dev, info.st_ino).second) continue;
+        const NetworkNamespace other(::open(path.c_str(), O_RDONLY | O_CLOEXEC),
+                                     static_cast<std::uint32_t>(info.st_ino));
+        try {
+            other.run_inside(function);
+        } catch (const Error&) {
+            ++left_out;
+        }
+    }
+    return left_out +
+           static_cast<std::size_t>(std::count_if(hidden.begin(), hidden.end(), [&](ino_t table) {
+               return !looked_into.contains(table);
+           }));
+}
+
+NetworkNamespace::NetworkNamespace(NetworkNamespace&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), inode_(other.inode_) {}
+
+NetworkNamespace::~NetworkNamespace() {
+    if (fd_ >= 0) close(fd_);
+}
+
+void NetworkNamespace::run_inside(const std::function<void()>& function) const {
+    std::exception_ptr failure;
+    std::thread([&] {
+        try {
+            if (setns(fd_, CLONE_NEWNET) != 0)
+                throw errno_error(errno == EPERM ? ExitCode::not_permitted : ExitCode::runtime,
+                                  errno, "cannot enter a network namespace",
+                                  errno == EPERM ? needs_admin : "");
+            function();
+        } catch (...) {
+            failure = std::current_exception();
+        }
+    }).join();
+    if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace jsguard

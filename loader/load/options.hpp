@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the user asked for: the options of jsguard-load, checked before anything is loaded.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "kernel/jsguard.h"
+#include "kernel/spread.h"
+
+namespace jsguard {
+
+constexpr std::uint32_t window_most_s = 300;  // so is a step at most
+constexpr const char* usual_pin_dir = "/sys/fs/bpf/jsguard";
+
+struct Options {
+    // 0: from the spread of the divergence while learning.
+    std::uint32_t transition_threshold_nanobits = JSG_DEFAULT_THRESHOLD_NANOBITS;
+    std::uint32_t occupancy_threshold_nanobits = JSG_DEFAULT_THRESHOLD_NANOBITS;
+    std::uint32_t chance_exponent = 6;  // of the false-alarm probability of a window, 10^-6
+    std::vector<std::uint16_t> ports;   // empty: every listening port; sorted, no excluded one
+    std::vector<std::uint16_t> excluded_ports;  // sorted
+    std::uint32_t window_s = 10;
+    std::uint32_t step_s = 1;
+    std::uint32_t learn_s = 60;
+    std::uint32_t min_sockets = 20;
+    std::uint32_t min_transitions = 100;
+    std::uint32_t min_rate = 512;  // bytes a second
+    std::uint32_t confirm_windows = 3;
+    std::uint32_t clear_windows = 10;
+    std::optional<std::string> baseline_file;
+    std::optional<std::string> save_baseline_file;
+    bool keep_baseline = false;  // both are one file, which changes by itself
+    std::optional<std::string> textfile;
+    std::optional<std::uint32_t> duration_s;  // none: until a signal
+    std::optional<int> exit_on_alert;         // the exit code; none: go on
+    std::string pin_dir = usual_pin_dir;
+    std::optional<std::string> pin_group;  // may read the pins; none: the owner alone
+    bool persist = false;                  // leave the detector in the kernel at exit
+    bool unload = false;                   // take out the one that is pinned, and stop
+    bool probe = false;                    // say what this kernel offers, and stop
+    std::optional<std::string> netns;      // path or pid; none: every network namespace
+    bool json = false;
+    bool syslog = false;  // alerts go to the system's log too
+    bool timestamp = false;
+    bool verbose = false;
+};
+
+// What -h and -V ask for: print the text to stdout and exit clean.
+struct Answer {
+    std::string text;
+};
+
+// Throws Error(usage) for whatever is not a sound set of options.
+std::variant<Options, Answer> parse_options(int argc, const char* const* argv);
+
+// What the detector is told. cpus, netns and has_rdonly_cast are of this machine and stay 0.
+jsg_config make_config(const Options& options);
+
+}  // namespace jsguard

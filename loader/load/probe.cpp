@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// jsguard-load --probe: what this kernel and this process offer, found out without leaving a trace.
+#include "load/probe.hpp"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <linux/capability.h>
+#include <linux/seccomp.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+#include <memory>
+
+#include "common/capabilities.hpp"
+#include "common/json_fields.hpp"
+#include "common/print_line.hpp"
+#include "load/detector.hpp"
+#include "load/libbpf_log.hpp"
+#include "load/load_permission.hpp"
+#include "load/skeleton.hpp"
+
+namespace jsguard {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr ino_t first_user_namespace = 0xEFFFFFFD;  // PROC_USER_INIT_INO of the kernel
+
+void ask_btf(ProbeFacts& facts) {
+    const std::unique_ptr<btf, decltype(&btf__free)> kernel(btf__load_vmlinux_btf(), btf__free);
+    const bool there = kernel && libbpf_get_error(kernel.get()) == 0;
+    facts.has_btf = there;
+    facts.needs = kernel_needs(there ? kernel.get() : nullptr);
+    facts.has_rdonly_cast = there && has_rdonly_cast(kernel.get());
+}
+
+std::vector<ProbedCapability> ask_capabilities(bool has_rdonly_cast) {
+    const auto needed = needed_to_load(has_rdonly_cast);
+    const struct {
+        unsigned number;
+        ProbedCapability capability;
+    } all[] = {
+        {CAP_BPF, {"CAP_BPF", "makes maps and loads programs"}},
+        {CAP_PERFMON, {"CAP_PERFMON", "loads programs of tracing"}},
+        {CAP_SYS_ADMIN,
+         {"CAP_SYS_ADMIN", "as good as both; sees open sockets everywhere, the cost too"}},
+        {CAP_SYS_PTRACE, {"CAP_SYS_PTRACE", "finds other users' network namespaces"}},
+    };
+    std::vector<ProbedCapability> asked;
+    for (const auto& [number, capability] : all) {
+        asked.push_back(capability);
+        asked.back().needed = std::any_of(needed.begin(), needed.end(),
+                                          [&](const auto& one) { return one.number == number; });
+        asked.back().held = has_capability(number);
+    }
+    return asked;
+}
+
+bool in_user_namespace() {
+    struct stat own {};
+    return stat("/proc/self/ns/user", &own) == 0 && own.st_ino != first_user_namespace;
+}
+
+ProbedSetting ask_setting(const std::string& name) {
+    std::string path = name;
+    std::replace(path.begin(), path.end(), '.', '/');
+    std::ifstream file("/proc/sys/" + path);
+    std::int64_t value = 0;
+    if (file >> value) return {name, value};
+    return {name, std::nullopt};
+}
+
+std::optional<bool> has_pins(const std::string& pin_dir) {
+    std::error_code error;
+    const bool empty = fs::is_empty(pin_dir, error);
+    if (!error) return !empty;
+    if (error.value() == ENOENT) return false;
+    return std::nullopt;
+}
+
+TrialProgram look_at(const bpf_program* program) {
+    bpf_prog_info info{};
+    std::uint32_t size = sizeof(info);
+    if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) != 0)
+        throw errno_error(ExitCode::runtime, errno, "cannot look at a BPF program");
+    return {bpf_program__name(program), info.verified_insns, info.jited_prog_len};
+}
+
+// Sized by the options that were given. Opening takes no privilege.
+void open_object(Detector& detector, const Options& options, ProbeFacts& facts) {
+    jsg_config config = make_config(options);
+    config.cpus = static_cast<std::uint32_t>(facts.possible_cpus);
+    config.has_rdonly_cast = facts.has_rdonly_cast;
+    detector.open(config);
+    facts.fixed_map_bytes = detector.fixed_map_bytes();
+    facts.growing_map_bytes = detector.growing_map_bytes();
+}
+
+// The object alone: what the loader does besides is of no concern to the verifier.
+TrialLoad try_load(const Detector& detector) {
+    TrialLoad trial;
+    bpf_object* object = detector.skeleton().obj;
+    if (const int error = bpf_object__load(object); error) {
+        trial.refusal = {-error, libbpf_warnings(), verifier_log_end()};
+        return trial;
+    }
+    bpf_program* program;
+    bpf_object__for_each_program(program, object) trial.programs.push_back(look_at(program));
+    return trial;
+}
+
+bool filters_system_calls() {
+    const std::uint32_t action = SECCOMP_RET_ERRNO;
+    return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
+}
+
+}  // namespace
+
+ProbeFacts probe_facts(const Options& options) {
+    keep_libbpf_log();
+    ProbeFacts facts;
+    struct utsname name {};
+    if (uname(&name) == 0) facts.kernel_release = printable(name.release);
+    ask_btf(facts);
+    facts.capabilities = ask_capabilities(facts.has_rdonly_cast);
+    facts.may_load = missing_to_load(facts.has_rdonly_cast).empty();
+    facts.in_user_namespace = in_user_namespace();
+    facts.pin_dir = options.pin_dir;
+    facts.pin_place = pin_place(options.pin_dir);
+    facts.pinned = has_pins(options.pin_dir);
+    facts.possible_cpus = libbpf_num_possible_cpus();
+    facts.online_cpus = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+    for (const char* setting : {"net.core.bpf_jit_enable", "kernel.unprivileged_bpf_disabled",
+                                "kernel.bpf_stats_enabled"})
+        facts.settings.push_back(ask_setting(setting));
+    facts.filters_system_calls = filters_system_calls();
+    Detector detector;
+    open_object(detector, options, facts);
+    if (may_be_tried(facts)) facts.trial = try_load(detector);
+    return facts;
+}
+
+int probe(const Options& options) {
+    const ProbeFacts facts = probe_facts(options);
+    print_text(options.json ? json_text(probe_json(facts)) + "\n" : probe_text(facts));
+    return static_cast<int>(verdict_of(facts).code);
+}
+
+}  // namespace jsguard

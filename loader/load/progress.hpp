@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the user is told on stderr as services come, learn, and go.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernel/jsguard.h"
+#include "load/detector.hpp"
+#include "load/options.hpp"
+
+namespace jsguard {
+
+class Progress {
+  public:
+    // terminal: stderr is one, so a bar may be drawn.
+    Progress(const Options& options, bool terminal);
+
+    // The lines that the services' change since the last call is worth, and the bar.
+    void update(const Detector& detector);
+    void say(const std::string& line);
+    // Says it unless it is empty.
+    void say_if_any(const std::string& line);
+    // Takes the bar away, before anything else is written.
+    void hide_bar();
+
+    // Whether stderr was a terminal and has hung up: then SIGHUP is no request to learn anew.
+    bool terminal_is_gone() const;
+
+    // Whether some service has finished learning since the last call.
+    bool take_learned();
+    // What was said since the last call of baselines that look like an attack.
+    std::vector<std::string> take_doubts();
+
+  private:
+    struct Known {
+        std::uint32_t port = 0;
+        jsg_mode mode = JSG_FREE;
+        std::uint32_t baselines_learned = 0;
+        bool relearning = false;
+        bool waiting = false;  // to learn anew, for an alert to clear
+        bool lacking = false;  // of what is learned anew
+    };
+
+    void follow(Known& known, const jsg_service& service, const Detector& detector,
+                std::uint32_t place);
+    void tell_baseline(const Known& known, const jsg_service& service, const Detector& detector,
+                       std::uint32_t place);
+    void tell_learned(const Known& known, const jsg_service& service);
+    void tell_thresholds(const jsg_service& service, const jsg_baseline& baseline);
+    void tell_doubts(const jsg_service& service);
+    void tell_relearning(Known& known, const jsg_service& service, const Detector& detector,
+                         std::uint32_t place);
+    void tell_refused(std::uint64_t refused);
+    void draw_bar(const std::vector<jsg_service>& services);
+
+    const Options& options_;
+    bool terminal_;
+    bool bar_shown_ = false;
+    bool first_ = true;
+    bool learned_ = false;
+    std::vector<std::string> doubts_;
+    std::uint64_t refused_ = 0;
+    std::vector<Known> known_;
+};
+
+}  // namespace jsguard

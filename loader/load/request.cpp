@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What tells one detector, and what it was asked to do, from another.
+#include "load/request.hpp"
+
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <ctime>
+#include <string>
+
+namespace jsguard {
+namespace {
+
+std::string_view bytes_of(const auto& value) {
+    return {reinterpret_cast<const char*>(&value), sizeof(value)};
+}
+
+// With their number before them, so that two lists cannot be read as one.
+void append(std::string& text, const std::vector<std::uint16_t>& ports) {
+    text += bytes_of(ports.size());
+    for (const std::uint16_t port : ports) text += bytes_of(port);
+}
+
+}  // namespace
+
+std::uint64_t hash_of(std::string_view bytes) {
+    std::uint64_t hash = 0xcbf29ce484222325;
+    for (const char byte : bytes) hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
+    return hash;
+}
+
+std::uint64_t request_hash(const jsg_config& config, const Options& options,
+                           const Baselines& given) {
+    jsg_config told = config;
+    told.instance = told.program_hash = told.request_hash = 0;
+    std::string text(bytes_of(told));
+    append(text, options.ports);
+    append(text, options.excluded_ports);
+    if (!options.keep_baseline) {
+        for (const auto& [port, baseline] : given) {
+            text += bytes_of(port);
+            text += bytes_of(baseline);
+        }
+    }
+    return hash_of(text);
+}
+
+std::uint64_t new_instance() {
+    std::uint16_t chance = 0;
+    if (getrandom(&chance, sizeof(chance), 0) != sizeof(chance))
+        chance = static_cast<std::uint16_t>(getpid());
+    return static_cast<std::uint64_t>(std::time(nullptr)) << 16 | chance;
+}
+
+}  // namespace jsguard

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The file is replaced under its own name: through a link in a folder that is not root's, another
+// file would be.
+#include "load/textfile.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "common/error.hpp"
+#include "common/file_replacement.hpp"
+#include "common/tell.hpp"
+
+namespace jsguard {
+namespace {
+
+constexpr const char* kind = "textfile";
+
+std::string cannot(const char* do_what, const std::filesystem::path& file) {
+    return fmt::format("cannot {} the {} {}", do_what, kind, printable(file.native()));
+}
+
+// node_exporter does not read it, as its name does not end in .prom.
+std::filesystem::path lock_beside(const std::filesystem::path& file) {
+    check_target(file, kind, ExitCode::usage);
+    return file.native() + ".lock";
+}
+
+}  // namespace
+
+Textfile::Textfile(std::filesystem::path file)
+    : file_(std::move(file)),
+      held_(lock_beside(file_), cannot("write", file_),
+            fmt::format("another jsguard-load writes {}; stop it, or give this one a textfile of "
+                        "its own",
+                        printable(file_.native()))) {}
+
+Textfile::~Textfile() {
+    try {
+        held_.renew();
+    } catch (const Error&) {
+        return;  // the folder has gone, or the file is another's by now
+    }
+    if (unlink(file_.c_str()) == 0 || errno == ENOENT) return;
+    const Error error = errno_error(ExitCode::runtime, errno, cannot("remove", file_),
+                                    "remove it, its figures are no longer true");
+    tell(error.what());
+}
+
+std::string Textfile::write(const std::function<std::optional<std::string>()>& text) {
+    const bool failed = failing_;
+    try {
+        const auto figures = text();
+        if (!figures) return "";
+        held_.renew();  // somebody may have removed the lock, or the whole folder
+        replace_file(file_, kind, *figures, Durability::left_to_kernel);
+        failing_ = false;
+        return failed ? fmt::format("the {} {} is written again", kind, printable(file_.native()))
+                      : "";
+    } catch (const std::exception& error) {
+        failing_ = true;
+        return failed ? "" : fmt::format("{}; it is tried again each step", error.what());
+    }
+}
+
+}  // namespace jsguard

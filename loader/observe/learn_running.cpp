@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Asks through the pinned maps, and follows what comes of it.
+#include "observe/learn_running.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <csignal>
+#include <thread>
+
+#include "common/error.hpp"
+#include "common/progress_bar.hpp"
+#include "common/seconds.hpp"
+#include "common/tell.hpp"
+#include "observe/learned.hpp"
+#include "observe/pinned_detector.hpp"
+#include "observe/relearning.hpp"
+#include "observe/silence.hpp"
+
+namespace jsguard {
+namespace {
+
+volatile std::sig_atomic_t stop_requested = 0;
+
+// Until the file is written, so that a signal comes before that or after.
+void catch_signals() {
+    for (const int number : {SIGINT, SIGTERM, SIGHUP})
+        std::signal(number, [](int) { stop_requested = 1; });
+}
+
+// Throws if the detector has ended, or if it was killed.
+void check_alive(const PinnedDetector& detector, const Silence& silence) {
+    if (!detector.is_pinned())
+        throw Error(ExitCode::runtime, "the detector has ended; nothing was written");
+    if (const auto line = silence.told())
+        throw Error(ExitCode::runtime, fmt::format("nothing was written: {}", *line));
+}
+
+void wait_for_all(const PinnedDetector& detector, Relearning& relearning) {
+    const Silence silence(detector);
+    TerminalBar bar("learning");
+    while (true) {
+        const auto services = detector.services();
+        for (const std::string& line :
+             relearning.follow(services, [&](auto place) { return detector.lesson(place); })) {
+            bar.hide();
+            tell(line);
+        }
+        if (relearning.is_over()) return;
+        bar.show(relearning.done_s(), relearning.learn_s());
+        check_alive(detector, silence);
+        if (stop_requested)
+            throw Error(ExitCode::runtime,
+                        "stopped by a signal; nothing was written, and the detector goes on "
+                        "learning");
+        std::this_thread::sleep_for(poll_every);
+    }
+}
+
+// The services that it asks.
+Relearning ask(PinnedDetector& detector, std::optional<std::uint16_t> port) {
+    Relearning relearning(detector.services(), detector.config(), port);
+    const auto ports = relearning.ports();
+    if (ports.empty())
+        throw Error(ExitCode::usage,
+                    port ? fmt::format("the detector does not guard port {}", *port)
+                         : "the detector guards no port yet; name some with --localport");
+    detector.request_relearning();
+    return relearning;
+}
+
+}  // namespace
+
+BaselineFile baselines_in_force(const std::string& pin_dir) {
+    const PinnedDetector detector(pin_dir);
+    BaselineFile file{origin_here(step_seconds(detector.config())),
+                      learned_baselines(detector.services(), [&](std::uint32_t place) {
+                          return detector.baseline(place);
+                      })};
+    if (file.baselines.empty())
+        throw Error(ExitCode::runtime,
+                    "the detector has no baseline in force yet; wait until it has learned");
+    return file;
+}
+
+void ask_to_relearn(const std::string& pin_dir) {
+    PinnedDetector detector(pin_dir);
+    const auto ports = ask(detector, {}).ports();
+    tell(fmt::format("asked to learn anew, for {} s or more: {} {}",
+                     detector.config().learn_steps * step_seconds(detector.config()),
+                     ports.size() == 1 ? "port" : "ports", fmt::join(ports, ", ")));
+}
+
+void learn_running(const std::string& pin_dir, std::optional<std::uint16_t> port,
+                   const std::filesystem::path& out) {
+    check_baseline_target(out);
+    PinnedDetector detector(pin_dir);
+    catch_signals();
+    Relearning relearning = ask(detector, port);
+    tell(fmt::format("waiting for {} {}, for {} s or more",
+                     relearning.ports().size() == 1 ? "port" : "ports",
+                     fmt::join(relearning.ports(), ", "), relearning.learn_s()));
+    wait_for_all(detector, relearning);
+    Baselines learned;
+    for (const std::uint32_t place : relearning.learned())
+        learned[static_cast<std::uint16_t>(detector.service(place).port)] =
+            detector.baseline(place);
+    write_baselines(out, learned, origin_here(step_seconds(detector.config())));
+    tell(fmt::format("{} {} written to {}", learned.size(),
+                     learned.size() == 1 ? "baseline" : "baselines", printable(out.native())));
+}
+
+}  // namespace jsguard

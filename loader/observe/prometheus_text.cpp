@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// One table of families: what each is called, what it means, and where its figures come from.
+#include "observe/prometheus_text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <variant>
+
+#include "common/cells.hpp"
+#include "common/losses.hpp"
+#include "common/window_signal.hpp"
+#include "observe/decimal.hpp"
+
+namespace jsguard {
+namespace {
+
+// None: there is no such figure now, so there is no series.
+using Figure = std::optional<Decimal>;
+
+Figure whole(std::uint64_t number) { return Decimal{number}; }
+Figure in_nano(std::uint64_t number) { return Decimal{number, nano}; }
+Figure in_milli(std::uint64_t number) { return Decimal{number, milli}; }
+Figure in_micro(std::uint64_t number) { return Decimal{number, micro}; }
+Figure unless_zero(std::uint64_t number) { return number ? whole(number) : Figure{}; }
+
+// --- where the figures come from: of the detector, a port, a signal, a cell
+// ------------------------
+
+using OfDetector = Figure (*)(const Observation&);
+using OfPort = Figure (*)(const ObservedService&);
+using OfSignal = Figure (*)(const ObservedService&, jsg_signal);
+
+struct OfLoss {
+    __u64 jsg_stats::*count;
+};
+
+struct OfWord {
+    std::string_view label;
+    std::uint32_t count;
+    std::string (*word)(std::uint32_t index);
+    Figure (*figure)(const ObservedService&, std::uint32_t index);
+};
+
+using Source = std::variant<OfDetector, OfLoss, OfPort, OfSignal, OfWord>;
+
+constexpr std::string_view gauge = "gauge";
+constexpr std::string_view counter = "counter";
+
+struct Row {
+    std::string name;
+    std::string_view type;
+    std::string help;
+    Source source;
+};
+
+// Of the last window, if there is one.
+template <auto member, Figure (*unit)(std::uint64_t)>
+Figure of_window(const ObservedService& seen) {
+    return seen.window ? unit((*seen.window).*member) : Figure{};
+}
+
+// Of the last window, if it is held against a baseline: while learning it has no such figures.
+template <auto member>
+Figure of_occupancy(const ObservedService& seen) {
+    const bool there = seen.window && seen.window->occupancy_verdict != JSG_NOT_JUDGED;
+    return there ? in_milli((*seen.window).*member) : Figure{};
+}
+
+// What is measured of transitions, if there are any.
+template <auto member>
+Figure of_transitions(const ObservedService& seen) {
+    const bool there = seen.window && seen.window->transitions;
+    return there ? in_nano((*seen.window).*member) : Figure{};
+}
+
+// The window's figure of one signal, if it is judged.
+template <auto of_window>
+Figure of_signal(const ObservedService& seen, jsg_signal signal) {
+    const bool there = seen.window && has_divergence(*seen.window, signal);
+    return there ? in_nano(of_window(*seen.window, signal)) : Figure{};
+}
+
+// How often a state was entered: a sum modulo 2^32 like its parts, so that it wraps as they do.
+std::uint32_t entries(const ObservedService& seen, std::uint32_t state) {
+    std::uint32_t sum = 0;
+    for (std::uint32_t from = 0; from < JSG_STATES; ++from)
+        sum += seen.total_counts.transitions[jsg_transition_cell(from, state)];
+    return sum;
+}
+
+// --- the table ---------------------------------------------------------------------------------
+
+void add_detector(std::vector<Row>& rows) {
+    const auto add = [&rows](std::string name, std::string_view type, std::string help,
+                             OfDetector figure) {
+        rows.push_back({"jsguard_" + std::move(name), type, std::move(help), figure});
+    };
+    add("start_time_seconds", gauge, "When the detector was loaded, since 1970.",
+        [](const Observation& seen) {
+            return seen.cost.start_unix_ms ? in_milli(*seen.cost.start_unix_ms) : Figure{};
+        });
+    add("last_tick_timestamp_seconds", gauge,
+        "When the detector's timer last ended a callback, since 1970: one that lives has a recent "
+        "one.",
+        [](const Observation& seen) {
+            return in_milli(seen.unix_ms - seen.silent_ns / 1'000'000);
+        });
+    add("attended", gauge,
+        "1: a jsguard-load reads its alerts; 0: none does, and one that stays keeps them for the "
+        "next.",
+        [](const Observation& seen) { return seen.attended ? whole(*seen.attended) : Figure{}; });
+    add("window_seconds", gauge, "Length of the sliding window.", [](const Observation& seen) {
+        return in_nano(seen.config.step_ns * seen.config.window_steps);
+    });
+    add("step_seconds", gauge, "How far the window slides at a time.",
+        [](const Observation& seen) { return in_nano(seen.config.step_ns); });
+    add("windows_total", counter, "Windows closed, of all ports.",
+        [](const Observation& seen) { return whole(seen.stats.windows); });
+    add("alerts_total", counter, "Alerts raised.",
+        [](const Observation& seen) { return whole(seen.stats.alerts); });
+    add("verdicts_without_traffic_total", counter,
+        "Verdicts that were not given for want of traffic, of each signal.",
+        [](const Observation& seen) { return whole(seen.stats.not_enough_traffic); });
+}
+
+void add_losses(std::vector<Row>& rows) {
+    for (const Loss& loss : losses)
+        rows.push_back({fmt::format("jsguard_{}_total", loss.name), counter,
+                        fmt::format("Lost or left out: {}.", loss.many), OfLoss{loss.count}});
+    const auto add = [&rows](std::string name, std::string help, OfDetector figure) {
+        rows.push_back({"jsguard_" + std::move(name), counter, std::move(help), figure});
+    };
+    add("transitions_late_total", "Transitions missed when they happened, and counted later.",
+        [](const Observation& seen) { return whole(seen.stats.transitions_late); });
+    add("missed_runs_total",
+        "Runs of jsg_transition that the kernel skipped, because it ran already on that CPU; of "
+        "all ports. Those of guarded ports are counted late.",
+        [](const Observation& seen) {
+            return seen.cost.missed_runs ? whole(*seen.cost.missed_runs) : Figure{};
+        });
+}
+
+void add_cost(std::vector<Row>& rows) {
+    const auto add = [&rows](std::string name, std::string_view type, std::string help,
+                             OfDetector figure) {
+        rows.push_back({"jsguard_" + std::move(name), type, std::move(help), figure});
+    };
+    add("ticks_total", counter,
+        fmt::format("Callbacks of the detector's timer, {} a step.", JSG_SERVICES),
+        [](const Observation& seen) { return whole(seen.cost.ticks.count); });
+    add("tick_seconds_total", counter, "Time that the callbacks of the detector's timer took.",
+        [](const Observation& seen) { return in_nano(seen.cost.ticks.total_ns); });
+    add("longest_tick_seconds", gauge,
+        "Longest callback of the detector's timer, interrupts that came meanwhile included.",
+        [](const Observation& seen) { return in_nano(seen.cost.ticks.longest_ns); });
+    add("transition_runs_total", counter,
+        "Runs of jsg_transition, one for nearly each transition of any port, while "
+        "kernel.bpf_stats_enabled was 1.",
+        [](const Observation& seen) {
+            const ProgramCost* program = seen.cost.measured(transition_program);
+            return program ? whole(program->runs) : Figure{};
+        });
+    add("transition_run_seconds_total", counter,
+        "Time that jsg_transition took for these, and jsg_destroy for the ends of their sockets.",
+        [](const Observation& seen) {
+            return seen.cost.measured(transition_program) ? in_nano(seen.cost.transition_run_ns())
+                                                          : Figure{};
+        });
+    add("map_memory_bytes", gauge, "Memory of all maps of the detector.",
+        [](const Observation& seen) {
+            return seen.cost.map_bytes ? whole(*seen.cost.map_bytes) : Figure{};
+        });
+}
+
+void add_ports(std::vector<Row>& rows) {
+    const auto add = [&rows](std::string name, std::string help, OfPort figure) {
+        rows.push_back({"jsguard_" + std::move(name), gauge, std::move(help), figure});
+    };
+    using W = jsg_window;
+    add("guarding", "1: judged by its own baseline; 0: still learning one.",
+        [](const ObservedService& seen) { return whole(seen.service.mode == JSG_GUARDING); });
+    add("relearning", "1: on guard with its old baseline, and learning a new one.",
+        [](const ObservedService& seen) { return whole(seen.service.relearning); });
+    add("baseline_doubtful",
+        "1: what its baseline was learned from may have been an attack; learn again when all is "
+        "well.",
+        [](const ObservedService& seen) {
+            return seen.service.mode == JSG_GUARDING
+                       ? whole((seen.service.doubts & JSG_DOUBTS_LIKE_ATTACK) != 0)
+                       : Figure{};
+        });
+    add("sockets", "Live accepted connections at the last look, idle ones too.",
+        of_window<&W::sockets, whole>);
+    add("idle_sockets", "Connections that are answered and between requests, at the last look.",
+        of_window<&W::idle_sockets, whole>);
+    add("waiting_sockets",
+        "Connections that a handshake or a first piece of data came from, and silence since, at "
+        "the "
+        "last look.",
+        of_window<&W::waiting_sockets, whole>);
+    add("open_requests", "Connections with a request that is not answered yet, at the last look.",
+        of_window<&W::open_requests, whole>);
+    add("open_sockets", "Mean number of connections over the window that are judged.",
+        of_occupancy<&W::open_millisockets>);
+    add("expected_sockets",
+        "How many connections that are judged are to be expected at this rate of exchanges.",
+        of_occupancy<&W::expected_millisockets>);
+    add("excess_sockets",
+        "How many connections that are judged there are beyond twice the expected, or 0.",
+        of_occupancy<&W::excess_millisockets>);
+    add("held_sockets",
+        "Mean number of connections over the window that are judged and do not move.",
+        of_occupancy<&W::held_millisockets>);
+    add("held_excess_sockets",
+        "How many connections are held, not moving, beyond twice those expected, or 0.",
+        of_occupancy<&W::held_excess_millisockets>);
+    add("full_accept_queues", "Listening sockets whose accept queue was full at the last look.",
+        of_window<&W::full_queues, whole>);
+    add("looked_at_ratio", "Share of the live connections that the last step looked at.",
+        of_window<&W::looked_at_ppm, in_micro>);
+    add("window_transitions", "Changes of TCP state in the window.",
+        of_window<&W::transitions, whole>);
+    add("window_exchanges", "Connections accepted and answers seen in the window.",
+        of_window<&W::exchanges, whole>);
+    add("state_entropy", "Shannon entropy of the TCP states entered in the window, in bits.",
+        of_transitions<&W::state_entropy_nanobits>);
+    add("state_entropy_trend",
+        fmt::format("Mean of jsguard_state_entropy over the last {} windows, in bits.",
+                    JSG_TREND_WINDOWS),
+        of_window<&W::state_entropy_trend_nanobits, in_nano>);
+    add("transition_entropy",
+        "Shannon entropy of the pairs of TCP states, old and new, of the window, in bits.",
+        of_transitions<&W::transition_entropy_nanobits>);
+}
+
+void add_signals(std::vector<Row>& rows) {
+    const auto add = [&rows](std::string name, std::string help, OfSignal figure) {
+        rows.push_back({"jsguard_" + std::move(name), gauge, std::move(help), figure});
+    };
+    add("divergence", "Jensen-Shannon divergence of the window from the baseline, in bits.",
+        of_signal<js_nanobits>);
+    add("kl_divergence",
+        "Kullback-Leibler divergence of the window from the baseline, in bits, at most 32.",
+        of_signal<kl_nanobits>);
+    add("threshold", "Divergence that an alert must be over, in bits.",
+        [](const ObservedService& seen, jsg_signal signal) {
+            const std::uint64_t threshold = seen.service.threshold_nanobits[signal];
+            return threshold ? in_nano(threshold) : Figure{};
+        });
+    add("chance_divergence",
+        "Divergence that chance alone hardly ever gives to a normal window of so few samples, in "
+        "bits; from 1 on none says anything.",
+        of_signal<chance_nanobits>);
+    add("alert_up", "1: an alert is raised and not cleared.",
+        [](const ObservedService& seen, jsg_signal signal) {
+            return whole(seen.service.alerts[signal].state == JSG_ALERT);
+        });
+    add("alert_start_time_seconds",
+        "When the first step over the threshold of the alert that is up ended, since 1970.",
+        [](const ObservedService& seen, jsg_signal signal) {
+            const jsg_alert_track& alert = seen.service.alerts[signal];
+            return alert.state == JSG_ALERT ? in_milli(alert.since_unix_ms) : Figure{};
+        });
+}
+
+void add_cells(std::vector<Row>& rows) {
+    rows.push_back({"jsguard_occupancy_sockets", gauge,
+                    "Connections in each phase and age, found by the last step's looks.",
+                    OfWord{"cell", JSG_PHASE_CELLS, occupancy_name,
+                           [](const ObservedService& seen, std::uint32_t cell) {
+                               return seen.window ? whole(seen.step_counts.occupancy[cell])
+                                                  : Figure{};
+                           }}});
+    rows.push_back(
+        {"jsguard_transitions_total", counter,
+         "Changes of TCP state, from one to another, since the port's place was first used; modulo "
+         "2^32.",
+         OfWord{"cell", JSG_TRANSITION_CELLS, transition_name,
+                [](const ObservedService& seen, std::uint32_t cell) {
+                    return unless_zero(seen.total_counts.transitions[cell]);
+                }}});
+    rows.push_back(
+        {"jsguard_state_entries_total", counter,
+         "Entries into each TCP state since the port's place was first used; modulo 2^32.",
+         OfWord{"state", JSG_STATES,
+                [](std::uint32_t state) { return std::string(state_name(state)); },
+                [](const ObservedService& seen, std::uint32_t state) {
+                    return unless_zero(entries(seen, state));
+                }}});
+}
+
+const std::vector<Row>& rows() {
+    static const std::vector<Row> all = [] {
+        std::vector<Row> made;
+        add_detector(made);
+        add_losses(made);
+        add_cost(made);
+        add_ports(made);
+        add_signals(made);
+        add_cells(made);
+        return made;
+    }();
+    return all;
+}
+
+// --- the text ----------------------------------------------------------------------------------
+
+std::string label(std::string_view name, std::string_view value) {
+    std::string text = fmt::format("{}=\"", name);
+    for (const char c : value) {
+        if (c == '\\' || c == '"') text += '\\';
+        if (c == '\n')
+            text += "\\n";
+        else
+            text += c;
+    }
+    return text + '"';
+}
+
+// Adds the series of one family.
+class SeriesWriter {
+  public:
+    SeriesWriter(std::string& text, std::string_view name, std::string_view netns)
+        : text_(text), name_(name), netns_(netns) {}
+
+    // Each of the labels is whole, name="value", or empty.
+    void add(std::string_view first, std::string_view second, const Figure& figure) {
+        if (!figure) return;
+        text_ += name_;
+        char before = '{';
+        for (const std::string_view shown : {first, second, netns_}) {
+            if (shown.empty()) continue;
+            text_ += before;
+            text_ += shown;
+            before = ',';
+        }
+        if (before == ',') text_ += '}';
+        text_ += ' ';
+        text_ += text_of(*figure);
+        text_ += '\n';
+    }
+
+  private:
+    std::string& text_;
+    std::string_view name_;
+    std::string_view netns_;
+};
+
+// What a source's series are written by: one function for each kind.
+struct SourceWriter {
+    SeriesWriter series;
+    const Observation& seen;
+    const std::vector<std::string>& ports;  // labels, in the order of the services
+
+    void operator()(OfDetector figure) { series.add({}, {}, figure(seen)); }
+    void operator()(OfLoss loss) { series.add({}, {}, whole(seen.stats.*loss.count)); }
+    void operator()(OfPort figure) {
+        for (std::size_t i = 0; i < ports.size(); ++i)
+            series.add(ports[i], {}, figure(seen.services[i]));
+    }
+    void operator()(OfSignal figure) {
+        std::vector<std::string> signals;
+        for (const jsg_signal signal : {JSG_TRANSITIONS, JSG_OCCUPANCY})
+            signals.push_back(label("signal", signal_name(signal)));
+        for (std::size_t i = 0; i < ports.size(); ++i) {
+            for (const jsg_signal signal : {JSG_TRANSITIONS, JSG_OCCUPANCY})
+                series.add(ports[i], signals[signal], figure(seen.services[i], signal));
+        }
+    }
+    void operator()(const OfWord& source) {
+        std::vector<std::string> words;
+        for (std::uint32_t index = 0; index < source.count; ++index)
+            words.push_back(label(source.label, source.word(index)));
+        for (std::size_t i = 0; i < ports.size(); ++i) {
+            for (std::uint32_t index = 0; index < source.count; ++index)
+                series.add(ports[i], words[index], source.figure(seen.services[i], index));
+        }
+    }
+};
+
+std::string_view labels_of(const Source& source) {
+    if (std::holds_alternative<OfPort>(source)) return "port";
+    if (std::holds_alternative<OfSignal>(source)) return "port, signal";
+    if (const auto* of_word = std::get_if<OfWord>(&source))
+        return of_word->label == "cell" ? "port, cell" : "port, state";
+    return "";
+}
+
+}  // namespace
+
+std::vector<MetricFamily> metric_families() {
+    std::vector<MetricFamily> families;
+    for (const Row& row : rows())
+        families.push_back({row.name, row.type, labels_of(row.source), row.help});
+    return families;
+}
+
+std::string prometheus_text(const Observation& seen) {
+    const std::string netns =
+        seen.config.netns ? label("netns", fmt::format("{}", seen.config.netns)) : "";
+    std::vector<std::string> ports;
+    for (const ObservedService& service : seen.services)
+        ports.push_back(label("port", fmt::format("{}", service.service.port)));
+    std::string text;
+    for (const Row& row : rows()) {
+        const std::size_t begin = text.size();
+        fmt::format_to(std::back_inserter(text), "# HELP {} {}\n# TYPE {} {}\n", row.name, row.help,
+                       row.name, row.type);
+        const std::size_t first_series = text.size();
+        std::visit(SourceWriter{{text, row.name, netns}, seen, ports}, row.source);
+        if (text.size() == first_series) text.resize(begin);
+    }
+    return text;
+}
+
+}  // namespace jsguard

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What a running detector's programs and maps cost, found by the maps that they share.
+#include "observe/running_cost.hpp"
+
+#include <bpf/bpf.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cinttypes>
+#include <cstdio>
+#include <fstream>
+#include <functional>
+#include <numeric>
+#include <set>
+#include <span>
+
+#include "common/clocks.hpp"
+#include "common/error.hpp"
+
+namespace jsguard {
+namespace {
+
+using Ids = std::set<std::uint32_t>;
+
+constexpr std::uint32_t most_maps = 64;  // of one program, by the kernel's own limit
+
+[[noreturn]] void fail(const char* tried) { throw errno_error(ExitCode::runtime, errno, tried); }
+
+std::uint32_t map_id(int fd) {
+    bpf_map_info info{};
+    std::uint32_t size = sizeof(info);
+    if (bpf_obj_get_info_by_fd(fd, &info, &size) != 0) fail("cannot look at a map");
+    return info.id;
+}
+
+bpf_prog_info info_of(int fd, std::span<std::uint32_t> maps = {}) {
+    bpf_prog_info info{};
+    info.nr_map_ids = static_cast<std::uint32_t>(maps.size());
+    info.map_ids = reinterpret_cast<std::uintptr_t>(maps.data());
+    std::uint32_t size = sizeof(info);
+    if (bpf_obj_get_info_by_fd(fd, &info, &size) != 0) fail("cannot look at a BPF program");
+    return info;
+}
+
+Ids maps_of(int program) {
+    std::array<std::uint32_t, most_maps> ids{};
+    const std::size_t count = info_of(program, ids).nr_map_ids;
+    return {ids.begin(), ids.begin() + static_cast<long>(std::min(count, ids.size()))};
+}
+
+// The kernel tells it only there.
+std::uint64_t memory_of_open(int fd) {
+    std::ifstream lines(fmt::format("/proc/self/fdinfo/{}", fd));
+    std::string line;
+    std::uint64_t bytes = 0;
+    while (std::getline(lines, line)) {
+        if (std::sscanf(line.c_str(), "memlock: %" SCNu64, &bytes) == 1) break;
+    }
+    return bytes;
+}
+
+// 0 if it is gone, or not for us to see.
+std::uint64_t memory_of(std::uint32_t map) {
+    const int fd = bpf_map_get_fd_by_id(map);
+    if (fd < 0) return 0;
+    const FileDescriptor open(fd);
+    return memory_of_open(fd);
+}
+
+template <typename All, typename Memory>
+std::uint64_t sum(const All& all, Memory memory) {
+    return std::transform_reduce(all.begin(), all.end(), std::uint64_t{0}, std::plus<>(), memory);
+}
+
+}  // namespace
+
+RunningCost::RunningCost(const std::vector<int>& map_fds) {
+    Ids known;
+    for (const int fd : map_fds) known.insert(map_id(fd));
+    std::uint32_t id = 0;
+    while (bpf_prog_get_next_id(id, &id) == 0) {
+        const int fd = bpf_prog_get_fd_by_id(id);
+        if (fd < 0 && errno == ENOENT) continue;  // gone meanwhile
+        if (fd < 0) break;
+        FileDescriptor program(fd);
+        const Ids maps = maps_of(fd);
+        if (std::none_of(maps.begin(), maps.end(), [&](auto map) { return known.contains(map); }))
+            continue;
+        own_.programs.push_back(program.get());
+        found_.push_back(std::move(program));
+        maps_.insert(maps.begin(), maps.end());
+    }
+    if (errno != ENOENT && errno != EPERM) fail("cannot list the BPF programs");
+    find_start();
+}
+
+RunningCost::RunningCost(OwnDescriptors own) : own_(std::move(own)) { find_start(); }
+
+void RunningCost::find_start() {
+    if (own_.programs.empty()) return;
+    load_ns_ = UINT64_MAX;
+    for (const int program : own_.programs)
+        load_ns_ = std::min<std::uint64_t>(load_ns_, info_of(program).load_time);
+    // Once, because two clocks that are read one after the other never agree to the last digit.
+    start_unix_ms_ = unix_now_ms() - (clock_ns(CLOCK_BOOTTIME) - load_ns_) / millisecond_ns;
+}
+
+Cost RunningCost::read() const {
+    Cost cost;
+    if (own_.programs.empty()) return cost;
+    cost.start_unix_ms = start_unix_ms_;
+    cost.uptime_ns = clock_ns(CLOCK_BOOTTIME) - load_ns_;
+    for (const int program : own_.programs) {
+        const bpf_prog_info info = info_of(program);
+        cost.programs.push_back({info.name, info.run_cnt, info.run_time_ns});
+        if (cost.programs.back().name == transition_program)
+            cost.missed_runs = info.recursion_misses;
+    }
+    std::sort(cost.programs.begin(), cost.programs.end(),
+              [](const auto& a, const auto& b) { return a.name < b.name; });
+    cost.map_bytes = own_.maps.empty() ? sum(maps_, memory_of) : sum(own_.maps, memory_of_open);
+    return cost;
+}
+
+}  // namespace jsguard

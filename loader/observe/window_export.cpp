@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Follows a running detector's services and hands on their windows as rows, in order of time.
+#include "observe/window_export.hpp"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "common/clocks.hpp"
+#include "common/counted.hpp"
+#include "observe/another_service.hpp"
+
+namespace jsguard {
+namespace {
+
+// Between the time that a window bears and its record in the map the kernel takes well under this.
+constexpr std::uint64_t publishing_ns = 50'000'000;
+
+}  // namespace
+
+WindowExport::WindowExport(const PinnedDetector& detector, std::uint16_t port,
+                           std::uint64_t since_unix_ms, Sink sink, Notice notice)
+    : detector_(detector),
+      cost_(detector.map_fds()),
+      port_(port),
+      since_unix_ms_(since_unix_ms),
+      began_ns_(clock_ns(CLOCK_MONOTONIC)),
+      sink_(std::move(sink)),
+      notice_(std::move(notice)),
+      followed_(JSG_SERVICES) {}
+
+std::size_t WindowExport::following() const {
+    return static_cast<std::size_t>(
+        std::count_if(followed_.begin(), followed_.end(),
+                      [](const Followed& followed) { return followed.service.port != 0; }));
+}
+
+void WindowExport::miss(const jsg_service& service, std::uint64_t first, std::uint64_t last) {
+    const std::uint64_t count = last - first + 1;
+    missed_ += count;
+    notice_(fmt::format("port {}: {} from number {} on {} missed", service.port,
+                        counted(count, "window", "windows"), first, count == 1 ? "was" : "were"));
+}
+
+// One that was given holds always. One from the spread comes at the end of learning, after that
+// step's window was judged; of several windows since the last look nobody can tell which one.
+WindowExport::Thresholds WindowExport::thresholds_of(const jsg_window& window,
+                                                     const Followed& followed,
+                                                     const jsg_service& service) const {
+    const jsg_config& config = detector_.config();
+    Thresholds thresholds = {config.transition_threshold_nanobits,
+                             config.occupancy_threshold_nanobits};
+    const bool seen_closing = followed.begun && window.end_ns > began_ns_;
+    for (std::size_t signal = 0; signal < thresholds.size(); ++signal) {
+        if (thresholds[signal] || !seen_closing) continue;
+        const std::uint32_t before = followed.service.threshold_nanobits[signal];
+        if (before == service.threshold_nanobits[signal] ||
+            service.sequence - followed.service.sequence == 1)
+            thresholds[signal] = before;
+    }
+    return thresholds;
+}
+
+void WindowExport::read_closed(std::uint32_t place, Followed& followed,
+                               const jsg_service& service) {
+    std::uint64_t first = followed.sequence + 1;
+    if (service.sequence >= first + JSG_WINDOWS_KEPT) {
+        const std::uint64_t oldest = service.sequence - JSG_WINDOWS_KEPT + 1;
+        if (followed.begun) miss(service, first, oldest - 1);
+        first = oldest;
+    }
+    for (std::uint64_t sequence = first; sequence <= service.sequence; ++sequence) {
+        if (const auto window = detector_.window(place, service, sequence)) {
+            waiting_.push_back({*window, thresholds_of(*window, followed, service), {}});
+        } else if (sequence == service.sequence) {
+            break;  // not published yet
+        } else if (followed.begun) {
+            miss(service, sequence, sequence);
+        }
+        followed.sequence = sequence;
+    }
+}
+
+void WindowExport::follow_place(std::uint32_t place, Followed& followed) {
+    const jsg_service service = detector_.service(place);
+    if (followed.service.port && is_another(service, followed.service)) followed = {};
+    if (!service.port || (port_ && service.port != port_)) return;
+    read_closed(place, followed, service);
+    followed.service = service;
+    followed.service.sequence = followed.sequence;
+    followed.begun = true;
+}
+
+void WindowExport::hand_on(std::uint64_t until_ns) {
+    std::stable_sort(waiting_.begin(), waiting_.end(), [](const auto& a, const auto& b) {
+        return std::tie(a.window.end_ns, a.window.port) < std::tie(b.window.end_ns, b.window.port);
+    });
+    const auto end = std::find_if(waiting_.begin(), waiting_.end(),
+                                  [&](const auto& row) { return row.window.end_ns >= until_ns; });
+    if (end == waiting_.begin()) return;
+    Cost cost = cost_.read();
+    cost.ticks = detector_.ticks();
+    // The newest that were kept at the beginning have it too, so that there is one without
+    // following.
+    const std::uint64_t newest_ns =
+        began_ns_ - std::min<std::uint64_t>(began_ns_, detector_.config().step_ns);
+    for (auto row = waiting_.begin(); row != end; ++row) {
+        if (row->window.end_unix_ms < since_unix_ms_) continue;
+        if (row->window.end_ns > newest_ns) row->cost = cost;
+        sink_(*row);
+        ++handed_on_;
+    }
+    waiting_.erase(waiting_.begin(), end);
+}
+
+void WindowExport::follow() {
+    const std::uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
+    for (std::uint32_t place = 1; place <= JSG_SERVICES; ++place)
+        follow_place(place, followed_[place - 1]);
+    hand_on(now_ns - std::min(now_ns, publishing_ns));
+}
+
+void WindowExport::finish() { hand_on(UINT64_MAX); }
+
+}  // namespace jsguard

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What a recording tells of one port, gathered entry by entry in bounded memory.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "common/window_signal.hpp"
+#include "offline/recording/recording.hpp"
+#include "offline/report/heat_map.hpp"
+#include "offline/report/timeline.hpp"
+
+namespace jsguard {
+
+// From its first window with an alert up to the first one without.
+struct AlertSpan {
+    jsg_signal signal = JSG_TRANSITIONS;
+    std::uint64_t from_ms = 0;
+    std::uint64_t to_ms = 0;
+    double peak_bits = 0;
+    bool was_up = false;    // before the first window that is recorded
+    bool still_up = false;  // at the last one
+};
+
+struct TimeSpan {
+    std::uint64_t from_ms = 0;
+    std::uint64_t to_ms = 0;
+};
+
+// A window that is shown cell by cell, and what it was held against.
+struct ShownWindow {
+    RecordedWindow window;
+    std::optional<jsg_baseline> baseline;  // none: nothing was learned yet
+};
+
+// One signal over time, in bits.
+struct SignalHistory {
+    explicit SignalHistory(std::uint64_t step_ms)
+        : divergence(step_ms), threshold(step_ms), chance(step_ms) {}
+    Timeline divergence;  // of windows that were judged
+    Timeline threshold;
+    Timeline chance;
+    std::uint64_t over = 0;            // windows that counted towards an alert
+    std::optional<ShownWindow> shown;  // that was asked for, or at the peak
+};
+
+// Until the memory for them is used up; more are counted.
+template <typename Span>
+struct BoundedSpans {
+    static constexpr std::size_t most = 1000;
+    std::vector<Span> spans;
+    std::uint64_t left_out = 0;
+
+    void add(const Span& span) {
+        if (spans.size() < most)
+            spans.push_back(span);
+        else
+            left_out++;
+    }
+};
+
+class PortHistory {
+  public:
+    // asked: the sequence of the window to show, instead of the peaks.
+    PortHistory(std::uint64_t step_ns, std::optional<std::uint64_t> asked);
+
+    void take(const RecordedService& entry);
+    void take(const RecordedWindow& entry);
+    void take(const RecordedBaseline& entry);
+    void take(const RecordedRelearning& entry);
+    void take(const RecordedGap& entry);
+    void take(const RecordedEnd& entry);
+    // After the last entry: what is up stays up.
+    void finish();
+
+    std::uint64_t windows = 0;
+    std::uint64_t first_ms = 0;
+    std::uint64_t last_ms = 0;
+    std::uint64_t guarded = 0;  // of the windows: in mode guarding
+    std::uint64_t missing = 0;  // windows that were not recorded
+    std::uint64_t baselines = 0;
+    std::uint64_t relearnings = 0;
+    std::uint64_t ends = 0;
+    std::array<SignalHistory, JSG_SIGNALS> signals;
+    Timeline state_entropy, state_entropy_trend, transition_entropy;
+    Timeline sockets, idle, open_requests;  // at the last look of each window
+    Timeline open, expected;                // not idle, on average over each window
+    BoundedSpans<AlertSpan> alerts;         // in the order in which they ended
+    BoundedSpans<TimeSpan> gaps, learning;
+
+  private:
+    void follow_alert(jsg_signal signal, const RecordedWindow& entry, std::uint64_t at_ms);
+    void end_alert(jsg_signal signal, std::uint64_t at_ms, bool still_up);
+    void end_learning(std::uint64_t at_ms);
+    void consider(jsg_signal signal, const RecordedWindow& entry);
+
+    std::optional<std::uint64_t> asked_;
+    std::optional<jsg_baseline> in_force_;
+    std::array<std::optional<AlertSpan>, JSG_SIGNALS> up_;
+    std::array<bool, JSG_SIGNALS> was_up_{};  // when recording began
+    std::optional<TimeSpan> learning_now_;
+    std::uint64_t missing_now_ = 0;  // since the last window
+};
+
+// What the window and its baseline have of each cell, with the baseline's share as the detector
+// computes it, and each cell's part of the divergence. Of occupancy, all but the last JSG_AGES
+// cells if the record is without waiting, and JSG_CELL_UNEXPECTED as the last one. The window's
+// shares alone without a baseline.
+std::vector<CellShare> cell_shares(const ShownWindow& shown, jsg_signal signal);
+
+}  // namespace jsguard

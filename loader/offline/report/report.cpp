@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Entries to their ports, and the page around the ports' sections.
+#include "offline/report/report.hpp"
+
+#include <fmt/format.h>
+
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "common/error.hpp"
+#include "common/file_replacement.hpp"
+#include "kernel/fixed_point.h"
+#include "offline/report/sections.hpp"
+#include "offline/report/svg_chart.hpp"
+
+namespace jsguard {
+namespace {
+
+constexpr std::string_view file_kind = "report";
+
+std::string port_id(std::uint32_t port) { return fmt::format("port-{}", port); }
+
+std::string seconds_text(std::uint64_t ns) {
+    return fmt::format("{:g} s", static_cast<double>(ns) / 1e9);
+}
+
+std::string threshold_text(std::uint32_t nanobits) {
+    return nanobits == 0 ? "from the spread while learning"
+                         : fmt::format("{:g} bits", nanobits / double{JSG_NANO});
+}
+
+void write_facts(Html& html, const RecordingHeader& header) {
+    const jsg_config& config = header.config;
+    const std::vector<std::pair<std::string, std::string>> facts = {
+        {"Host", printable(header.host)},
+        {"Kernel", printable(header.kernel)},
+        {"Recording began", utc_text(header.unix_ms) + " UTC"},
+        {"Window and step", seconds_text(config.window_steps * config.step_ns) + ", every " +
+                                seconds_text(config.step_ns)},
+        {"Threshold, transitions", threshold_text(config.transition_threshold_nanobits)},
+        {"Threshold, occupancy", threshold_text(config.occupancy_threshold_nanobits)},
+        {"Evidence", fmt::format("{} transitions; an excess of {} sockets", config.min_transitions,
+                                 config.min_sockets)},
+        {"Raise and clear after",
+         fmt::format("{} and {} windows", config.confirm_steps, config.clear_steps)}};
+    const auto list = html.open("dl", {{"class", "facts"}});
+    for (const auto& [name, value] : facts) {
+        const auto fact = html.open("div");
+        html.leaf("dt", name);
+        html.leaf("dd", value);
+    }
+}
+
+void write_contents(Html& html, const Report& report) {
+    if (report.ports.size() < 2) return;
+    const auto nav = html.open("nav", {{"aria-label", "Ports"}});
+    const auto list = html.open("ul");
+    for (const auto& [port, reported] : report.ports) {
+        const auto item = html.open("li");
+        html.leaf("a", fmt::format("Port {}", port), {{"href", "#" + port_id(port)}});
+        const std::uint64_t alerts =
+            reported.history.alerts.spans.size() + reported.history.alerts.left_out;
+        if (alerts > 0) html.text(" " + counted_apart(alerts, "alert", "alerts"));
+    }
+}
+
+void write_guide(Html& html) {
+    const auto section = html.open("section", {{"aria-labelledby", "guide"}});
+    html.leaf("h2", "How to read this", {{"id", "guide"}});
+    const std::vector<std::pair<std::string, std::string>> words = {
+        {"Divergence",
+         "How far a window is from what the service normally does: Jensen-Shannon, 0 (equal) to 1 "
+         "bit (nothing in common). Transitions: what moved. Occupancy: what is held open, in which "
+         "phase and for how long."},
+        {"Threshold and chance bound",
+         "A window counts towards an alert if its divergence is over both, and there is evidence: "
+         "enough transitions, or more sockets open and held than expected. Below the chance bound "
+         "a window of so few samples says nothing."},
+        {"Alert",
+         "Shaded from the first window with the alert up to the first one without; its peak is "
+         "that of the windows that counted."},
+        {"Baseline beside window",
+         "What each cell has of what was learned, and of the window: the one where the divergence "
+         "peaks (first of those that counted), or the one that was asked for. A cell's part adds "
+         "up with all others to the divergence."},
+        {"Lines", fmt::format("Long recordings are thinned: of each of at most {} stretches of "
+                              "time the lowest and the highest value are drawn.",
+                              Timeline::buckets_most)}};
+    const auto list = html.open("dl", {{"class", "guide"}});
+    for (const auto& [word, text] : words) {
+        html.leaf("dt", word);
+        html.leaf("dd", text);
+    }
+}
+
+void write_body(Html& html, const Report& report) {
+    write_facts(html, report.header);
+    if (report.cut_short)
+        html.leaf("p", "The last line of the recording was cut short and is left out.");
+    write_contents(html, report);
+    if (report.ports.empty()) html.leaf("p", "Nothing of any port was recorded.");
+    for (const auto& [port, reported] : report.ports)
+        write_port_section(html, port_id(port), port, reported.history, reported.analyses);
+    if (report.entries_left_out > 0)
+        html.leaf("p",
+                  fmt::format("Only the first {} ports are shown; {} left out.", Report::ports_most,
+                              counted_apart(report.entries_left_out, "line of others is",
+                                            "lines of others are")));
+    write_guide(html);
+}
+
+void write_page(const std::filesystem::path& path, const std::string& page) {
+    check_report_target(path, {});
+    replace_file(resolve(path), file_kind, page);
+}
+
+}  // namespace
+
+Report::Report(RecordingHeader header_, std::optional<std::uint64_t> window,
+               std::optional<std::uint32_t> port)
+    : header(std::move(header_)), window_(window), port_(port) {}
+
+void Report::take(const RecordingEntry& entry) {
+    const std::uint32_t port = recorded_port(entry);
+    if (port_ && port != *port_) return;
+    auto found = ports.find(port);
+    if (found == ports.end()) {
+        if (ports.size() == ports_most) {
+            entries_left_out++;
+            return;
+        }
+        found = ports.emplace(port, ReportedPort{PortHistory(header.config.step_ns, window_), {}})
+                    .first;
+    }
+    std::visit([&](const auto& one) { found->second.history.take(one); }, entry);
+}
+
+void Report::finish() {
+    for (auto& [port, reported] : ports) reported.history.finish();
+}
+
+std::string report_page(const Report& report) {
+    return page_around(
+        "jsguard report",
+        fmt::format("What the detector on {} saw, port by port", printable(report.header.host)),
+        [&](Html& html) { write_body(html, report); });
+}
+
+std::string analysis_page(std::span<const Analysis> analyses) {
+    return page_around("jsguard analysis",
+                       "How well each measure tells attacks from what is normal", [&](Html& html) {
+                           for (const Analysis& analysis : analyses)
+                               write_analysis(html, "analysis-" + analysis.distribution, analysis,
+                                              "h2");
+                       });
+}
+
+void check_report_target(const std::filesystem::path& path,
+                         const std::vector<std::filesystem::path>& inputs) {
+    check_target(resolve(path), file_kind, ExitCode::usage);
+    refuse_if_same(path, inputs, file_kind);
+}
+
+void write_report_page(const std::filesystem::path& path, const Report& report) {
+    write_page(path, report_page(report));
+}
+
+void write_analysis_page(const std::filesystem::path& path, std::span<const Analysis> analyses) {
+    write_page(path, analysis_page(analyses));
+}
+
+}  // namespace jsguard

@@ -15,7 +15,7 @@ endif()
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(LIBBPF REQUIRED IMPORTED_TARGET GLOBAL libbpf>=1.1)
 
-# -target bpf knows no multiarch folder, where asm/types.h is.
+# -target bpf knows no multiarch directory, where asm/types.h is.
 string(REGEX REPLACE ".*/" "" multiarch "${CMAKE_LIBRARY_ARCHITECTURE}")
 string(REGEX MATCH "^[a-z0-9_]+" bpf_arch "${CMAKE_SYSTEM_PROCESSOR}")
 string(REPLACE "x86_64" "x86" bpf_arch "${bpf_arch}")

@@ -24,8 +24,8 @@ include_guard(GLOBAL)
 # embed_text(TARGET NAME file): TARGET's sources may include "NAME.hpp", which defines the strings
 # jsguard::NAME and jsguard::NAME_sha256.
 function(embed_text target name file)
-    set(folder "${CMAKE_CURRENT_BINARY_DIR}/embedded")
-    set(header "${folder}/${name}.hpp")
+    set(directory "${CMAKE_CURRENT_BINARY_DIR}/embedded")
+    set(header "${directory}/${name}.hpp")
     add_custom_command(
         OUTPUT "${header}"
         COMMAND "${CMAKE_COMMAND}" "-DINPUT=${CMAKE_CURRENT_SOURCE_DIR}/${file}" "-DOUTPUT=${header}"
@@ -34,5 +34,5 @@ function(embed_text target name file)
         COMMENT "Embedding ${file}"
         VERBATIM)
     target_sources(${target} PRIVATE "${header}")
-    target_include_directories(${target} PRIVATE "${folder}")
+    target_include_directories(${target} PRIVATE "${directory}")
 endfunction()

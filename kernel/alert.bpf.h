@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* alert.bpf.h: composes the record of an alert that was raised or cleared, and sends it. */
+/* alert.bpf.h: composes and sends the record of an alert that was raised or cleared. */
 #ifndef JSG_ALERT_BPF_H
 #define JSG_ALERT_BPF_H
 
 #include "window.bpf.h"
 
-/* The walk that picks the cells that speak for an alert. */
+/* The walk that picks the cells that contribute most to an alert. */
 struct jsg_picking {
 	struct jsg_comparison comparison;
 	__u32 count;
 };
 
-/* Keeps a cell if it is among the largest; top is sorted by part, the largest first. */
+/* Keeps a cell if its part is among the largest. The top cells are sorted, the largest first. */
 static __always_inline void pick(struct jsg_picking *picking, struct jsg_top_cell cell)
 {
 	for (int i = 0; i < JSG_TOP_CELLS; i++) {
@@ -46,8 +46,8 @@ static long pick_cell(__u32 index, void *context)
 	return 0;
 }
 
-/* The cells that contribute most to the divergence of the signal, into jsg_work.alert. */
-__noinline int pick_top_cells(enum jsg_signal signal, int built_in)
+/* Puts the cells that contribute most to the signal's divergence into jsg_work.alert. */
+__noinline int pick_top_cells(enum jsg_signal signal, int generic)
 {
 	struct jsg_picking picking = {};
 	__u64 p_total, q_total;
@@ -60,20 +60,20 @@ __noinline int pick_top_cells(enum jsg_signal signal, int built_in)
 		q_total = jsg_work.normal.transitions;
 		picking.comparison.share_q32 = JSG_ONE_Q32;
 	} else {
-		int with_waiting = jsg_work.occupancy.with_waiting;
-		__u64 share_q32 = jsg_work.occupancy.sockets.share_q32;
-		struct jsg_top_cell unexpected = {.cell = JSG_CELL_UNEXPECTED};
-		__u64 q_q48 = jsg_unexpected_q48(share_q32);
+		int with_waiting = jsg_work.signal[JSG_OCCUPANCY].with_waiting;
+		__u64 share_q32 = jsg_work.signal[JSG_OCCUPANCY].sockets.share_q32;
+		struct jsg_top_cell excess = {.cell = JSG_CELL_EXCESS};
+		__u64 q_q48 = jsg_excess_cell_q48(share_q32);
 
-		load_occupancy(built_in);
+		load_occupancy(generic);
 		cells = with_waiting ? JSG_PHASE_CELLS : JSG_JUDGED_CELLS;
 		p_total = window_total(with_waiting);
-		q_total = normal_total(built_in, with_waiting);
+		q_total = normal_total(generic, with_waiting);
 		picking.comparison.share_q32 = share_q32;
-		unexpected.baseline_ppb = jsg_probability_nano(q_q48);
-		unexpected.nanobits = jsg_js_nanobits(jsg_js_part_q55(0, q_q48));
-		if (unexpected.nanobits)
-			pick(&picking, unexpected);
+		excess.baseline_ppb = jsg_probability_nano(q_q48);
+		excess.nanobits = jsg_js_nanobits(jsg_js_part_q55(0, q_q48));
+		if (excess.nanobits)
+			pick(&picking, excess);
 	}
 	picking.comparison.p_total = p_total ? p_total : 1;
 	picking.comparison.q_total = q_total ? q_total : 1;
@@ -82,19 +82,11 @@ __noinline int pick_top_cells(enum jsg_signal signal, int built_in)
 	return 0;
 }
 
-/* The divergence of the signal in the window's record. */
-static __always_inline __u32 js_of(enum jsg_signal signal)
+/* Sends what happened to a signal's alert, from the window's record and the measured distances. */
+static __always_inline void send_alert(__u32 service_id, enum jsg_signal signal,
+				       enum jsg_event event, __u64 duration_ns)
 {
-	return signal == JSG_TRANSITIONS ? jsg_work.record.transition_js_nanobits
-					 : jsg_work.record.occupancy_js_nanobits;
-}
-
-/* Sends what happened to the alert of a signal; the window's record and its evidence are at hand.
- */
-static __always_inline void send_alert(__u32 number, enum jsg_signal signal, enum jsg_event event,
-				       __u64 duration_ns)
-{
-	const struct jsg_service *service = bpf_map_lookup_elem(&services, &number);
+	const struct jsg_service *service = bpf_map_lookup_elem(&services, &service_id);
 	const struct jsg_window *record = &jsg_work.record;
 	struct jsg_alert *alert = &jsg_work.alert;
 	const struct jsg_alert_track *track;
@@ -111,9 +103,8 @@ static __always_inline void send_alert(__u32 number, enum jsg_signal signal, enu
 	alert->signal = signal;
 	alert->netns = jsg_config.netns;
 	alert->port = record->port;
-	alert->js_nanobits = js_of(signal);
-	alert->chance_nanobits = signal == JSG_TRANSITIONS ? record->transition_chance_nanobits
-							   : record->occupancy_chance_nanobits;
+	alert->js_nanobits = record->signal[signal].js_nanobits;
+	alert->significance_nanobits = record->signal[signal].significance_nanobits;
 	alert->threshold_nanobits = service->threshold_nanobits[signal];
 	alert->peak_nanobits = track->peak_nanobits;
 	alert->window_s = jsg_config.window_steps * step_seconds();
@@ -122,10 +113,10 @@ static __always_inline void send_alert(__u32 number, enum jsg_signal signal, enu
 	alert->open_requests = record->open_requests;
 	alert->open_millisockets = record->open_millisockets;
 	alert->expected_millisockets = record->expected_millisockets;
-	alert->held_millisockets = record->held_millisockets;
+	alert->stalled_millisockets = record->stalled_millisockets;
 	alert->sources = jsg_work.sources;
 	if (event == JSG_RAISE)
-		pick_top_cells(signal, record->mode == JSG_LEARNING_ON);
+		pick_top_cells(signal, record->mode == JSG_STILL_LEARNING);
 	if (bpf_ringbuf_output(&alerts, alert, sizeof(*alert), 0))
 		COUNT(alerts_lost, 1);
 }

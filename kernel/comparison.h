@@ -12,15 +12,15 @@ struct jsg_comparison {
 	__u64 q_total; /* of the baseline, 1..2^32 */
 	__u64 log_p_total_q30;
 	__u64 log_q_total_q30;
-	__u64 share_q32; /* what the baseline's cells have of it; "unexpected" has the rest */
+	__u64 share_q32; /* of the baseline's cells; the excess cell has the rest */
 	__s64 js_q55;
 	__s64 kl_q54;
 	__s64 entropy_q54;
-	__u32 cells; /* that either has counts in */
+	__u32 cells; /* that either distribution has counts in */
 };
 
-/* The baseline's probability of the cell "unexpected": all that its other cells do not share. */
-JSG_INLINE __u64 jsg_unexpected_q48(__u64 share_q32)
+/* The baseline's probability of the excess cell: what its other cells leave. */
+JSG_INLINE __u64 jsg_excess_cell_q48(__u64 share_q32)
 {
 	return (JSG_ONE_Q32 - share_q32) << (JSG_PROBABILITY_BITS - JSG_SHARE_BITS);
 }
@@ -33,20 +33,20 @@ JSG_INLINE void jsg_comparison_begin(struct jsg_comparison *c, __u64 p_total, __
 	c->log_p_total_q30 = jsg_log2_q30(p_total);
 	c->log_q_total_q30 = jsg_log2_q30(q_total);
 	c->share_q32 = share_q32;
-	/* The window has nothing in the cell "unexpected". */
-	c->js_q55 = jsg_js_part_q55(0, jsg_unexpected_q48(share_q32));
+	/* The window has nothing in the excess cell. */
+	c->js_q55 = jsg_js_part_q55(0, jsg_excess_cell_q48(share_q32));
 	c->kl_q54 = 0;
 	c->entropy_q54 = 0;
 	c->cells = 0;
 }
 
-/* The baseline's probability of a cell, with its share. */
+/* The baseline's probability of a cell, times the share. */
 JSG_INLINE __u64 jsg_comparison_q_q48(const struct jsg_comparison *c, __u64 q_count)
 {
 	return jsg_scale_q48(jsg_probability_q48(q_count, c->q_total), c->share_q32);
 }
 
-/* Adds a cell. Result: whether the window has more of it than the baseline. */
+/* Adds a cell. Returns whether the window has more of it than the baseline. */
 JSG_INLINE int jsg_comparison_add(struct jsg_comparison *c, __u64 p_count, __u64 q_count)
 {
 	__u64 p_q48, q_q48;
@@ -66,8 +66,8 @@ JSG_INLINE int jsg_comparison_add(struct jsg_comparison *c, __u64 p_count, __u64
 }
 
 /*
- * The divergence of the window from a baseline whose every q is share times smaller is so much
- * more.
+ * The Kullback-Leibler divergence of the window. Multiplying every q by the share adds
+ * -log2(share) to it.
  */
 JSG_INLINE __u64 jsg_comparison_kl_nanobits(const struct jsg_comparison *c)
 {

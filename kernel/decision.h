@@ -14,30 +14,30 @@ JSG_INLINE __u32 jsg_saturate_u32(__u64 value)
 }
 
 /*
- * How many sockets are open, and how many are to be expected by Little's law (Little 1961,
- * Operations Research 9(3)): as many as in the baseline, and in proportion more when there are more
- * exchanges a second, for then each is as long as before. Numbers in thousandths of a socket.
+ * How many sockets are open, and how many are expected by Little's law (Little 1961, Operations
+ * Research 9(3)): as many as in the baseline, and proportionally more if there are more exchanges a
+ * second. All numbers are in thousandths of a socket.
  */
 struct jsg_expectation {
 	__u32 open;
 	__u32 expected;
-	__u32 excess; /* open beyond twice the expected */
-	__u32 held; /* of those open: that do not move */
-	__u32 held_excess; /* held beyond twice the expected of these */
-	__u64 share_q32; /* of the baseline's cells, the rest is in "unexpected" */
+	__u32 excess; /* open sockets above twice the expected number */
+	__u32 stalled; /* the stalled ones among the open sockets */
+	__u32 stalled_excess; /* above twice the expected number of stalled sockets */
+	__u64 share_q32; /* of the baseline's cells; the excess cell has the rest */
 };
 
-/* A number over a time as thousandths a second, saturated. Domain: seconds >= 1. */
+/* A number divided by a time, in thousandths a second, saturated. Domain: seconds >= 1. */
 JSG_INLINE __u32 jsg_rate_milli(__u64 number, __u32 seconds)
 {
 	return jsg_saturate_u32(number * JSG_MILLI / seconds);
 }
 
 /*
- * The expected number (thousandths) at so many exchanges a second (thousandths) for a baseline that
- * had base sockets open at base_rate exchanges a second. A baseline without any exchange says
- * nothing of how long one takes: then each is given one second on top, as before anything is
- * learned.
+ * The expected number of sockets: base max(1, rate / base_rate), for a baseline that had base
+ * sockets open at base_rate exchanges a second. All in thousandths. A baseline without exchanges
+ * does not show how long an exchange takes: then each one takes a second, as in the generic
+ * baseline, and the result is base + rate.
  */
 JSG_INLINE __u32 jsg_expected_milli(__u32 base, __u32 base_rate, __u32 rate)
 {
@@ -52,53 +52,53 @@ JSG_INLINE __u32 jsg_expected_milli(__u32 base, __u32 base_rate, __u32 rate)
 }
 
 /*
- * Up to twice the expected nothing is odd about the number; beyond, the baseline's cells share
- * 2e/n. Of what is held likewise: a request or a response that moves is being served, however
- * slowly, so an excess of these alone is no evidence of anything held.
+ * Up to twice the expected number e, the number n of open sockets is normal. Above it, the
+ * baseline's cells share 2e/n, and the excess cell has the rest. Stalled sockets have an expected
+ * number of their own, because a moving request or response is being served, however slowly.
  */
-JSG_INLINE struct jsg_expectation jsg_expect(__u32 open, __u32 expected, __u32 held,
-					     __u32 held_expected)
+JSG_INLINE struct jsg_expectation jsg_expect(__u32 open, __u32 expected, __u32 stalled,
+					     __u32 stalled_expected)
 {
 	struct jsg_expectation e = {
 		.open = open,
 		.expected = expected,
 		.excess = 0,
-		.held = held,
-		.held_excess = 0,
+		.stalled = stalled,
+		.stalled_excess = 0,
 		.share_q32 = JSG_ONE_Q32,
 	};
-	__u64 usual = 2 * (__u64)expected, held_usual = 2 * (__u64)held_expected;
+	__u64 usual = 2 * (__u64)expected, stalled_usual = 2 * (__u64)stalled_expected;
 
 	if (open > usual) {
 		e.excess = open - (__u32)usual;
 		e.share_q32 = (usual << JSG_SHARE_BITS) / open;
 	}
-	if (held > held_usual)
-		e.held_excess = held - (__u32)held_usual;
+	if (stalled > stalled_usual)
+		e.stalled_excess = stalled - (__u32)stalled_usual;
 	return e;
 }
 
-/* Whether an occupancy alert has its evidence in numbers: more open, and more held, than usual. */
+/* Whether the excess of open sockets, and that of stalled ones, is enough for an alert. */
 JSG_INLINE int jsg_exceeds(const volatile struct jsg_config *config,
 			   const struct jsg_expectation *sockets)
 {
 	__u64 needed = (__u64)config->min_sockets * JSG_MILLI;
 
-	return sockets->excess >= needed && sockets->held_excess >= needed;
+	return sockets->excess >= needed && sockets->stalled_excess >= needed;
 }
 
-/* What one signal's divergence is held against. All in billionths of a bit. */
+/* What one signal is judged by. All in billionths of a bit. */
 struct jsg_bounds {
 	__u32 js;
 	__u32 threshold;
-	__u32 chance; /* that chance alone gives to a normal window */
+	__u32 significance; /* the significance bound */
 };
 
 /*
- * Whether about as many connections were opened as were closed. A service that fills or drains (it
- * was restarted, a crowd came, a server reaps its idle connections) has another mix of transitions
- * than one that does neither, and no fault of anyone's in it: what fills it is judged by its
- * occupancy if it is not answered, and looks like a crowd if it is.
+ * Whether about as many connections were opened as were closed. While a service fills or drains,
+ * its mix of transitions is different without any attack: after a restart, in a crowd, or when a
+ * server closes its idle connections. Connections that fill it and are not answered show in its
+ * occupancy; connections that are answered are a crowd.
  */
 JSG_INLINE int jsg_balanced(const volatile struct jsg_config *config, __u32 opened, __u32 closed)
 {
@@ -118,14 +118,14 @@ JSG_INLINE enum jsg_verdict jsg_judge_transitions(const volatile struct jsg_conf
 		return JSG_NOT_ENOUGH_TRAFFIC;
 	if (bounds.js <= bounds.threshold)
 		return JSG_NORMAL;
-	if (bounds.js <= bounds.chance)
+	if (bounds.js <= bounds.significance)
 		return JSG_NOT_ENOUGH_TRAFFIC;
-	return balanced ? JSG_OVER : JSG_UNBALANCED;
+	return balanced ? JSG_ABOVE : JSG_UNBALANCED;
 }
 
 /*
- * A divergence that chance explains gives no verdict, or a handful of looks would keep an alert up
- * for ever; but an excess, however few looks, is there.
+ * A divergence within the significance bound gives no verdict. Otherwise a few samples could keep
+ * an alert up for ever. An excess of sockets counts however few samples there are.
  */
 JSG_INLINE enum jsg_verdict jsg_judge_occupancy(const volatile struct jsg_config *config,
 						const struct jsg_expectation *sockets,
@@ -137,18 +137,19 @@ JSG_INLINE enum jsg_verdict jsg_judge_occupancy(const volatile struct jsg_config
 	if (!sockets->open)
 		return JSG_NOTHING_SEEN;
 	if (exceeds)
-		return bounds.js > bounds.threshold && bounds.js > bounds.chance ? JSG_OVER
-										 : JSG_EXCESS_ONLY;
+		return bounds.js > bounds.threshold && bounds.js > bounds.significance
+			       ? JSG_ABOVE
+			       : JSG_EXCESS_ONLY;
 	if (more_open)
 		return JSG_MOVING;
 	if (bounds.js <= bounds.threshold)
 		return JSG_NORMAL;
-	return bounds.js > bounds.chance ? JSG_NO_EXCESS : JSG_NOT_ENOUGH_TRAFFIC;
+	return bounds.js > bounds.significance ? JSG_NO_EXCESS : JSG_NOT_ENOUGH_TRAFFIC;
 }
 
 /*
- * Whether a step counts towards clear: divergence and excess are both under, or nothing is held, or
- * there is no verdict.
+ * Whether a step counts towards clearing an alert: divergence and excess are both small, or the
+ * excess is moving, or there is no verdict.
  */
 JSG_INLINE int jsg_counts_towards_clear(enum jsg_verdict verdict)
 {
@@ -157,27 +158,27 @@ JSG_INLINE int jsg_counts_towards_clear(enum jsg_verdict verdict)
 JSG_ASSERT(JSG_NOTHING_SEEN < JSG_MOVING && JSG_NOT_JUDGED < JSG_MOVING &&
 		   JSG_NOT_ENOUGH_TRAFFIC < JSG_MOVING && JSG_NORMAL < JSG_MOVING &&
 		   JSG_EXCESS_ONLY > JSG_MOVING && JSG_UNBALANCED > JSG_MOVING,
-	   "what counts towards clear comes first");
+	   "the verdicts that count towards clearing come first");
 
-/* What a step changed about an alert. */
+/* How a step changed an alert. */
 enum jsg_change {
 	JSG_NO_CHANGE,
 	JSG_RAISED,
 	JSG_CLEARED,
 };
 
-/* Takes one step's verdict into account. The caller numbers and sends what it changed. */
+/* Follows an alert by one step's verdict. The caller numbers the alert and sends the change. */
 JSG_INLINE enum jsg_change jsg_track(struct jsg_alert_track *track,
 				     const volatile struct jsg_config *config,
 				     enum jsg_verdict verdict, __u32 js_nanobits, __u64 now_ns,
 				     __u64 now_unix_ms)
 {
-	track->over_steps = verdict == JSG_OVER ? track->over_steps + 1 : 0;
+	track->above_steps = verdict == JSG_ABOVE ? track->above_steps + 1 : 0;
 	if (track->state != JSG_ALERT) {
-		if (track->over_steps == 1)
+		if (track->above_steps == 1)
 			track->since_unix_ms = now_unix_ms;
-		track->state = track->over_steps ? JSG_CONFIRMING : JSG_QUIET;
-		if (!track->over_steps || track->over_steps < config->confirm_steps)
+		track->state = track->above_steps ? JSG_CONFIRMING : JSG_QUIET;
+		if (!track->above_steps || track->above_steps < config->confirm_steps)
 			return JSG_NO_CHANGE;
 		track->state = JSG_ALERT;
 		track->raised_ns = now_ns;
@@ -185,13 +186,13 @@ JSG_INLINE enum jsg_change jsg_track(struct jsg_alert_track *track,
 		track->peak_nanobits = js_nanobits;
 		return JSG_RAISED;
 	}
-	if (verdict == JSG_OVER && js_nanobits > track->peak_nanobits)
+	if (verdict == JSG_ABOVE && js_nanobits > track->peak_nanobits)
 		track->peak_nanobits = js_nanobits;
 	track->clear_steps = jsg_counts_towards_clear(verdict) ? track->clear_steps + 1 : 0;
 	if (track->clear_steps < config->clear_steps)
 		return JSG_NO_CHANGE;
 	track->state = JSG_QUIET;
-	track->over_steps = 0;
+	track->above_steps = 0;
 	return JSG_CLEARED;
 }
 

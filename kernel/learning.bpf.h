@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* learning.bpf.h: gathers a service's baseline, brings it in force, learns anew when asked. */
+/* learning.bpf.h: gathers a service's pending baseline and puts it in force; relearns on request.
+ */
 #ifndef JSG_LEARNING_BPF_H
 #define JSG_LEARNING_BPF_H
 
 #include "spread.h"
 #include "window.bpf.h"
 
-static const struct jsg_baseline nothing_learned;
-
-/* Adds what was counted in so many steps; with sign -1 takes it out again. */
+/* Adds what was counted in this many steps; with sign -1 subtracts it. */
 static __always_inline void add_counts(struct jsg_baseline *sum, int sign, __u32 steps)
 {
 	const struct jsg_counts *counts = &jsg_work.counts;
@@ -26,59 +25,58 @@ static __always_inline void add_counts(struct jsg_baseline *sum, int sign, __u32
 	sum->queue_full_s += counts->cells.full_queue_steps * step_s;
 }
 
-/* Adds what was counted to a lesson; 0 if its totals are full. */
-static __always_inline int learn_more(struct jsg_baseline *lesson)
+/* Adds what was counted to a pending baseline. Returns 0 if one of its 32-bit totals is full. */
+static __always_inline int learn_more(struct jsg_baseline *pending)
 {
 	const struct jsg_counts *counts = &jsg_work.counts;
 
-	/* Totals are 32 bits wide: a baseline that is so full is one. */
-	if ((__u64)lesson->transitions + counts->transitions > JSG_U32_MAX ||
-	    (__u64)lesson->exchanges + counts->exchanges > JSG_U32_MAX ||
-	    (__u64)lesson->judged_socket_seconds + lesson->waiting_socket_seconds +
+	if ((__u64)pending->transitions + counts->transitions > JSG_U32_MAX ||
+	    (__u64)pending->exchanges + counts->exchanges > JSG_U32_MAX ||
+	    (__u64)pending->judged_socket_seconds + pending->waiting_socket_seconds +
 			    window_total(1) * step_seconds() >
 		    JSG_U32_MAX)
 		return 0;
-	add_counts(lesson, 1, 1);
+	add_counts(pending, 1, 1);
 	return 1;
 }
 
-/* The bucket of ages that begins at JSG_OLD_S. */
+/* The first age bucket from JSG_OLD_S on. */
 #define OLD_AGE 4
-JSG_ASSERT(JSG_OLD_S == 1 << (OLD_AGE - 1), "a bucket of ages begins there");
+JSG_ASSERT(JSG_OLD_S == 1 << (OLD_AGE - 1), "a bucket of ages begins at JSG_OLD_S");
 
 /*
- * Whether most sockets were old and silent, and more of them than an alert needs: an attack that
- * was there before the detector looks like this.
+ * Whether most sockets were old and stalled, and more of them than an alert needs. An attack that
+ * began before the detector looks like this.
  */
-static __always_inline int is_old_and_silent(const struct jsg_baseline *lesson)
+static __always_inline int is_old_and_stalled(const struct jsg_baseline *pending)
 {
-	__u64 all = (__u64)lesson->judged_socket_seconds + lesson->waiting_socket_seconds;
+	__u64 all = (__u64)pending->judged_socket_seconds + pending->waiting_socket_seconds;
 	__u64 old = 0;
 
 	for (int phase = 0; phase < JSG_CELL_PHASES; phase++) {
 		for (int age = OLD_AGE; age < JSG_AGES; age++)
 			old += is_moving(phase)
 				       ? 0
-				       : lesson->occupancy_socket_seconds[phase * JSG_AGES + age];
+				       : pending->occupancy_socket_seconds[phase * JSG_AGES + age];
 	}
-	return 2 * old > all && old >= (__u64)jsg_config.min_sockets * lesson->learned_s;
+	return 2 * old > all && old >= (__u64)jsg_config.min_sockets * pending->learned_s;
 }
 
-static __always_inline __u32 doubts_about(const struct jsg_baseline *lesson)
+static __always_inline __u32 warnings_about(const struct jsg_baseline *baseline)
 {
-	return (is_old_and_silent(lesson) ? JSG_DOUBT_OLD_AND_SILENT : 0) |
-	       (lesson->queue_full_s * (__u64)JSG_QUEUE_FULL_SHARE > lesson->learned_s
-			? JSG_DOUBT_QUEUE_FULL
+	return (is_old_and_stalled(baseline) ? JSG_WARN_OLD_AND_STALLED : 0) |
+	       (baseline->queue_full_s * (__u64)JSG_QUEUE_FULL_SHARE > baseline->learned_s
+			? JSG_WARN_QUEUE_FULL
 			: 0) |
-	       (are_balanced(lesson->transition_counts) ? 0 : JSG_DOUBT_UNBALANCED);
+	       (are_balanced(baseline->transition_counts) ? 0 : JSG_WARN_UNBALANCED);
 }
 
 /*
- * What the service is judged by from now on: the thresholds that were given, or else those that the
- * baseline's spread asks for, and the doubts about it, of which an empty one has none.
+ * Sets what the service is judged by: the configured thresholds, or else those that the baseline's
+ * spread gives, and the warnings about the baseline. An empty baseline has no warnings.
  */
-static __always_inline void judge_by(struct jsg_service *service,
-				     const struct jsg_baseline *baseline)
+static __always_inline void set_thresholds(struct jsg_service *service,
+					   const struct jsg_baseline *baseline)
 {
 	__u32 transitions = jsg_config.transition_threshold_nanobits;
 	__u32 occupancy = jsg_config.occupancy_threshold_nanobits;
@@ -89,60 +87,62 @@ static __always_inline void judge_by(struct jsg_service *service,
 		occupancy = jsg_threshold_of_spread(&baseline->spread[JSG_OCCUPANCY]);
 	service->threshold_nanobits[JSG_TRANSITIONS] = transitions;
 	service->threshold_nanobits[JSG_OCCUPANCY] = occupancy;
-	service->doubts = doubts_about(baseline);
+	service->warnings = warnings_about(baseline);
 }
 
-/* What was learned is the baseline from now on. */
-static __always_inline void begin_to_guard(__u32 number, struct jsg_service *service,
-					   const struct jsg_baseline *lesson)
+/* Puts the pending baseline in force. */
+static __always_inline void begin_monitoring(__u32 service_id, struct jsg_service *service,
+					     const struct jsg_baseline *pending)
 {
-	bpf_map_update_elem(&baselines, &number, lesson, BPF_ANY);
-	judge_by(service, lesson);
-	service->mode = JSG_GUARDING;
+	bpf_map_update_elem(&baselines, &service_id, pending, BPF_ANY);
+	set_thresholds(service, pending);
+	service->mode = JSG_MONITORING;
 	service->relearning = 0;
 	service->baselines_learned++;
 }
 
 /*
- * The window's divergences from what was learned outside it, once that is half of all: into the
- * spread. A lesson gathered at once has the window's steps, which are taken out; one gathered with
- * delay has not.
+ * Adds the window's divergences from what was learned outside the window to the spread, once that
+ * is half of all. A pending baseline that learns each step at once contains the window's steps,
+ * which are subtracted. One that learns steps late does not contain them.
  */
-__noinline int measure_spread(__u32 number)
+__noinline int measure_spread(__u32 service_id)
 {
-	const struct jsg_service *service = bpf_map_lookup_elem(&services, &number);
-	struct jsg_baseline *lesson = bpf_map_lookup_elem(&lessons, &number);
+	const struct jsg_service *service = bpf_map_lookup_elem(&services, &service_id);
+	struct jsg_baseline *pending = bpf_map_lookup_elem(&pending_baselines, &service_id);
 	struct jsg_baseline *outside = &jsg_work.normal;
 	const struct jsg_counts *counts = &jsg_work.counts;
-	__u32 steps = jsg_config.window_steps, least = jsg_config.learn_steps / 2;
+	__u32 steps = jsg_config.window_steps, min_steps = jsg_config.learn_steps / 2;
 	int has_window;
 
-	if (least < steps)
-		least = steps;
-	if (!lesson || !service || service->sequence < steps)
+	if (min_steps < steps)
+		min_steps = steps;
+	if (!pending || !service || service->sequence < steps)
 		return 0;
 	has_window = service->mode == JSG_LEARNING;
-	if (service->learned_steps < least + (has_window ? steps : 0))
+	if (service->learned_steps < min_steps + (has_window ? steps : 0))
 		return 0;
-	count_between(number, service->sequence, service->sequence - steps);
-	take_normal(number, 1);
+	count_between(service_id, service->sequence, service->sequence - steps);
+	load_normal(service_id, 1);
 	if (has_window)
 		add_counts(outside, -1, steps);
 	if (counts->transitions >= jsg_config.min_transitions && outside->transitions) {
 		measure_transitions();
-		jsg_spread_add(&lesson->spread[JSG_TRANSITIONS], jsg_work.transitions.js_nanobits);
+		jsg_spread_add(&pending->spread[JSG_TRANSITIONS],
+			       jsg_work.signal[JSG_TRANSITIONS].js_nanobits);
 	}
 	if (window_total(1) && normal_total(0, 1)) {
 		measure_occupancy(0, steps);
-		jsg_spread_add(&lesson->spread[JSG_OCCUPANCY], jsg_work.occupancy.js_nanobits);
+		jsg_spread_add(&pending->spread[JSG_OCCUPANCY],
+			       jsg_work.signal[JSG_OCCUPANCY].js_nanobits);
 	}
 	return 0;
 }
 
 /*
- * The step to be learned now, 0 for none. While learning the last one. While learning on, or anew,
- * the one jsg_learn_delay() ago, if it and all after it were fit, so that the beginning of an
- * attack is not learned.
+ * The sequence number of the step to learn now, or 0. In the first learning time that is the last
+ * step. Later it is the step jsg_learn_delay() ago, if that step and all steps after it were quiet,
+ * so that the beginning of an attack is not learned.
  */
 static __always_inline __u64 step_to_learn(const struct jsg_service *service)
 {
@@ -150,62 +150,62 @@ static __always_inline __u64 step_to_learn(const struct jsg_service *service)
 
 	if (service->mode == JSG_LEARNING)
 		return service->sequence;
-	if ((service->mode == JSG_LEARNING_ON || service->relearning) &&
+	if ((service->mode == JSG_STILL_LEARNING || service->relearning) &&
 	    service->quiet_steps > delay)
 		return service->sequence - delay;
 	return 0;
 }
 
-/* Learns a step, if one is to be learned; whether it did. */
-__noinline int learn(__u32 number)
+/* Learns a step, if there is one to learn. Returns whether it did. */
+__noinline int learn(__u32 service_id)
 {
-	struct jsg_service *service = bpf_map_lookup_elem(&services, &number);
-	struct jsg_baseline *lesson = bpf_map_lookup_elem(&lessons, &number);
+	struct jsg_service *service = bpf_map_lookup_elem(&services, &service_id);
+	struct jsg_baseline *pending = bpf_map_lookup_elem(&pending_baselines, &service_id);
 	__u64 step;
 
-	if (!lesson || !service)
+	if (!pending || !service)
 		return 0;
 	step = step_to_learn(service);
 	if (!step)
 		return 0;
-	count_between(number, step, step - 1);
-	if (!learn_more(lesson))
+	count_between(service_id, step, step - 1);
+	if (!learn_more(pending))
 		return 0;
 	service->learned_steps++;
 	return 1;
 }
 
-/* Goes on guard when time and traffic were enough. */
-__noinline int end_learning(__u32 number)
+/* Ends the learning when there was enough time and enough traffic. */
+__noinline int end_learning(__u32 service_id)
 {
-	struct jsg_service *service = bpf_map_lookup_elem(&services, &number);
-	const struct jsg_baseline *lesson = bpf_map_lookup_elem(&lessons, &number);
+	struct jsg_service *service = bpf_map_lookup_elem(&services, &service_id);
+	const struct jsg_baseline *pending = bpf_map_lookup_elem(&pending_baselines, &service_id);
 
-	if (!lesson || !service || service->learned_steps < jsg_config.learn_steps)
+	if (!pending || !service || service->learned_steps < jsg_config.learn_steps)
 		return 0;
-	if (jsg_baseline_suffices(lesson, step_seconds()))
-		begin_to_guard(number, service, lesson);
+	if (jsg_baseline_suffices(pending, step_seconds()))
+		begin_monitoring(service_id, service, pending);
 	else if (service->mode == JSG_LEARNING)
-		service->mode = JSG_LEARNING_ON;
+		service->mode = JSG_STILL_LEARNING;
 	return 0;
 }
 
 /*
- * Begins to learn anew if that was asked for. What was learned stays in force until then; a service
- * without a baseline begins its learning again.
+ * Begins to relearn if another program asked for it. The baseline stays in force until the new one
+ * is complete. A service without a baseline begins its learning again.
  */
-static __always_inline void take_up_request(__u32 number, struct jsg_service *service)
+static __always_inline void take_up_relearning(__u32 service_id, struct jsg_service *service)
 {
 	__u32 zero = 0;
-	const struct jsg_requests *asked = bpf_map_lookup_elem(&requests, &zero);
+	const struct jsg_control *asked = bpf_map_lookup_elem(&control, &zero);
 
 	if (!asked || asked->relearn == service->relearn_request)
 		return;
 	service->relearn_request = asked->relearn;
-	service->relearning = service->mode == JSG_GUARDING;
+	service->relearning = service->mode == JSG_MONITORING;
 	service->learned_steps = 0;
 	service->quiet_steps = 0;
-	bpf_map_update_elem(&lessons, &number, &nothing_learned, BPF_ANY);
+	bpf_map_update_elem(&pending_baselines, &service_id, &empty_baseline, BPF_ANY);
 }
 
 #endif

@@ -1,105 +1,121 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* missed.bpf.h: counts the transitions that the kernel did not show to jsg_transition. */
+/* missed.bpf.h: counts the transitions for which the kernel did not run jsg_transition. */
 #ifndef JSG_MISSED_BPF_H
 #define JSG_MISSED_BPF_H
 
 #include "missed.h"
+#include "services.bpf.h"
 #include "slots.bpf.h"
 
 /*
- * The kernel runs no program inside itself on one CPU (__bpf_trace_run() in
- * kernel/trace/bpf_trace.c). So what happens in an interrupt of jsg_transition is not shown to it:
- * up to one transition in 1,000 where packets come in interrupts. A second program at the
- * tracepoint would be shown it, but two cost several times what one does: only one alone is called
- * directly.
+ * The kernel does not run a program again on the same CPU while it is running (__bpf_trace_run() in
+ * kernel/trace/bpf_trace.c). So transitions that an interrupt makes during that time are missed: up
+ * to 1 in 1,000 where packets arrive in interrupts. A second program at the tracepoint would see
+ * them, but two programs cost several times as much as one, because the kernel calls only a single
+ * program directly.
  *
- * What is missed was done by a packet, never by the process: that is what was interrupted. And
- * jsg_destroy is shown the end of every connection, for it is called with the interrupts' work held
- * off (inet_csk_destroy_sock()).
+ * The network causes every missed transition, never the socket's process: the process is what the
+ * interrupt stopped. And no end of a connection is missed: the kernel calls jsg_destroy with
+ * interrupt work held off (inet_csk_destroy_sock()).
  */
 
-static __always_inline void count_missed_one(__u32 service, __u32 from, __u32 to)
+/* Counts a transition in a cell of this CPU's counters. */
+static __always_inline void count_transition(struct jsg_counters *row, __u32 from, __u32 to)
+{
+	__u32 cell = jsg_transition_cell(from, to);
+
+	barrier_var(cell); /* the verifier of 6.1 knows its range by the comparison alone */
+	if (cell < JSG_TRANSITION_CELLS)
+		row->transitions[cell]++;
+}
+
+static __always_inline void count_missed_one(__u32 service_id, __u32 from, __u32 to)
 {
 	__u32 cell = jsg_missed_cell(from, to);
 
 	barrier_var(cell); /* the verifier of 6.1 knows its range by the comparison alone */
 	if (cell < JSG_TRANSITION_CELLS)
-		__sync_fetch_and_add(&late_of(service)->transitions[cell], 1);
+		__sync_fetch_and_add(&late_of(service_id)->transitions[cell], 1);
 	COUNT(transitions_late, 1);
 }
 
-/* Counts what a socket did from one state to another; of JSG_TCP_NONE, that it was accepted. */
-static __noinline int count_missed(__u32 service, __u32 from, __u32 to, __u32 fins)
+/* Counts each transition on a socket's way between two states. From JSG_TCP_NONE: it was accepted.
+ */
+static __noinline int count_missed(__u32 service_id, __u32 from, __u32 to, __u32 fins)
 {
-	for (int i = 0; i < JSG_MISSED_MOST && from != to; i++) {
+	for (int i = 0; i < JSG_MISSED_MAX && from != to; i++) {
 		__u32 next = jsg_next_state(from, to, fins);
 
-		count_missed_one(service, from, next);
+		count_missed_one(service_id, from, next);
 		from = next;
 	}
 	return 0;
 }
 
 /*
- * Whether a socket was accepted. It has its listener's limit on what may wait (sk_clone_lock());
- * one that was opened actively has none, and a listener has received nothing.
+ * Whether a socket was accepted. An accepted socket has its listener's backlog limit
+ * (sk_clone_lock()). A socket that connected has no limit, and a listener has received nothing.
  */
 static __always_inline int is_accepted(const struct tcp_sock *tp)
 {
 	return tp->inet_conn.icsk_inet.sk.sk_max_ack_backlog && tp->rcv_nxt;
 }
 
-/* Counts an accepted socket that finds no slot: it is never looked at. */
-static __always_inline void count_untracked(__u32 service, const struct sock *sk)
+/* Counts an accepted socket that finds no slot. It is never sampled. */
+static __always_inline void count_untracked(__u32 service_id, const struct sock *sk)
 {
 	COUNT(sockets_untracked, 1);
-	if (sk->sk_max_ack_backlog) /* is_accepted() at its end */
-		__sync_fetch_and_add(&late_of(service)->untracked_opened, 1);
+	if (sk->sk_max_ack_backlog) /* as is_accepted() will see it when the socket ends */
+		__sync_fetch_and_add(&late_of(service_id)->untracked_opened, 1);
 }
 
 /*
- * Whether every accepted socket of the service, but those whose beginning was missed, has a slot.
- * Not when one has found none, nor if there were some before the service, nor for a socket that may
- * have ended before the start.
+ * Whether a socket without a slot must be one whose beginning was missed, because every other
+ * accepted socket of its service has a slot. That is not known
+ * - if a socket of the service has found no slot,
+ * - if the port had sockets before it had a service,
+ * - or for a socket that may have ended before the detector started.
  */
-static __always_inline int all_have_slots(const struct tcp_sock *tp, __u32 service)
+static __always_inline int all_have_slots(const struct tcp_sock *tp, __u32 service_id)
 {
-	const struct jsg_service *its = bpf_map_lookup_elem(&services, &service);
+	const struct jsg_service *service = bpf_map_lookup_elem(&services, &service_id);
 	__u32 received = tp->inet_conn.icsk_ack.lrcvtime;
 	__u64 now = bpf_jiffies64();
 
-	return jsg_since_jiffies && its && !late_of(service)->untracked_opened &&
-	       !(jsg_port_strangers[port_word(its->port)] & port_bit(its->port)) && received &&
-	       (__u32)now - received < now - jsg_since_jiffies;
+	return jsg_since_jiffies && service && !late_of(service_id)->untracked_opened &&
+	       !(jsg_port_untracked[port_word(service->port)] & port_bit(service->port)) &&
+	       received && (__u32)now - received < now - jsg_since_jiffies;
 }
 
-/* A socket without a slot moves: if all others have one, its beginning was missed. */
-static __noinline int begin_late(struct sock *sk, __u64 address, __u32 service, __u32 old_state,
+/* Called at a transition of a socket without a slot. */
+static __noinline int begin_late(struct sock *sk, __u64 address, __u32 service_id, __u32 old_state,
 				 __u32 new_state)
 {
 	const struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
-	if (!tp || !is_accepted(tp) || !all_have_slots(tp, service))
+	if (!tp || !is_accepted(tp) || !all_have_slots(tp, service_id))
 		return 0;
-	count_missed(service, JSG_TCP_NONE, old_state, 0);
-	if (!slot_take(address, service, new_state, 0))
-		count_untracked(service, sk);
+	count_missed(service_id, JSG_TCP_NONE, old_state, 0);
+	if (!slot_take(address, service_id, new_state, 0))
+		count_untracked(service_id, sk);
 	return 0;
 }
 
 /*
- * A socket moves from another state than its slot tells, or on another port: up to 6.14 one that is
- * accepted on behalf of another address has its listener's port at first (TPROXY, sk_lookup).
+ * Called at a transition from another state than the slot holds, or on another port. Up to 6.14 a
+ * socket that is accepted on behalf of another address has its listener's port at first (TPROXY,
+ * sk_lookup).
  */
-static __noinline int follow_late(struct jsg_slot *slot, __u32 service, __u32 old_state)
+static __noinline int follow_late(struct jsg_slot *slot, __u32 service_id, __u32 old_state)
 {
 	if (slot->state != old_state)
-		count_missed(service, slot->state, old_state, 0);
-	RELAXED_WRITE(slot->service, service);
+		count_missed(service_id, slot->state, old_state, 0);
+	RELAXED_WRITE(slot->service_id, service_id);
 	return 0;
 }
 
-/* What a socket that has ended shows of its end. It may be another's memory by now. */
+/* The FINs that a socket which has ended received and got acknowledged, as JSG_FIN_... bits. Its
+ * memory may belong to another socket by now. */
 static __noinline __u32 fins_of(__u64 address)
 {
 	const struct tcp_sock *tp = (const struct tcp_sock *)address;
@@ -110,18 +126,64 @@ static __noinline __u32 fins_of(__u64 address)
 	return (received ? JSG_FIN_RECEIVED : 0) | (acked ? JSG_FIN_ACKED : 0);
 }
 
-/* A socket without a slot is destroyed: it found none, or all that it did was missed. */
-static __noinline int end_late(struct sock *sk, __u64 address, __u32 service)
+/* Called when a socket without a slot ends: either it found no slot, or it was missed entirely. */
+static __noinline int end_late(struct sock *sk, __u64 address, __u32 service_id)
 {
 	const struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
 	if (!tp || !is_accepted(tp))
 		return 0;
-	if (all_have_slots(tp, service))
-		count_missed(service, JSG_TCP_NONE, JSG_TCP_CLOSE, fins_of(address));
-	else if (late_of(service)->untracked_opened)
-		__sync_fetch_and_add(&late_of(service)->untracked_closed, 1);
+	if (all_have_slots(tp, service_id))
+		count_missed(service_id, JSG_TCP_NONE, JSG_TCP_CLOSE, fins_of(address));
+	else if (late_of(service_id)->untracked_opened)
+		__sync_fetch_and_add(&late_of(service_id)->untracked_closed, 1);
 	return 0;
+}
+
+/* What a program does with a socket's slot at one of its transitions. */
+
+/* Whether the transition is the first one of a connection or of a listener. */
+static __always_inline int is_first(__u32 old_state, __u32 new_state)
+{
+	return new_state == JSG_TCP_LISTEN ||
+	       (old_state == JSG_TCP_LISTEN && new_state != JSG_TCP_CLOSE);
+}
+
+/*
+ * Called at the first transition. A slot with the socket's address is left from a socket that is
+ * gone, or from this socket before it was closed.
+ */
+static __always_inline void remember(const struct sock *sk, struct jsg_scratch *own_scratch,
+				     __u64 address, struct jsg_slot *slot, __u32 service_id,
+				     __u32 state)
+{
+	if (!slot) {
+		if (slot_take(address, service_id, state, 0))
+			return;
+		own_scratch->untracked_sk = address;
+		if (state != JSG_TCP_LISTEN)
+			count_untracked(service_id, sk);
+		return;
+	}
+	if (slot->state != JSG_TCP_CLOSE)
+		count_missed(slot->service_id, slot->state, JSG_TCP_CLOSE, 0);
+	slot_describe(slot, service_id, state, 0);
+}
+
+/*
+ * Called at a later transition. The slot holds the state in which the socket was left. If the
+ * socket comes from another state, the transitions in between were missed and are counted now.
+ */
+static __always_inline void follow(struct sock *sk, __u64 address, struct jsg_slot *slot,
+				   __u32 service_id, __u32 old_state, __u32 new_state)
+{
+	if (!slot) {
+		begin_late(sk, address, service_id, old_state, new_state);
+		return;
+	}
+	if (slot->state != old_state || slot->service_id != service_id)
+		follow_late(slot, service_id, old_state);
+	RELAXED_WRITE(slot->state, new_state);
 }
 
 #endif

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* missed.h: which transitions a socket made between two states that were seen; plain C. */
+/* missed.h: the transitions that a socket made between two known states; plain C. */
 #ifndef JSG_MISSED_H
 #define JSG_MISSED_H
 
 #include "jsguard.h"
 
-/* What a socket that has ended still shows of its end. */
-#define JSG_FIN_RECEIVED 1 /* the other end's */
-#define JSG_FIN_ACKED 2 /* ours */
+/* FINs that a socket which has ended still shows. */
+#define JSG_FIN_RECEIVED 1 /* the peer's FIN arrived */
+#define JSG_FIN_ACKED 2 /* the peer acknowledged our FIN */
 
-/* As many as a socket can make from JSG_TCP_NONE, which stands for one that is not there yet. */
-#define JSG_MISSED_MOST 4
+/* The most transitions that a socket can make from JSG_TCP_NONE, before which it did not exist. */
+#define JSG_MISSED_MAX 4
 
 /*
- * The state that a socket entered next on its way between two TCP states of which it left the first
- * and was in the second. Fins: JSG_FIN_..., asked for on the way to CLOSE alone. What is missed
- * came from the network (tcp_rcv_state_process() in net/ipv4/tcp_input.c), so there is but one way,
- * or one that is likely: of the two in which both FINs end, that through FIN_WAIT2.
- * A way back to a beginning is that of another socket in the same memory.
+ * The state that a socket entered next on its way between two TCP states. fins: JSG_FIN_..., needed
+ * only on the way to CLOSE. The network causes every missed transition (tcp_rcv_state_process() in
+ * net/ipv4/tcp_input.c), so there is one way, or one that is likely: if both FINs were exchanged,
+ * the way through FIN_WAIT2. A way back to a first state belongs to another socket in the same
+ * memory.
  */
 JSG_INLINE __u32 jsg_next_state(__u32 from, __u32 to, __u32 fins)
 {
@@ -45,7 +45,7 @@ JSG_INLINE __u32 jsg_next_state(__u32 from, __u32 to, __u32 fins)
 	return to;
 }
 
-/* The cell of a transition that was missed: a socket comes from its listener's state. */
+/* The cell of a missed transition. An accepted socket comes from its listener's state. */
 JSG_INLINE __u32 jsg_missed_cell(__u32 from, __u32 to)
 {
 	int accepted = from == JSG_TCP_NONE || (from == JSG_TCP_CLOSE && to == JSG_TCP_SYN_RECV);

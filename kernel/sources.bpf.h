@@ -1,27 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* sources.bpf.h: who holds the sockets of the cells that deviate: counted by address, bounded. */
+/* sources.bpf.h: counts the sockets of the cells that deviate by remote address, in bounded space.
+ */
 #ifndef JSG_SOURCES_BPF_H
 #define JSG_SOURCES_BPF_H
 
-#include "state.bpf.h"
+#include "maps.bpf.h"
 
-/*
- * The table of sources: sets of places, found by hash. In a full set the source that was seen least
- * recently gives way. Written by the tick alone.
- */
-#define SOURCE_SET_BITS 11
-#define SOURCE_WAYS 8
-#define SOURCE_PLACES ((1U << SOURCE_SET_BITS) * SOURCE_WAYS)
-
-struct jsg_source_place jsg_source_places[SOURCE_PLACES];
-
-/* The bytes of a source's address as a number to compare. */
+/* The bytes of a source's address as one number. */
 static __always_inline __u64 source_key(const struct jsg_source *source)
 {
 	return *(const __u64 *)source->address;
 }
 
-/* The socket's remote address: an IPv4 one also where it is mapped into IPv6 (RFC 4291). */
+/* The socket's remote address. An IPv4 address that is mapped into IPv6 counts as IPv4 (RFC 4291).
+ */
 static __always_inline void read_source(struct jsg_source *out, __u64 address)
 {
 	const struct tcp_sock *tp = (const struct tcp_sock *)address;
@@ -54,26 +46,26 @@ static __always_inline int same_source(const struct jsg_source *a, const struct 
 	return source_key(a) == source_key(b) && a->prefix_bits == b->prefix_bits;
 }
 
-/* The search for a source's place in its set. */
+/* The search for a source's entry in its set. */
 struct jsg_source_search {
 	struct jsg_source source;
-	__u32 service;
+	__u32 service_id;
 	__u32 now_ms;
-	__u32 first; /* place of the set */
+	__u32 first; /* entry of the set */
 	__u32 chosen;
 	__u32 longest_unseen_ms;
 };
 
-/* Looks at one place of the set: its own one, or the one not seen for longest. A bpf_loop callback.
- */
+/* Chooses the source's own entry, or the one that was not seen for longest. A bpf_loop callback. */
 static long search_way(__u32 way, void *context)
 {
 	struct jsg_source_search *search = context;
-	__u32 index = (search->first + way) & (SOURCE_PLACES - 1);
-	const struct jsg_source_place *place = &jsg_source_places[index];
-	__u32 unseen_ms = place->service ? search->now_ms - place->seen_ms : ~0U;
+	__u32 index = (search->first + way) & (SOURCE_ENTRIES - 1);
+	const struct jsg_source_entry *entry = &jsg_source_entries[index];
+	__u32 unseen_ms = entry->service_id ? search->now_ms - entry->seen_ms : ~0U;
 
-	if (place->service == search->service && same_source(&place->source, &search->source)) {
+	if (entry->service_id == search->service_id &&
+	    same_source(&entry->source, &search->source)) {
 		search->chosen = index;
 		return 1;
 	}
@@ -84,22 +76,28 @@ static long search_way(__u32 way, void *context)
 	return 0;
 }
 
-/* Gives a place to another source. One that was counted in the present looks is missing there. */
-static __always_inline void give_source_place(struct jsg_source_place *place,
-					      const struct jsg_source *source, __u32 service)
+/*
+ * Gives an entry to another source. If the source that loses it was counted in the present pass,
+ * its sockets are missing in the result, which is inexact then.
+ */
+static __always_inline void give_source_entry(struct jsg_source_entry *entry,
+					      const struct jsg_source *source, __u32 service_id)
 {
-	struct jsg_found *loser = found_of(place->service);
+	struct jsg_step_samples *loser = step_samples_of(entry->service_id);
 
-	if (place->service && place->pass == loser->pass) {
+	if (entry->service_id && entry->pass == loser->pass) {
 		loser->sources.inexact = 1;
 		COUNT(sources_lost, 1);
 	}
-	place->source = *source;
-	place->service = service;
-	place->pass = found_of(service)->pass - 1;
+	entry->source = *source;
+	entry->service_id = service_id;
+	entry->pass = step_samples_of(service_id)->pass - 1;
 }
 
-/* Keeps the largest first; counts only grow in a pass, so a source that belongs there gets in. */
+/*
+ * Keeps the sources with the most sockets, sorted. Counts only grow in a pass, so a source that
+ * belongs there gets in by its next socket.
+ */
 static __always_inline void rank_source(struct jsg_sources *sources, struct jsg_source source)
 {
 	struct jsg_source own = source;
@@ -112,7 +110,7 @@ static __always_inline void rank_source(struct jsg_sources *sources, struct jsg_
 		if (source.sockets <= smaller.sockets && !is_own)
 			continue;
 		if (smaller.sockets > source.sockets)
-			return; /* its own, from before it gave way and came back */
+			return; /* its own count, from before it lost its entry and got another */
 		*top = source;
 		if (is_own)
 			return;
@@ -121,31 +119,31 @@ static __always_inline void rank_source(struct jsg_sources *sources, struct jsg_
 }
 
 /* Counts a socket of a deviating cell for its source. */
-__noinline int count_source(__u64 address, __u32 service, __u32 weight, __u32 now_ms)
+__noinline int count_source(__u64 address, __u32 service_id, __u32 weight, __u32 now_ms)
 {
-	struct jsg_found *found = found_of(service);
-	struct jsg_source_search search = {.service = service, .now_ms = now_ms};
-	struct jsg_source_place *place;
+	struct jsg_step_samples *samples = step_samples_of(service_id);
+	struct jsg_source_search search = {.service_id = service_id, .now_ms = now_ms};
+	struct jsg_source_entry *entry;
 	__u64 mixed;
 
 	read_source(&search.source, address);
-	mixed = (source_key(&search.source) ^ (__u64)service << 32 ^ search.source.prefix_bits) *
+	mixed = (source_key(&search.source) ^ (__u64)service_id << 32 ^ search.source.prefix_bits) *
 		0x9e3779b97f4a7c15ULL;
 	search.first = (mixed >> (64 - SOURCE_SET_BITS)) * SOURCE_WAYS;
 	bpf_loop(SOURCE_WAYS, search_way, &search, 0);
-	place = &jsg_source_places[search.chosen & (SOURCE_PLACES - 1)];
-	if (place->service != service || !same_source(&place->source, &search.source))
-		give_source_place(place, &search.source, service);
-	if (place->pass != found->pass) {
-		place->pass = found->pass;
-		place->source.sockets = 0;
-		found->sources.distinct++;
+	entry = &jsg_source_entries[search.chosen & (SOURCE_ENTRIES - 1)];
+	if (entry->service_id != service_id || !same_source(&entry->source, &search.source))
+		give_source_entry(entry, &search.source, service_id);
+	if (entry->pass != samples->pass) {
+		entry->pass = samples->pass;
+		entry->source.sockets = 0;
+		samples->sources.distinct++;
 	}
-	place->source.sockets += weight;
-	place->seen_ms = now_ms;
-	found->sources.sockets += weight;
-	if (place->source.sockets >= found->sources.top[JSG_TOP_SOURCES - 1].sockets)
-		rank_source(&found->sources, place->source);
+	entry->source.sockets += weight;
+	entry->seen_ms = now_ms;
+	samples->sources.sockets += weight;
+	if (entry->source.sockets >= samples->sources.top[JSG_TOP_SOURCES - 1].sockets)
+		rank_source(&samples->sources, entry->source);
 	return 0;
 }
 

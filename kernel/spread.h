@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* spread.h: how far divergences spread while learning, and the threshold from it; plain C. */
+/* spread.h: the spread of divergences while learning, and the threshold from it; plain C. */
 #ifndef JSG_SPREAD_H
 #define JSG_SPREAD_H
 
 #include "jsguard.h"
 
-/* The whole square root, rounded down. Any x; digit by digit, two bits of x each. */
+/* The integer square root, rounded down, for any x. Each digit needs two bits of x. */
 JSG_INLINE __u32 jsg_square_root(__u64 x)
 {
 	__u64 root = 0;
@@ -22,10 +22,10 @@ JSG_INLINE __u32 jsg_square_root(__u64 x)
 #define JSG_NANO_IN_MICRO 1000U
 
 /*
- * Takes one divergence (billionths of a bit, 0..1,000,000,000) into account. Mean and deviation are
- * exact for divergences cut to millionths, but for the rounding of the variance to a whole number.
- * Bit budget: a square is under 2^40, so 2^24 windows fit; a variance is under 2^38, times 10^6
- * under 2^58.
+ * Adds one divergence (billionths of a bit, 0..1,000,000,000) to the spread. Divergences are cut to
+ * millionths. Mean and deviation of these are exact, except that the variance is rounded to an
+ * integer. Bit budget: a square is below 2^40, so 2^24 windows fit. A variance is below 2^38, and
+ * times 10^6 below 2^58.
  */
 JSG_INLINE void jsg_spread_add(struct jsg_spread *spread, __u32 js_nanobits)
 {
@@ -52,13 +52,13 @@ JSG_INLINE void jsg_spread_add(struct jsg_spread *spread, __u32 js_nanobits)
 }
 
 /*
- * The threshold that the spread asks for, by the larger of two rules: three standard deviations
- * over the mean, and the largest with a margin. In billionths of a bit.
+ * The threshold from the spread: the larger of mean + 3 standard deviations and maximum + margin.
+ * In billionths of a bit.
  */
 #define JSG_DEFAULT_THRESHOLD_NANOBITS 120000000U
 #define JSG_THRESHOLD_MARGIN_NANOBITS 50000000U
-#define JSG_THRESHOLD_MOST_NANOBITS 950000000U /* above, hardly anything could be over it */
-#define JSG_SPREAD_WINDOWS 10 /* fewer say nothing of a spread: the default holds */
+#define JSG_THRESHOLD_MAX_NANOBITS 950000000U /* above this, hardly any window could exceed it */
+#define JSG_SPREAD_WINDOWS 10 /* with fewer windows the default threshold applies */
 
 JSG_INLINE __u32 jsg_threshold_of_spread(const struct jsg_spread *spread)
 {
@@ -68,8 +68,8 @@ JSG_INLINE __u32 jsg_threshold_of_spread(const struct jsg_spread *spread)
 
 	if (spread->windows < JSG_SPREAD_WINDOWS)
 		return JSG_DEFAULT_THRESHOLD_NANOBITS;
-	return threshold < JSG_THRESHOLD_MOST_NANOBITS ? (__u32)threshold
-						       : JSG_THRESHOLD_MOST_NANOBITS;
+	return threshold < JSG_THRESHOLD_MAX_NANOBITS ? (__u32)threshold
+						      : JSG_THRESHOLD_MAX_NANOBITS;
 }
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* tcp.bpf.h: the few kernel types that are read (CO-RE), and how a socket is read. */
+/* tcp.bpf.h: the kernel types that the programs read (CO-RE), and the reading of a socket. */
 #ifndef JSG_TCP_BPF_H
 #define JSG_TCP_BPF_H
 
@@ -14,7 +14,7 @@
 
 enum sock_flags {
 	SOCK_DEAD,
-	SOCK_DONE, /* the other end's FIN has come: tcp_fin() in net/ipv4/tcp_input.c */
+	SOCK_DONE, /* the peer's FIN has arrived: tcp_fin() in net/ipv4/tcp_input.c */
 };
 
 struct ns_common {
@@ -30,7 +30,7 @@ typedef struct {
 } possible_net_t;
 
 struct in6_addr {
-	__u8 bytes[16]; /* in6_u, whatever its members are called */
+	__u8 bytes[16]; /* the kernel's in6_u */
 };
 
 struct sock_common {
@@ -93,8 +93,8 @@ struct bpf_iter__tcp {
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 
 /*
- * A port as a number. The compiler may not know its range, or it drops the mask at the table, and
- * the verifier of 6.1 does not see that a swapped number has 16 bits.
+ * A port as a number. The barrier hides its range from the compiler, which would drop the mask at
+ * the table. The verifier of 6.1 needs the mask: it does not see that a swapped number has 16 bits.
  */
 static __always_inline __u32 port_number(__be16 port)
 {
@@ -104,8 +104,7 @@ static __always_inline __u32 port_number(__be16 port)
 	return number;
 }
 
-/* Whether a listener has more connections waiting for accept() than it allows (sk_acceptq_is_full).
- */
+/* Whether more connections wait for accept() than the listener allows (sk_acceptq_is_full). */
 static __always_inline int accept_queue_is_full(__u64 address)
 {
 	const struct tcp_sock *tp = (const struct tcp_sock *)address;
@@ -115,8 +114,8 @@ static __always_inline int accept_queue_is_full(__u64 address)
 }
 
 /*
- * Reads a socket by its remembered address. It may have been freed: TCP sockets are type-safe under
- * RCU, and a fault reads as 0, so the worst is one look at the wrong socket.
+ * Reads a socket by its remembered address. The socket may be freed by now. TCP sockets are
+ * type-safe under RCU, and a fault reads as 0, so the worst case is a sample of another socket.
  */
 static __always_inline void read_by_cast(struct jsg_tcp *out, __u64 address)
 {
@@ -134,7 +133,7 @@ static __always_inline void read_by_cast(struct jsg_tcp *out, __u64 address)
 	out->port = tp->inet_conn.icsk_inet.sk.__sk_common.skc_num;
 }
 
-/* The same for kernels before 6.2, which have no bpf_rdonly_cast. */
+/* The same for kernels without bpf_rdonly_cast (before 6.2). */
 static __always_inline void read_by_probe(struct jsg_tcp *out, __u64 address)
 {
 	const struct tcp_sock *tp = (const struct tcp_sock *)address;

@@ -1,46 +1,32 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* window.bpf.h: one window of a service as a difference of readings, and how far from normal. */
+/* window.bpf.h: the window as a difference of two readings, and its distance from normal. */
 #ifndef JSG_WINDOW_BPF_H
 #define JSG_WINDOW_BPF_H
 
-#include "chance.h"
 #include "comparison.h"
-#include "state.bpf.h"
+#include "maps.bpf.h"
+#include "significance.h"
 
-/* The tick's work space, too large for the stack; one tick runs at a time. */
-struct {
-	struct jsg_counts counts;
-	struct jsg_baseline normal; /* what a window is compared with */
-	__u32 p[JSG_CELLS_MAX]; /* the histograms that are being compared */
-	__u32 q[JSG_CELLS_MAX];
-	struct jsg_distance distance; /* result of the last comparison */
-	struct jsg_distance transitions;
-	struct jsg_distance occupancy;
-	struct jsg_window record;
-	struct jsg_alert alert;
-	struct jsg_sources sources; /* of the last step's looks */
-	__u64 untracked_opened;
-	__u64 untracked_closed;
-} jsg_work;
+static const struct jsg_baseline empty_baseline;
 
-/* The readings of a service are a ring. */
-static __always_inline struct jsg_reading *reading_of(__u32 service, __u64 sequence)
+/* The reading with that sequence number. The readings of a service are a ring. */
+static __always_inline struct jsg_reading *reading_of(__u32 service_id, __u64 sequence)
 {
-	__u32 index = jsg_reading_index(service, sequence, jsg_config.readings_per_service);
+	__u32 index = jsg_reading_index(service_id, sequence, jsg_config.readings_per_service);
 
 	return bpf_map_lookup_elem(&readings, &index);
 }
 
 struct jsg_adding {
 	struct jsg_reading *sum;
-	__u32 service;
+	__u32 service_id;
 };
 
 /* Adds one CPU's counters to a reading. A bpf_loop callback. */
 static long add_cpu(__u32 cpu, void *context)
 {
 	struct jsg_adding *adding = context;
-	struct jsg_counters *row = bpf_map_lookup_percpu_elem(&counters, &adding->service, cpu);
+	struct jsg_counters *row = bpf_map_lookup_percpu_elem(&counters, &adding->service_id, cpu);
 	struct jsg_reading *sum = adding->sum;
 
 	if (!row || !sum)
@@ -50,25 +36,26 @@ static long add_cpu(__u32 cpu, void *context)
 	return 0;
 }
 
-/* Reads all counters of a service into the reading of that sequence number. */
-__noinline int take_reading(__u32 service, __u64 sequence)
+/* Reads all counters of a service into the reading with that sequence number. */
+__noinline int take_reading(__u32 service_id, __u64 sequence)
 {
-	struct jsg_adding adding = {.sum = reading_of(service, sequence), .service = service};
-	struct jsg_found *found = found_of(service);
-	const struct jsg_late *late = late_of(service);
+	struct jsg_adding adding = {.sum = reading_of(service_id, sequence),
+				    .service_id = service_id};
+	struct jsg_step_samples *samples = step_samples_of(service_id);
+	const struct jsg_late *late = late_of(service_id);
 
 	if (!adding.sum)
 		return 0;
-	found->full_queue_steps += found->full_queues != 0;
+	samples->full_queue_steps += samples->full_queues != 0;
 	__builtin_memcpy(adding.sum->transitions, late->transitions,
 			 sizeof(adding.sum->transitions));
 	jsg_work.untracked_opened = late->untracked_opened;
 	jsg_work.untracked_closed = late->untracked_closed;
 	bpf_loop(jsg_config.cpus, add_cpu, &adding, 0);
 	for (int cell = 0; cell < JSG_PHASE_CELLS; cell++)
-		adding.sum->occupancy[cell] = found->occupancy[cell];
-	adding.sum->answers = found->answers;
-	adding.sum->full_queue_steps = found->full_queue_steps;
+		adding.sum->occupancy[cell] = samples->occupancy[cell];
+	adding.sum->answers = samples->answers;
+	adding.sum->full_queue_steps = samples->full_queue_steps;
 	return 0;
 }
 
@@ -85,7 +72,7 @@ static __always_inline int is_moving(int phase)
 	return phase == JSG_RESPONSE_MOVING || phase == JSG_REQUEST_MOVING;
 }
 
-/* Whether as many connections arrived as ended, nearly, in these transitions. */
+/* Whether, in these transitions, about as many connections were opened as were closed. */
 static __always_inline int are_balanced(const __u32 *cells)
 {
 	__u32 closed = 0;
@@ -96,7 +83,7 @@ static __always_inline int are_balanced(const __u32 *cells)
 			    closed);
 }
 
-/* The totals of the transitions in jsg_work.counts. */
+/* Sets the totals of the transitions in jsg_work.counts. */
 static __always_inline void total_transitions(struct jsg_counts *counts)
 {
 	const __u32 *cells = counts->cells.transitions;
@@ -108,7 +95,7 @@ static __always_inline void total_transitions(struct jsg_counts *counts)
 		counts->cells.answers + cells[JSG_TCP_SYN_RECV * JSG_STATES + JSG_TCP_ESTABLISHED];
 }
 
-/* The sockets that the cells of a phase hold; of the two arrays that is asked for. */
+/* The total of a phase's cells, of a window or of a baseline. */
 static __always_inline __u32 phase_total(const __u32 *occupancy, int phase)
 {
 	__u32 sum = 0;
@@ -127,11 +114,11 @@ static __always_inline __u32 moving_total(const __u32 *occupancy)
 	return sum;
 }
 
-/* What was counted after the older reading and up to the newer one, into jsg_work.counts. */
-__noinline int count_between(__u32 service, __u64 newer_sequence, __u64 older_sequence)
+/* Puts what was counted between two readings into jsg_work.counts. */
+__noinline int count_between(__u32 service_id, __u64 newer_sequence, __u64 older_sequence)
 {
-	const struct jsg_reading *newer = reading_of(service, newer_sequence);
-	const struct jsg_reading *older = reading_of(service, older_sequence);
+	const struct jsg_reading *newer = reading_of(service_id, newer_sequence);
+	const struct jsg_reading *older = reading_of(service_id, older_sequence);
 	struct jsg_counts *counts = &jsg_work.counts;
 	__u32 sum = 0;
 
@@ -164,8 +151,8 @@ static long compare_cell(__u32 cell, void *context)
 }
 
 /*
- * Compares the loaded histograms, whose totals are given, into jsg_work.distance; without a
- * baseline only the entropy is of use.
+ * Compares the loaded histograms, with the given totals, into jsg_work.distance. Without a baseline
+ * only the entropy has a meaning.
  */
 __noinline int compare_loaded(__u32 cells, __u64 p_total, __u64 q_total, __u64 share_q32)
 {
@@ -196,50 +183,54 @@ static __always_inline void load_transitions(void)
 	}
 }
 
-/* Before anything is learned: request and response under 1 s, moving and stalled, alike. */
-#define BUILT_IN_TOTAL 4
+/*
+ * The generic baseline, for a service that has learned none: requests and responses under 1 s,
+ * moving and slow, with equal shares.
+ */
+#define GENERIC_TOTAL 4
 
-static __always_inline int in_built_in(int cell)
+static __always_inline int in_generic(int cell)
 {
-	return cell % JSG_AGES == 0 && cell / JSG_AGES <= JSG_REQUEST_STALLED;
+	return cell % JSG_AGES == 0 && cell / JSG_AGES <= JSG_REQUEST_SLOW;
 }
 
-static __always_inline void load_occupancy(int built_in)
+static __always_inline void load_occupancy(int generic)
 {
 	for (int cell = 0; cell < JSG_PHASE_CELLS; cell++) {
 		jsg_work.p[cell] = jsg_work.counts.cells.occupancy[cell];
-		jsg_work.q[cell] = built_in ? (__u32)in_built_in(cell)
-					    : jsg_work.normal.occupancy_socket_seconds[cell];
+		jsg_work.q[cell] = generic ? (__u32)in_generic(cell)
+					   : jsg_work.normal.occupancy_socket_seconds[cell];
 	}
 }
 
-/* The total of the window that load_occupancy() loads. */
+/* The total of the window's loaded occupancy. */
 static __always_inline __u64 window_total(int with_waiting)
 {
 	return (__u64)jsg_work.counts.judged + (with_waiting ? jsg_work.counts.waiting : 0);
 }
 
-/* The total of the baseline that it loads. */
-static __always_inline __u64 normal_total(int built_in, int with_waiting)
+/* The total of the baseline's loaded occupancy. */
+static __always_inline __u64 normal_total(int generic, int with_waiting)
 {
-	if (built_in)
-		return BUILT_IN_TOTAL;
+	if (generic)
+		return GENERIC_TOTAL;
 	return (__u64)jsg_work.normal.judged_socket_seconds +
 	       (with_waiting ? jsg_work.normal.waiting_socket_seconds : 0);
 }
 
-/* A service's baseline, or what it has learned so far, becomes what windows are compared with. */
-__noinline int take_normal(__u32 service, int lesson)
+/* Copies a service's baseline, or its pending one, to what windows are compared with. */
+__noinline int load_normal(__u32 service_id, int pending)
 {
-	const struct jsg_baseline *baseline = lesson ? bpf_map_lookup_elem(&lessons, &service)
-						     : bpf_map_lookup_elem(&baselines, &service);
+	const struct jsg_baseline *baseline =
+		pending ? bpf_map_lookup_elem(&pending_baselines, &service_id)
+			: bpf_map_lookup_elem(&baselines, &service_id);
 
 	if (baseline)
 		bpf_probe_read_kernel(&jsg_work.normal, sizeof(jsg_work.normal), baseline);
 	return 0;
 }
 
-/* The entropy of the states that were entered in the window. */
+/* Measures the entropy of the states that were entered in the window. */
 __noinline int measure_states(void)
 {
 	for (int state = 0; state < JSG_STATES; state++) {
@@ -255,107 +246,106 @@ __noinline int measure_states(void)
 	return 0;
 }
 
-/*
- * What chance gives to a comparison of so many cells with so many samples, into jsg_work.distance.
- */
-__noinline int measure_chance(__u32 cells, __u64 window_milli, __u64 baseline_milli)
+/* Puts the significance bound of a comparison into jsg_work.distance. */
+__noinline int measure_significance(__u32 cells, __u64 window_milli, __u64 baseline_milli)
 {
-	jsg_work.distance.chance_nanobits = jsg_chance_nanobits(cells, window_milli, baseline_milli,
-								jsg_config.chance_exponent);
+	jsg_work.distance.significance_nanobits = jsg_significance_nanobits(
+		cells, window_milli, baseline_milli, jsg_config.false_alarm_exponent);
 	return 0;
 }
 
-/* The transitions of the window against what is normal. */
+/* Compares the transitions of the window with what is normal. */
 __noinline int measure_transitions(void)
 {
 	__u32 total = jsg_work.counts.transitions;
 
 	load_transitions();
 	compare_loaded(JSG_TRANSITION_CELLS, total, jsg_work.normal.transitions, JSG_ONE_Q32);
-	measure_chance(jsg_work.distance.cells, jsg_transition_samples_milli(total),
-		       jsg_transition_samples_milli(jsg_work.normal.transitions));
-	jsg_work.transitions = jsg_work.distance;
+	measure_significance(jsg_work.distance.cells, jsg_transition_samples_milli(total),
+			     jsg_transition_samples_milli(jsg_work.normal.transitions));
+	jsg_work.signal[JSG_TRANSITIONS] = jsg_work.distance;
 	return 0;
 }
 
 /*
- * How many sockets are open and held, and how many are to be expected; with the phase waiting or
- * without. What waits is held.
+ * Sets how many sockets are open and how many are stalled, and how many of both are expected, with
+ * the phase waiting or without it. Waiting sockets are stalled.
  */
-__noinline int expect_sockets(int built_in, __u32 steps, int with_waiting)
+__noinline int expect_sockets(int generic, __u32 steps, int with_waiting)
 {
 	const struct jsg_baseline *normal = &jsg_work.normal;
 	__u32 learned_s = normal->learned_s ? normal->learned_s : 1;
-	__u64 total = normal_total(built_in, with_waiting);
+	__u64 total = normal_total(generic, with_waiting);
 	__u64 open = window_total(with_waiting);
 	__u32 rate = jsg_rate_milli(jsg_work.counts.exchanges, steps * step_seconds());
 	__u32 base_rate = jsg_rate_milli(normal->exchanges, learned_s);
 	__u64 moving = moving_total(normal->occupancy_socket_seconds);
-	__u32 expected = rate, held_expected = rate; /* each exchange a second long */
+	__u32 expected = rate, stalled_expected = rate; /* each exchange takes a second */
 
 	if (!steps)
 		return 0;
-	if (!built_in) {
+	if (!generic) {
 		expected = jsg_expected_milli(jsg_rate_milli(total, learned_s), base_rate, rate);
-		held_expected = jsg_expected_milli(jsg_rate_milli(total - moving, learned_s),
-						   base_rate, rate);
+		stalled_expected = jsg_expected_milli(jsg_rate_milli(total - moving, learned_s),
+						      base_rate, rate);
 	}
 	jsg_work.distance.sockets =
 		jsg_expect(jsg_rate_milli(open, steps), expected,
-			   jsg_rate_milli(open - jsg_work.counts.moving, steps), held_expected);
+			   jsg_rate_milli(open - jsg_work.counts.moving, steps), stalled_expected);
 	return 0;
 }
 
-/* The stays in the normal occupancy's first cells, in thousandths. */
-__noinline __u64 normal_stays(__u32 cells)
+/* The episodes in the first cells of the normal occupancy, in thousandths. */
+__noinline __u64 normal_episodes(__u32 cells)
 {
 	__u32 learned_s = jsg_work.normal.learned_s;
 	__u32 step_s = step_seconds();
 
-	return jsg_stays_milli(jsg_work.normal.occupancy_socket_seconds, cells,
-			       learned_s ? learned_s : 1, step_s ? step_s : 1);
+	return jsg_episodes_milli(jsg_work.normal.occupancy_socket_seconds, cells,
+				  learned_s ? learned_s : 1, step_s ? step_s : 1);
 }
 
-/* One of the two comparisons, without or with the phase waiting, into jsg_work.distance. */
-static __always_inline void measure_occupancy_once(int built_in, __u32 steps, int with_waiting)
+/* Makes one comparison, without or with the phase waiting, into jsg_work.distance. */
+static __always_inline void measure_occupancy_once(int generic, __u32 steps, int with_waiting)
 {
 	struct jsg_distance *out = &jsg_work.distance;
 	__u32 cells = with_waiting ? JSG_PHASE_CELLS : JSG_JUDGED_CELLS;
-	__u64 open = window_total(with_waiting), total = normal_total(built_in, with_waiting);
+	__u64 open = window_total(with_waiting), total = normal_total(generic, with_waiting);
 
-	expect_sockets(built_in, steps, with_waiting);
+	expect_sockets(generic, steps, with_waiting);
 	out->with_waiting = with_waiting;
 	if (!total)
-		out->sockets.share_q32 = 0; /* the baseline holds nothing: all is unexpected */
+		out->sockets.share_q32 = 0; /* the baseline is empty: all sockets are excess */
 	compare_loaded(cells, open, total, out->sockets.share_q32);
-	/* A socket that stands for others is one sample. */
-	measure_chance(out->cells, out->sockets.open / (jsg_sample_weight ? jsg_sample_weight : 1),
-		       built_in ? 0 : normal_stays(cells));
+	/* A sampled socket that represents others is one sample. */
+	measure_significance(out->cells,
+			     out->sockets.open / (jsg_sample_weight ? jsg_sample_weight : 1),
+			     generic ? 0 : normal_episodes(cells));
 }
 
-/* Whether the comparison has all the evidence of an alert but the threshold. */
+/* Whether the comparison has all the evidence of an alert except the threshold. */
 static __always_inline int has_evidence(const struct jsg_distance *distance)
 {
 	return jsg_exceeds(&jsg_config, &distance->sockets) &&
-	       distance->js_nanobits > distance->chance_nanobits;
+	       distance->js_nanobits > distance->significance_nanobits;
 }
 
 /*
- * The occupancy of the window against what is normal, or the built-in baseline. Of the comparison
- * without waiting and the one with it, that with the larger divergence that has its evidence
- * counts.
+ * Compares the occupancy of the window with what is normal, or with the generic baseline. Of the
+ * comparison without waiting and the one with it, the one with the larger divergence counts, among
+ * those that have the evidence.
  */
-__noinline int measure_occupancy(int built_in, __u32 steps)
+__noinline int measure_occupancy(int generic, __u32 steps)
 {
-	struct jsg_distance *chosen = &jsg_work.occupancy, *with = &jsg_work.distance;
+	struct jsg_distance *chosen = &jsg_work.signal[JSG_OCCUPANCY], *with = &jsg_work.distance;
 	__u64 needed = (__u64)jsg_config.min_sockets * JSG_MILLI;
 	int only_with_is_judged, choose_with;
 
-	load_occupancy(built_in);
-	measure_occupancy_once(built_in, steps, 0);
+	load_occupancy(generic);
+	measure_occupancy_once(generic, steps, 0);
 	*chosen = jsg_work.distance;
-	measure_occupancy_once(built_in, steps, 1);
-	/* What waits may be all that there is: then it is not to be passed over for nothing. */
+	measure_occupancy_once(generic, steps, 1);
+	/* Perhaps all open sockets wait: then the comparison without them has too few to count. */
 	only_with_is_judged = chosen->sockets.open < needed && with->sockets.open >= needed;
 	choose_with = only_with_is_judged || with->js_nanobits > chosen->js_nanobits;
 	if (has_evidence(chosen) != has_evidence(with))

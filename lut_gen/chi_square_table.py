@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Writes the table of chi-square quantiles that kernel/chance.h reads, each rounded up and proven.
+"""Writes the table of chi-square quantiles that kernel/significance.h reads, each rounded up and proven.
 
 Build time only, standard library only, and deterministic: everything is computed with 50 decimal
 digits, so every machine writes the same bytes. An entry is proven, not trusted: its own probability
@@ -118,15 +118,15 @@ def main():
         "",
         "#include <linux/types.h>",
         "",
-        f"#define JSG_CHANCE_DEGREES {DEGREES}",
-        f"#define JSG_CHANCE_EXPONENTS {EXPONENTS}",
+        f"#define JSG_SIGNIFICANCE_DEGREES {DEGREES}",
+        f"#define JSG_SIGNIFICANCE_EXPONENTS {EXPONENTS}",
         f"#define JSG_CHI_SQUARE_BITS {FRACTION_BITS}",
         "",
         "/*",
         " * Entry [e-1][k-1] is the least number in units of 2^-JSG_CHI_SQUARE_BITS that chi-square with k",
         " * degrees of freedom exceeds with a probability of 10^-e at most.",
         " */",
-        "static const __u32 jsg_chi_square_table[JSG_CHANCE_EXPONENTS][JSG_CHANCE_DEGREES] = {",
+        "static const __u32 jsg_chi_square_table[JSG_SIGNIFICANCE_EXPONENTS][JSG_SIGNIFICANCE_DEGREES] = {",
     ]
     for e, row in enumerate(table, 1):
         lines.append(f"\t{{ /* 10^-{e} */")

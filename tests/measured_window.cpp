@@ -8,8 +8,8 @@
 #include <span>
 #include <vector>
 
-#include "kernel/chance.h"
 #include "kernel/comparison.h"
+#include "kernel/significance.h"
 
 namespace testbed {
 namespace {
@@ -45,10 +45,10 @@ Compared compare(std::span<const __u32> p, std::span<const __u32> q, std::uint64
 }
 
 // The design's baseline before anything is learned.
-Cells built_in() {
+Cells generic() {
     Cells cells(JSG_PHASE_CELLS);
     for (const int phase :
-         {JSG_RESPONSE_MOVING, JSG_RESPONSE_STALLED, JSG_REQUEST_MOVING, JSG_REQUEST_STALLED})
+         {JSG_RESPONSE_MOVING, JSG_RESPONSE_SLOW, JSG_REQUEST_MOVING, JSG_REQUEST_SLOW})
         cells.at(static_cast<std::size_t>(phase * JSG_AGES)) = 1;
     return cells;
 }
@@ -73,30 +73,31 @@ Measured occupancy_measured_once(const jsg_config& config, const jsg_reading& ne
                               std::span(older.occupancy).first(cells));
     Cells q = normal ? Cells(normal->occupancy_socket_seconds,
                              normal->occupancy_socket_seconds + JSG_PHASE_CELLS)
-                     : built_in();
+                     : generic();
     q.resize(cells);
     const std::uint32_t rate = jsg_rate_milli(exchanges_between(newer, older), config.window_steps);
-    std::uint32_t expected = rate, held_expected = rate, learned_s = 1;
+    std::uint32_t expected = rate, stalled_expected = rate, learned_s = 1;
     if (normal) {
         learned_s = std::max(normal->learned_s, 1U);
         const std::uint32_t base_rate = jsg_rate_milli(normal->exchanges, learned_s);
         expected = jsg_expected_milli(jsg_rate_milli(total(q), learned_s), base_rate, rate);
-        held_expected =
+        stalled_expected =
             jsg_expected_milli(jsg_rate_milli(total(q) - moving(q), learned_s), base_rate, rate);
     }
     Measured measured;
     measured.with_waiting = with_waiting;
     measured.sockets =
         jsg_expect(jsg_rate_milli(total(p), config.window_steps), expected,
-                   jsg_rate_milli(total(p) - moving(p), config.window_steps), held_expected);
+                   jsg_rate_milli(total(p) - moving(p), config.window_steps), stalled_expected);
     if (!total(q)) measured.sockets.share_q32 = 0;
     const Compared compared = compare(p, q, measured.sockets.share_q32);
     measured.js = compared.js;
-    const std::uint64_t samples = normal ? jsg_stays_milli(normal->occupancy_socket_seconds,
+    const std::uint64_t samples = normal
+                                      ? jsg_episodes_milli(normal->occupancy_socket_seconds,
                                                            static_cast<__u32>(cells), learned_s, 1)
-                                         : 0;
-    measured.chance =
-        jsg_chance_nanobits(compared.cells, measured.sockets.open, samples, config.chance_exponent);
+                                      : 0;
+    measured.chance = jsg_significance_nanobits(compared.cells, measured.sockets.open, samples,
+                                                config.false_alarm_exponent);
     return measured;
 }
 
@@ -129,9 +130,9 @@ Measured transitions_measured(const jsg_config& config, const jsg_reading& newer
     const Compared compared = compare(p, normal.transition_counts, JSG_ONE_Q32);
     Measured measured;
     measured.js = compared.js;
-    measured.chance = jsg_chance_nanobits(compared.cells, jsg_transition_samples_milli(total(p)),
-                                          jsg_transition_samples_milli(normal.transitions),
-                                          config.chance_exponent);
+    measured.chance = jsg_significance_nanobits(
+        compared.cells, jsg_transition_samples_milli(total(p)),
+        jsg_transition_samples_milli(normal.transitions), config.false_alarm_exponent);
     return measured;
 }
 

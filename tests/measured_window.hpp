@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "kernel/decision.h"
-#include "kernel/tables.h"
+#include "kernel/layouts.h"
 
 namespace testbed {
 

@@ -1,21 +1,23 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# build-deb.sh [OUT]: builds the Debian package of this checkout, as it stands, and puts it in the folder OUT.
+# build-deb.sh [OUT]: builds the Debian package of this checkout, as it stands, and puts it in the directory OUT.
 set -euo pipefail
 
 usage() {
     cat <<'END'
-usage: cmake/packaging/build-deb.sh [--version VERSION] [OUT]
+usage: cmake/packaging/build-deb.sh [--source] [--version VERSION] [OUT]
   OUT                where the package goes, with its source and .changes (build/deb)
+  --source           only the source package, which takes seconds
   --version VERSION  its version, in a new entry of the changelog (that of debian/changelog)
 What git knows of the checkout is packaged, and what is new and not ignored, as it stands. Needs the packages of
 debian/control, and no root.
 END
 }
 
-version=
+version='' what=() name=deb
 while (($# > 0)); do
     case $1 in
+    --source) what=(-S -d -nc) name=dsc ;;
     --version) version=${2:?--version takes a version} && shift ;;
     -h | --help) usage && exit 0 ;;
     -*) usage >&2 && exit 2 ;;
@@ -33,8 +35,8 @@ mkdir -p "${1:-$checkout/build/deb}"
 out=$(cd "${1:-$checkout/build/deb}" && pwd)
 readonly out
 
-# dpkg-buildpackage writes beside the source tree, so both have a folder of their own; always the same one, so that a
-# compiler cache knows it again; by a name that nobody gives a folder of his own, as it is removed.
+# dpkg-buildpackage writes beside the source tree, so both have a directory of their own; always the same one, so that a
+# compiler cache knows it again; by a name that nobody gives a directory of his own, as it is removed.
 work=$out/.jsguard-deb-work
 rm -rf "$work"
 trap 'rm -rf "$work"' EXIT
@@ -57,11 +59,11 @@ if [[ $version ]]; then
 fi
 
 log=$out/build.log
-if ! (cd "$tree" && dpkg-buildpackage -us -uc) >"$log" 2>&1; then
+if ! (cd "$tree" && dpkg-buildpackage -us -uc "${what[@]}") >"$log" 2>&1; then
     tail -n 40 "$log" | cut -c 1-300 >&2
     echo "build-deb.sh: dpkg-buildpackage failed; its whole output is in $log" >&2
     exit 1
 fi
 rm -f "$out"/jsguard*_*
 find "$work" -maxdepth 1 -type f -exec mv -t "$out" {} +
-ls "$out"/jsguard_*.deb
+ls "$out"/jsguard_*."$name"

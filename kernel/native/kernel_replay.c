@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* kernel_replay.c: the kernel's code for a service's turn, in user space. */
+/* kernel_replay.c: the kernel's code for a service step, compiled for user space. */
 #include <stdlib.h>
 
 #include "kernel/native/native_state.h"
 
-/* Steps since windows were missing, by place; no more than a window has. */
-static __u32 steps_since_gap[JSG_SERVICE_PLACES];
+/* Steps since the last missing window, at most as many as a window has. By service ID. */
+static __u32 steps_since_gap[JSG_SERVICE_ENTRIES];
 
 #include "kernel/learning.bpf.h"
 
-/* A lesson never got the steps that are missing, so they cannot be taken out of it. */
-static int measure_learned_spread(__u32 number)
+/* A pending baseline never got the missing steps, so they cannot be subtracted from it. */
+static int measure_learned_spread(__u32 service_id)
 {
-	return steps_since_gap[number] < jsg_config.window_steps ? 0 : measure_spread(number);
+	return steps_since_gap[service_id] < jsg_config.window_steps ? 0
+								     : measure_spread(service_id);
 }
 #define measure_spread measure_learned_spread
-#include "kernel/service.bpf.h"
+#include "kernel/service_step.bpf.h"
 #undef measure_spread
 
-/* Steps up to now whose readings are known, by place; no more than the readings that are kept. */
-static __u32 known_steps[JSG_SERVICE_PLACES];
+/* Steps up to now whose readings are known, at most as many as are kept. By service ID. */
+static __u32 known_steps[JSG_SERVICE_ENTRIES];
 
 #define EMPTY(array) memset(array, 0, sizeof(array))
 
@@ -33,7 +34,7 @@ int kernel_replay_begin(const struct jsg_config *config, kernel_replay_alert_han
 	alerts.context = context;
 
 	free(readings.values);
-	readings.entries = JSG_SERVICE_PLACES * jsg_config.readings_per_service;
+	readings.entries = JSG_SERVICE_ENTRIES * jsg_config.readings_per_service;
 	readings.values = calloc(readings.entries, readings.value_size);
 	if (!readings.values) {
 		readings.entries = 0;
@@ -41,12 +42,12 @@ int kernel_replay_begin(const struct jsg_config *config, kernel_replay_alert_han
 	}
 	EMPTY(counters_values);
 	EMPTY(services_values);
-	EMPTY(lessons_values);
+	EMPTY(pending_baselines_values);
 	EMPTY(baselines_values);
-	EMPTY(requests_values);
+	EMPTY(control_values);
 	EMPTY(stats_values);
 	EMPTY(windows_values);
-	EMPTY(jsg_found);
+	EMPTY(jsg_step_samples);
 	EMPTY(jsg_service_of_port);
 	EMPTY(jsg_port_claimed);
 	EMPTY(known_steps);
@@ -58,7 +59,7 @@ int kernel_replay_begin(const struct jsg_config *config, kernel_replay_alert_han
 	return 0;
 }
 
-/* newer, less what was counted after older. */
+/* Sets older to newer less what was counted between them. */
 static void set_older(struct jsg_reading *older, const struct jsg_reading *newer,
 		      const __u32 *transitions, const __u32 *occupancy, __u32 answers,
 		      __u32 full_queue_steps)
@@ -76,44 +77,44 @@ static __u32 at_most(__u64 number, __u32 most)
 	return number < most ? (__u32)number : most;
 }
 
-/* Those between which a step is, of the last ones up to sequence. */
+/* The number of steps up to sequence whose readings are kept. */
 static __u32 steps_kept(__u64 sequence)
 {
 	return at_most(sequence, jsg_config.readings_per_service - 1);
 }
 
-void kernel_replay_set_service(__u32 place, const struct jsg_service *service,
+void kernel_replay_set_service(__u32 service_id, const struct jsg_service *service,
 			       const struct jsg_baseline *baseline,
-			       const struct jsg_baseline *lesson, const struct jsg_reading *history,
-			       __u32 steps)
+			       const struct jsg_baseline *pending,
+			       const struct jsg_reading *history, __u32 steps)
 {
-	struct jsg_service *own = &services_values[place];
+	struct jsg_service *own = &services_values[service_id];
 	const __u32 kept = steps_kept(service->sequence);
 
-	kernel_replay_clear(place);
+	kernel_replay_clear(service_id);
 	*own = *service;
-	own->stays = 1; /* how long the port kept its place is the recording's */
-	own->untracked_sockets = 0; /* they are among those of the record */
+	own->pinned = 1; /* the recording shows how long the port kept its entry */
+	own->untracked_sockets = 0; /* the record's sockets contain them */
 	own->untracked_opened = 0;
 	own->untracked_closed = 0;
 	if (baseline)
-		baselines_values[place] = *baseline;
-	if (lesson)
-		lessons_values[place] = *lesson;
+		baselines_values[service_id] = *baseline;
+	if (pending)
+		pending_baselines_values[service_id] = *pending;
 	for (int signal = 0; signal < JSG_SIGNALS; signal++)
 		if (own->alerts[signal].number > jsg_alert_number)
 			jsg_alert_number = own->alerts[signal].number;
 
-	/* The counters begin at 0, so readings from before are below that, modulo 2^32. */
-	known_steps[place] = steps < kept ? steps : kept;
-	/* Nothing is learned late from before the history. */
-	if (known_steps[place] < jsg_learn_delay(jsg_config.window_steps))
-		own->quiet_steps = at_most(own->quiet_steps, known_steps[place]);
-	steps_since_gap[place] = jsg_config.window_steps;
-	memset(reading_of(place, service->sequence), 0, sizeof(struct jsg_reading));
+	/* The counters begin at 0, so earlier readings are below 0, modulo 2^32. */
+	known_steps[service_id] = steps < kept ? steps : kept;
+	/* Steps before the history cannot be learned late. */
+	if (known_steps[service_id] < jsg_learn_delay(jsg_config.window_steps))
+		own->quiet_steps = at_most(own->quiet_steps, known_steps[service_id]);
+	steps_since_gap[service_id] = jsg_config.window_steps;
+	memset(reading_of(service_id, service->sequence), 0, sizeof(struct jsg_reading));
 	for (__u32 ago = 0; ago < kept; ago++) {
-		const struct jsg_reading *newer = reading_of(place, service->sequence - ago);
-		struct jsg_reading *older = reading_of(place, service->sequence - ago - 1);
+		const struct jsg_reading *newer = reading_of(service_id, service->sequence - ago);
+		struct jsg_reading *older = reading_of(service_id, service->sequence - ago - 1);
 
 		*older = *newer;
 		if (ago < steps) {
@@ -125,48 +126,49 @@ void kernel_replay_set_service(__u32 place, const struct jsg_service *service,
 	}
 }
 
-void kernel_replay_clear(__u32 place)
+void kernel_replay_clear(__u32 service_id)
 {
-	memset(&services_values[place], 0, sizeof(services_values[place]));
-	memset(&baselines_values[place], 0, sizeof(baselines_values[place]));
-	memset(&lessons_values[place], 0, sizeof(lessons_values[place]));
-	memset(&counters_values[place], 0, sizeof(counters_values[place]));
-	memset(&jsg_found[place], 0, sizeof(jsg_found[place]));
-	known_steps[place] = 0;
+	memset(&services_values[service_id], 0, sizeof(services_values[service_id]));
+	memset(&baselines_values[service_id], 0, sizeof(baselines_values[service_id]));
+	memset(&pending_baselines_values[service_id], 0,
+	       sizeof(pending_baselines_values[service_id]));
+	memset(&counters_values[service_id], 0, sizeof(counters_values[service_id]));
+	memset(&jsg_step_samples[service_id], 0, sizeof(jsg_step_samples[service_id]));
+	known_steps[service_id] = 0;
 }
 
-/* Sockets looked at, of which the record has the share, rounded down. */
-static __u32 looked_at(const struct jsg_window *record)
+/* The number of sampled sockets. The record has it as a share, rounded down. */
+static __u32 sampled(const struct jsg_window *record)
 {
-	return (__u32)(((__u64)record->looked_at_ppm * record->sockets + 999999) / 1000000);
+	return (__u32)(((__u64)record->sampled_ppm * record->sockets + 999999) / 1000000);
 }
 
-/* Puts what a step counted and its looks found where the kernel has it before the turn. */
-static void put_step(__u32 place, const struct kernel_replay_step *step)
+/* Puts what a step counted and sampled where the kernel has it before a service step. */
+static void put_step(__u32 service_id, const struct kernel_replay_step *step)
 {
 	const struct jsg_window *record = step->record;
-	struct jsg_found *found = found_of(place);
+	struct jsg_step_samples *samples = step_samples_of(service_id);
 
 	for (int cell = 0; cell < JSG_TRANSITION_CELLS; cell++)
-		counters_values[place].transitions[cell] += step->counted->transitions[cell];
+		counters_values[service_id].transitions[cell] += step->counted->transitions[cell];
 	for (int cell = 0; cell < JSG_PHASE_CELLS; cell++)
-		found->occupancy[cell] += step->counted->occupancy[cell];
-	found->answers += step->counted->answers;
-	/* The turn adds the step with a full queue itself. */
-	found->full_queue_steps += step->counted->full_queue_steps - (record->full_queues != 0);
-	found->sockets = record->sockets;
-	found->looked_at = looked_at(record);
-	found->idle = record->idle_sockets;
-	found->waiting = record->waiting_sockets;
-	found->open_requests = record->open_requests;
-	found->listeners = step->listeners;
-	found->full_queues = record->full_queues;
+		samples->occupancy[cell] += step->counted->occupancy[cell];
+	samples->answers += step->counted->answers;
+	/* The service step itself adds a step with a full queue. */
+	samples->full_queue_steps += step->counted->full_queue_steps - (record->full_queues != 0);
+	samples->sockets = record->sockets;
+	samples->sampled = sampled(record);
+	samples->idle = record->idle_sockets;
+	samples->waiting = record->waiting_sockets;
+	samples->open_requests = record->open_requests;
+	samples->listeners = step->listeners;
+	samples->full_queues = record->full_queues;
 	jsg_sample_weight = record->sample_weight;
 	jsg_unix_offset_ns = (__s64)(record->end_unix_ms * NS_IN_MS - record->end_ns);
 }
 
-/* The reading at the window's start, where it is not known, is what makes the window's counts. */
-static void repair_window(__u32 place, const struct kernel_replay_step *step)
+/* If the reading at the window's start is not known, sets it so that the window's counts result. */
+static void repair_window(__u32 service_id, const struct kernel_replay_step *step)
 {
 	const __u64 sequence = step->record->sequence;
 	const __u32 steps = at_most(sequence, jsg_config.window_steps);
@@ -174,78 +176,78 @@ static void repair_window(__u32 place, const struct kernel_replay_step *step)
 		step->transitions[jsg_transition_cell(JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED)];
 	struct jsg_reading newer;
 
-	if (known_steps[place] >= steps)
+	if (known_steps[service_id] >= steps)
 		return;
 	for (int cell = 0; cell < JSG_TRANSITION_CELLS; cell++)
-		newer.transitions[cell] = counters_values[place].transitions[cell];
-	memcpy(newer.occupancy, jsg_found[place].occupancy, sizeof(newer.occupancy));
-	newer.answers = jsg_found[place].answers;
-	newer.full_queue_steps = jsg_found[place].full_queue_steps;
-	set_older(reading_of(place, sequence - steps), &newer, step->transitions, step->occupancy,
-		  step->record->exchanges - accepted, 0);
+		newer.transitions[cell] = counters_values[service_id].transitions[cell];
+	memcpy(newer.occupancy, jsg_step_samples[service_id].occupancy, sizeof(newer.occupancy));
+	newer.answers = jsg_step_samples[service_id].answers;
+	newer.full_queue_steps = jsg_step_samples[service_id].full_queue_steps;
+	set_older(reading_of(service_id, sequence - steps), &newer, step->transitions,
+		  step->occupancy, step->record->exchanges - accepted, 0);
 }
 
-void kernel_replay_turn(__u32 place, const struct kernel_replay_step *step)
+void kernel_replay_service_step(__u32 service_id, const struct kernel_replay_step *step)
 {
-	put_step(place, step);
-	if (known_steps[place] < steps_kept(step->record->sequence))
-		known_steps[place]++;
-	if (steps_since_gap[place] < jsg_config.window_steps)
-		steps_since_gap[place]++;
-	repair_window(place, step);
-	/* One request is there for all services, but each takes it up in its own turn. */
-	requests_values[0].relearn = services_values[place].relearn_request + step->relearn;
-	service_turn(place, step->record->end_ns);
+	put_step(service_id, step);
+	if (known_steps[service_id] < steps_kept(step->record->sequence))
+		known_steps[service_id]++;
+	if (steps_since_gap[service_id] < jsg_config.window_steps)
+		steps_since_gap[service_id]++;
+	repair_window(service_id, step);
+	/* All services share one request, but each takes it up in its own step. */
+	control_values[0].relearn = services_values[service_id].relearn_request + step->relearn;
+	service_step(service_id, step->record->end_ns);
 }
 
-void kernel_replay_skip(__u32 place, __u64 skipped)
+void kernel_replay_skip(__u32 service_id, __u64 skipped)
 {
-	struct jsg_service *service = &services_values[place];
-	const struct jsg_reading last = *reading_of(place, service->sequence);
+	struct jsg_service *service = &services_values[service_id];
+	const struct jsg_reading last = *reading_of(service_id, service->sequence);
 
 	service->sequence += skipped;
 	service->quiet_steps = 0;
-	known_steps[place] = 0;
-	steps_since_gap[place] = 0;
+	known_steps[service_id] = 0;
+	steps_since_gap[service_id] = 0;
 	for (__u32 ago = 0; ago <= steps_kept(service->sequence) && ago < skipped; ago++)
-		*reading_of(place, service->sequence - ago) = last;
+		*reading_of(service_id, service->sequence - ago) = last;
 }
 
-void kernel_replay_bring_in_force(__u32 place, const struct jsg_baseline *baseline)
+void kernel_replay_bring_in_force(__u32 service_id, const struct jsg_baseline *baseline)
 {
-	begin_to_guard(place, &services_values[place], baseline);
+	begin_monitoring(service_id, &services_values[service_id], baseline);
 }
 
-const struct jsg_window *kernel_replay_window(__u32 place)
+const struct jsg_window *kernel_replay_window(__u32 service_id)
 {
-	return &windows_values[place];
+	return &windows_values[service_id];
 }
 
-const struct jsg_service *kernel_replay_service(__u32 place)
+const struct jsg_service *kernel_replay_service(__u32 service_id)
 {
-	return &services_values[place];
+	return &services_values[service_id];
 }
 
-const struct jsg_baseline *kernel_replay_baseline(__u32 place)
+const struct jsg_baseline *kernel_replay_baseline(__u32 service_id)
 {
-	return &baselines_values[place];
+	return &baselines_values[service_id];
 }
 
-const struct jsg_baseline *kernel_replay_lesson(__u32 place)
+const struct jsg_baseline *kernel_replay_pending_baseline(__u32 service_id)
 {
-	return &lessons_values[place];
+	return &pending_baselines_values[service_id];
 }
 
-__u32 kernel_replay_known_steps(__u32 place)
+__u32 kernel_replay_known_steps(__u32 service_id)
 {
-	return known_steps[place];
+	return known_steps[service_id];
 }
 
-void kernel_replay_past_step(__u32 place, __u32 ago, struct jsg_reading *counted)
+void kernel_replay_past_step(__u32 service_id, __u32 ago, struct jsg_reading *counted)
 {
-	const __u64 sequence = services_values[place].sequence;
-	const struct jsg_reading *older = reading_of(place, sequence - ago - 1);
+	const __u64 sequence = services_values[service_id].sequence;
+	const struct jsg_reading *older = reading_of(service_id, sequence - ago - 1);
 
-	set_older(counted, reading_of(place, sequence - ago), older->transitions, older->occupancy,
-		  older->answers, older->full_queue_steps);
+	set_older(counted, reading_of(service_id, sequence - ago), older->transitions,
+		  older->occupancy, older->answers, older->full_queue_steps);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * native_state.h: stands in for kernel/state.bpf.h where a service's turn is compiled for user
- * space: the maps are arrays, and the helpers are functions.
+ * native_state.h: replaces maps.bpf.h where a service step is compiled for user space. Maps are
+ * arrays, and helpers are functions.
  */
-#ifndef JSG_STATE_BPF_H
-#define JSG_STATE_BPF_H /* the guard of what this replaces */
+#ifndef JSG_MAPS_BPF_H
+#define JSG_MAPS_BPF_H /* the include guard of the file that this one replaces */
 
 #include <linux/bpf.h>
 #include <stddef.h>
@@ -12,11 +12,11 @@
 
 #include "kernel/native/kernel_replay.h"
 #include "kernel/occupancy.h"
-#include "kernel/tables.h"
+#include "kernel/layouts.h"
 
 #undef __always_inline
 #define __always_inline inline __attribute__((always_inline, unused))
-#define __noinline static __attribute__((noinline, unused))
+#define __noinline __attribute__((noinline, unused))
 
 #define RELAXED_READ(x) (*(const volatile __typeof__(x) *)&(x))
 #define RELAXED_WRITE(x, value) (*(volatile __typeof__(x) *)&(x) = (value))
@@ -46,44 +46,49 @@ struct native_map {
 		.entries = count,                                                                  \
 	}
 
-NATIVE_MAP(counters, struct jsg_counters, JSG_SERVICE_PLACES); /* as of the one CPU */
-NATIVE_MAP(services, struct jsg_service, JSG_SERVICE_PLACES);
-NATIVE_MAP(lessons, struct jsg_baseline, JSG_SERVICE_PLACES);
-NATIVE_MAP(baselines, struct jsg_baseline, JSG_SERVICE_PLACES);
-NATIVE_MAP(requests, struct jsg_requests, 1);
+NATIVE_MAP(counters, struct jsg_counters, JSG_SERVICE_ENTRIES); /* of a single CPU */
+NATIVE_MAP(services, struct jsg_service, JSG_SERVICE_ENTRIES);
+NATIVE_MAP(pending_baselines, struct jsg_baseline, JSG_SERVICE_ENTRIES);
+NATIVE_MAP(baselines, struct jsg_baseline, JSG_SERVICE_ENTRIES);
+NATIVE_MAP(control, struct jsg_control, 1);
 NATIVE_MAP(stats, struct jsg_stats, 1);
-/* Of each service the last one alone: the key begins with the service's number. */
-NATIVE_MAP(windows, struct jsg_window, JSG_SERVICE_PLACES);
-JSG_ASSERT(offsetof(struct jsg_window_key, service) == 0, "a window's key begins with a number");
+/* Only the last window of each service: the key begins with the service ID. */
+NATIVE_MAP(windows, struct jsg_window, JSG_SERVICE_ENTRIES);
+JSG_ASSERT(offsetof(struct jsg_window_key, service_id) == 0,
+	   "a window's key begins with its service");
 
-/* Sized when the length of a window is known. */
+/* Allocated when the length of a window is known. */
 static struct native_map readings = {.value_size = sizeof(struct jsg_reading)};
 
-/* Alerts go to whoever replays. */
+/* Alerts go to the handler of the replay. */
 static struct {
 	kernel_replay_alert_handler *handler;
 	void *context;
 } alerts;
 
-static struct jsg_found jsg_found[JSG_SERVICE_PLACES];
+static struct jsg_step_samples jsg_step_samples[JSG_SERVICE_ENTRIES];
 
-static __always_inline struct jsg_found *found_of(__u32 service)
+static __always_inline struct jsg_step_samples *step_samples_of(__u32 service_id)
 {
-	return &jsg_found[service];
+	return &jsg_step_samples[service_id];
 }
 
-/* Always 0: a recording's transitions have them in. */
-static struct jsg_late jsg_late[JSG_SERVICE_PLACES];
+/* Always 0: the transitions of a recording contain them. */
+static struct jsg_late jsg_late[JSG_SERVICE_ENTRIES];
 
-static __always_inline struct jsg_late *late_of(__u32 service)
+static __always_inline struct jsg_late *late_of(__u32 service_id)
 {
-	return &jsg_late[service];
+	return &jsg_late[service_id];
 }
 
 static __u8 jsg_service_of_port[JSG_PORTS];
 static __u64 jsg_port_claimed[JSG_PORTS / 64];
+static __u64 jsg_port_refused[JSG_PORTS / 64];
+static __u64 jsg_port_untracked[JSG_PORTS / 64];
 static __s64 jsg_unix_offset_ns;
 static __u32 jsg_sample_weight;
+static __u64 jsg_alert_number;
+static struct jsg_work jsg_work;
 
 static inline void *bpf_map_lookup_elem(const struct native_map *map, const void *key)
 {
@@ -101,11 +106,11 @@ static inline void *bpf_map_lookup_percpu_elem(const struct native_map *map, con
 static inline long bpf_map_update_elem(const struct native_map *map, const void *key,
 				       const void *value, __u64 flags)
 {
-	void *place = bpf_map_lookup_elem(map, key);
+	void *service_id = bpf_map_lookup_elem(map, key);
 
-	if (!place || flags != BPF_ANY)
+	if (!service_id || flags != BPF_ANY)
 		return -1;
-	memcpy(place, value, map->value_size);
+	memcpy(service_id, value, map->value_size);
 	return 0;
 }
 
@@ -135,13 +140,13 @@ static inline long bpf_ringbuf_output(void *ring, const void *record, __u64 size
 	return 0;
 }
 
-static inline struct jsg_stats *the_stats(void)
+static inline struct jsg_stats *all_stats(void)
 {
 	const __u32 zero = 0;
 
 	return bpf_map_lookup_elem(&stats, &zero);
 }
 
-#define COUNT(counter, number) (the_stats()->counter += (number))
+#define COUNT(counter, number) (all_stats()->counter += (number))
 
 #endif

@@ -80,16 +80,16 @@ int run_analyze(const AnalyzeOptions& options) {
 
 void add_analyze(CLI::App& app, Run& run) {
     const auto options = std::make_shared<AnalyzeOptions>();
-    CLI::App& command = *app.add_subcommand(
-        "analyze",
-        "tell how far samples are from normal ones, and which measure and threshold separate best");
+    CLI::App& command = *app.add_subcommand("analyze",
+                                            "print how far samples are from normal ones, and which "
+                                            "measure and threshold separate best");
     command.footer(
         "A sample is a recorded window, or a probability file of an earlier tool (*.json). What "
         "is\n"
         "normal is the mean of the normal samples.");
     command
         .add_option("--normal", options->normal,
-                    "recordings of normal traffic; of a folder all *.jsonl, else all *.json; "
+                    "recordings of normal traffic; of a directory all *.jsonl, else all *.json; "
                     "FILE@60-120: of the windows that end 60 to 120 s after the first")
         ->type_name("FILE|DIR")
         ->required();

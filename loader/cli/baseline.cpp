@@ -130,11 +130,11 @@ void add_baseline(CLI::App& app, Run& run) {
                         "learn from these recordings, and not from the running detector");
     add_port(command, options,
              "with --from: learn this port alone; without: wait for it and write it alone, while "
-             "every service learns anew");
+             "every service relearns");
     add_pin_dir(command, options);
     command->get_option("--from")->excludes("--pin-dir");
 
-    command = add(*baseline, run, "show", "tell what a baseline file says", options, show);
+    command = add(*baseline, run, "show", "print a baseline file", options, show);
     command->add_option("FILE", options->in, "a baseline file")->expected(1);
     command->add_flag("--running", options->running, "what the running detector compares with");
     command->add_flag("--json", options->json, "as a JSON object");
@@ -142,7 +142,7 @@ void add_baseline(CLI::App& app, Run& run) {
     add_pin_dir(command, options);
 
     command =
-        add(*baseline, run, "diff", "tell how far two baseline files are apart", options, diff);
+        add(*baseline, run, "diff", "print how far two baseline files are apart", options, diff);
     command->add_option("FILES", options->in, "A and B")->required()->expected(2);
     command
         ->add_option("--exit-over", options->exit_over_bits,
@@ -154,7 +154,7 @@ void add_baseline(CLI::App& app, Run& run) {
     command->add_option("IN", options->in, "baseline files")->required()->expected(-1);
 
     command =
-        add(*baseline, run, "relearn", "ask the running detector to learn anew", options, relearn);
+        add(*baseline, run, "relearn", "ask the running detector to relearn", options, relearn);
     add_pin_dir(command, options);
 }
 

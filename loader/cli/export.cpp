@@ -95,7 +95,7 @@ void export_windows(const PinnedDetector& detector, const ExportOptions& options
     const bool csv = options.format == "csv";
     if (csv) print_line(csv_header());
     WindowExport windows(
-        detector, options.port, since_unix_ms,
+        detector.reader(), options.port, since_unix_ms,
         [csv](const ExportedWindow& row) { print_line(csv ? csv_row(row) : json_row(row)); },
         [](const std::string& line) { tell(line); });
     const Silence silence(detector);

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "common/window_signal.hpp"
+#include "common/cells.hpp"
 
 namespace jsguard {
 namespace {
@@ -15,13 +15,13 @@ void add_past(std::span<const jsg_window> windows, jsg_signal signal,
     std::optional<PastAlert> up;
     std::uint64_t raised_ns = 0;
     for (const jsg_window& window : windows) {
-        const bool is_up = alert_state(window, signal) == JSG_ALERT;
+        const bool is_up = window.signal[signal].alert == JSG_ALERT;
         if (is_up && !up) {
             up = {signal, window.end_unix_ms, &window == &windows.front(), 0, 0, 0};
             raised_ns = window.end_ns;
         }
-        if (is_up && verdict(window, signal) == JSG_OVER)
-            up->peak_nanobits = std::max(up->peak_nanobits, js_nanobits(window, signal));
+        if (is_up && window.signal[signal].verdict == JSG_ABOVE)
+            up->peak_nanobits = std::max(up->peak_nanobits, window.signal[signal].js_nanobits);
         if (is_up || !up) continue;
         up->cleared_unix_ms = window.end_unix_ms;
         if (!up->is_older) up->duration_ns = window.end_ns - raised_ns;

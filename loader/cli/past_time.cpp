@@ -16,7 +16,7 @@
 namespace jsguard {
 namespace {
 
-constexpr std::uint32_t number_most = 1'000'000'000;
+constexpr std::uint32_t max_number = 1'000'000'000;
 constexpr std::uint64_t second_ms = 1000;
 
 std::uint64_t unit_ms(char unit) {
@@ -37,7 +37,7 @@ std::uint64_t unit_ms(char unit) {
 std::optional<std::uint64_t> length_ms(std::string_view text) {
     if (text.empty()) return {};
     const std::uint64_t unit = unit_ms(text.back());
-    const auto number = whole_number(text.substr(0, text.size() - 1), 0, number_most);
+    const auto number = whole_number(text.substr(0, text.size() - 1), 0, max_number);
     if (!unit || !number) return {};
     return *number * unit;
 }

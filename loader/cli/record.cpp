@@ -92,8 +92,8 @@ int record(const RecordOptions& options) {
     const Silence silence(detector);
     silence.check();
     Output output(options);
-    output.write(recording_line(make_header(detector.config())));
-    Recorder recorder(detector, options.port,
+    output.write(recording_line(make_header(detector.reader().config())));
+    Recorder recorder(detector.reader(), options.port,
                       [&](const RecordingEntry& entry) { output.write(recording_line(entry)); });
     for (const int number : {SIGINT, SIGTERM}) std::signal(number, [](int) { stop_requested = 1; });
 
@@ -126,7 +126,7 @@ void add_record(CLI::App& app, Run& run) {
         ->required();
     command->add_option("--port,-L,--localport", options->port, "record this port alone")
         ->check(CLI::Range(1, JSG_PORTS - 1));
-    OptionAdder(*command).whole("-d,", "--duration", "SECONDS", count_most,
+    OptionAdder(*command).whole("-d,", "--duration", "SECONDS", max_count,
                                 "stop after so many seconds", store_in(options->duration_s));
     command->add_option("--pin-dir", options->pin_dir, "where the detector's maps are pinned")
         ->capture_default_str();

@@ -141,7 +141,7 @@ bool has_changes(const ReplayOptions& options) {
     const ReplayChanges& changes = options.changes;
     return options.threshold_nanobits || options.learn_s || options.baseline_file ||
            changes.transition_threshold_nanobits || changes.occupancy_threshold_nanobits ||
-           changes.chance_exponent || changes.min_sockets || changes.min_transitions ||
+           changes.false_alarm_exponent || changes.min_sockets || changes.min_transitions ||
            changes.confirm_steps || changes.clear_steps;
 }
 
@@ -163,16 +163,16 @@ void add_what_judges(OptionAdder& add, ReplayOptions& options) {
                   changes.transition_threshold_nanobits);
     add.threshold("--occupancy-threshold", "that of occupancy, or auto",
                   changes.occupancy_threshold_nanobits);
-    add.probability("--false-alarm", "that chance alone puts a normal window over what counts",
-                    store_in(changes.chance_exponent));
-    add.whole("", "--min-sockets", "N", sockets_most,
-              "sockets beyond twice the expected that it takes, held ones too",
+    add.probability("--false-alarm", "false-positive probability per window",
+                    store_in(changes.false_alarm_exponent));
+    add.whole("", "--min-sockets", "N", max_sockets,
+              "minimum number of stalled sockets above twice the expected number",
               store_in(changes.min_sockets));
-    add.whole("", "--min-transitions", "N", count_most, "transitions in the window that it takes",
+    add.whole("", "--min-transitions", "N", max_count, "transitions in the window that it takes",
               store_in(changes.min_transitions));
-    add.whole("", "--confirm", "N", day_s, "windows in a row over the threshold before it",
+    add.whole("", "--confirm", "N", day_s, "windows above the threshold in a row before it",
               store_in(changes.confirm_steps));
-    add.whole("", "--clear", "N", day_s, "windows in a row under it before it clears",
+    add.whole("", "--clear", "N", day_s, "windows below the threshold in a row before it clears",
               store_in(changes.clear_steps));
 }
 

@@ -52,8 +52,8 @@ int status(const StatusOptions& options) {
 void add_status(CLI::App& app, Run& run) {
     auto options = std::make_shared<StatusOptions>();
     CLI::App* command = app.add_subcommand(
-        "status", "say what a running detector does now; exit code 10 if an alert is up");
-    command->add_option("--port,-L,--localport", options->port, "say it of this port alone")
+        "status", "print what a running detector does now; exit code 10 if an alert is up");
+    command->add_option("--port,-L,--localport", options->port, "only this port")
         ->check(CLI::Range(1, JSG_PORTS - 1));
     command->add_flag("--json", options->json, "as one JSON object (docs/watching.md)");
     command->add_option("--pin-dir", options->pin_dir, "where the detector's maps are pinned")

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "common/window_signal.hpp"
+#include "common/cells.hpp"
 #include "observe/observation.hpp"
 
 namespace jsguard {
@@ -15,7 +15,7 @@ namespace jsguard {
 // One signal of one service, as its last window found it.
 struct SignalFigures {
     std::uint32_t js_nanobits = 0;
-    std::uint32_t chance_nanobits = 0;
+    std::uint32_t significance_nanobits = 0;
     std::uint32_t threshold_nanobits = 0;  // 0: not set yet
     jsg_verdict verdict = JSG_NOT_JUDGED;
 
@@ -27,10 +27,10 @@ inline SignalFigures figures_of(const ObservedService& seen, jsg_signal signal) 
     SignalFigures figures;
     figures.threshold_nanobits = seen.service.threshold_nanobits[signal];
     if (!seen.window) return figures;
-    figures.js_nanobits = js_nanobits(*seen.window, signal);
-    figures.chance_nanobits = chance_nanobits(*seen.window, signal);
-    figures.verdict = verdict(*seen.window, signal);
-    figures.has_divergence = has_divergence(*seen.window, signal);
+    figures.js_nanobits = seen.window->signal[signal].js_nanobits;
+    figures.significance_nanobits = seen.window->signal[signal].significance_nanobits;
+    figures.verdict = seen.window->signal[signal].verdict;
+    figures.has_divergence = has_divergence(seen.window->signal[signal]);
     return figures;
 }
 
@@ -53,14 +53,14 @@ inline std::uint64_t age_ns(const Observation& seen, const jsg_alert_track& aler
     return now_ns - std::min<std::uint64_t>(now_ns, alert.raised_ns);
 }
 
-// Learning for the first time, learning on, or learning anew while it is on guard.
+// Learning for the first time, still learning, or relearning while it is monitoring.
 inline bool is_learning(const jsg_service& service) {
-    return service.mode == JSG_LEARNING || service.mode == JSG_LEARNING_ON || service.relearning;
+    return service.mode == JSG_LEARNING || service.mode == JSG_STILL_LEARNING || service.relearning;
 }
 
 // It had its learning time, and showed too little in it.
 inline bool is_lacking(const Observation& seen, const ObservedService& service) {
-    return service.lesson && is_learning(service.service) &&
+    return service.pending_baseline && is_learning(service.service) &&
            service.service.learned_steps >= seen.config.learn_steps;
 }
 

@@ -16,7 +16,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr int json_schema = 1;  // of the status object
+constexpr int json_schema = 2;  // of the status object
 constexpr double milli_in_one = 1000;
 
 double seconds(std::uint64_t ns) { return static_cast<double>(ns) / second_ns; }
@@ -40,7 +40,7 @@ ordered_json config_json(const jsg_config& config) {
             {"learn_s", config.learn_steps * step_s},
             {"transition_threshold_bits", threshold(config.transition_threshold_nanobits)},
             {"occupancy_threshold_bits", threshold(config.occupancy_threshold_nanobits)},
-            {"guard_listeners", config.guard_listeners != 0}};
+            {"monitor_listeners", config.monitor_listeners != 0}};
 }
 
 ordered_json signal_json(const Observation& seen, const ObservedService& service,
@@ -52,7 +52,7 @@ ordered_json signal_json(const Observation& seen, const ObservedService& service
         {"js_bits", bits_or_null(figures.has_divergence, figures.js_nanobits)},
         {"threshold_bits",
          bits_or_null(figures.threshold_nanobits != 0, figures.threshold_nanobits)},
-        {"chance_bits", bits_or_null(figures.has_divergence, figures.chance_nanobits)},
+        {"significance_bits", bits_or_null(figures.has_divergence, figures.significance_nanobits)},
         {"verdict", verdict_name(figures.verdict)},
         {"alert", alert_state_name(alert.state)}};
     if (alert.state == JSG_ALERT) {
@@ -65,13 +65,13 @@ ordered_json signal_json(const Observation& seen, const ObservedService& service
     return object;
 }
 
-ordered_json doubts_json(std::uint32_t doubts) {
-    constexpr std::array words = {std::pair{JSG_DOUBT_OLD_AND_SILENT, "old and silent"},
-                                  std::pair{JSG_DOUBT_QUEUE_FULL, "queue full"},
-                                  std::pair{JSG_DOUBT_UNBALANCED, "unbalanced"}};
+ordered_json warnings_json(std::uint32_t warnings) {
+    constexpr std::array words = {std::pair{JSG_WARN_OLD_AND_STALLED, "old and silent"},
+                                  std::pair{JSG_WARN_QUEUE_FULL, "queue full"},
+                                  std::pair{JSG_WARN_UNBALANCED, "unbalanced"}};
     ordered_json list = ordered_json::array();
     for (const auto& [bit, word] : words) {
-        if (doubts & static_cast<std::uint32_t>(bit)) list.push_back(word);
+        if (warnings & static_cast<std::uint32_t>(bit)) list.push_back(word);
     }
     return list;
 }
@@ -87,24 +87,25 @@ ordered_json window_json(const jsg_window& window) {
             {"open_requests", window.open_requests},
             {"open_sockets", parts_json(window.open_millisockets, milli_in_one)},
             {"expected_sockets", parts_json(window.expected_millisockets, milli_in_one)},
-            {"held_sockets", parts_json(window.held_millisockets, milli_in_one)},
+            {"stalled_sockets", parts_json(window.stalled_millisockets, milli_in_one)},
             {"full_queues", window.full_queues}};
 }
 
 ordered_json service_json(const Observation& seen, const ObservedService& observed) {
     const jsg_service& service = observed.service;
     const std::uint32_t step_s = step_seconds(seen.config);
-    ordered_json object = {{"port", service.port},
-                           {"mode", mode_name(service.mode)},
-                           {"relearning", service.relearning != 0},
-                           {"learned_s", service.learned_steps * step_s},
-                           {"baselines_learned", service.baselines_learned},
-                           {"lacking", is_lacking(seen, observed)
-                                           ? ordered_json(lacking_text(*observed.lesson, step_s))
-                                           : ordered_json(nullptr)},
-                           {"doubts", doubts_json(service.doubts)},
-                           {"listeners", service.listeners},
-                           {"untracked_sockets", service.untracked_sockets}};
+    ordered_json object = {
+        {"port", service.port},
+        {"mode", mode_name(service.mode)},
+        {"relearning", service.relearning != 0},
+        {"learned_s", service.learned_steps * step_s},
+        {"baselines_learned", service.baselines_learned},
+        {"lacking", is_lacking(seen, observed)
+                        ? ordered_json(lacking_text(*observed.pending_baseline, step_s))
+                        : ordered_json(nullptr)},
+        {"warnings", warnings_json(service.warnings)},
+        {"listeners", service.listeners},
+        {"untracked_sockets", service.untracked_sockets}};
     object["signals"] = {signal_json(seen, observed, JSG_TRANSITIONS),
                          signal_json(seen, observed, JSG_OCCUPANCY)};
     object["window"] = observed.window ? window_json(*observed.window) : ordered_json(nullptr);

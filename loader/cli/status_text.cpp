@@ -30,7 +30,7 @@ constexpr std::array both_signals = {JSG_OCCUPANCY, JSG_TRANSITIONS};
 using Ports = std::vector<std::uint32_t>;
 
 // Ports in a row that are as many or more are told by the first and the last one.
-constexpr std::size_t run_least = 3;
+constexpr std::size_t min_run = 3;
 
 // How many ports from the first on follow one another.
 std::size_t run_of(std::span<const std::uint32_t> ports) {
@@ -43,7 +43,7 @@ std::size_t run_of(std::span<const std::uint32_t> ports) {
 std::string ports_list(std::span<const std::uint32_t> ports) {
     std::vector<std::string> parts;
     while (!ports.empty()) {
-        const std::size_t run = run_of(ports), told = run < run_least ? 1 : run;
+        const std::size_t run = run_of(ports), told = run < min_run ? 1 : run;
         parts.push_back(told == 1 ? std::to_string(ports[0])
                                   : fmt::format("{}-{}", ports[0], ports[told - 1]));
         ports = ports.subspan(told);
@@ -118,9 +118,9 @@ std::string head_text(const Observation& seen) {
                        uptime);
 }
 
-std::string guarded_text(const jsg_config& config) {
-    return fmt::format("guards {} in {}; window {} s, step {} s, {}",
-                       config.guard_listeners ? "every listening port" : "the ports it was given",
+std::string monitored_text(const jsg_config& config) {
+    return fmt::format("monitors {} in {}; window {} s, step {} s, {}",
+                       config.monitor_listeners ? "every listening port" : "the ports it was given",
                        config.netns ? fmt::format("network namespace {}", config.netns)
                                     : "every network namespace",
                        config.window_steps * step_seconds(config), step_seconds(config),
@@ -135,9 +135,10 @@ std::string unattended_text(const Observation& seen) {
 
 std::string alert_text(const Observation& seen, const jsg_service& service, jsg_signal signal) {
     const jsg_alert_track& alert = service.alerts[signal];
-    std::string text = fmt::format("ALERT port {}: {} over since {} UTC, {}, peak {} bits",
-                                   service.port, signal_name(signal), utc_text(alert.since_unix_ms),
-                                   raised_text(seen, alert), bits_text(alert.peak_nanobits));
+    std::string text =
+        fmt::format("ALERT port {}: {} above the threshold since {} UTC, {}, peak {} bits",
+                    service.port, signal_name(signal), utc_text(alert.since_unix_ms),
+                    raised_text(seen, alert), bits_text(alert.peak_nanobits));
     if (alert.clear_steps)
         text +=
             fmt::format("; clearing, {} of {} windows", alert.clear_steps, seen.config.clear_steps);
@@ -168,7 +169,7 @@ std::string mode_text(const jsg_config& config, const jsg_service& service) {
                            config.learn_steps * step_s);
     };
     if (service.mode == JSG_LEARNING) return progress("learning");
-    if (service.mode == JSG_GUARDING && service.relearning) return progress("learning anew");
+    if (service.mode == JSG_MONITORING && service.relearning) return progress("relearning");
     return std::string(mode_name(service.mode));
 }
 
@@ -178,10 +179,10 @@ std::string divergence_text(const SignalFigures& figures) {
     if (!figures.has_divergence) return "-";
     const std::string js = bits_text(figures.js_nanobits) + "/";
     if (!figures.threshold_nanobits) return js + "auto";
-    if (figures.chance_nanobits <= figures.threshold_nanobits)
+    if (figures.significance_nanobits <= figures.threshold_nanobits)
         return js + limit_text(figures.threshold_nanobits);
     // From one bit on, no divergence says anything.
-    return js + "~" + limit_text(std::min<std::uint32_t>(figures.chance_nanobits, JSG_NANO));
+    return js + "~" + limit_text(std::min<std::uint32_t>(figures.significance_nanobits, JSG_NANO));
 }
 
 using Row = std::array<std::string, 7>;
@@ -255,7 +256,7 @@ std::vector<Row> folded(const std::vector<Row>& rows, std::span<const std::uint3
     for (std::size_t at = 0; at < rows.size();) {
         std::size_t alike = 1;
         while (at + alike < rows.size() && same(rows[at], rows[at + alike])) ++alike;
-        const std::size_t run = run_of(ports.subspan(at, alike)), told = run < run_least ? 1 : run;
+        const std::size_t run = run_of(ports.subspan(at, alike)), told = run < min_run ? 1 : run;
         kept.push_back(rows[at]);
         kept.back()[0] = ports_list(ports.subspan(at, told));
         at += told;
@@ -264,7 +265,7 @@ std::vector<Row> folded(const std::vector<Row>& rows, std::span<const std::uint3
 }
 
 std::string services_text(const Observation& seen, std::size_t width) {
-    if (seen.services.empty()) return "No port is guarded: none is listening.\n";
+    if (seen.services.empty()) return "No port is monitored: none is listening.\n";
     std::vector<Row> rows;
     Ports ports;
     for (const ObservedService& service : seen.services) {
@@ -286,22 +287,23 @@ std::string verdict_text(const Observation& seen, const ObservedService& service
     switch (figures.verdict) {
         case JSG_NOT_ENOUGH_TRAFFIC:
             if (figures.js_nanobits > figures.threshold_nanobits)
-                return "over the threshold, but chance explains it";
+                return "above the threshold, but within the significance bound";
             return fmt::format("under {} in the window: too few for an alert",
                                seen.config.min_transitions);
         case JSG_MOVING:
             return "more open than expected, but they move, so they are being served";
         case JSG_EXCESS_ONLY:
-            return "more open than expected, of normal phases and ages, or by chance";
+            return "more open than expected, but of normal phases and ages, or within the "
+                   "significance bound";
         case JSG_NO_EXCESS:
-            return "over the threshold, but no more open than may be";
+            return "above the threshold, but not more open than expected";
         case JSG_UNBALANCED:
-            return "over, but connections mostly open, or mostly close, so no alert comes of it";
-        case JSG_OVER:
+            return "above the threshold, but connections mostly open or mostly close: no alert";
+        case JSG_ABOVE:
             if (service.service.alerts[signal].state == JSG_ALERT) return {};
-            return fmt::format("over, {} of the {} windows in a row that raise an alert",
-                               service.service.alerts[signal].over_steps,
-                               seen.config.confirm_steps);
+            return fmt::format(
+                "above the threshold, {} of the {} windows in a row that raise an alert",
+                service.service.alerts[signal].above_steps, seen.config.confirm_steps);
         default:
             return {};
     }
@@ -310,22 +312,23 @@ std::string verdict_text(const Observation& seen, const ObservedService& service
 void remark_on_learning(Remarks& remarks, const Observation& seen, const ObservedService& service) {
     const std::uint32_t port = service.service.port;
     if (is_lacking(seen, service)) {
-        const std::string lacking = lacking_text(*service.lesson, step_seconds(seen.config));
-        remarks.add(port, fmt::format("goes on learning, has seen {}",
+        const std::string lacking =
+            lacking_text(*service.pending_baseline, step_seconds(seen.config));
+        remarks.add(port, fmt::format("still learning, has seen {}",
                                       lacking.empty() ? "enough, but not in a quiet time"
                                                       : "only " + lacking));
     }
     if (service.service.relearning && alerts_up(service.service))
-        remarks.add(port, "learning anew waits until its alert has cleared");
+        remarks.add(port, "relearning waits until its alert has cleared");
 }
 
 void remark_on_baseline(Remarks& remarks, const jsg_service& service) {
-    if (const std::string doubts = doubts_text(service.doubts); !doubts.empty())
+    if (const std::string warnings = warnings_text(service.warnings); !warnings.empty())
         remarks.add(service.port,
                     fmt::format("its baseline looks like an attack: {} (if it is not normal, end "
                                 "it, then jsguard baseline relearn)",
-                                doubts));
-    if (service.doubts & JSG_DOUBT_UNBALANCED)
+                                warnings));
+    if (service.warnings & JSG_WARN_UNBALANCED)
         remarks.add(service.port,
                     "no transitions alert: while it learned, connections mostly opened, or mostly "
                     "closed (jsguard baseline relearn, when that has settled)");
@@ -373,8 +376,8 @@ std::string cost_text(const Cost& cost) {
 }
 
 constexpr std::string_view legend =
-    "(OCCUPANCY, TRANSITIONS: divergence from normal/threshold, in bits; ~: what chance alone "
-    "may give, where that is more)";
+    "(OCCUPANCY, TRANSITIONS: divergence from normal/threshold, in bits; ~: the significance "
+    "bound, where it is larger)";
 
 }  // namespace
 
@@ -382,7 +385,7 @@ std::string status_text(const Observation& seen, const StatusStyle& style) {
     std::string text;
     const auto add = [&](const std::string& line) { text += broken(line, style.width) + "\n"; };
     add(head_text(seen));
-    add(guarded_text(seen.config));
+    add(monitored_text(seen.config));
     if (seen.attended == false && !is_silent(seen)) add(unattended_text(seen));
     const std::vector<std::string> alerts = alert_lines(seen, style.port);
     for (const std::string& line : alerts) add(line);
@@ -427,17 +430,17 @@ std::string silence_text(std::uint64_t silent_ns, std::string_view pin_dir) {
         printable(pin_dir), duration_text(silent_ns / millisecond_ns));
 }
 
-std::string not_guarded_text(const Observation& seen, std::uint32_t port) {
+std::string not_monitored_text(const Observation& seen, std::uint32_t port) {
     Ports ports;
     for (const ObservedService& service : seen.services) ports.push_back(service.service.port);
     return fmt::format(
-        "port {} is not guarded; {}", port,
+        "port {} is not monitored; {}", port,
         ports.empty() ? "none is"
                       : fmt::format("{} {}", ports_text(ports), ports.size() == 1 ? "is" : "are"));
 }
 
 void keep_port(Observation& seen, std::uint32_t port) {
-    const std::string refusal = not_guarded_text(seen, port);
+    const std::string refusal = not_monitored_text(seen, port);
     std::erase_if(seen.services,
                   [&](const ObservedService& service) { return service.service.port != port; });
     if (seen.services.empty()) throw Error(ExitCode::runtime, refusal);

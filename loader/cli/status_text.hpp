@@ -32,7 +32,7 @@ std::string known_cost_text(const Cost& cost);
 std::string silence_text(std::uint64_t silent_ns, std::string_view pin_dir);
 
 // One line about a port that has no service.
-std::string not_guarded_text(const Observation& seen, std::uint32_t port);
+std::string not_monitored_text(const Observation& seen, std::uint32_t port);
 
 // Leaves that port's service alone; throws Error(runtime) if it has none.
 void keep_port(Observation& seen, std::uint32_t port);

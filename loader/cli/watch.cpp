@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// jsguard watch: a running detector on the screen, drawn anew as its windows close.
+// jsguard watch: a running detector on the screen, drawn again as its windows close.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -74,7 +74,7 @@ class Ending {
 // The last windows of the one service that is shown in full.
 class History {
   public:
-    explicit History(const PinnedDetector& detector) : detector_(detector) {}
+    explicit History(const MapReader& reader) : reader_(reader) {}
 
     void follow(const ObservedService* service) {
         if (!service) return windows_.clear();
@@ -83,9 +83,9 @@ class History {
         who_ = who;
         const std::uint64_t last = service->service.sequence;
         std::uint64_t next = windows_.empty() ? 1 : windows_.back().sequence + 1;
-        if (last >= JSG_WINDOWS_KEPT) next = std::max(next, last - JSG_WINDOWS_KEPT + 1);
+        next = std::max(next, oldest_window(service->service));
         for (; next <= last; ++next) {
-            if (const auto window = detector_.window(service->place, service->service, next))
+            if (const auto window = reader_.window(service->place, service->service, next))
                 windows_.push_back(*window);
         }
         if (windows_.size() > JSG_WINDOWS_KEPT)
@@ -97,7 +97,7 @@ class History {
   private:
     using Who = std::tuple<std::uint32_t, std::uint32_t, std::uint64_t>;
 
-    const PinnedDetector& detector_;
+    const MapReader& reader_;
     Who who_{};
     std::vector<jsg_window> windows_;
 };
@@ -105,7 +105,10 @@ class History {
 class ScreenWatch {
   public:
     ScreenWatch(const PinnedDetector& detector, const WatchOptions& options)
-        : detector_(detector), observer_(detector), choice_(options.port), history_(detector) {}
+        : reader_(detector.reader()),
+          observer_(detector),
+          choice_(options.port),
+          history_(reader_) {}
 
     // Looks, draws if there is anything new, and waits for a key; false once the user wants to
     // quit.
@@ -142,10 +145,10 @@ class ScreenWatch {
     // A look at all services is dear; the one that is shown tells when its next window is there,
     // and by then a step has gone by for the others too.
     bool is_news() const {
-        if (Clock::now() - looked_at_ >= std::chrono::nanoseconds(detector_.config().step_ns))
+        if (Clock::now() - looked_at_ >= std::chrono::nanoseconds(reader_.config().step_ns))
             return true;
         if (!shown_place_) return false;
-        const jsg_service now = detector_.service(shown_place_);
+        const jsg_service now = reader_.service(shown_place_);
         return now.port != choice_.port() || now.sequence != shown_sequence_;
     }
 
@@ -171,7 +174,7 @@ class ScreenWatch {
         changed_ = key != Key::other;
     }
 
-    const PinnedDetector& detector_;
+    const MapReader& reader_;
     Observer observer_;
     WatchChoice choice_;
     History history_;
@@ -186,12 +189,12 @@ class ScreenWatch {
 // The windows of the services as lines, each once.
 class PlainWatch {
   public:
-    PlainWatch(const PinnedDetector& detector, const WatchOptions& options)
-        : detector_(detector), port_(options.port) {}
+    PlainWatch(const MapReader& reader, const WatchOptions& options)
+        : reader_(reader), port_(options.port) {}
 
     // Tells on stderr, once, that there is nothing to show yet.
     void tell_waiting() const {
-        const auto services = detector_.services();
+        const auto services = reader_.services();
         if (std::any_of(services.begin(), services.end(),
                         [&](const jsg_service& service) { return is_shown(service); }))
             return;
@@ -199,11 +202,11 @@ class PlainWatch {
     }
 
     void follow() {
-        const std::uint64_t closed = detector_.stats().windows;
+        const std::uint64_t closed = reader_.stats().windows;
         if (closed == closed_) return;
         closed_ = closed;
         std::uint32_t place = 0;
-        for (const jsg_service& service : detector_.services()) {
+        for (const jsg_service& service : reader_.services()) {
             ++place;
             if (is_shown(service)) follow_place(place, service);
         }
@@ -220,7 +223,7 @@ class PlainWatch {
         if (started_ns != service.started_ns) told = service.sequence ? service.sequence - 1 : 0;
         started_ns = service.started_ns;
         for (std::uint64_t next = told + 1; next <= service.sequence; ++next) {
-            if (const auto window = detector_.window(place, service, next))
+            if (const auto window = reader_.window(place, service, next))
                 print_line(watch_line(*window, service));
             else if (next == service.sequence)
                 return;  // not published yet
@@ -228,14 +231,14 @@ class PlainWatch {
         }
     }
 
-    const PinnedDetector& detector_;
+    const MapReader& reader_;
     std::uint16_t port_;
     std::map<std::uint32_t, std::pair<std::uint64_t, std::uint64_t>> told_;  // by place
     std::uint64_t closed_ = 0;
 };
 
 void watch_plainly(const PinnedDetector& detector, const WatchOptions& options, Ending& ending) {
-    PlainWatch watch(detector, options);
+    PlainWatch watch(detector.reader(), options);
     watch.tell_waiting();
     while (!ending.is_here()) {
         watch.follow();
@@ -274,7 +277,7 @@ void add_watch(CLI::App& app, Run& run) {
         ->check(CLI::Range(1, JSG_PORTS - 1));
     command->add_flag("--plain", options->plain,
                       "a line for each window, as where stdout is no terminal");
-    OptionAdder(*command).whole("-d,", "--duration", "SECONDS", count_most,
+    OptionAdder(*command).whole("-d,", "--duration", "SECONDS", max_count,
                                 "stop after so many seconds", store_in(options->duration_s));
     command->add_option("--pin-dir", options->pin_dir, "where the detector's maps are pinned")
         ->capture_default_str();

@@ -20,7 +20,7 @@ class WatchChoice {
     // The user's: so many places further down the list, or up.
     void move(const Observation& seen, int places);
 
-    // To be called for each observation. What the user chose stays chosen while it is guarded;
+    // To be called for each observation. What the user chose stays chosen while it is monitored;
     // otherwise a service with an alert takes the place of one without. Null if there is none.
     const ObservedService* follow(const Observation& seen);
 

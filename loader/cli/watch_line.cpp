@@ -7,17 +7,16 @@
 #include "common/alert_text.hpp"
 #include "common/cells.hpp"
 #include "common/counted.hpp"
-#include "common/window_signal.hpp"
 
 namespace jsguard {
 
 std::string divergence_text(const jsg_window& window, const jsg_service& service,
                             jsg_signal signal) {
-    const bool judged = has_divergence(window, signal);
+    const bool judged = has_divergence(window.signal[signal]);
     const std::uint32_t threshold = service.threshold_nanobits[signal];
-    return fmt::format("{}/{}",
-                       judged ? fmt::format("{:.3f}", bits_of(js_nanobits(window, signal))) : "-",
-                       threshold ? fmt::format("{:.3g}", bits_of(threshold)) : "-");
+    return fmt::format(
+        "{}/{}", judged ? fmt::format("{:.3f}", bits_of(window.signal[signal].js_nanobits)) : "-",
+        threshold ? fmt::format("{:.3g}", bits_of(threshold)) : "-");
 }
 
 std::string watch_line(const jsg_window& window, const jsg_service& service) {
@@ -26,11 +25,11 @@ std::string watch_line(const jsg_window& window, const jsg_service& service) {
     for (const jsg_signal signal : {JSG_OCCUPANCY, JSG_TRANSITIONS})
         line +=
             fmt::format(" {} {} {},", signal_name(signal), divergence_text(window, service, signal),
-                        verdict_name(verdict(window, signal)));
+                        verdict_name(window.signal[signal].verdict));
     line += fmt::format(" {}, {}", counted(window.sockets, "socket", "sockets"),
                         counted(window.open_requests, "request", "requests"));
     for (const jsg_signal signal : {JSG_OCCUPANCY, JSG_TRANSITIONS}) {
-        if (const auto state = alert_state(window, signal); state != JSG_QUIET)
+        if (const auto state = window.signal[signal].alert; state != JSG_QUIET)
             line += fmt::format(", {} {}", state == JSG_ALERT ? "ALERT" : alert_state_name(state),
                                 signal_name(signal));
     }

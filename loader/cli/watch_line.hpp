@@ -8,7 +8,7 @@
 
 namespace jsguard {
 
-// "2026-01-02T03:04:05.678+00:00 port 8080 guarding: occupancy 0.681/0.12 over, transitions
+// "2026-01-02T03:04:05.678+00:00 port 8080 monitoring: occupancy 0.681/0.12 over, transitions
 // 0.002/0.12 normal, 1703 sockets, 511 requests, ALERT occupancy"; thresholds as the service has
 // them now.
 std::string watch_line(const jsg_window& window, const jsg_service& service);

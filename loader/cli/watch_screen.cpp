@@ -23,7 +23,7 @@ namespace {
 constexpr std::size_t two_tables = 72;
 constexpr std::size_t table_gap = 3;
 // Columns that a host's name may take on any screen.
-constexpr std::size_t host_least = 20;
+constexpr std::size_t min_host = 20;
 // From here on the header may have two lines, and is set off, as is the footer.
 constexpr std::size_t high = 20, airy_height = 30;
 
@@ -149,7 +149,7 @@ Lines header(const Observation& seen, const Canvas& canvas) {
                          5});
     const Line host =
         cut({{"jsguard " + plain_ascii(seen.host), Style::heading}},
-            std::max<std::size_t>(canvas.width / 2, host_least), glyphs(canvas.unicode).more);
+            std::max<std::size_t>(canvas.width / 2, min_host), glyphs(canvas.unicode).more);
     items.insert(items.begin(), {host.front(), 2});
     return fitting(items, canvas, canvas.height < high ? 1 : 2);
 }
@@ -299,8 +299,8 @@ Lines body(const Watched& watched, const Canvas& canvas, std::size_t height) {
                                  canvas.width};
         return Body(watched, shown).lines(height);
     }
-    const std::string text = watched.port ? not_guarded_text(watched.seen, watched.port)
-                                          : "no port is guarded yet: nothing listens";
+    const std::string text = watched.port ? not_monitored_text(watched.seen, watched.port)
+                                          : "no port is monitored yet: nothing listens";
     Lines lines = {cut({{text, Style::suspect}}, canvas.width, glyphs(canvas.unicode).more)};
     lines.resize(std::min<std::size_t>(1, height));
     return lines;

@@ -13,7 +13,6 @@
 #include "common/alert_text.hpp"
 #include "common/cells.hpp"
 #include "common/quantity_text.hpp"
-#include "common/window_signal.hpp"
 
 namespace jsguard {
 namespace {
@@ -24,7 +23,7 @@ constexpr std::uint64_t steady_nanobits = 50'000'000;
 constexpr std::size_t roomy = 64;
 // All that is told of an alert has room here; on less, the words go that it can do without.
 constexpr std::size_t roomy_for_alert = 96;
-constexpr std::size_t name_width = 12, ratio_width = 12, verdict_width = 19, bar_least = 4;
+constexpr std::size_t name_width = 12, ratio_width = 12, verdict_width = 19, min_bar = 4;
 // Bits at the top of a sparkline: so many times the threshold, or more if a window is over that.
 constexpr double spark_thresholds = 2;
 
@@ -46,7 +45,7 @@ Line alert_line(const ShownService& shown, jsg_signal signal) {
     const jsg_alert_track& alert = shown.service.service.alerts[signal];
     const bool is_roomy = shown.width >= roomy_for_alert;
     const std::string text = fmt::format(
-        "{}{} ! ALERT {}, peak {:.3f}{}, {}, over since {} UTC", is_roomy ? "port " : "",
+        "{}{} ! ALERT {}, peak {:.3f}{}, {}, above since {} UTC", is_roomy ? "port " : "",
         shown.service.service.port, signal_name(signal), bits_of(alert.peak_nanobits),
         is_roomy ? " bits" : "", raised_text(shown.seen, alert), time_of_day(alert.since_unix_ms));
     return bar_across(shown, text, Style::banner);
@@ -57,31 +56,32 @@ std::string learning_text(const ShownService& shown) {
     const jsg_service& service = shown.service.service;
     const std::uint64_t learned_s = std::uint64_t{service.learned_steps} * step_s;
     const std::uint64_t learn_s = std::uint64_t{shown.seen.config.learn_steps} * step_s;
-    if (learned_s < learn_s || !shown.service.lesson)
+    if (learned_s < learn_s || !shown.service.pending_baseline)
         return fmt::format("{} of {} s", learned_s, learn_s);
-    return "so far " + lacking_text(*shown.service.lesson, step_s);
+    return "so far " + lacking_text(*shown.service.pending_baseline, step_s);
 }
 
 Line mode_line(const ShownService& shown) {
     const jsg_service& service = shown.service.service;
     std::string text = fmt::format("port {} {}", service.port, mode_name(service.mode));
-    if (service.mode == JSG_GUARDING && service.relearning)
-        text += ", learning anew: " + learning_text(shown);
-    else if (service.mode == JSG_LEARNING || service.mode == JSG_LEARNING_ON)
+    if (service.mode == JSG_MONITORING && service.relearning)
+        text += ", relearning: " + learning_text(shown);
+    else if (service.mode == JSG_LEARNING || service.mode == JSG_STILL_LEARNING)
         text += ": " + learning_text(shown);
-    else if (const std::string doubts = doubts_text(service.doubts); !doubts.empty())
-        text += ", learned with doubts: " + doubts;
+    else if (const std::string warnings = warnings_text(service.warnings); !warnings.empty())
+        text += ", learned with warnings: " + warnings;
     for (const jsg_signal signal : {JSG_OCCUPANCY, JSG_TRANSITIONS}) {
         if (service.alerts[signal].state == JSG_CONFIRMING)
-            text += fmt::format(", {} over for {} of {} windows", signal_name(signal),
-                                service.alerts[signal].over_steps, shown.seen.config.confirm_steps);
+            text +=
+                fmt::format(", {} above for {} of {} windows", signal_name(signal),
+                            service.alerts[signal].above_steps, shown.seen.config.confirm_steps);
     }
     return bar_across(shown, text, Style::chosen);
 }
 
 Style style_of(const jsg_window& window, jsg_signal signal) {
-    if (alert_state(window, signal) == JSG_ALERT) return Style::alarm;
-    return verdict(window, signal) == JSG_OVER ? Style::suspect : Style::figure;
+    if (window.signal[signal].alert == JSG_ALERT) return Style::alarm;
+    return window.signal[signal].verdict == JSG_ABOVE ? Style::suspect : Style::figure;
 }
 
 Line divergence_line(const ShownService& shown, jsg_signal signal) {
@@ -94,13 +94,14 @@ Line divergence_line(const ShownService& shown, jsg_signal signal) {
                   style == Style::figure ? Style::plain : style}};
     const bool told = shown.width >= roomy;
     const std::size_t taken = name_width + ratio_width + (told ? verdict_width : 0);
-    if (shown.width >= taken + bar_least) {
+    if (shown.width >= taken + min_bar) {
         const double value =
-            has_divergence(window, signal) ? bits_of(js_nanobits(window, signal)) : 0;
+            has_divergence(window.signal[signal]) ? bits_of(window.signal[signal].js_nanobits) : 0;
         line = line + bar(value, bits_of(service.threshold_nanobits[signal]), shown.width - taken,
                           style, shown.glyphs);
     }
-    if (told) line.push_back({" " + std::string(verdict_name(verdict(window, signal))), style});
+    if (told)
+        line.push_back({" " + std::string(verdict_name(window.signal[signal].verdict)), style});
     return cut(line, shown.width, shown.glyphs.more);
 }
 
@@ -120,7 +121,8 @@ Style graver(Style one, Style other) {
 
 // What a column shows of the windows that it stands for: the largest divergence among them.
 void join(Spark& spark, double bits, const jsg_window& window, jsg_signal signal) {
-    if (has_divergence(window, signal)) spark.value = std::max(spark.value.value_or(0), bits);
+    if (has_divergence(window.signal[signal]))
+        spark.value = std::max(spark.value.value_or(0), bits);
     spark.style = graver(spark.style, style_of(window, signal));
 }
 
@@ -139,14 +141,14 @@ Lines history_lines(const ShownService& shown, jsg_signal signal, std::size_t ro
         windows = windows.subspan(1);
     double top = spark_thresholds * bits_of(shown.service.service.threshold_nanobits[signal]);
     for (const jsg_window& window : windows)
-        top = std::max(top, bits_of(js_nanobits(window, signal)));
+        top = std::max(top, bits_of(window.signal[signal].js_nanobits));
     std::vector<Spark> sparks;
     const jsg_window* before = nullptr;
     for (const jsg_window& window : windows) {
         if (!before || column_of(*before) != column_of(window))
             sparks.push_back({{}, Style::figure});
         if (top > 0)
-            join(sparks.back(), bits_of(js_nanobits(window, signal)) / top, window, signal);
+            join(sparks.back(), bits_of(window.signal[signal].js_nanobits) / top, window, signal);
         before = &window;
     }
     Lines lines = sparkline(sparks, rows, shown.glyphs);

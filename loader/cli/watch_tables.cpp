@@ -15,7 +15,7 @@ namespace {
 
 // Columns that a bar needs to tell more than its number; where there are fewer, the column with the
 // baseline's share gives way to it, as the bar bears a mark there.
-constexpr std::size_t bar_least = 8;
+constexpr std::size_t min_bar = 8;
 constexpr std::size_t share_width = 5;  // "100 %"
 
 struct Row {
@@ -72,7 +72,7 @@ Widths widths_of(const Table& table, const std::vector<const Row*>& rows, std::s
     }
     const std::size_t fixed = widths.name + 1 + widths.count + 1 + share_width;
     const std::size_t room = width > fixed + 1 ? width - fixed - 1 : 0;
-    widths.usual = table.has_usual && room >= bar_least + share_width + 1;
+    widths.usual = table.has_usual && room >= min_bar + share_width + 1;
     widths.bar = room - (widths.usual ? share_width + 1 : 0);
     return widths;
 }
@@ -148,7 +148,7 @@ std::uint64_t usual_in(const ObservedService& service, std::uint32_t phase, std:
 }
 
 Style style_of(std::uint32_t phase) {
-    return phase == JSG_REQUEST_STALLED || phase == JSG_RESPONSE_STALLED || phase == JSG_WAITING
+    return phase == JSG_REQUEST_SLOW || phase == JSG_RESPONSE_SLOW || phase == JSG_WAITING
                ? Style::suspect
                : Style::figure;
 }

@@ -21,14 +21,14 @@
 #include "common/error.hpp"
 #include "common/losses.hpp"
 #include "common/progress_bar.hpp"
-#include "kernel/chance.h"
+#include "kernel/significance.h"
 
 namespace jsguard {
 namespace {
 
 using nlohmann::ordered_json;
 
-constexpr int json_schema = 1;         // of the alert objects
+constexpr int json_schema = 2;         // of the alert objects
 constexpr std::size_t cells_told = 3;  // in a line for people
 
 double thousandths(std::uint32_t number) { return number / 1e3; }
@@ -76,14 +76,14 @@ std::string source_text(const jsg_source& source) {
 // What the connections of the cell that deviates most wait for, in words that name no culprit.
 std::string_view what_is_held(const jsg_alert& alert) {
     constexpr std::array<std::string_view, JSG_CELL_PHASES> words = {
-        "responses held",         "responses held", "requests held",
-        "requests held",          "closings held",  "ended connections not noticed by the server",
-        "silent connections held"};
+        "responses stalled",         "responses stalled", "requests stalled",
+        "requests stalled",          "closings stalled",  "half-closed connections",
+        "silent connections stalled"};
     for (const jsg_top_cell& top : top_cells(alert)) {
         const std::uint32_t phase = top.cell / JSG_AGES;
         if (top.window_ppb > top.baseline_ppb && phase < words.size()) return words[phase];
     }
-    return "connections held";
+    return "connections stalled";
 }
 
 std::string spread_text(const jsg_sources& sources) {
@@ -111,7 +111,7 @@ std::string seen(const jsg_alert& alert) {
 std::string cell_text(jsg_signal signal, const jsg_top_cell& top) {
     const std::string name = cell_name(signal, top.cell);
     // Its shares say nothing to people: it is made from the number that was expected.
-    if (signal == JSG_OCCUPANCY && top.cell == JSG_CELL_UNEXPECTED) return name;
+    if (signal == JSG_OCCUPANCY && top.cell == JSG_CELL_EXCESS) return name;
     return fmt::format("{}: {} of the window, {} of the baseline", name, percent(top.window_ppb),
                        percent(top.baseline_ppb));
 }
@@ -121,10 +121,10 @@ std::string netns_text(const jsg_alert& alert) {
 }
 
 std::string raise_line(const jsg_alert& alert) {
-    std::string line =
-        fmt::format("ALERT port {}{}: {} {} bits from normal (threshold {}, chance {})", alert.port,
-                    netns_text(alert), signal_name(alert.signal), bits_text(alert.js_nanobits),
-                    bits_of(alert.threshold_nanobits), bits_text(alert.chance_nanobits));
+    std::string line = fmt::format(
+        "ALERT port {}{}: {} {} bits from normal (threshold {}, significance bound {})", alert.port,
+        netns_text(alert), signal_name(alert.signal), bits_text(alert.js_nanobits),
+        bits_of(alert.threshold_nanobits), bits_text(alert.significance_nanobits));
     if (alert.signal == JSG_OCCUPANCY)
         line += fmt::format(": {}, {}", what_is_held(alert), spread_text(alert.sources));
     line += "; " + seen(alert);
@@ -174,7 +174,7 @@ ordered_json details_json(const jsg_alert& alert, const Origin& origin) {
                             {"signal", signal_name(alert.signal)},
                             {"js_bits", bits_of(alert.js_nanobits)},
                             {"threshold_bits", bits_of(alert.threshold_nanobits)},
-                            {"chance_bits", bits_of(alert.chance_nanobits)},
+                            {"significance_bits", bits_of(alert.significance_nanobits)},
                             {"window_s", alert.window_s},
                             {"since", utc_timestamp(alert.since_unix_ms)}};
     if (alert.event == JSG_CLEAR) {
@@ -187,7 +187,7 @@ ordered_json details_json(const jsg_alert& alert, const Origin& origin) {
     details["open_requests"] = alert.open_requests;
     details["open_sockets"] = thousandths(alert.open_millisockets);
     details["expected_sockets"] = thousandths(alert.expected_millisockets);
-    details["held_sockets"] = thousandths(alert.held_millisockets);
+    details["stalled_sockets"] = thousandths(alert.stalled_millisockets);
     details["top_cells"] = top_cells_json(alert);
     details["sources"] = alert.sources.distinct;
     details["sources_inexact"] = alert.sources.inexact != 0;
@@ -197,7 +197,7 @@ ordered_json details_json(const jsg_alert& alert, const Origin& origin) {
     return details;
 }
 
-std::string guarded_text(const Options& options, std::span<const std::uint16_t> ports) {
+std::string monitored_text(const Options& options, std::span<const std::uint16_t> ports) {
     if (!options.ports.empty()) {
         return fmt::format("{} {}", ports.size() == 1 ? "port" : "ports", fmt::join(ports, ", "));
     }
@@ -259,9 +259,9 @@ std::string alert_text(const jsg_alert& alert, const Origin& origin, const Optio
 std::string start_line(const Options& options, std::span<const std::uint16_t> ports,
                        std::size_t with_baseline) {
     return fmt::format(
-        "guarding {}{}: threshold {} for occupancy, {} for transitions; window {} s, step {} s; "
+        "monitoring {}{}: threshold {} for occupancy, {} for transitions; window {} s, step {} s; "
         "{}",
-        guarded_text(options, ports),
+        monitored_text(options, ports),
         options.netns ? fmt::format(" in the network namespace {}", printable(*options.netns)) : "",
         threshold_text(options.occupancy_threshold_nanobits),
         threshold_text(options.transition_threshold_nanobits), options.window_s, options.step_s,
@@ -278,28 +278,27 @@ std::string summary_line(const jsg_stats& stats) {
                        lost.empty() ? "nothing lost" : "lost or left out: " + lost);
 }
 
-std::string lacking_text(const jsg_baseline& lesson, std::uint32_t step_s) {
-    const std::uint64_t seconds = socket_seconds(lesson);
+std::string lacking_text(const jsg_baseline& pending_baseline, std::uint32_t step_s) {
+    const std::uint64_t seconds = socket_seconds(pending_baseline);
     std::vector<std::string> lacking;
-    if (lesson.transitions < JSG_BASELINE_TRANSITIONS)
-        lacking.push_back(
-            fmt::format("{} of {} transitions", lesson.transitions, JSG_BASELINE_TRANSITIONS));
+    if (pending_baseline.transitions < JSG_BASELINE_TRANSITIONS)
+        lacking.push_back(fmt::format("{} of {} transitions", pending_baseline.transitions,
+                                      JSG_BASELINE_TRANSITIONS));
     if (seconds < JSG_BASELINE_SOCKET_SECONDS)
         lacking.push_back(
             fmt::format("{} of {} socket-seconds", seconds, JSG_BASELINE_SOCKET_SECONDS));
-    if (const std::uint64_t seen = stays(lesson, step_s); seen < JSG_BASELINE_STAYS)
-        lacking.push_back(
-            fmt::format("{} of {} stays of a connection in a phase", seen, JSG_BASELINE_STAYS));
+    if (const std::uint64_t seen = episodes(pending_baseline, step_s); seen < JSG_BASELINE_EPISODES)
+        lacking.push_back(fmt::format("{} of {} episodes (a connection in a phase)", seen,
+                                      JSG_BASELINE_EPISODES));
     return fmt::format("{}", fmt::join(lacking, ", "));
 }
 
-std::string doubts_text(std::uint32_t doubts) {
+std::string warnings_text(std::uint32_t warnings) {
     std::vector<std::string> reasons;
-    if (doubts & JSG_DOUBT_OLD_AND_SILENT)
+    if (warnings & JSG_WARN_OLD_AND_STALLED)
         reasons.push_back(fmt::format(
-            "most connections that were not idle were held for {} s or longer without progress",
-            JSG_OLD_S));
-    if (doubts & JSG_DOUBT_QUEUE_FULL) reasons.push_back("its accept queue was full");
+            "most connections that were not idle made no progress for {} s or longer", JSG_OLD_S));
+    if (warnings & JSG_WARN_QUEUE_FULL) reasons.push_back("its accept queue was full");
     return fmt::format("{}", fmt::join(reasons, ", and "));
 }
 

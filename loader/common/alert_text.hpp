@@ -35,7 +35,7 @@ std::string alert_json(const jsg_alert& alert, const Origin& origin);
 // The one of both that the options ask for, with the time in front if they ask for that.
 std::string alert_text(const jsg_alert& alert, const Origin& origin, const Options& options);
 
-// What is guarded and how. ports: those that have a service now; with_baseline: how many of them
+// What is monitored and how. ports: those that have a service now; with_baseline: how many of them
 // have one from a file and need not learn.
 std::string start_line(const Options& options, std::span<const std::uint16_t> ports,
                        std::size_t with_baseline = 0);
@@ -45,10 +45,10 @@ std::string summary_line(const jsg_stats& stats);
 
 // What a baseline that is being learned still lacks: "12 of 100 transitions, 3 of 30
 // socket-seconds, 2 of 20 stays of a connection in a phase".
-std::string lacking_text(const jsg_baseline& lesson, std::uint32_t step_s);
+std::string lacking_text(const jsg_baseline& pending_baseline, std::uint32_t step_s);
 
 // Why what was learned may be an attack; empty if it does not look like one.
-std::string doubts_text(std::uint32_t doubts);
+std::string warnings_text(std::uint32_t warnings);
 
 // "threshold 0.093 bits for occupancy, 0.061 bits for transitions"
 std::string learned_thresholds_text(const jsg_service& service);

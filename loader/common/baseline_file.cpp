@@ -18,6 +18,7 @@
 #include "common/clocks.hpp"
 #include "common/error.hpp"
 #include "common/file_replacement.hpp"
+#include "common/file_schema.hpp"
 #include "common/json_fields.hpp"
 #include "common/whole_number.hpp"
 #include "load/options.hpp"
@@ -28,8 +29,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-constexpr unsigned file_schema = 1;
-constexpr std::size_t bytes_most = 16 << 20;
+constexpr std::size_t max_bytes = 16 << 20;
 constexpr const char* step_key = "step_s";
 constexpr std::string_view kind = "baseline file";
 constexpr std::string_view read_next_step =
@@ -48,13 +48,13 @@ std::string read_text(const fs::path& path) {
     std::string text;
     std::array<char, 1 << 16> part;
     // Counted while reading, for a file may grow.
-    while (text.size() <= bytes_most) {
+    while (text.size() <= max_bytes) {
         const ssize_t got = read(file.get(), part.data(), part.size());
         if (got < 0) throw errno_error(ExitCode::usage, errno, tried, read_next_step);
         if (got == 0) return text;
         text.append(part.data(), static_cast<std::size_t>(got));
     }
-    refuse(fmt::format("{}: it is larger than {} bytes; {}", tried, bytes_most, read_next_step));
+    refuse(fmt::format("{}: it is larger than {} bytes; {}", tried, max_bytes, read_next_step));
 }
 
 std::string read_word(const ordered_json& file, const char* key) {
@@ -82,8 +82,8 @@ BaselineOrigin read_origin(const ordered_json& file) {
     BaselineOrigin origin{read_word(file, "host"), read_word(file, "kernel"), read_time(file)};
     if (!file.contains(step_key)) return origin;  // files of earlier versions
     origin.step_s = read_count(file[step_key], step_key);
-    if (origin.step_s < 1 || origin.step_s > window_most_s)
-        refuse(fmt::format("\"{}\" is not a whole number from 1 to {}", step_key, window_most_s));
+    if (origin.step_s < 1 || origin.step_s > max_window_s)
+        refuse(fmt::format("\"{}\" is not a whole number from 1 to {}", step_key, max_window_s));
     return origin;
 }
 
@@ -107,10 +107,8 @@ std::string baselines_to_json(const Baselines& baselines, const BaselineOrigin& 
 }
 
 BaselineFile baseline_file_from_json(std::string_view text) {
-    const ordered_json file = parse_json(text);
-    if (read_count(member(file, "schema"), "schema") != file_schema) {
-        refuse(fmt::format("its schema is not {}: another version wrote it", file_schema));
-    }
+    ordered_json file = parse_json(text);
+    to_present_schema(file, file_schema_of(file));
     BaselineFile read;
     read.origin = read_origin(file);
     for (const auto& [name, service] : object_member(file, "services").items()) {

@@ -40,13 +40,13 @@ void check_spread(const jsg_spread& spread, std::uint32_t learned_s) {
     constexpr std::uint64_t rounding = JSG_NANO_IN_MICRO;
     const std::uint64_t mean = spread.mean_nanobits, deviation = spread.deviation_nanobits,
                         maximum = spread.maximum_nanobits;
-    if (spread.windows > learned_s) refuse("\"windows\" is over \"learned_s\"");
+    if (spread.windows > learned_s) refuse("\"windows\" is above \"learned_s\"");
     if (spread.windows == 0 && (mean || deviation || maximum))
         refuse("\"windows\" is 0, but there is a spread of them");
-    if (mean > maximum + rounding) refuse("\"mean_bits\" is over \"maximum_bits\"");
+    if (mean > maximum + rounding) refuse("\"mean_bits\" is above \"maximum_bits\"");
     // The mean of the squares is at most that of the maximum times each.
     if (deviation * deviation + mean * mean > (mean + rounding) * (maximum + rounding))
-        refuse("\"deviation_bits\" is over what \"mean_bits\" and \"maximum_bits\" allow");
+        refuse("\"deviation_bits\" is above what \"mean_bits\" and \"maximum_bits\" allow");
 }
 
 void add_totals(jsg_baseline& baseline) {
@@ -83,7 +83,7 @@ jsg_baseline read_baseline(const ordered_json& object) {
     check_total(object, transitions_total_key, baseline.transitions);
     check_total(object, socket_seconds_total_key, socket_seconds(baseline));
     if (baseline.queue_full_s > baseline.learned_s)
-        refuse("\"accept_queue_full_s\" is over \"learned_s\"");
+        refuse("\"accept_queue_full_s\" is above \"learned_s\"");
     return baseline;
 }
 
@@ -123,25 +123,25 @@ jsg_baseline baseline_from_json(const ordered_json& object) {
     return baseline;
 }
 
-ordered_json lesson_to_json(const jsg_baseline& lesson) {
-    ordered_json object = baseline_to_json(lesson);
+ordered_json pending_baseline_to_json(const jsg_baseline& pending_baseline) {
+    ordered_json object = baseline_to_json(pending_baseline);
     for (const jsg_signal signal : both_signals) {
         ordered_json& spread = object[spread_key][key_of(signal)];
-        spread["sum_microbits"] = lesson.spread[signal].sum_microbits;
-        spread["sum_of_squares"] = lesson.spread[signal].sum_of_squares;
+        spread["sum_microbits"] = pending_baseline.spread[signal].sum_microbits;
+        spread["sum_of_squares"] = pending_baseline.spread[signal].sum_of_squares;
     }
     return object;
 }
 
-jsg_baseline lesson_from_json(const ordered_json& object) {
-    jsg_baseline lesson = read_baseline(object);
+jsg_baseline pending_baseline_from_json(const ordered_json& object) {
+    jsg_baseline pending_baseline = read_baseline(object);
     const ordered_json& spread = object_member(object, spread_key);
     for (const jsg_signal signal : both_signals) {
         const ordered_json& one = object_member(spread, key_of(signal));
-        lesson.spread[signal].sum_microbits = read_large_count(one, "sum_microbits");
-        lesson.spread[signal].sum_of_squares = read_large_count(one, "sum_of_squares");
+        pending_baseline.spread[signal].sum_microbits = read_large_count(one, "sum_microbits");
+        pending_baseline.spread[signal].sum_of_squares = read_large_count(one, "sum_of_squares");
     }
-    return lesson;
+    return pending_baseline;
 }
 
 }  // namespace jsguard

@@ -19,9 +19,9 @@ jsg_baseline baseline_from_json(const nlohmann::ordered_json& object);
 nlohmann::ordered_json spread_to_json(const jsg_spread& spread);
 
 // As in recordings: with the sums, so that one that is being learned can be learned on.
-nlohmann::ordered_json lesson_to_json(const jsg_baseline& lesson);
+nlohmann::ordered_json pending_baseline_to_json(const jsg_baseline& pending_baseline);
 // It may have seen as little as it likes.
-jsg_baseline lesson_from_json(const nlohmann::ordered_json& object);
+jsg_baseline pending_baseline_from_json(const nlohmann::ordered_json& object);
 
 // Throws Error(usage) if it has seen too little to judge by: a file's counts could be any.
 void check_suffices(const jsg_baseline& baseline, std::uint32_t step_s);

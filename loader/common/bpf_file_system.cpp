@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Where a pin folder is or would be, and what stands in its way; nothing is mounted or made.
+// Where a pin directory is or would be, and what stands in its way; nothing is mounted or made.
 #include "common/bpf_file_system.hpp"
 
 #include <fcntl.h>
@@ -30,7 +30,7 @@ constexpr PlaceWords place_words[] = {
     {PinPlace::read_only, "read-only", "in a BPF file system that is mounted read-only"},
     {PinPlace::not_writable, "not writable",
      "in a BPF file system where this process may not write"},
-    {PinPlace::whole, "whole file system", "a whole BPF file system, and no folder in one"},
+    {PinPlace::whole, "whole file system", "a whole BPF file system, and no directory in one"},
     {PinPlace::of_another, "another user's",
      "in a BPF file system and belongs to another user, who could remove the pins"},
     {PinPlace::strange, "not jsguard's",
@@ -54,20 +54,21 @@ const PlaceWords& words_of(PinPlace place) {
 }
 
 bool has_persisted(const std::string& pin_dir) {
-    return access((pin_dir + persisted_folder).c_str(), F_OK) == 0;
+    return access((pin_dir + persisted_directory).c_str(), F_OK) == 0;
 }
 
 bool holds_pins(const std::string& pin_dir) {
-    for (const char* name : {persisted_folder, unfinished_folder, known_by}) {
+    for (const char* name : {persisted_directory, unfinished_directory, known_by}) {
         if (access((pin_dir + name).c_str(), F_OK) == 0) return true;
     }
     return false;
 }
 
-std::optional<PinPlace> place_of_folder(int open_folder, const fs::path& pin_dir) {
+std::optional<PinPlace> place_of_directory(int open_directory, const fs::path& pin_dir) {
     struct stat info {
     }, above{};
-    if (fstat(open_folder, &info) != 0 || fstatat(open_folder, "..", &above, 0) != 0) return {};
+    if (fstat(open_directory, &info) != 0 || fstatat(open_directory, "..", &above, 0) != 0)
+        return {};
     if (info.st_dev != above.st_dev || info.st_ino == above.st_ino) return PinPlace::whole;
     if (info.st_uid != geteuid()) return PinPlace::of_another;
     std::error_code none;
@@ -76,7 +77,7 @@ std::optional<PinPlace> place_of_folder(int open_folder, const fs::path& pin_dir
 
 std::string mount_advice() {
     return fmt::format(
-        "mount one (mount -t bpf -o {} bpf {}) or choose another folder with --pin-dir",
+        "mount one (mount -t bpf -o {} bpf {}) or choose another directory with --pin-dir",
         bpffs_mount_options, usual_bpffs_mount);
 }
 
@@ -101,8 +102,8 @@ PinPlace pin_place(const fs::path& pin_dir) {
     if (is_read_only(there)) return PinPlace::read_only;
     if (!is_writable(there)) return PinPlace::not_writable;
     if (there != pin_dir) return PinPlace::ready;
-    const FileDescriptor open_folder(open(there.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    return place_of_folder(open_folder.get(), there).value_or(PinPlace::ready);
+    const FileDescriptor open_directory(open(there.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    return place_of_directory(open_directory.get(), there).value_or(PinPlace::ready);
 }
 
 }  // namespace jsguard

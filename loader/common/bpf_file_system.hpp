@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Where a pin folder is or would be, and what stands in its way; nothing is mounted or made.
+// Where a pin directory is or would be, and what stands in its way; nothing is mounted or made.
 #pragma once
 
 #include <filesystem>
@@ -9,9 +9,9 @@
 namespace jsguard {
 
 constexpr const char* usual_bpffs_mount = "/sys/fs/bpf";
-// Without a mode everybody may write in it, and make the pin folder before jsguard does.
+// Without a mode everybody may write in it, and make the pin directory before jsguard does.
 constexpr const char* bpffs_mount_options = "mode=0711";
-// What to do about a pin folder that is in no BPF file system.
+// What to do about a pin directory that is in no BPF file system.
 std::string mount_advice();
 
 enum class PinPlace {
@@ -31,10 +31,10 @@ struct PlaceWords {
 };
 const PlaceWords& words_of(PinPlace place);
 
-// In a pin folder: what a detector that stays needs besides, the same while it is being made, and
-// the pin that is made first and goes last.
-constexpr const char* persisted_folder = "/persist";
-constexpr const char* unfinished_folder = "/unfinished";
+// In a pin directory: what a detector that stays needs besides, the same while it is being made,
+// and the pin that is made first and goes last.
+constexpr const char* persisted_directory = "/persist";
+constexpr const char* unfinished_directory = "/unfinished";
 constexpr const char* known_by = "/config";
 // Whether a detector is there that stays when its loader ends.
 bool has_persisted(const std::string& pin_dir);
@@ -42,12 +42,13 @@ bool has_persisted(const std::string& pin_dir);
 bool holds_pins(const std::string& pin_dir);
 
 bool on_bpffs(const std::filesystem::path& path);
-// The nearest folder above that is there already; what cannot be looked at counts as not there.
+// The nearest directory above that is there already; what cannot be looked at counts as not there.
 std::filesystem::path existing_part(std::filesystem::path path);
 
 PinPlace pin_place(const std::filesystem::path& pin_dir);
-// The same of a folder that is there, open, and in a BPF file system: ready, or one of the last
+// The same of a directory that is there, open, and in a BPF file system: ready, or one of the last
 // three; none if it cannot be looked at.
-std::optional<PinPlace> place_of_folder(int open_folder, const std::filesystem::path& pin_dir);
+std::optional<PinPlace> place_of_directory(int open_directory,
+                                           const std::filesystem::path& pin_dir);
 
 }  // namespace jsguard

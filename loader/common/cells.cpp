@@ -18,17 +18,17 @@ using Words = std::array<std::string_view, count>;
 constexpr Words<JSG_STATES> states = {
     "NONE",  "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2",    "TIME_WAIT",
     "CLOSE", "CLOSE_WAIT",  "LAST_ACK", "LISTEN",   "CLOSING",   "NEW_SYN_RECV", "BOUND_INACTIVE"};
-constexpr Words<JSG_CELL_PHASES> phases = {"response moving", "response stalled", "request moving",
-                                           "request stalled", "closing",          "unnoticed",
+constexpr Words<JSG_CELL_PHASES> phases = {"response moving", "response slow", "request moving",
+                                           "request slow",    "closing",       "half closed",
                                            "waiting"};
 constexpr Words<JSG_AGES> ages = {"<1s", "1-2s", "2-4s", "4-8s", "8-16s", "16-32s", "32s+"};
 
 constexpr Words<JSG_SIGNALS> signals = {"transitions", "occupancy"};
 constexpr Words<2> events = {"raise", "clear"};
-constexpr Words<5> modes = {"free", "learning", "learning on", "guarding", "leaving"};
+constexpr Words<5> modes = {"free", "learning", "still learning", "monitoring", "leaving"};
 constexpr Words<JSG_VERDICTS> verdicts = {"nothing seen", "not judged", "not enough traffic",
                                           "normal",       "moving",     "excess only",
-                                          "no excess",    "unbalanced", "over"};
+                                          "no excess",    "unbalanced", "above"};
 constexpr Words<3> alert_states = {"quiet", "confirming", "alert"};
 
 // An array's missing last words would be empty ones.
@@ -70,7 +70,7 @@ std::string transition_name(std::uint32_t cell) {
 }
 
 std::string occupancy_name(std::uint32_t cell) {
-    if (cell == JSG_CELL_UNEXPECTED) return "more open than expected";
+    if (cell == JSG_CELL_EXCESS) return "more open than expected";
     return fmt::format("{} {}", word(phases, cell / JSG_AGES), ages[cell % JSG_AGES]);
 }
 

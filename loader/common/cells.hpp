@@ -13,7 +13,7 @@ namespace jsguard {
 
 // "ESTABLISHED->FIN_WAIT1"
 std::string transition_name(std::uint32_t cell);
-// "request stalled 8-16s"; "more open than expected" for JSG_CELL_UNEXPECTED
+// "request slow 8-16s"; "more open than expected" for JSG_CELL_EXCESS
 std::string occupancy_name(std::uint32_t cell);
 std::string cell_name(jsg_signal signal, std::uint32_t cell);
 
@@ -23,6 +23,11 @@ std::optional<std::uint32_t> occupancy_cell(std::string_view name);
 
 // The nearest double to the decimal that a map dump shows, so JSON prints no noise.
 inline double bits_of(std::uint64_t nanobits) { return static_cast<double>(nanobits) / JSG_NANO; }
+
+// Whether the record has a divergence; otherwise its divergences are 0 and mean nothing.
+inline bool has_divergence(const jsg_window_signal& signal) {
+    return signal.verdict != JSG_NOTHING_SEEN && signal.verdict != JSG_NOT_JUDGED;
+}
 
 // A value that this build does not know reads "unknown".
 std::string_view state_name(std::uint32_t state);

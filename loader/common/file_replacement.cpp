@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 constexpr mode_t file_mode = 0644;
 
-fs::path folder_of(const fs::path& path) {
+fs::path directory_of(const fs::path& path) {
     return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
@@ -45,9 +45,9 @@ void check_target(const fs::path& target, std::string_view kind, ExitCode code) 
     if (stat(target.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
         throw Error(code, tried + ": it is not a regular file; give another name");
     }
-    if (!target.has_filename()) throw Error(code, tried + ": a folder is no file; add a name");
-    if (access(folder_of(target).c_str(), W_OK | X_OK) != 0) {
-        throw errno_error(code, errno, tried, "give a name in a folder that you can write to");
+    if (!target.has_filename()) throw Error(code, tried + ": a directory is no file; add a name");
+    if (access(directory_of(target).c_str(), W_OK | X_OK) != 0) {
+        throw errno_error(code, errno, tried, "give a name in a directory that you can write to");
     }
 }
 
@@ -88,9 +88,9 @@ void replace_file(const fs::path& target, std::string_view kind, std::string_vie
     }
     temporary.keep();
     if (!sync) return;
-    const FileDescriptor folder(
-        open(folder_of(target).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (folder.get() < 0 || fsync(folder.get()) != 0) {
+    const FileDescriptor directory(
+        open(directory_of(target).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (directory.get() < 0 || fsync(directory.get()) != 0) {
         throw errno_error(ExitCode::runtime, errno, tried);
     }
 }

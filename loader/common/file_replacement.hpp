@@ -59,7 +59,7 @@ void write_all(int fd, std::string_view text, const std::string& tried);
 enum class Durability { on_disk, left_to_kernel };
 
 // There as a whole, or the old file stays: written beside it and renamed; on disk: synced before,
-// and the folder after. Throws Error(runtime).
+// and the directory after. Throws Error(runtime).
 void replace_file(const std::filesystem::path& target, std::string_view kind, std::string_view text,
                   Durability durability = Durability::on_disk);
 

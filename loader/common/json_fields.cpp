@@ -16,25 +16,25 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr std::uint32_t word_most = std::numeric_limits<std::uint32_t>::max();
-constexpr std::size_t depth_most = 8;  // a baseline file has four levels
+constexpr std::uint32_t max_word = std::numeric_limits<std::uint32_t>::max();
+constexpr std::size_t max_depth = 8;  // a baseline file has four levels
 // nlohmann seeks each new key among all before it, so a large object of them would take hours.
-constexpr std::size_t keys_most = 4096;
+constexpr std::size_t max_keys = 4096;
 
 // nlohmann takes the last of two equal keys in silence; here one of them would be a wrong one.
 class KeysOnce {
   public:
     bool operator()(int depth, ordered_json::parse_event_t event, ordered_json& parsed) {
-        if (static_cast<std::size_t>(depth) > depth_most) refuse("nested too deeply");
+        if (static_cast<std::size_t>(depth) > max_depth) refuse("nested too deeply");
         if (event == ordered_json::parse_event_t::object_start) keys_.emplace_back();
         if (event == ordered_json::parse_event_t::object_end) keys_.pop_back();
         if (event == ordered_json::parse_event_t::key) {
             const auto& key = parsed.get_ref<const std::string&>();
             if (!keys_.back().insert(key).second) {
-                refuse(fmt::format("\"{}\" stands there twice", printable(key)));
+                refuse(fmt::format("\"{}\" is there twice", printable(key)));
             }
-            if (keys_.back().size() > keys_most)
-                refuse(fmt::format("it has over {} keys in one object", keys_most));
+            if (keys_.back().size() > max_keys)
+                refuse(fmt::format("it has more than {} keys in one object", max_keys));
         }
         return true;
     }
@@ -75,9 +75,8 @@ const ordered_json& object_member(const ordered_json& object, const char* name) 
 }
 
 std::uint32_t read_count(const ordered_json& value, std::string_view name) {
-    if (!value.is_number_unsigned() || value.get<std::uint64_t>() > word_most) {
-        refuse(
-            fmt::format("\"{}\" is not a whole number from 0 to {}", printable(name), word_most));
+    if (!value.is_number_unsigned() || value.get<std::uint64_t>() > max_word) {
+        refuse(fmt::format("\"{}\" is not a whole number from 0 to {}", printable(name), max_word));
     }
     return value.get<std::uint32_t>();
 }
@@ -134,7 +133,7 @@ ordered_json cells_json(NameOf name_of, std::span<const __u32> counts) {
 std::uint32_t total(std::span<const __u32> counts, std::string_view name) {
     std::uint64_t sum = 0;
     for (const __u32 count : counts) sum += count;
-    if (sum > word_most) refuse(fmt::format("the total of \"{}\" is over {}", name, word_most));
+    if (sum > max_word) refuse(fmt::format("the total of \"{}\" is above {}", name, max_word));
     return static_cast<std::uint32_t>(sum);
 }
 

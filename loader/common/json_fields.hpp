@@ -35,8 +35,8 @@ std::uint64_t read_large_count(const nlohmann::ordered_json& object, const char*
 std::uint32_t read_bits(const nlohmann::ordered_json& object, const char* name);
 
 // A number that is kept as whole parts, scale of them to one; the most parts that are exact, there
-// and back, are exact_most.
-constexpr std::uint64_t exact_most = 1ULL << 51;
+// and back, are max_exact.
+constexpr std::uint64_t max_exact = 1ULL << 51;
 std::uint64_t read_parts(const nlohmann::ordered_json& object, const char* name, double scale,
                          std::uint64_t most);
 nlohmann::ordered_json parts_json(std::uint64_t parts, double scale);

@@ -12,15 +12,15 @@
 
 #include "common/error.hpp"
 #include "common/whole_number.hpp"
-#include "kernel/chance.h"
 #include "kernel/jsguard.h"
+#include "kernel/significance.h"
 
 namespace jsguard {
 namespace {
 
 std::uint32_t parse_threshold(std::string_view option, std::string_view text) {
     constexpr std::string_view wanted =
-        "give a number of bits over 0 and under 1 (not under a billionth), such as 0.12, or auto";
+        "give a number of bits above 0 and below 1 (at least a billionth), such as 0.12, or auto";
     if (text == "auto") return 0;
     double bits = 0;
     const char* end = text.data() + text.size();
@@ -43,10 +43,10 @@ std::uint32_t parse_probability(std::string_view option, std::string_view text) 
         error == std::errc() && stop == end && probability > 0 && probability < 0.1 + 1e-9
             ? std::ceil(-std::log10(probability) - 1e-9)
             : 0;
-    if (!(exponent >= 1 && exponent <= JSG_CHANCE_EXPONENTS)) {
+    if (!(exponent >= 1 && exponent <= JSG_SIGNIFICANCE_EXPONENTS)) {
         refuse_value(option, text,
                      fmt::format("give a probability from 1e-{} to 0.1, such as 1e-6",
-                                 JSG_CHANCE_EXPONENTS));
+                                 JSG_SIGNIFICANCE_EXPONENTS));
     }
     return static_cast<std::uint32_t>(exponent);
 }

@@ -13,9 +13,9 @@
 namespace jsguard {
 
 constexpr std::uint32_t day_s = 86'400;
-constexpr std::uint32_t count_most = 1'000'000'000;
+constexpr std::uint32_t max_count = 1'000'000'000;
 // An excess is compared in thousandths of a socket, in 32 bits.
-constexpr std::uint32_t sockets_most = 4'000'000;
+constexpr std::uint32_t max_sockets = 4'000'000;
 
 // Throws Error(usage).
 [[noreturn]] void refuse_value(std::string_view option, std::string_view value,

@@ -20,11 +20,11 @@ constexpr auto between_draws = std::chrono::milliseconds(100);
 
 std::string progress_bar(std::string_view before, std::uint64_t done, std::uint64_t total,
                          std::string_view after, std::size_t width) {
-    constexpr std::size_t bar_least = 5;
-    constexpr std::size_t bar_most = 40;
+    constexpr std::size_t min_bar = 5;
+    constexpr std::size_t max_bar = 40;
     const std::size_t around = before.size() + after.size() + std::string_view(" [] ").size();
-    if (width < around + bar_least) return fmt::format("{} {}", before, after).substr(0, width);
-    const std::size_t bar = std::min(width - around, bar_most);
+    if (width < around + min_bar) return fmt::format("{} {}", before, after).substr(0, width);
+    const std::size_t bar = std::min(width - around, max_bar);
     const std::size_t filled = total == 0 ? bar : std::min(done, total) * bar / total;
     return fmt::format("{} [{:#<{}}{:.<{}}] {}", before, "", filled, "", bar - filled, after);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Text on stderr, lost where it cannot be written: a full disk or a closed pipe must end no guard.
+// Text on stderr, lost where it cannot be written: a full disk or a closed pipe must end no
+// monitor.
 #pragma once
 
 #include <cstdio>

@@ -13,11 +13,12 @@
 #include "common/tell.hpp"
 #include "load/detector.hpp"
 #include "load/outlets.hpp"
+#include "load/persisted.hpp"
+#include "load/pins.hpp"
 #include "load/privilege.hpp"
 #include "load/probe.hpp"
 #include "load/progress.hpp"
 #include "load/service_manager.hpp"
-#include "load/unload.hpp"
 
 namespace jsguard {
 namespace {
@@ -44,21 +45,21 @@ void catch_signals() {
     if (before.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, nullptr);  // else nohup asked
 }
 
-// A file that cannot be written must not end the guard: it is tried again at the end.
+// A file that cannot be written must not end the monitor: it is tried again at the end.
 void save_learned(const Detector& detector, const Options& options, Progress& progress) {
     try {
-        write_baselines(*options.save_baseline_file, detector.baselines(),
+        write_baselines(*options.save_baseline_file, detector.reader().learned_baselines(),
                         origin_here(options.step_s));
     } catch (const Error& error) {
-        progress.say(fmt::format("{}; goes on guarding, and tries again at the end", error.what()));
+        progress.say(fmt::format("{}; keeps monitoring, and tries again at the end", error.what()));
     }
 }
 
 // What the services have learned, and what is told and saved of it.
 void look_around(const Detector& detector, const Options& options, Progress& progress,
                  Outlets& outlets) {
-    progress.update(detector);
-    for (const std::string& doubt : progress.take_doubts()) outlets.doubt(doubt);
+    progress.update(detector.reader());
+    for (const std::string& warning : progress.take_warnings()) outlets.warning(warning);
     if (options.save_baseline_file && progress.take_learned())
         save_learned(detector, options, progress);
 }
@@ -72,7 +73,7 @@ int watch(Detector& detector, const Options& options, Progress& progress, Outlet
     const std::size_t at_once = options.exit_on_alert ? 1 : SIZE_MAX;  // others may come after
     while (!stop_requested) {
         const auto hand_on = [&](const jsg_alert& alert) {
-            outlets.alert(alert, detector.instance());
+            outlets.alert(alert, detector.reader().config().instance);
             alerted = alerted || alert.event == JSG_RAISE;
         };
         if (alerted && options.exit_on_alert) {
@@ -85,10 +86,10 @@ int watch(Detector& detector, const Options& options, Progress& progress, Outlet
         if (relearn_requested) {
             relearn_requested = 0;
             if (progress.terminal_is_gone()) break;
-            detector.relearn();
+            detector.reader().request_relearning();
         }
         outlets.step();
-        if (detector.is_ticking())
+        if (detector.reader().is_ticking())
             manager.alive();  // the manager's watchdog is on the kernel's timer
         progress.say_if_any(manager.take_trouble());
         if (now < look_around_at) continue;
@@ -99,7 +100,7 @@ int watch(Detector& detector, const Options& options, Progress& progress, Outlet
 }
 
 void save_baselines(const Detector& detector, const Options& options) {
-    if (const Baselines learned = detector.baselines(); !learned.empty())
+    if (const Baselines learned = detector.reader().learned_baselines(); !learned.empty())
         write_baselines(*options.save_baseline_file, learned, origin_here(options.step_s));
     else
         tell(fmt::format("no baseline was learned, so {} was not written",
@@ -134,11 +135,11 @@ Beginning start(Detector& detector, const Options& options, const Baselines& bas
     return beginning;
 }
 
-// Tells what is guarded and how. From here on nothing more is permitted than is needed.
+// Tells what is monitored and how. From here on nothing more is permitted than is needed.
 void settle(Detector& detector, const Options& options, Outlets& outlets, ServiceManager& manager) {
     for (const std::string& note : detector.notes()) tell(note);
-    const std::string started =
-        start_line(options, detector.guarded_ports(), detector.baselines().size());
+    const std::string started = start_line(options, detector.reader().monitored_ports(),
+                                           detector.reader().learned_baselines().size());
     // By --syslog it goes there too: once is enough in the journal.
     if (!options.syslog || !stderr_is_the_journal()) tell(started);
     if (const auto left_out = detector.namespaces_left_out())
@@ -147,12 +148,12 @@ void settle(Detector& detector, const Options& options, Outlets& outlets, Servic
             "are open there are not known",
             counted(left_out, "network namespace", "network namespaces")));
     if (options.verbose) tell(detector.describe());
-    outlets.begin(started, detector.descriptors());
+    outlets.begin(started, detector.reader(), detector.descriptors());
     drop_privilege();
     manager.ready(started);
 }
 
-// A new detector must not stay in the kernel if its loader could not begin to guard.
+// A new detector must not stay in the kernel if its loader could not begin to monitor.
 void settle_or_undo(Detector& detector, const Options& options, Outlets& outlets,
                     ServiceManager& manager, bool joined) {
     try {
@@ -166,7 +167,7 @@ void settle_or_undo(Detector& detector, const Options& options, Outlets& outlets
 // What was found and lost, and what stays, is told however it ends; the first line.
 std::string tell_end(const Detector& detector, const Options& options, Progress& progress) {
     progress.hide_bar();
-    const std::string summary = summary_line(detector.stats());
+    const std::string summary = summary_line(detector.reader().stats());
     tell(summary);
     if (options.persist)
         tell(fmt::format("the detector stays in {}; jsguard-load --unload takes it out",
@@ -204,7 +205,7 @@ void check_writable_later(const Options& options) {
     if (options.textfile) need_writable_without_privilege(*options.textfile, "--textfile");
 }
 
-int guard(const Options& options) {
+int monitor(const Options& options) {
     Baselines baselines;
     if (options.baseline_file) baselines = read_baselines(*options.baseline_file);
     if (options.save_baseline_file) check_baseline_target(*options.save_baseline_file);
@@ -213,8 +214,8 @@ int guard(const Options& options) {
     catch_signals();  // before anything is there that would be left behind
     ServiceManager manager;
     Progress progress(options, isatty(STDERR_FILENO) == 1);
+    Detector detector;  // outlasts what the outlets read of it
     Outlets outlets(options, progress);
-    Detector detector;
     const Beginning beginning = start(detector, options, baselines, outlets);
     try {
         return watch_to_the_end(detector, options, progress, outlets, manager, beginning);
@@ -222,6 +223,41 @@ int guard(const Options& options) {
         outlets.end_by_error(error.what());
         throw;
     }
+}
+
+// --unload: takes out of the kernel the detector that an earlier loader left there, or what a
+// killed one left behind. Alerts that nobody has read are printed first. Throws Error(runtime) if
+// there is no detector, or a jsguard-load still uses it.
+void unload(const Options& options) {
+    Progress progress(options, false);
+    Outlets outlets(options, progress);
+    const auto none = [&] {
+        return Error(ExitCode::runtime,
+                     fmt::format("there is no persisted detector in {}: nothing to remove",
+                                 printable(options.pin_dir)));
+    };
+    std::error_code ignored;
+    if (!std::filesystem::exists(options.pin_dir, ignored)) throw none();  // and none is made
+    Pins pins(options.pin_dir);
+    const auto left = Persisted::find(pins);
+    if (!left && !pins.has_any()) throw none();
+    if (left) {
+        const std::string summary = left->summary();
+        const std::size_t unknown = left->end([&](const jsg_alert& alert) {
+            outlets.alert(alert, left->reader().config().instance);
+        });
+        if (!summary.empty()) tell(summary);
+        if (unknown)
+            tell(fmt::format("{} of another version, not shown",
+                             counted(unknown, "alert", "alerts")));
+    } else {
+        pins.remove_all();
+    }
+    const std::string line = fmt::format(
+        "{} {}", left ? "took out the detector in" : "removed what a killed one left in",
+        printable(options.pin_dir));
+    tell(line);
+    outlets.end(line);
 }
 
 }  // namespace
@@ -238,7 +274,7 @@ int main(int argc, char** argv) {
         }
         const Options& options = std::get<Options>(request);
         if (options.probe) return probe(options);
-        if (!options.unload) return guard(options);
+        if (!options.unload) return monitor(options);
         unload(options);
         return static_cast<int>(ExitCode::clean);
     } catch (const Error& error) {

@@ -53,6 +53,8 @@ bool has(const btf* kernel, const Need& need) {
 
 }  // namespace
 
+std::unique_ptr<btf, void (*)(btf*)> kernel_btf() { return {btf__load_vmlinux_btf(), btf__free}; }
+
 std::vector<KernelNeed> kernel_needs(const btf* kernel) {
     std::vector<KernelNeed> all;
     for (const Need& need : needs) {

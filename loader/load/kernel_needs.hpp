@@ -2,6 +2,7 @@
 // What the detector needs of the kernel, asked of its BTF and not of its version.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +13,9 @@ namespace jsguard {
 
 constexpr const char* btf_need =
     "BTF (/sys/kernel/btf/vmlinux): boot a kernel that is built with CONFIG_DEBUG_INFO_BTF=y";
+
+// The types of the kernel that runs; null if it has no BTF. They take megabytes.
+std::unique_ptr<btf, void (*)(btf*)> kernel_btf();
 
 struct KernelNeed {
     std::string name;           // in BTF

@@ -7,13 +7,12 @@
 #include <cstdarg>
 #include <cstdio>
 
-#include "common/error.hpp"
 #include "load/verifier_log.hpp"
 
 namespace jsguard {
 namespace {
 
-constexpr std::size_t most_warnings = 8;
+constexpr std::size_t max_warnings = 8;
 
 std::vector<std::string> warnings;
 std::vector<std::string> log_end;
@@ -36,7 +35,7 @@ int keep(libbpf_print_level level, const char* format, va_list arguments) {
         log_end = std::move(lines);
     else
         warnings.push_back(printable(text));
-    if (warnings.size() > most_warnings) warnings.erase(warnings.begin());
+    if (warnings.size() > max_warnings) warnings.erase(warnings.begin());
     return 0;
 }
 
@@ -51,5 +50,19 @@ void keep_libbpf_log() {
 const std::vector<std::string>& libbpf_warnings() { return warnings; }
 std::string last_libbpf_warning() { return warnings.empty() ? std::string() : warnings.back(); }
 const std::vector<std::string>& verifier_log_end() { return log_end; }
+
+Error libbpf_error(int error, std::string_view tried) {
+    if (error < 0) error = -error;
+    // The verifier's refusal is an EACCES too, often.
+    if (!log_end.empty())
+        return Error(
+            ExitCode::runtime,
+            fmt::format("{}: the kernel's verifier refuses one: {}; see jsguard-load --probe",
+                        tried, warnings.front()));
+    if (is_refusal(error))
+        return errno_error(ExitCode::not_permitted, error, tried,
+                           "run it as root, outside a container that forbids BPF");
+    return errno_error(ExitCode::runtime, error, tried, last_libbpf_warning());
+}
 
 }  // namespace jsguard

@@ -3,7 +3,10 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "common/error.hpp"
 
 namespace jsguard {
 
@@ -16,5 +19,10 @@ std::string last_libbpf_warning();
 
 // The last lines of the log of the program that the verifier refused; none if it refused none.
 const std::vector<std::string>& verifier_log_end();
+
+// What to throw when libbpf or the kernel fails while the detector is brought up: for want of
+// privilege, by the verifier's refusal, or with what libbpf last said. error: an errno, or less
+// than 0.
+Error libbpf_error(int error, std::string_view tried);
 
 }  // namespace jsguard

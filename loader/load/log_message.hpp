@@ -29,8 +29,8 @@ struct LogMessage {
 // The fields are those of alert_json(), as JSGUARD_<NAME>, and the whole of it as JSGUARD_JSON.
 LogMessage alert_message(const jsg_alert& alert, const Origin& origin);
 
-// The start and the end of a detector, and a doubt about a baseline. event: "start", "end" or
-// "doubt".
+// The start and the end of a detector, and a warning about a baseline. event: "start", "end" or
+// "warning".
 LogMessage notice_message(int priority, std::string_view event, std::string_view text);
 
 // In the native protocol of systemd's journal (systemd.io/JOURNAL_NATIVE_PROTOCOL).

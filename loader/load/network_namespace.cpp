@@ -51,12 +51,12 @@ NetworkNamespace NetworkNamespace::open(const std::string& path_or_pid) {
     struct stat info {};
     // Not blocking: the path may be that of a pipe.
     NetworkNamespace opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK), 0);
-    if (opened.fd_ < 0 || fstat(opened.fd_, &info) != 0) {
+    if (opened.fd_.get() < 0 || fstat(opened.fd_.get(), &info) != 0) {
         const bool forbidden = is_refusal(errno);
         throw errno_error(forbidden ? ExitCode::not_permitted : ExitCode::usage, errno, tried,
                           forbidden ? needs_ptrace : next_step);
     }
-    if (ioctl(opened.fd_, NS_GET_NSTYPE) != CLONE_NEWNET)
+    if (ioctl(opened.fd_.get(), NS_GET_NSTYPE) != CLONE_NEWNET)
         throw Error(ExitCode::usage,
                     fmt::format("{}: it is no network namespace; {}", tried, next_step));
     opened.inode_ = static_cast<std::uint32_t>(info.st_ino);
@@ -93,18 +93,11 @@ std::size_t NetworkNamespace::run_inside_others(const std::function<void()>& fun
            }));
 }
 
-NetworkNamespace::NetworkNamespace(NetworkNamespace&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), inode_(other.inode_) {}
-
-NetworkNamespace::~NetworkNamespace() {
-    if (fd_ >= 0) close(fd_);
-}
-
 void NetworkNamespace::run_inside(const std::function<void()>& function) const {
     std::exception_ptr failure;
     std::thread([&] {
         try {
-            if (setns(fd_, CLONE_NEWNET) != 0)
+            if (setns(fd_.get(), CLONE_NEWNET) != 0)
                 throw errno_error(errno == EPERM ? ExitCode::not_permitted : ExitCode::runtime,
                                   errno, "cannot enter a network namespace",
                                   errno == EPERM ? needs_admin : "");

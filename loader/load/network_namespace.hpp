@@ -7,6 +7,8 @@
 #include <functional>
 #include <string>
 
+#include "common/file_replacement.hpp"
+
 namespace jsguard {
 
 // An open descriptor of one; it stays while this does.
@@ -19,10 +21,6 @@ class NetworkNamespace {
     // not be run in.
     static std::size_t run_inside_others(const std::function<void()>& function);
 
-    ~NetworkNamespace();
-    NetworkNamespace(NetworkNamespace&& other) noexcept;
-    NetworkNamespace& operator=(NetworkNamespace&&) = delete;
-
     // Its number, as "ls -Li" shows it for the path and "readlink /proc/PID/ns/net" for a process.
     std::uint32_t inode() const { return inode_; }
     // Runs a function in a thread inside, so that this one stays where it is; its exception is
@@ -32,7 +30,7 @@ class NetworkNamespace {
   private:
     NetworkNamespace(int fd, std::uint32_t inode) : fd_(fd), inode_(inode) {}
 
-    int fd_;
+    FileDescriptor fd_;
     std::uint32_t inode_;
 };
 

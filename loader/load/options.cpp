@@ -21,7 +21,7 @@
 namespace jsguard {
 namespace {
 
-constexpr std::uint32_t exit_code_most = 255;
+constexpr std::uint32_t max_exit_code = 255;
 
 // What was written, where the order on the command line must not matter.
 struct Written {
@@ -38,12 +38,12 @@ std::string with_default(std::string_view description, const auto& value) {
     return fmt::format("{} (default: {})", description, value);
 }
 
-void add_what_is_guarded(OptionAdder& add, Written& written) {
+void add_what_is_monitored(OptionAdder& add, Written& written) {
     Options& o = written.options;
-    add.group("What is guarded");
+    add.group("What is monitored");
     add.ports("-L,--localport,--port", "--localport",
-              "guard these local ports (default: every listening port)", o.ports);
-    add.ports("--exclude-port", "--exclude-port", "do not guard these (default: none)",
+              "monitor these local ports (default: every listening port)", o.ports);
+    add.ports("--exclude-port", "--exclude-port", "do not monitor these (default: none)",
               o.excluded_ports);
     add.path("--netns", "PATH|PID", "only in this network namespace (default: in every one)",
              store_in(o.netns));
@@ -53,7 +53,7 @@ void add_when_to_alert(OptionAdder& add, Written& written) {
     Options& o = written.options;
     add.group("When to raise an alert");
     add.threshold("--threshold",
-                  with_default("divergence of both signals, over 0 and under 1; auto: from its "
+                  with_default("divergence of both signals, above 0 and below 1; auto: from its "
                                "spread while learning",
                                bits_of(o.occupancy_threshold_nanobits)),
                   written.threshold_nanobits);
@@ -63,35 +63,37 @@ void add_when_to_alert(OptionAdder& add, Written& written) {
     add.threshold("--occupancy-threshold",
                   "that of occupancy, or auto (default: that of --threshold)",
                   written.occupancy_threshold_nanobits);
-    add.probability("--false-alarm",
-                    with_default("probability that chance alone puts a normal window over what "
-                                 "counts; rounded down to a power of ten",
-                                 fmt::format("1e-{}", o.chance_exponent)),
-                    store_in(o.chance_exponent));
-    add.whole("", "--min-sockets", "N", sockets_most,
-              with_default("sockets beyond twice the expected that it takes, held ones too",
+    add.probability(
+        "--false-alarm",
+        with_default("false-positive probability per window; rounded down to a power of "
+                     "ten",
+                     fmt::format("1e-{}", o.false_alarm_exponent)),
+        store_in(o.false_alarm_exponent));
+    add.whole("", "--min-sockets", "N", max_sockets,
+              with_default("minimum number of stalled sockets above twice the expected number",
                            o.min_sockets),
               store_in(o.min_sockets));
-    add.whole("", "--min-transitions", "N", count_most,
+    add.whole("", "--min-transitions", "N", max_count,
               with_default("transitions in the window that it takes", o.min_transitions),
               store_in(o.min_transitions));
-    add.whole("", "--min-rate", "BYTES", count_most,
+    add.whole("", "--min-rate", "BYTES", max_count,
               with_default("bytes a second that make a connection a moving one", o.min_rate),
               store_in(o.min_rate));
     add.whole("", "--confirm", "N", day_s,
-              with_default("windows in a row over the threshold before it", o.confirm_windows),
+              with_default("windows above the threshold in a row before it", o.confirm_windows),
               store_in(o.confirm_windows));
-    add.whole("", "--clear", "N", day_s,
-              with_default("windows in a row under it before it clears", o.clear_windows),
-              store_in(o.clear_windows));
+    add.whole(
+        "", "--clear", "N", day_s,
+        with_default("windows below the threshold in a row before it clears", o.clear_windows),
+        store_in(o.clear_windows));
 }
 
 void add_time_and_learning(OptionAdder& add, Written& written) {
     Options& o = written.options;
     add.group("Time and learning");
-    add.whole("-i,", "--window", "SECONDS", window_most_s,
+    add.whole("-i,", "--window", "SECONDS", max_window_s,
               with_default("length of the sliding window", o.window_s), store_in(o.window_s));
-    add.whole("", "--step", "SECONDS", window_most_s,
+    add.whole("", "--step", "SECONDS", max_window_s,
               with_default("how far it slides; a window is a multiple of it", o.step_s),
               store_in(o.step_s));
     add.whole("", "--learn", "SECONDS", day_s,
@@ -102,7 +104,7 @@ void add_time_and_learning(OptionAdder& add, Written& written) {
              store_in(o.save_baseline_file));
     add.path("--keep-baseline", "FILE", "both: start from FILE if it is there, and write to it",
              store_in(written.keep_baseline_file));
-    add.whole("-d,", "--duration", "SECONDS", count_most, "stop after (default: never)",
+    add.whole("-d,", "--duration", "SECONDS", max_count, "stop after (default: never)",
               store_in(o.duration_s));
 }
 
@@ -116,7 +118,7 @@ void add_output(OptionAdder& add, Written& written) {
         ->disable_flag_override();
     add.flag("-T,--timestamp", "begin each line of text with the time (UTC)", o.timestamp)
         ->disable_flag_override();
-    add.flag("-v,--verbose", "say more on stderr", o.verbose)->disable_flag_override();
+    add.flag("-v,--verbose", "print more on stderr", o.verbose)->disable_flag_override();
     add.flag("--exit-on-alert",
              fmt::format("stop at the first alert with this code (default: off; no CODE: {})",
                          static_cast<int>(ExitCode::alert)),
@@ -138,24 +140,25 @@ void add_life(OptionAdder& add, Written& written) {
         ->disable_flag_override();
     add.flag("--unload", "take out the detector that is in the kernel, and stop", o.unload)
         ->disable_flag_override();
-    add.flag("--probe", "say what this kernel offers and lacks, and stop (--json too)", o.probe)
+    add.flag("--probe", "print what this kernel offers and lacks, and stop (--json too)", o.probe)
         ->disable_flag_override();
 }
 
 void check_ports(Options& options) {
     if (options.ports.empty()) return;
-    std::vector<std::uint16_t> guarded;
+    std::vector<std::uint16_t> monitored;
     std::set_difference(options.ports.begin(), options.ports.end(), options.excluded_ports.begin(),
-                        options.excluded_ports.end(), std::back_inserter(guarded));
-    options.ports = std::move(guarded);
+                        options.excluded_ports.end(), std::back_inserter(monitored));
+    options.ports = std::move(monitored);
     if (options.ports.empty()) {
         throw Error(ExitCode::usage,
                     "--exclude-port takes out every port of --localport: leave one in");
     }
     if (options.ports.size() > JSG_SERVICES) {
-        throw Error(ExitCode::usage,
-                    fmt::format("--localport: {} ports, but {} can be guarded at once: give fewer",
-                                options.ports.size(), JSG_SERVICES));
+        throw Error(
+            ExitCode::usage,
+            fmt::format("--localport: {} ports, but {} can be monitored at once: give fewer",
+                        options.ports.size(), JSG_SERVICES));
     }
 }
 
@@ -165,7 +168,7 @@ void check_times(Options& options, const std::optional<std::uint32_t>& learn_s) 
         throw Error(
             ExitCode::usage,
             fmt::format("--window {} is not a multiple of --step {}: make it {}", options.window_s,
-                        options.step_s, next > window_most_s ? next - options.step_s : next));
+                        options.step_s, next > max_window_s ? next - options.step_s : next));
     }
     // Only a time that was asked for is held to: the default adapts itself to the step.
     options.learn_s = learn_s.value_or(round_up(options.learn_s, options.step_s));
@@ -187,10 +190,10 @@ void check_exit_on_alert(Options& options, const std::string& written) {
         options.exit_on_alert = static_cast<int>(ExitCode::alert);
         return;
     }
-    const auto code = whole_number(written, 0, exit_code_most);
+    const auto code = whole_number(written, 0, max_exit_code);
     if (!code) {
         refuse_value("--exit-on-alert", written,
-                     fmt::format("give an exit code from 0 to {}", exit_code_most));
+                     fmt::format("give an exit code from 0 to {}", max_exit_code));
     }
     options.exit_on_alert = static_cast<int>(*code);
 }
@@ -247,7 +250,7 @@ std::variant<Options, Answer> parse_options(int argc, const char* const* argv) {
         "jsguard-load");
     app.get_formatter()->column_width(34);
     OptionAdder add(app);
-    add_what_is_guarded(add, written);
+    add_what_is_monitored(add, written);
     add_when_to_alert(add, written);
     add_time_and_learning(add, written);
     add_output(add, written);
@@ -286,14 +289,14 @@ jsg_config make_config(const Options& options) {
     config.learn_steps = options.learn_s / options.step_s;
     config.transition_threshold_nanobits = options.transition_threshold_nanobits;
     config.occupancy_threshold_nanobits = options.occupancy_threshold_nanobits;
-    config.chance_exponent = options.chance_exponent;
+    config.false_alarm_exponent = options.false_alarm_exponent;
     config.min_transitions = options.min_transitions;
     config.min_sockets = options.min_sockets;
     config.min_rate = options.min_rate;
     config.confirm_steps = options.confirm_windows;
     config.clear_steps = options.clear_windows;
     config.readings_per_service = jsg_readings_needed(config.window_steps);
-    config.guard_listeners = options.ports.empty() ? 1 : 0;
+    config.monitor_listeners = options.ports.empty() ? 1 : 0;
     return config;
 }
 

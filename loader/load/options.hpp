@@ -13,15 +13,15 @@
 
 namespace jsguard {
 
-constexpr std::uint32_t window_most_s = 300;  // so is a step at most
+constexpr std::uint32_t max_window_s = 300;  // so is a step at most
 constexpr const char* usual_pin_dir = "/sys/fs/bpf/jsguard";
 
 struct Options {
     // 0: from the spread of the divergence while learning.
     std::uint32_t transition_threshold_nanobits = JSG_DEFAULT_THRESHOLD_NANOBITS;
     std::uint32_t occupancy_threshold_nanobits = JSG_DEFAULT_THRESHOLD_NANOBITS;
-    std::uint32_t chance_exponent = 6;  // of the false-alarm probability of a window, 10^-6
-    std::vector<std::uint16_t> ports;   // empty: every listening port; sorted, no excluded one
+    std::uint32_t false_alarm_exponent = 6;  // of the false-alarm probability of a window, 10^-6
+    std::vector<std::uint16_t> ports;        // empty: every listening port; sorted, no excluded one
     std::vector<std::uint16_t> excluded_ports;  // sorted
     std::uint32_t window_s = 10;
     std::uint32_t step_s = 1;

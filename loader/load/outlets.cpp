@@ -12,11 +12,14 @@
 #include "common/counted.hpp"
 #include "common/print_line.hpp"
 #include "common/tell.hpp"
+#include "observe/prometheus_text.hpp"
 
 namespace jsguard {
 namespace {
 
 constexpr auto log_patience = std::chrono::seconds(1);  // at the end
+// Each service has its turn in one of a step's ticks.
+constexpr std::uint64_t ticks_per_step = JSG_SERVICES;
 
 std::string host_name() {
     utsname names{};
@@ -35,9 +38,12 @@ Outlets::Outlets(const Options& options, Progress& progress)
     if (options.textfile) textfile_.emplace(*options.textfile);
 }
 
-void Outlets::begin(const std::string& start_line, OwnDescriptors descriptors) {
+void Outlets::begin(const std::string& start_line, const MapReader& reader,
+                    OwnDescriptors descriptors) {
     notice(LOG_INFO, "start", start_line);
-    if (textfile_) exposition_.emplace(options_.pin_dir, std::move(descriptors), *textfile_);
+    if (textfile_)
+        figures_.emplace(
+            Figures{reader, Observer(reader, options_.pin_dir, std::move(descriptors)), {}});
 }
 
 void Outlets::alert(const jsg_alert& alert, std::uint64_t instance) {
@@ -51,11 +57,20 @@ void Outlets::alert(const jsg_alert& alert, std::uint64_t instance) {
     print_line(alert_text(alert, origin, form));
 }
 
-void Outlets::doubt(const std::string& line) { notice(LOG_WARNING, "doubt", line); }
+void Outlets::warning(const std::string& line) { notice(LOG_WARNING, "warning", line); }
 
 void Outlets::step() {
-    if (exposition_) progress_.say_if_any(exposition_->update());
+    if (figures_) progress_.say_if_any(write_figures());
     if (log_) progress_.say_if_any(log_->retry());
+}
+
+std::string Outlets::write_figures() {
+    return textfile_->write([this]() -> std::optional<std::string> {
+        const std::uint64_t step = figures_->reader.ticks().count / ticks_per_step;
+        if (step == figures_->step) return {};
+        figures_->step = step;
+        return prometheus_text(figures_->observer.observe());
+    });
 }
 
 void Outlets::end(const std::string& summary) { finish(LOG_INFO, summary); }
@@ -70,7 +85,7 @@ void Outlets::notice(int priority, const char* event, const std::string& text) {
 }
 
 void Outlets::finish(int priority, const std::string& text) {
-    exposition_.reset();
+    figures_.reset();
     textfile_.reset();
     if (!log_) return;
     notice(priority, "end", text);

@@ -7,11 +7,11 @@
 #include <string>
 
 #include "common/alert_text.hpp"
-#include "load/exposition.hpp"
 #include "load/options.hpp"
 #include "load/progress.hpp"
 #include "load/system_log.hpp"
 #include "load/textfile.hpp"
+#include "observe/observer.hpp"
 
 namespace jsguard {
 
@@ -21,12 +21,13 @@ class Outlets {
     // is another detector's.
     Outlets(const Options& options, Progress& progress);
 
-    // The detector guards, and its maps are pinned; descriptors: of it, in this process.
-    void begin(const std::string& start_line, OwnDescriptors descriptors);
+    // The detector is at work. The reader and the descriptors are of this process, open until
+    // end().
+    void begin(const std::string& start_line, const MapReader& reader, OwnDescriptors descriptors);
     // instance: of the detector that it comes from.
     void alert(const jsg_alert& alert, std::uint64_t instance);
     // A baseline looks like an attack.
-    void doubt(const std::string& line);
+    void warning(const std::string& line);
     // A few times a second: the textfile, and what the logger did not take before.
     void step();
     // Who only reads the log must learn of the end, and of one by an error too.
@@ -34,6 +35,16 @@ class Outlets {
     void end_by_error(const std::string& why);
 
   private:
+    // What the textfile shows, once a step.
+    struct Figures {
+        const MapReader& reader;
+        Observer observer;
+        std::optional<std::uint64_t> step;  // that was written last
+    };
+
+    // What the user is to be told, as Textfile::write(). Costs next to nothing if no step has
+    // passed.
+    std::string write_figures();
     void notice(int priority, const char* event, const std::string& text);
     void finish(int priority, const std::string& text);
 
@@ -43,7 +54,7 @@ class Outlets {
     std::uint64_t began_unix_ms_;
     std::optional<SystemLog> log_;
     std::optional<Textfile> textfile_;
-    std::optional<Exposition> exposition_;  // of the textfile, from begin() on
+    std::optional<Figures> figures_;  // for the textfile, from begin() on
 };
 
 }  // namespace jsguard

@@ -7,9 +7,11 @@
 #include <vector>
 
 #include "common/baseline_file.hpp"
+#include "common/file_replacement.hpp"
 #include "kernel/jsguard.h"
 #include "load/alert_ring.hpp"
 #include "load/pins.hpp"
+#include "observe/map_reader.hpp"
 
 struct btf;
 
@@ -28,11 +30,11 @@ inline constexpr const char* clocks_pin = "clocks";
 
 class Persisted {
   public:
-    // None if the folder holds none. The pins must outlive it.
+    // None if the directory holds none. The pins must outlive it.
     static std::optional<Persisted> find(Pins& pins);
 
-    // Its configuration; none if it has another version's layouts.
-    const std::optional<jsg_config>& config() const { return config_; }
+    // Of the maps that it has. It may be of another version.
+    const MapReader& reader() const { return reader_; }
     // Why a loader that wants a detector with that configuration, and needs these pins, cannot go
     // on with it, as what follows "it"; empty if it can.
     std::string obstacle(const jsg_config& wanted, const std::vector<std::string>& pins) const;
@@ -46,13 +48,14 @@ class Persisted {
     std::size_t end(const AlertHandler& handler) const;
 
   private:
-    Persisted(Pins& pins, std::uint32_t schema) : pins_(&pins), schema_(schema) {}
+    explicit Persisted(Pins& pins) : pins_(&pins), reader_(open_maps()) {}
 
-    bool ticks() const;
+    MapReader open_maps();
+    bool has(const ShownMap& map) const { return reader_.descriptor(map) >= 0; }
 
     Pins* pins_;
-    std::uint32_t schema_;
-    std::optional<jsg_config> config_;
+    std::vector<FileDescriptor> maps_;
+    MapReader reader_;
 };
 
 }  // namespace jsguard

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The folder in the BPF file system through which people read the maps, and who may use it.
+// The directory in the BPF file system through which people read the maps, and who may use it.
 #include "load/pins.hpp"
 
 #include <bpf/bpf.h>
@@ -52,7 +52,7 @@ Pins::Pins(std::string dir, const std::optional<std::string>& group) : dir_(std:
     if (group) group_ = group_number(*group);
     take_lock();
     try {
-        need_own_folder();
+        need_own_directory();
         stay_ = has_persisted(dir_);
         if (!stay_) set_rights(dir_, true);  // else its readers keep theirs until it is joined
     } catch (...) {
@@ -65,41 +65,43 @@ Pins::Pins(std::string dir, const std::optional<std::string>& group) : dir_(std:
 void Pins::take_lock() {
     struct stat held {
     }, named{};
-    do {  // once more if another one removed the folder in between
+    do {  // once more if another one removed the directory in between
         if (lock_ >= 0) close(lock_);
         std::error_code error;
         need_bpffs(dir_);
         made_ = fs::create_directories(dir_, error) || made_;
         if (error)
-            fail(error.value(), fmt::format("cannot make the pin folder {}", printable(dir_)),
+            fail(error.value(), fmt::format("cannot make the pin directory {}", printable(dir_)),
                  "choose another one with --pin-dir");
         lock_ = ::open(dir_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (lock_ < 0) fail(errno, fmt::format("cannot open the pin folder {}", printable(dir_)));
+        if (lock_ < 0)
+            fail(errno, fmt::format("cannot open the pin directory {}", printable(dir_)));
         if (flock(lock_, LOCK_EX | LOCK_NB) != 0) {
             close(lock_);
             throw Error(
                 ExitCode::runtime,
-                fmt::format("another jsguard-load uses {}; stop it, or give this one a folder of "
-                            "its own with --pin-dir",
-                            printable(dir_)));
+                fmt::format(
+                    "another jsguard-load uses {}; stop it, or give this one a directory of "
+                    "its own with --pin-dir",
+                    printable(dir_)));
         }
         named = {};
     } while (fstat(lock_, &held) != 0 || stat(dir_.c_str(), &named) != 0 ||
              held.st_ino != named.st_ino);
 }
 
-void Pins::need_own_folder() const {
-    const auto place = place_of_folder(lock_, dir_);
-    if (!place) fail(errno, fmt::format("cannot look at the pin folder {}", printable(dir_)));
+void Pins::need_own_directory() const {
+    const auto place = place_of_directory(lock_, dir_);
+    if (!place) fail(errno, fmt::format("cannot inspect the pin directory {}", printable(dir_)));
     if (*place != PinPlace::ready)
         throw Error(ExitCode::runtime,
-                    fmt::format("the pin folder {} is {}; choose another one with --pin-dir",
+                    fmt::format("the pin directory {} is {}; choose another one with --pin-dir",
                                 printable(dir_), words_of(*place).text));
 }
 
-void Pins::set_rights(const std::string& path, bool folder) const {
-    const mode_t owner = folder ? 0700 : 0600;
-    const mode_t readers = folder ? 0010 : 0040;
+void Pins::set_rights(const std::string& path, bool directory) const {
+    const mode_t owner = directory ? 0700 : 0600;
+    const mode_t readers = directory ? 0010 : 0040;
     if (group_ && chown(path.c_str(), static_cast<uid_t>(-1), *group_) != 0)
         fail(errno, fmt::format("cannot give {} to the group {}", printable(path), *group_),
              "it takes CAP_CHOWN, or a group that this user is in");
@@ -130,11 +132,11 @@ void Pins::admit_readers(const std::vector<std::string>& names) const {
 }
 
 void Pins::persist(const Named& all) {
-    const std::string unfinished = dir_ + unfinished_folder;
-    const std::string finished = dir_ + persisted_folder;
-    remove_folder(unfinished_folder);
+    const std::string unfinished = dir_ + unfinished_directory;
+    const std::string finished = dir_ + persisted_directory;
+    remove_directory(unfinished_directory);
     if (mkdir(unfinished.c_str(), 0700) != 0)
-        fail(errno, fmt::format("cannot make the folder {}", printable(unfinished)));
+        fail(errno, fmt::format("cannot make the directory {}", printable(unfinished)));
     for (const auto& [name, fd] : all) {
         if (bpf_obj_pin(fd, (unfinished + "/" + name).c_str()) != 0)
             fail(errno, fmt::format("cannot pin {} in {}", name, printable(unfinished)));
@@ -147,13 +149,13 @@ void Pins::persist(const Named& all) {
 bool Pins::has_any() const { return holds_pins(dir_); }
 
 int Pins::open(const std::string& name) const {
-    const int fd = bpf_obj_get((dir_ + persisted_folder + "/" + name).c_str());
+    const int fd = bpf_obj_get((dir_ + persisted_directory + "/" + name).c_str());
     return fd >= 0 ? fd : bpf_obj_get((dir_ + "/" + name).c_str());
 }
 
 // What cannot be removed shows when it is made again.
-void Pins::remove_folder(const char* folder) const {
-    const std::string path = dir_ + folder;
+void Pins::remove_directory(const char* directory) const {
+    const std::string path = dir_ + directory;
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator(path, ignored)) unlink(entry.path().c_str());
     rmdir(path.c_str());
@@ -161,23 +163,23 @@ void Pins::remove_folder(const char* folder) const {
 
 void Pins::unpersist() {
     // At once: a kill in between leaves none that looks whole.
-    remove_folder(unfinished_folder);
-    if (rename((dir_ + persisted_folder).c_str(), (dir_ + unfinished_folder).c_str()) != 0 &&
+    remove_directory(unfinished_directory);
+    if (rename((dir_ + persisted_directory).c_str(), (dir_ + unfinished_directory).c_str()) != 0 &&
         errno != ENOENT)
-        fail(errno, fmt::format("cannot rename {}{}", printable(dir_), persisted_folder));
-    remove_folder(unfinished_folder);
+        fail(errno, fmt::format("cannot rename {}{}", printable(dir_), persisted_directory));
+    remove_directory(unfinished_directory);
     stay_ = false;
 }
 
 void Pins::remove_persisted(const std::string& name) const {
-    unlink((dir_ + persisted_folder + "/" + name).c_str());
+    unlink((dir_ + persisted_directory + "/" + name).c_str());
 }
 
 void Pins::remove_all() {
     unpersist();  // first what keeps it going
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator(dir_, ignored)) {
-        // Not a folder: one in it may be another detector's.
+        // Not a directory: one in it may be another detector's.
         if (entry.path().filename() != known_by + 1) unlink(entry.path().c_str());
     }
     unlink((dir_ + known_by).c_str());

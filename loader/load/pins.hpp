@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The folder in the BPF file system through which people read the maps, and who may use it.
+// The directory in the BPF file system through which people read the maps, and who may use it.
 #pragma once
 
 #include <optional>
@@ -9,20 +9,20 @@
 
 namespace jsguard {
 
-// Holds the folder for as long as it lives: one detector at a time, found out by a lock that ends
-// with the process however it ends. The folder is 0700 and the pins 0600; with a group 0710
-// and 0640 what readers need, who can open pins by their names but cannot list or lock the folder.
-// What it does not do throws Error.
+// Holds the directory for as long as it lives: one detector at a time, found out by a lock that
+// ends with the process however it ends. The directory is 0700 and the pins 0600; with a group 0710
+// and 0640 what readers need, who can open pins by their names but cannot list or lock the
+// directory. What it does not do throws Error.
 class Pins {
   public:
-    // By name in the folder.
+    // By name in the directory.
     using Named = std::vector<std::pair<std::string, int>>;
 
     // Mounts the BPF file system on /sys/fs/bpf if that is what is missing. group: a name or a
     // number. Throws Error(runtime), Error(not_permitted), or Error(usage) for a group.
-    // Refuses a folder that is another user's, or that holds what is not jsguard's.
+    // Refuses a directory that is another user's, or that holds what is not jsguard's.
     explicit Pins(std::string dir, const std::optional<std::string>& group = {});
-    // Removes the pins and the folder, unless they are to stay: those of a detector that goes on
+    // Removes the pins and the directory, unless they are to stay: those of a detector that goes on
     // without a loader do, until it is taken out.
     ~Pins();
     Pins(const Pins&) = delete;
@@ -30,9 +30,10 @@ class Pins {
 
     const std::string& dir() const { return dir_; }
 
-    // For readers. The first one must be the configuration, by which the folder is known as ours.
+    // For readers. The first one must be the configuration, by which the directory is known as
+    // ours.
     void pin(const std::string& name, int fd);
-    // Lets those read who may: the folder, and these pins, as the group now says.
+    // Lets those read who may: the directory, and these pins, as the group now says.
     void admit_readers(const std::vector<std::string>& names) const;
     // All that the detector needs besides, to go on without its loader: all at once, or nothing.
     // From then on the pins stay.
@@ -45,19 +46,19 @@ class Pins {
     void unpersist();
     // One of those that were persisted.
     void remove_persisted(const std::string& name) const;
-    // All of ours; other folders in this one are left alone.
+    // All of ours; other directories in this one are left alone.
     void remove_all();
 
   private:
     void take_lock();
-    void need_own_folder() const;
-    void remove_folder(const char* folder) const;
-    void set_rights(const std::string& path, bool folder) const;
+    void need_own_directory() const;
+    void remove_directory(const char* directory) const;
+    void set_rights(const std::string& path, bool directory) const;
 
     std::string dir_;
     std::optional<unsigned> group_;
     int lock_ = -1;
-    bool made_ = false;  // the folder, by this one
+    bool made_ = false;  // the directory, by this one
     bool stay_ = false;
 };
 

@@ -3,7 +3,6 @@
 #include "load/probe.hpp"
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <linux/capability.h>
 #include <linux/seccomp.h>
@@ -20,10 +19,11 @@
 #include "common/capabilities.hpp"
 #include "common/json_fields.hpp"
 #include "common/print_line.hpp"
-#include "load/detector.hpp"
+#include "load/bpf_object.hpp"
 #include "load/libbpf_log.hpp"
 #include "load/load_permission.hpp"
 #include "load/skeleton.hpp"
+#include "observe/bpf_info.hpp"
 
 namespace jsguard {
 namespace fs = std::filesystem;
@@ -32,11 +32,10 @@ namespace {
 constexpr ino_t first_user_namespace = 0xEFFFFFFD;  // PROC_USER_INIT_INO of the kernel
 
 void ask_btf(ProbeFacts& facts) {
-    const std::unique_ptr<btf, decltype(&btf__free)> kernel(btf__load_vmlinux_btf(), btf__free);
-    const bool there = kernel && libbpf_get_error(kernel.get()) == 0;
-    facts.has_btf = there;
-    facts.needs = kernel_needs(there ? kernel.get() : nullptr);
-    facts.has_rdonly_cast = there && has_rdonly_cast(kernel.get());
+    const auto kernel = kernel_btf();
+    facts.has_btf = kernel != nullptr;
+    facts.needs = kernel_needs(kernel.get());
+    facts.has_rdonly_cast = kernel && has_rdonly_cast(kernel.get());
 }
 
 std::vector<ProbedCapability> ask_capabilities(bool has_rdonly_cast) {
@@ -84,27 +83,24 @@ std::optional<bool> has_pins(const std::string& pin_dir) {
 }
 
 TrialProgram look_at(const bpf_program* program) {
-    bpf_prog_info info{};
-    std::uint32_t size = sizeof(info);
-    if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) != 0)
-        throw errno_error(ExitCode::runtime, errno, "cannot look at a BPF program");
+    const bpf_prog_info info = info_of_program(bpf_program__fd(program));
     return {bpf_program__name(program), info.verified_insns, info.jited_prog_len};
 }
 
 // Sized by the options that were given. Opening takes no privilege.
-void open_object(Detector& detector, const Options& options, ProbeFacts& facts) {
+Skeleton open_sized(const Options& options, ProbeFacts& facts) {
     jsg_config config = make_config(options);
     config.cpus = static_cast<std::uint32_t>(facts.possible_cpus);
     config.has_rdonly_cast = facts.has_rdonly_cast;
-    detector.open(config);
-    facts.fixed_map_bytes = detector.fixed_map_bytes();
-    facts.growing_map_bytes = detector.growing_map_bytes();
+    Skeleton skeleton = open_object(config);
+    facts.fixed_map_bytes = fixed_map_bytes(*skeleton);
+    facts.growing_map_bytes = growing_map_bytes(*skeleton);
+    return skeleton;
 }
 
 // The object alone: what the loader does besides is of no concern to the verifier.
-TrialLoad try_load(const Detector& detector) {
+TrialLoad try_load(bpf_object* object) {
     TrialLoad trial;
-    bpf_object* object = detector.skeleton().obj;
     if (const int error = bpf_object__load(object); error) {
         trial.refusal = {-error, libbpf_warnings(), verifier_log_end()};
         return trial;
@@ -139,9 +135,8 @@ ProbeFacts probe_facts(const Options& options) {
                                 "kernel.bpf_stats_enabled"})
         facts.settings.push_back(ask_setting(setting));
     facts.filters_system_calls = filters_system_calls();
-    Detector detector;
-    open_object(detector, options, facts);
-    if (may_be_tried(facts)) facts.trial = try_load(detector);
+    const Skeleton skeleton = open_sized(options, facts);
+    if (may_be_tried(facts)) facts.trial = try_load(skeleton->obj);
     return facts;
 }
 

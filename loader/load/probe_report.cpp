@@ -88,12 +88,13 @@ Verdict verdict_of_place(const ProbeFacts& facts) {
         case PinPlace::not_bpffs:
             return {ExitCode::runtime, where, mount_advice()};
         case PinPlace::read_only:
-            return {ExitCode::runtime, where,
-                    "mount it for writing too (mount -o remount,rw) or choose another folder with "
-                    "--pin-dir"};
+            return {
+                ExitCode::runtime, where,
+                "mount it for writing too (mount -o remount,rw) or choose another directory with "
+                "--pin-dir"};
         case PinPlace::not_writable:
             return {ExitCode::not_permitted, where,
-                    "run it as root, or choose a folder of this user's with --pin-dir"};
+                    "run it as root, or choose a directory of this user's with --pin-dir"};
         case PinPlace::whole:
         case PinPlace::of_another:
         case PinPlace::strange:
@@ -178,7 +179,7 @@ void add_process(Lines& lines, const ProbeFacts& facts) {
 }
 
 void add_place(Lines& lines, const ProbeFacts& facts) {
-    lines.heading("pin folder " + printable(facts.pin_dir));
+    lines.heading("pin directory " + printable(facts.pin_dir));
     lines.plain(words_of(facts.pin_place).text);
     lines.plain(!facts.pinned   ? "this process may not see whether a detector is pinned there"
                 : *facts.pinned ? "a detector is pinned there"

@@ -35,12 +35,12 @@ bool Progress::terminal_is_gone() const { return terminal_ && isatty(STDERR_FILE
 
 bool Progress::take_learned() { return std::exchange(learned_, false); }
 
-std::vector<std::string> Progress::take_doubts() { return std::exchange(doubts_, {}); }
+std::vector<std::string> Progress::take_warnings() { return std::exchange(warnings_, {}); }
 
 void Progress::tell_learned(const Known& known, const jsg_service& service) {
     say(fmt::format("port {}: learned its baseline{} in {} s, now {}", service.port,
-                    known.relearning ? " anew" : "", service.learned_steps * options_.step_s,
-                    known.relearning ? "in force" : "on guard"));
+                    known.relearning ? " again" : "", service.learned_steps * options_.step_s,
+                    known.relearning ? "in force" : "monitoring"));
     learned_ = true;
 }
 
@@ -59,75 +59,74 @@ void Progress::tell_thresholds(const jsg_service& service, const jsg_baseline& b
                         service.port));
 }
 
-// A detector that took an attack for normal must not go on guard in silence.
-void Progress::tell_doubts(const jsg_service& service) {
-    if (const std::string why = doubts_text(service.doubts); !why.empty()) {
-        doubts_.push_back(fmt::format(
-            "port {}: WARNING: its baseline looks like an attack: {}. Only what goes beyond that "
-            "is told. If it is not normal for this service, end it, then learn anew (kill -HUP "
+// A detector that took an attack for normal must not monitor in silence.
+void Progress::tell_warnings(const jsg_service& service) {
+    if (const std::string why = warnings_text(service.warnings); !why.empty()) {
+        warnings_.push_back(fmt::format(
+            "port {}: WARNING: its baseline looks like an attack: {}. Only what exceeds "
+            "it is reported. If it is not normal for this service, end it, then relearn (kill -HUP "
             "{})",
             service.port, why, getpid()));
-        say(doubts_.back());
+        say(warnings_.back());
     }
-    if (service.doubts & JSG_DOUBT_UNBALANCED)
+    if (service.warnings & JSG_WARN_UNBALANCED)
         say(fmt::format(
             "port {}: while it learned, connections mostly opened, or mostly closed: no "
-            "transitions alert by such a baseline; learn anew when that has settled (kill -HUP {})",
+            "transitions alert by such a baseline; relearn when that has settled (kill -HUP {})",
             service.port, getpid()));
 }
 
 void Progress::tell_baseline(const Known& known, const jsg_service& service,
-                             const Detector& detector, std::uint32_t place) {
+                             const MapReader& reader, std::uint32_t place) {
     const bool learned = service.baselines_learned != known.baselines_learned;
-    const bool from_file = service.mode == JSG_GUARDING && known.mode == JSG_FREE && !learned;
+    const bool from_file = service.mode == JSG_MONITORING && known.mode == JSG_FREE && !learned;
     if (learned) tell_learned(known, service);
     if (!learned && !from_file) return;
-    tell_thresholds(service, detector.baseline(place));
-    tell_doubts(service);
+    tell_thresholds(service, reader.baseline(place));
+    tell_warnings(service);
 }
 
-void Progress::tell_relearning(Known& known, const jsg_service& service, const Detector& detector,
+void Progress::tell_relearning(Known& known, const jsg_service& service, const MapReader& reader,
                                std::uint32_t place) {
     const bool waiting = service.relearning && jsg_alert_is_up(&service);
     const bool lacking =
         service.relearning && service.learned_steps * options_.step_s >= options_.learn_s;
     if (service.relearning && !known.relearning)
-        say(fmt::format(
-            "port {}: learns its baseline anew; the one it has stays in force meanwhile",
-            service.port));
+        say(fmt::format("port {}: relearns; the old baseline stays in force until then",
+                        service.port));
     if (waiting && !known.waiting)
         say(fmt::format(
             "port {}: an alert is up; learning waits until it has cleared (if it is the new "
             "normal, start again)",
             service.port));
     if (lacking && !known.lacking)
-        say(fmt::format("port {}: showed too little to learn from in {} s ({}); goes on learning",
-                        service.port, options_.learn_s,
-                        lacking_text(detector.lesson(place), options_.step_s)));
+        say(fmt::format("port {}: not enough traffic in {} s ({}); still learning", service.port,
+                        options_.learn_s,
+                        lacking_text(reader.pending_baseline(place), options_.step_s)));
     known.relearning = service.relearning != 0;
     known.waiting = waiting;
     known.lacking = lacking;
 }
 
-void Progress::follow(Known& known, const jsg_service& service, const Detector& detector,
+void Progress::follow(Known& known, const jsg_service& service, const MapReader& reader,
                       std::uint32_t place) {
     const std::uint32_t port = service.mode == JSG_LEAVING ? 0 : service.port;
     if (port != known.port) {
         if (known.port)
-            say(fmt::format("port {} is no longer used, and no longer guarded", known.port));
-        if (port && !first_) say(fmt::format("port {} is guarded too", port));
+            say(fmt::format("port {} is no longer used and no longer monitored", known.port));
+        if (port && !first_) say(fmt::format("port {} is now monitored too", port));
         known = {};
         known.port = port;
     }
     // Until its first step a service has no thresholds.
     if (!port || !service.sequence) return;
-    tell_baseline(known, service, detector, place);
-    if (service.mode == JSG_LEARNING_ON && known.mode != JSG_LEARNING_ON)
+    tell_baseline(known, service, reader, place);
+    if (service.mode == JSG_STILL_LEARNING && known.mode != JSG_STILL_LEARNING)
         say(fmt::format(
-            "port {}: showed too little to learn from in {} s ({}); goes on learning, and its "
-            "occupancy is judged against the built-in baseline meanwhile",
-            port, options_.learn_s, lacking_text(detector.lesson(place), options_.step_s)));
-    tell_relearning(known, service, detector, place);
+            "port {}: not enough traffic in {} s ({}); still learning, using the generic "
+            "baseline",
+            port, options_.learn_s, lacking_text(reader.pending_baseline(place), options_.step_s)));
+    tell_relearning(known, service, reader, place);
     known.mode = service.mode;
     known.baselines_learned = service.baselines_learned;
 }
@@ -149,19 +148,19 @@ void Progress::draw_bar(const std::vector<jsg_service>& services) {
 
 void Progress::tell_refused(std::uint64_t refused) {
     if (refused > refused_)
-        say(
-            fmt::format("{} listening {} not guarded: all {} places are taken; name the ports that "
-                        "matter with --localport",
-                        refused, refused == 1 ? "port is" : "ports are", JSG_SERVICES));
+        say(fmt::format(
+            "{} listening {} not monitored: all {} service entries are taken; name the ports that "
+            "matter with --localport",
+            refused, refused == 1 ? "port is" : "ports are", JSG_SERVICES));
     refused_ = refused;
 }
 
-void Progress::update(const Detector& detector) {
-    const auto services = detector.services();
+void Progress::update(const MapReader& reader) {
+    const auto services = reader.services();
     for (std::uint32_t i = 0; i < services.size(); ++i)
-        follow(known_[i], services[i], detector, i + 1);
+        follow(known_[i], services[i], reader, i + 1);
     first_ = false;
-    tell_refused(detector.stats().services_refused);
+    tell_refused(reader.stats().services_refused);
     if (terminal_) draw_bar(services);
 }
 

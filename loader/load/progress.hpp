@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "kernel/jsguard.h"
-#include "load/detector.hpp"
 #include "load/options.hpp"
+#include "observe/map_reader.hpp"
 
 namespace jsguard {
 
@@ -18,20 +18,20 @@ class Progress {
     Progress(const Options& options, bool terminal);
 
     // The lines that the services' change since the last call is worth, and the bar.
-    void update(const Detector& detector);
+    void update(const MapReader& reader);
     void say(const std::string& line);
     // Says it unless it is empty.
     void say_if_any(const std::string& line);
     // Takes the bar away, before anything else is written.
     void hide_bar();
 
-    // Whether stderr was a terminal and has hung up: then SIGHUP is no request to learn anew.
+    // Whether stderr was a terminal and has hung up: then SIGHUP is no request to relearn.
     bool terminal_is_gone() const;
 
     // Whether some service has finished learning since the last call.
     bool take_learned();
     // What was said since the last call of baselines that look like an attack.
-    std::vector<std::string> take_doubts();
+    std::vector<std::string> take_warnings();
 
   private:
     struct Known {
@@ -39,18 +39,18 @@ class Progress {
         jsg_mode mode = JSG_FREE;
         std::uint32_t baselines_learned = 0;
         bool relearning = false;
-        bool waiting = false;  // to learn anew, for an alert to clear
-        bool lacking = false;  // of what is learned anew
+        bool waiting = false;  // to relearn, for an alert to clear
+        bool lacking = false;  // of what is relearned
     };
 
-    void follow(Known& known, const jsg_service& service, const Detector& detector,
+    void follow(Known& known, const jsg_service& service, const MapReader& reader,
                 std::uint32_t place);
-    void tell_baseline(const Known& known, const jsg_service& service, const Detector& detector,
+    void tell_baseline(const Known& known, const jsg_service& service, const MapReader& reader,
                        std::uint32_t place);
     void tell_learned(const Known& known, const jsg_service& service);
     void tell_thresholds(const jsg_service& service, const jsg_baseline& baseline);
-    void tell_doubts(const jsg_service& service);
-    void tell_relearning(Known& known, const jsg_service& service, const Detector& detector,
+    void tell_warnings(const jsg_service& service);
+    void tell_relearning(Known& known, const jsg_service& service, const MapReader& reader,
                          std::uint32_t place);
     void tell_refused(std::uint64_t refused);
     void draw_bar(const std::vector<jsg_service>& services);
@@ -60,7 +60,7 @@ class Progress {
     bool bar_shown_ = false;
     bool first_ = true;
     bool learned_ = false;
-    std::vector<std::string> doubts_;
+    std::vector<std::string> warnings_;
     std::uint64_t refused_ = 0;
     std::vector<Known> known_;
 };

@@ -29,10 +29,10 @@ std::uint64_t hash_of(std::string_view bytes) {
     return hash;
 }
 
-std::uint64_t request_hash(const jsg_config& config, const Options& options,
+std::uint64_t options_hash(const jsg_config& config, const Options& options,
                            const Baselines& given) {
     jsg_config told = config;
-    told.instance = told.program_hash = told.request_hash = 0;
+    told.instance = told.program_hash = told.options_hash = 0;
     std::string text(bytes_of(told));
     append(text, options.ports);
     append(text, options.excluded_ports);

@@ -15,7 +15,7 @@ std::uint64_t hash_of(std::string_view bytes);
 
 // Of all that the detector is told: config as it is without hashes and instance, the ports, and the
 // baselines that it starts from, unless they are a file that it keeps itself.
-std::uint64_t request_hash(const jsg_config& config, const Options& options,
+std::uint64_t options_hash(const jsg_config& config, const Options& options,
                            const Baselines& given = {});
 
 // The time in seconds, and 16 random bits for two in one second.

@@ -23,7 +23,7 @@ namespace jsguard {
 namespace {
 
 // As in a clock's own unit, with room for a point in time to be added.
-constexpr std::uint64_t microseconds_most = std::numeric_limits<std::int64_t>::max() / 2'000;
+constexpr std::uint64_t max_microseconds = std::numeric_limits<std::int64_t>::max() / 2'000;
 
 // Only this process was meant, and none that it starts.
 std::optional<std::string> take_variable(const char* name) {
@@ -71,7 +71,7 @@ void ServiceManager::open_socket(const std::string& name) {
         trouble_ = fmt::format(
             "NOTIFY_SOCKET is \"{}\", which is no path and no abstract name (@...) of a socket: "
             "the "
-            "service manager is told nothing; start jsguard-load without the variable",
+            "service manager gets no messages; start jsguard-load without the variable",
             printable(name));
         return;
     }
@@ -82,9 +82,10 @@ void ServiceManager::open_socket(const std::string& name) {
         static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size() + (abstract ? 0 : 1));
     socket_ = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (socket_ < 0)
-        trouble_ = errno_error(ExitCode::runtime, errno,
-                               "cannot open a socket to the service manager, which is told nothing")
-                       .what();
+        trouble_ =
+            errno_error(ExitCode::runtime, errno,
+                        "cannot open a socket to the service manager, which gets no messages")
+                .what();
 }
 
 void ServiceManager::read_watchdog(const std::string& microseconds,
@@ -101,7 +102,7 @@ void ServiceManager::read_watchdog(const std::string& microseconds,
         return;
     }
     if (*watched != static_cast<std::uint64_t>(getpid())) return;
-    beat_every_ = std::chrono::microseconds(std::min(*beat_within, microseconds_most)) / 2;
+    beat_every_ = std::chrono::microseconds(std::min(*beat_within, max_microseconds)) / 2;
 }
 
 void ServiceManager::ready(const std::string& status) {
@@ -131,7 +132,7 @@ bool ServiceManager::send(const std::string& beat) {
     const std::string message =
         state_ + (status_ ? "STATUS=" + *status_ + "\n" : std::string()) + beat;
     if (socket_ < 0 || message.empty()) return false;
-    // With the name each time: a manager that was started anew listens at another socket.
+    // With the name each time: a manager that was started again listens at another socket.
     if (sendto(socket_, message.data(), message.size(), MSG_NOSIGNAL | MSG_DONTWAIT,
                reinterpret_cast<const sockaddr*>(&address_), address_length_) >= 0) {
         state_.clear();
@@ -141,8 +142,8 @@ bool ServiceManager::send(const std::string& beat) {
     }
     if (refused_ || errno == EAGAIN || errno == EINTR) return false;
     refused_ = true;
-    trouble_ = errno_error(ExitCode::runtime, errno,
-                           "the service manager does not take what it is told", "it is tried again")
+    trouble_ = errno_error(ExitCode::runtime, errno, "the service manager does not accept messages",
+                           "it is tried again")
                    .what();
     return false;
 }

@@ -25,7 +25,7 @@ int send_datagram(const std::string& name, const std::string& datagram) {
     address.sun_family = AF_UNIX;
     if (name.size() >= sizeof(address.sun_path)) return ENAMETOOLONG;
     std::copy(name.begin(), name.end(), address.sun_path);
-    // A new socket each time: alerts are few, and a logger may have been started anew since.
+    // A new socket each time: alerts are few, and a logger may have been started again since.
     const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) return errno;
     int error = 0;
@@ -55,7 +55,7 @@ bool SystemLog::deliver(const Waiting& waiting) {
     }
     if (nobody_listens(journal) && nobody_listens(syslog))
         complain(
-            fmt::format("nobody listens at {} or {}; start systemd-journald or a syslog daemon",
+            fmt::format("nothing listens at {} or {}; start systemd-journald or a syslog daemon",
                         journal_socket_, syslog_socket_));
     else if (syslog)
         complain(fmt::format("{}: {}", syslog_socket_, reason(syslog)));
@@ -82,7 +82,7 @@ void SystemLog::note_recovery() {
     const bool told = news_.empty();
     news_.clear();
     if (told || lost)
-        news_ = fmt::format("the system's log takes messages again; lost meanwhile: {}",
+        news_ = fmt::format("the system's log accepts messages again; lost until now: {}",
                             lost ? counted(lost, "message", "messages") : "nothing");
 }
 

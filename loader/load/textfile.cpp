@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The file is replaced under its own name: through a link in a folder that is not root's, another
-// file would be.
+// The file is replaced under its own name: through a link in a directory that is not root's,
+// another file would be.
 #include "load/textfile.hpp"
 
 #include <fmt/format.h>
@@ -40,7 +40,7 @@ Textfile::~Textfile() {
     try {
         held_.renew();
     } catch (const Error&) {
-        return;  // the folder has gone, or the file is another's by now
+        return;  // the directory has gone, or the file is another's by now
     }
     if (unlink(file_.c_str()) == 0 || errno == ENOENT) return;
     const Error error = errno_error(ExitCode::runtime, errno, cannot("remove", file_),
@@ -53,7 +53,7 @@ std::string Textfile::write(const std::function<std::optional<std::string>()>& t
     try {
         const auto figures = text();
         if (!figures) return "";
-        held_.renew();  // somebody may have removed the lock, or the whole folder
+        held_.renew();  // somebody may have removed the lock, or the whole directory
         replace_file(file_, kind, *figures, Durability::left_to_kernel);
         failing_ = false;
         return failed ? fmt::format("the {} {} is written again", kind, printable(file_.native()))

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "common/held_name.hpp"
+#include "common/name_lock.hpp"
 
 namespace jsguard {
 
@@ -28,7 +28,7 @@ class Textfile {
 
   private:
     std::filesystem::path file_;
-    HeldName held_;
+    NameLock held_;
     bool failing_ = false;
 };
 

@@ -7,7 +7,7 @@
 namespace jsguard {
 namespace {
 
-constexpr std::size_t most_lines = 8;
+constexpr std::size_t max_lines = 8;
 constexpr std::string_view log_begins = "-- BEGIN PROG LOAD LOG --";
 constexpr std::string_view log_ends = "-- END PROG LOAD LOG --";
 
@@ -19,7 +19,7 @@ std::vector<std::string> verifier_log_end_of(std::string_view warning) {
     std::string_view log = warning.substr(begin + log_begins.size());
     log = log.substr(0, log.find(log_ends));
     std::vector<std::string> lines;
-    while (!log.empty() && lines.size() < most_lines) {
+    while (!log.empty() && lines.size() < max_lines) {
         const auto newline = log.rfind('\n');
         const auto line = newline == std::string_view::npos ? log : log.substr(newline + 1);
         if (!line.empty()) lines.insert(lines.begin(), printable(line));

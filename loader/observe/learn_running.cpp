@@ -12,7 +12,6 @@
 #include "common/progress_bar.hpp"
 #include "common/seconds.hpp"
 #include "common/tell.hpp"
-#include "observe/learned.hpp"
 #include "observe/pinned_detector.hpp"
 #include "observe/relearning.hpp"
 #include "observe/silence.hpp"
@@ -40,9 +39,9 @@ void wait_for_all(const PinnedDetector& detector, Relearning& relearning) {
     const Silence silence(detector);
     TerminalBar bar("learning");
     while (true) {
-        const auto services = detector.services();
-        for (const std::string& line :
-             relearning.follow(services, [&](auto place) { return detector.lesson(place); })) {
+        const auto services = detector.reader().services();
+        for (const std::string& line : relearning.follow(
+                 services, [&](auto place) { return detector.reader().pending_baseline(place); })) {
             bar.hide();
             tell(line);
         }
@@ -51,20 +50,20 @@ void wait_for_all(const PinnedDetector& detector, Relearning& relearning) {
         check_alive(detector, silence);
         if (stop_requested)
             throw Error(ExitCode::runtime,
-                        "stopped by a signal; nothing was written, and the detector goes on "
+                        "stopped by a signal; nothing was written, and the detector continues "
                         "learning");
         std::this_thread::sleep_for(poll_every);
     }
 }
 
 // The services that it asks.
-Relearning ask(PinnedDetector& detector, std::optional<std::uint16_t> port) {
-    Relearning relearning(detector.services(), detector.config(), port);
+Relearning ask(const PinnedDetector& detector, std::optional<std::uint16_t> port) {
+    Relearning relearning(detector.reader().services(), detector.reader().config(), port);
     const auto ports = relearning.ports();
     if (ports.empty())
         throw Error(ExitCode::usage,
-                    port ? fmt::format("the detector does not guard port {}", *port)
-                         : "the detector guards no port yet; name some with --localport");
+                    port ? fmt::format("the detector does not monitor port {}", *port)
+                         : "the detector monitors no port yet; name some with --localport");
     detector.request_relearning();
     return relearning;
 }
@@ -73,10 +72,8 @@ Relearning ask(PinnedDetector& detector, std::optional<std::uint16_t> port) {
 
 BaselineFile baselines_in_force(const std::string& pin_dir) {
     const PinnedDetector detector(pin_dir);
-    BaselineFile file{origin_here(step_seconds(detector.config())),
-                      learned_baselines(detector.services(), [&](std::uint32_t place) {
-                          return detector.baseline(place);
-                      })};
+    BaselineFile file{origin_here(step_seconds(detector.reader().config())),
+                      detector.reader().learned_baselines()};
     if (file.baselines.empty())
         throw Error(ExitCode::runtime,
                     "the detector has no baseline in force yet; wait until it has learned");
@@ -84,17 +81,18 @@ BaselineFile baselines_in_force(const std::string& pin_dir) {
 }
 
 void ask_to_relearn(const std::string& pin_dir) {
-    PinnedDetector detector(pin_dir);
+    const PinnedDetector detector(pin_dir);
     const auto ports = ask(detector, {}).ports();
-    tell(fmt::format("asked to learn anew, for {} s or more: {} {}",
-                     detector.config().learn_steps * step_seconds(detector.config()),
-                     ports.size() == 1 ? "port" : "ports", fmt::join(ports, ", ")));
+    tell(fmt::format(
+        "asked to relearn, for {} s or more: {} {}",
+        detector.reader().config().learn_steps * step_seconds(detector.reader().config()),
+        ports.size() == 1 ? "port" : "ports", fmt::join(ports, ", ")));
 }
 
 void learn_running(const std::string& pin_dir, std::optional<std::uint16_t> port,
                    const std::filesystem::path& out) {
     check_baseline_target(out);
-    PinnedDetector detector(pin_dir);
+    const PinnedDetector detector(pin_dir);
     catch_signals();
     Relearning relearning = ask(detector, port);
     tell(fmt::format("waiting for {} {}, for {} s or more",
@@ -103,9 +101,9 @@ void learn_running(const std::string& pin_dir, std::optional<std::uint16_t> port
     wait_for_all(detector, relearning);
     Baselines learned;
     for (const std::uint32_t place : relearning.learned())
-        learned[static_cast<std::uint16_t>(detector.service(place).port)] =
-            detector.baseline(place);
-    write_baselines(out, learned, origin_here(step_seconds(detector.config())));
+        learned[static_cast<std::uint16_t>(detector.reader().service(place).port)] =
+            detector.reader().baseline(place);
+    write_baselines(out, learned, origin_here(step_seconds(detector.reader().config())));
     tell(fmt::format("{} {} written to {}", learned.size(),
                      learned.size() == 1 ? "baseline" : "baselines", printable(out.native())));
 }

@@ -14,7 +14,7 @@ namespace jsguard {
 // What its services compare with now. Throws Error(runtime) if none has learned.
 BaselineFile baselines_in_force(const std::string& pin_dir);
 
-// Asks every service to learn anew, and says on stderr which.
+// Asks every service to relearn, and says on stderr which.
 void ask_to_relearn(const std::string& pin_dir);
 
 // Asks every service, waits until that of the port (none: each) has learned, and writes the file,

@@ -60,12 +60,12 @@ struct Cost {
 struct ObservedService {
     std::uint32_t place = 0;
     jsg_service service{};
-    std::optional<jsg_window> window;      // the last one
-    jsg_reading window_counts{};           // that the window was judged by
-    jsg_reading step_counts{};             // of its last step
-    jsg_reading total_counts{};            // since the place was first used, modulo 2^32
-    std::optional<jsg_baseline> baseline;  // in force
-    std::optional<jsg_baseline> lesson;    // being learned
+    std::optional<jsg_window> window;              // the last one
+    jsg_reading window_counts{};                   // that the window was judged by
+    jsg_reading step_counts{};                     // of its last step
+    jsg_reading total_counts{};                    // since the place was first used, modulo 2^32
+    std::optional<jsg_baseline> baseline;          // in force
+    std::optional<jsg_baseline> pending_baseline;  // being learned
 };
 
 struct Observation {

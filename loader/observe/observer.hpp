@@ -16,10 +16,11 @@ namespace jsguard {
 // stand, pinned or not.
 class Observer {
   public:
-    // The detector must outlive the observer. Throws what PinnedDetector does.
+    // The detector must outlive the observer. Throws what MapReader does.
     explicit Observer(const PinnedDetector& detector);
-    // For the process that has loaded or joined the detector: needs no privilege later.
-    Observer(const PinnedDetector& detector, OwnDescriptors own);
+    // For the process that has loaded or joined the detector: needs no privilege later. pin_dir:
+    // where the maps are pinned. The reader must outlive the observer.
+    Observer(const MapReader& reader, std::string pin_dir, OwnDescriptors own);
 
     // Takes some milliseconds longer while the last window of a service cannot be had; that service
     // then comes without one.
@@ -33,10 +34,11 @@ class Observer {
         bool whole = true;
     };
 
-    Observer(const PinnedDetector& detector, RunningCost cost, bool is_loader);
+    Observer(const MapReader& reader, std::string pin_dir, RunningCost cost, bool is_loader);
     Look look(std::uint32_t place) const;
 
-    const PinnedDetector& detector_;
+    const MapReader& reader_;
+    std::string pin_dir_;
     RunningCost cost_;
     bool is_loader_;  // this process is the one that reads the detector's alerts
     std::string host_;

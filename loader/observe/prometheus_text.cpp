@@ -11,7 +11,6 @@
 
 #include "common/cells.hpp"
 #include "common/losses.hpp"
-#include "common/window_signal.hpp"
 #include "observe/decimal.hpp"
 
 namespace jsguard {
@@ -65,7 +64,7 @@ Figure of_window(const ObservedService& seen) {
 // Of the last window, if it is held against a baseline: while learning it has no such figures.
 template <auto member>
 Figure of_occupancy(const ObservedService& seen) {
-    const bool there = seen.window && seen.window->occupancy_verdict != JSG_NOT_JUDGED;
+    const bool there = seen.window && seen.window->signal[JSG_OCCUPANCY].verdict != JSG_NOT_JUDGED;
     return there ? in_milli((*seen.window).*member) : Figure{};
 }
 
@@ -77,10 +76,10 @@ Figure of_transitions(const ObservedService& seen) {
 }
 
 // The window's figure of one signal, if it is judged.
-template <auto of_window>
+template <auto member>
 Figure of_signal(const ObservedService& seen, jsg_signal signal) {
-    const bool there = seen.window && has_divergence(*seen.window, signal);
-    return there ? in_nano(of_window(*seen.window, signal)) : Figure{};
+    const bool there = seen.window && has_divergence(seen.window->signal[signal]);
+    return there ? in_nano(seen.window->signal[signal].*member) : Figure{};
 }
 
 // How often a state was entered: a sum modulo 2^32 like its parts, so that it wraps as they do.
@@ -137,7 +136,7 @@ void add_losses(std::vector<Row>& rows) {
         [](const Observation& seen) { return whole(seen.stats.transitions_late); });
     add("missed_runs_total",
         "Runs of jsg_transition that the kernel skipped, because it ran already on that CPU; of "
-        "all ports. Those of guarded ports are counted late.",
+        "all ports. Those of monitored ports are counted late.",
         [](const Observation& seen) {
             return seen.cost.missed_runs ? whole(*seen.cost.missed_runs) : Figure{};
         });
@@ -154,7 +153,7 @@ void add_cost(std::vector<Row>& rows) {
     add("tick_seconds_total", counter, "Time that the callbacks of the detector's timer took.",
         [](const Observation& seen) { return in_nano(seen.cost.ticks.total_ns); });
     add("longest_tick_seconds", gauge,
-        "Longest callback of the detector's timer, interrupts that came meanwhile included.",
+        "Longest callback of the detector's timer, interrupts included.",
         [](const Observation& seen) { return in_nano(seen.cost.ticks.longest_ns); });
     add("transition_runs_total", counter,
         "Runs of jsg_transition, one for nearly each transition of any port, while "
@@ -180,28 +179,28 @@ void add_ports(std::vector<Row>& rows) {
         rows.push_back({"jsguard_" + std::move(name), gauge, std::move(help), figure});
     };
     using W = jsg_window;
-    add("guarding", "1: judged by its own baseline; 0: still learning one.",
-        [](const ObservedService& seen) { return whole(seen.service.mode == JSG_GUARDING); });
-    add("relearning", "1: on guard with its old baseline, and learning a new one.",
+    add("monitoring", "1: judged by its own baseline; 0: still learning one.",
+        [](const ObservedService& seen) { return whole(seen.service.mode == JSG_MONITORING); });
+    add("relearning", "1: monitoring with its old baseline, and learning a new one.",
         [](const ObservedService& seen) { return whole(seen.service.relearning); });
-    add("baseline_doubtful",
+    add("baseline_warning",
         "1: what its baseline was learned from may have been an attack; learn again when all is "
         "well.",
         [](const ObservedService& seen) {
-            return seen.service.mode == JSG_GUARDING
-                       ? whole((seen.service.doubts & JSG_DOUBTS_LIKE_ATTACK) != 0)
+            return seen.service.mode == JSG_MONITORING
+                       ? whole((seen.service.warnings & JSG_WARN_LIKE_ATTACK) != 0)
                        : Figure{};
         });
-    add("sockets", "Live accepted connections at the last look, idle ones too.",
+    add("sockets", "Live accepted connections at the last sample, idle ones included.",
         of_window<&W::sockets, whole>);
-    add("idle_sockets", "Connections that are answered and between requests, at the last look.",
+    add("idle_sockets", "Connections that are answered and between requests, at the last sample.",
         of_window<&W::idle_sockets, whole>);
     add("waiting_sockets",
         "Connections that a handshake or a first piece of data came from, and silence since, at "
         "the "
-        "last look.",
+        "last sample.",
         of_window<&W::waiting_sockets, whole>);
-    add("open_requests", "Connections with a request that is not answered yet, at the last look.",
+    add("open_requests", "Connections with a request that is not answered yet, at the last sample.",
         of_window<&W::open_requests, whole>);
     add("open_sockets", "Mean number of connections over the window that are judged.",
         of_occupancy<&W::open_millisockets>);
@@ -209,18 +208,16 @@ void add_ports(std::vector<Row>& rows) {
         "How many connections that are judged are to be expected at this rate of exchanges.",
         of_occupancy<&W::expected_millisockets>);
     add("excess_sockets",
-        "How many connections that are judged there are beyond twice the expected, or 0.",
+        "Open connections that are judged, above twice the expected number, or 0.",
         of_occupancy<&W::excess_millisockets>);
-    add("held_sockets",
-        "Mean number of connections over the window that are judged and do not move.",
-        of_occupancy<&W::held_millisockets>);
-    add("held_excess_sockets",
-        "How many connections are held, not moving, beyond twice those expected, or 0.",
-        of_occupancy<&W::held_excess_millisockets>);
-    add("full_accept_queues", "Listening sockets whose accept queue was full at the last look.",
+    add("stalled_sockets", "Mean number of stalled connections in the window.",
+        of_occupancy<&W::stalled_millisockets>);
+    add("stalled_excess_sockets", "Stalled connections above twice their expected number, or 0.",
+        of_occupancy<&W::stalled_excess_millisockets>);
+    add("full_accept_queues", "Listening sockets whose accept queue was full at the last sample.",
         of_window<&W::full_queues, whole>);
-    add("looked_at_ratio", "Share of the live connections that the last step looked at.",
-        of_window<&W::looked_at_ppm, in_micro>);
+    add("sampled_ratio", "Share of the live connections that the last step sampled.",
+        of_window<&W::sampled_ppm, in_micro>);
     add("window_transitions", "Changes of TCP state in the window.",
         of_window<&W::transitions, whole>);
     add("window_exchanges", "Connections accepted and answers seen in the window.",
@@ -241,25 +238,25 @@ void add_signals(std::vector<Row>& rows) {
         rows.push_back({"jsguard_" + std::move(name), gauge, std::move(help), figure});
     };
     add("divergence", "Jensen-Shannon divergence of the window from the baseline, in bits.",
-        of_signal<js_nanobits>);
+        of_signal<&jsg_window_signal::js_nanobits>);
     add("kl_divergence",
         "Kullback-Leibler divergence of the window from the baseline, in bits, at most 32.",
-        of_signal<kl_nanobits>);
-    add("threshold", "Divergence that an alert must be over, in bits.",
+        of_signal<&jsg_window_signal::kl_nanobits>);
+    add("threshold", "Divergence that a window must exceed for an alert, in bits.",
         [](const ObservedService& seen, jsg_signal signal) {
             const std::uint64_t threshold = seen.service.threshold_nanobits[signal];
             return threshold ? in_nano(threshold) : Figure{};
         });
-    add("chance_divergence",
-        "Divergence that chance alone hardly ever gives to a normal window of so few samples, in "
-        "bits; from 1 on none says anything.",
-        of_signal<chance_nanobits>);
+    add("significance_bound",
+        "Significance bound: the divergence that a normal window exceeds only with the "
+        "false-positive probability, in bits; from 1 on no divergence is significant.",
+        of_signal<&jsg_window_signal::significance_nanobits>);
     add("alert_up", "1: an alert is raised and not cleared.",
         [](const ObservedService& seen, jsg_signal signal) {
             return whole(seen.service.alerts[signal].state == JSG_ALERT);
         });
     add("alert_start_time_seconds",
-        "When the first step over the threshold of the alert that is up ended, since 1970.",
+        "When the first step above the threshold of the alert that is up ended, since 1970.",
         [](const ObservedService& seen, jsg_signal signal) {
             const jsg_alert_track& alert = seen.service.alerts[signal];
             return alert.state == JSG_ALERT ? in_milli(alert.since_unix_ms) : Figure{};
@@ -268,23 +265,23 @@ void add_signals(std::vector<Row>& rows) {
 
 void add_cells(std::vector<Row>& rows) {
     rows.push_back({"jsguard_occupancy_sockets", gauge,
-                    "Connections in each phase and age, found by the last step's looks.",
+                    "Connections in each phase and age, found by the last step's samples.",
                     OfWord{"cell", JSG_PHASE_CELLS, occupancy_name,
                            [](const ObservedService& seen, std::uint32_t cell) {
                                return seen.window ? whole(seen.step_counts.occupancy[cell])
                                                   : Figure{};
                            }}});
-    rows.push_back(
-        {"jsguard_transitions_total", counter,
-         "Changes of TCP state, from one to another, since the port's place was first used; modulo "
-         "2^32.",
-         OfWord{"cell", JSG_TRANSITION_CELLS, transition_name,
-                [](const ObservedService& seen, std::uint32_t cell) {
-                    return unless_zero(seen.total_counts.transitions[cell]);
-                }}});
+    rows.push_back({"jsguard_transitions_total", counter,
+                    "Changes of TCP state, from one to another, since the port's service entry was "
+                    "first used; modulo "
+                    "2^32.",
+                    OfWord{"cell", JSG_TRANSITION_CELLS, transition_name,
+                           [](const ObservedService& seen, std::uint32_t cell) {
+                               return unless_zero(seen.total_counts.transitions[cell]);
+                           }}});
     rows.push_back(
         {"jsguard_state_entries_total", counter,
-         "Entries into each TCP state since the port's place was first used; modulo 2^32.",
+         "Entries into each TCP state since the port's service entry was first used; modulo 2^32.",
          OfWord{"state", JSG_STATES,
                 [](std::uint32_t state) { return std::string(state_name(state)); },
                 [](const ObservedService& seen, std::uint32_t state) {

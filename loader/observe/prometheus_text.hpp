@@ -14,7 +14,7 @@ namespace jsguard {
 struct MetricFamily {
     std::string name;
     std::string_view type;    // "gauge" or "counter"
-    std::string_view labels;  // "port, signal"; netns comes with each where one is guarded
+    std::string_view labels;  // "port, signal"; netns comes with each where one is monitored
     std::string help;
 };
 

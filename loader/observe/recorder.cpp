@@ -3,48 +3,42 @@
 #include "observe/recorder.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <iterator>
 #include <optional>
 #include <thread>
 #include <utility>
 
-#include "observe/another_service.hpp"
-#include "observe/reading_difference.hpp"
-
 namespace jsguard {
 namespace {
 
-// A service's turn takes the kernel well under this.
-constexpr auto turn_time = std::chrono::milliseconds(2);
 constexpr int attempts = 20;
 
 // All of a service between two of its turns. None if its turns left no time, which does not happen.
 struct Snapshot {
     jsg_service service{};
     jsg_baseline baseline{};
-    jsg_baseline lesson{};
+    jsg_baseline pending_baseline{};
     std::vector<jsg_reading> readings;  // those that are kept for sure, the last of .sequence
 };
 
 // The last readings that can be read: the next turn overwrites the oldest, and may have begun.
-std::uint64_t sure_readings(const PinnedDetector& detector) {
-    return detector.config().readings_per_service - 1;
+std::uint64_t sure_readings(const MapReader& reader) {
+    return reader.config().readings_per_service - 1;
 }
 
-std::optional<Snapshot> take_snapshot(const PinnedDetector& detector, std::uint32_t place) {
-    const std::uint64_t sure = sure_readings(detector);
+std::optional<Snapshot> take_snapshot(const MapReader& reader, std::uint32_t place) {
+    const std::uint64_t sure = sure_readings(reader);
     for (int i = 0; i < attempts; ++i) {
         Snapshot snapshot;
-        snapshot.service = detector.service(place);
-        std::this_thread::sleep_for(turn_time);
-        snapshot.baseline = detector.baseline(place);
-        snapshot.lesson = detector.lesson(place);
+        snapshot.service = reader.service(place);
+        std::this_thread::sleep_for(service_step_time);
+        snapshot.baseline = reader.baseline(place);
+        snapshot.pending_baseline = reader.pending_baseline(place);
         const std::uint64_t last = snapshot.service.sequence;
         for (std::uint64_t s = last + 1 > sure ? last + 1 - sure : 0; s <= last; ++s)
-            snapshot.readings.push_back(detector.reading(place, s));
-        const jsg_service after = detector.service(place);
+            snapshot.readings.push_back(reader.reading(place, s));
+        const jsg_service after = reader.service(place);
         if (std::memcmp(&after, &snapshot.service, sizeof(after)) == 0) return snapshot;
     }
     return {};
@@ -52,19 +46,20 @@ std::optional<Snapshot> take_snapshot(const PinnedDetector& detector, std::uint3
 
 }  // namespace
 
-Recorder::Recorder(const PinnedDetector& detector, std::uint16_t port, Sink sink)
-    : detector_(detector), port_(port), sink_(std::move(sink)), followed_(JSG_SERVICES) {}
+Recorder::Recorder(const MapReader& reader, std::uint16_t port, Sink sink)
+    : reader_(reader), port_(port), sink_(std::move(sink)), followed_(JSG_SERVICES) {}
 
 void Recorder::begin(std::uint32_t place, Followed& followed, const jsg_service& service) {
     if (!service.port || service.mode == JSG_LEAVING || (port_ && service.port != port_)) return;
-    const auto snapshot = take_snapshot(detector_, place);
+    const auto snapshot = take_snapshot(reader_, place);
     if (!snapshot || snapshot->service.port != service.port) return;  // at the next call
 
     RecordedService recorded;
     recorded.service = snapshot->service;
-    const bool guarding = snapshot->service.mode == JSG_GUARDING;
-    if (guarding) recorded.baseline = snapshot->baseline;
-    if (!guarding || snapshot->service.relearning) recorded.lesson = snapshot->lesson;
+    const bool monitoring = snapshot->service.mode == JSG_MONITORING;
+    if (monitoring) recorded.baseline = snapshot->baseline;
+    if (!monitoring || snapshot->service.relearning)
+        recorded.pending_baseline = snapshot->pending_baseline;
     for (std::size_t i = 1; i < snapshot->readings.size(); ++i)
         recorded.history.push_back(difference(snapshot->readings[i], snapshot->readings[i - 1]));
     followed.service = snapshot->service;
@@ -81,7 +76,7 @@ void Recorder::end(Followed& followed) {
 
 // What the next windows counted cannot be told: goes on with those after the last.
 void Recorder::leave_out(std::uint32_t place, Followed& followed) {
-    const auto snapshot = take_snapshot(detector_, place);
+    const auto snapshot = take_snapshot(reader_, place);
     if (!snapshot || is_another(snapshot->service, followed.service)) return;  // at the next call
     const jsg_service& service = snapshot->service;
     const std::uint64_t last = service.sequence;
@@ -90,7 +85,7 @@ void Recorder::leave_out(std::uint32_t place, Followed& followed) {
     if (service.baselines_learned != followed.service.baselines_learned)
         sink_(RecordedBaseline{service.port, last, snapshot->baseline});
     if (service.relearn_request != followed.service.relearn_request &&
-        (service.relearning || service.mode != JSG_GUARDING))
+        (service.relearning || service.mode != JSG_MONITORING))
         sink_(RecordedRelearning{service.port, last + 1});
     followed.service = service;
     followed.sequence = last;
@@ -104,12 +99,12 @@ std::optional<std::vector<Recorder::Closed>> Recorder::read_closed(
     std::vector<Closed> closed;
     if (after == service.sequence) return closed;
     for (std::uint64_t sequence = after + 1; sequence <= service.sequence; ++sequence) {
-        const auto record = detector_.window(place, service, sequence);
+        const auto record = reader_.window(place, service, sequence);
         // Only the last may still come.
         if (!record && sequence == service.sequence) break;
-        closed.push_back({sequence, record, detector_.reading(place, sequence)});
+        closed.push_back({sequence, record, reader_.reading(place, sequence)});
     }
-    if (after + sure_readings(detector_) < detector_.service(place).sequence) return {};
+    if (after + sure_readings(reader_) < reader_.service(place).sequence) return {};
     return closed;
 }
 
@@ -129,7 +124,7 @@ RecordedWindow Recorder::recorded(const Followed& followed, const jsg_window& re
     const jsg_reading& last = readings.back();
     window.step = difference(last, readings.at(readings.size() - 2));
     const std::size_t steps =
-        std::min<std::uint64_t>(record.sequence, detector_.config().window_steps);
+        std::min<std::uint64_t>(record.sequence, reader_.config().window_steps);
     const jsg_reading counts = difference(last, readings.at(readings.size() - 1 - steps));
     std::copy(std::begin(counts.transitions), std::end(counts.transitions),
               window.transitions.begin());
@@ -147,12 +142,12 @@ void Recorder::hand_on(Followed& followed, const Closed& closed, const jsg_servi
         sink_(RecordedGap{service.port, closed.sequence, 1});
         ++missed_;
     }
-    if (readings.size() > detector_.config().readings_per_service) readings.pop_front();
+    if (readings.size() > reader_.config().readings_per_service) readings.pop_front();
     followed.sequence = closed.sequence;
 }
 
 void Recorder::follow_place(std::uint32_t place, Followed& followed) {
-    const jsg_service service = detector_.service(place);
+    const jsg_service service = reader_.service(place);
     if (followed.service.port && is_another(service, followed.service)) end(followed);
     if (!followed.service.port) return begin(place, followed, service);
     const bool learns_anew = service.relearn_request != followed.service.relearn_request;
@@ -170,7 +165,7 @@ void Recorder::follow_place(std::uint32_t place, Followed& followed) {
         sink_(RecordedRelearning{service.port, followed.sequence + 1});
     for (const Closed& one : *closed) hand_on(followed, one, service);
     if (has_learned)
-        sink_(RecordedBaseline{service.port, followed.sequence, detector_.baseline(place)});
+        sink_(RecordedBaseline{service.port, followed.sequence, reader_.baseline(place)});
     const auto relearn_request = followed.service.relearn_request;
     followed.service = service;
     // A request is taken up in the turn that closes a window: it counts once that one is there.

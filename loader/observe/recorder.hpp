@@ -9,7 +9,7 @@
 #include <optional>
 #include <vector>
 
-#include "observe/pinned_detector.hpp"
+#include "observe/map_reader.hpp"
 #include "offline/recording/recording.hpp"
 
 namespace jsguard {
@@ -19,8 +19,8 @@ class Recorder {
   public:
     using Sink = std::function<void(const RecordingEntry&)>;
 
-    // port: 0 for all. The detector must outlive the recorder.
-    Recorder(const PinnedDetector& detector, std::uint16_t port, Sink sink);
+    // port: 0 for all. The reader must outlive the recorder.
+    Recorder(const MapReader& reader, std::uint16_t port, Sink sink);
 
     // Hands on what has happened since the last time.
     void follow();
@@ -56,7 +56,7 @@ class Recorder {
     RecordedWindow recorded(const Followed& followed, const jsg_window& record,
                             const jsg_service& service) const;
 
-    const PinnedDetector& detector_;
+    const MapReader& reader_;
     std::uint16_t port_;
     Sink sink_;
     std::vector<Followed> followed_;  // by place less 1

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the services map tells of learning anew, in words.
+// What the services map tells of relearning, in words.
 #include "observe/relearning.hpp"
 
 #include <fmt/format.h>
@@ -44,7 +44,7 @@ std::uint32_t Relearning::learned_s(const jsg_service& service) const {
     return service.learned_steps * step_s_;
 }
 
-void Relearning::tell_delays(Asked& asked, const ReadLesson& lesson,
+void Relearning::tell_delays(Asked& asked, const ReadPendingBaseline& pending_baseline,
                              std::vector<std::string>& lines) const {
     const jsg_service& service = asked.last;
     if (has_alert(service) && !asked.told_of_alert) {
@@ -53,29 +53,29 @@ void Relearning::tell_delays(Asked& asked, const ReadLesson& lesson,
                                     service.port));
     }
     if (learned_s(service) >= learn_s_ && !asked.told_of_lack) {
-        const std::string lacking = lacking_text(lesson(asked.place), step_s_);
+        const std::string lacking = lacking_text(pending_baseline(asked.place), step_s_);
         if (lacking.empty()) return;  // its turn is just ending
         asked.told_of_lack = true;
-        lines.push_back(
-            fmt::format("port {}: showed too little to learn from in {} s ({}); goes on learning",
-                        service.port, learn_s_, lacking));
+        lines.push_back(fmt::format("port {}: not enough traffic in {} s ({}); still learning",
+                                    service.port, learn_s_, lacking));
     }
 }
 
-void Relearning::follow_one(Asked& asked, const jsg_service& now, const ReadLesson& lesson,
+void Relearning::follow_one(Asked& asked, const jsg_service& now,
+                            const ReadPendingBaseline& pending_baseline,
                             std::vector<std::string>& lines) const {
     const std::uint32_t port = asked.last.port;
     if (now.port != port || now.mode == JSG_LEAVING) {
         asked.stage = Stage::gone;
-        lines.push_back(fmt::format("port {}: no longer guarded, so not waited for", port));
+        lines.push_back(fmt::format("port {}: no longer monitored, so not waited for", port));
         return;
     }
     // The services take a request up at their next step, and some may end their learning before.
     if (asked.stage == Stage::asked && now.relearn_request != asked.last.relearn_request) {
         asked.stage = Stage::learning;
-        lines.push_back(now.mode == JSG_GUARDING
-                            ? fmt::format("port {}: learns its baseline anew; the one it has stays "
-                                          "in force meanwhile",
+        lines.push_back(now.mode == JSG_MONITORING
+                            ? fmt::format("port {}: relearns; the old baseline stays "
+                                          "in force until then",
                                           port)
                             : fmt::format("port {}: begins its learning again", port));
         asked.last = now;
@@ -83,20 +83,20 @@ void Relearning::follow_one(Asked& asked, const jsg_service& now, const ReadLess
     }
     asked.last = now;
     if (asked.stage != Stage::learning) return;
-    if (now.mode == JSG_GUARDING && !now.relearning) {
+    if (now.mode == JSG_MONITORING && !now.relearning) {
         asked.stage = Stage::learned;
         lines.push_back(fmt::format("port {}: learned its baseline in {} s", port, learned_s(now)));
         return;
     }
-    tell_delays(asked, lesson, lines);
+    tell_delays(asked, pending_baseline, lines);
 }
 
 std::vector<std::string> Relearning::follow(const std::vector<jsg_service>& services,
-                                            const ReadLesson& lesson) {
+                                            const ReadPendingBaseline& pending_baseline) {
     std::vector<std::string> lines;
     for (Asked& asked : asked_) {
         if (asked.stage == Stage::asked || asked.stage == Stage::learning)
-            follow_one(asked, services[asked.place - 1], lesson, lines);
+            follow_one(asked, services[asked.place - 1], pending_baseline, lines);
     }
     return lines;
 }
@@ -116,12 +116,12 @@ std::vector<std::uint32_t> Relearning::learned() const {
 }
 
 std::uint32_t Relearning::done_s() const {
-    std::uint32_t least_s = learn_s_;
+    std::uint32_t min_s = learn_s_;
     for (const Asked& asked : asked_) {
-        if (asked.stage == Stage::asked) least_s = 0;
-        if (asked.stage == Stage::learning) least_s = std::min(least_s, learned_s(asked.last));
+        if (asked.stage == Stage::asked) min_s = 0;
+        if (asked.stage == Stage::learning) min_s = std::min(min_s, learned_s(asked.last));
     }
-    return least_s;
+    return min_s;
 }
 
 }  // namespace jsguard

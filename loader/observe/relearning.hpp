@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Follows the services of a detector that was asked to learn anew until each has its new baseline.
+// Follows the services of a detector that was asked to relearn until each has its new baseline.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ namespace jsguard {
 
 class Relearning {
   public:
-    using ReadLesson = std::function<jsg_baseline(std::uint32_t place)>;
+    using ReadPendingBaseline = std::function<jsg_baseline(std::uint32_t place)>;
 
     // services: by place, the first is that of place 1, as they were before they were asked. port:
     // of the one service that matters; none: all.
@@ -26,7 +26,7 @@ class Relearning {
 
     // The lines that what has changed since the last call is worth.
     std::vector<std::string> follow(const std::vector<jsg_service>& services,
-                                    const ReadLesson& lesson);
+                                    const ReadPendingBaseline& pending_baseline);
 
     // Nothing is left to wait for.
     bool is_over() const;
@@ -47,8 +47,10 @@ class Relearning {
     };
 
     std::uint32_t learned_s(const jsg_service& service) const;
-    void tell_delays(Asked& asked, const ReadLesson& lesson, std::vector<std::string>& lines) const;
-    void follow_one(Asked& asked, const jsg_service& now, const ReadLesson& lesson,
+    void tell_delays(Asked& asked, const ReadPendingBaseline& pending_baseline,
+                     std::vector<std::string>& lines) const;
+    void follow_one(Asked& asked, const jsg_service& now,
+                    const ReadPendingBaseline& pending_baseline,
                     std::vector<std::string>& lines) const;
 
     std::uint32_t step_s_;

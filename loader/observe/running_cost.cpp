@@ -14,39 +14,21 @@
 #include <functional>
 #include <numeric>
 #include <set>
-#include <span>
 
 #include "common/clocks.hpp"
 #include "common/error.hpp"
+#include "observe/bpf_info.hpp"
 
 namespace jsguard {
 namespace {
 
 using Ids = std::set<std::uint32_t>;
 
-constexpr std::uint32_t most_maps = 64;  // of one program, by the kernel's own limit
-
-[[noreturn]] void fail(const char* tried) { throw errno_error(ExitCode::runtime, errno, tried); }
-
-std::uint32_t map_id(int fd) {
-    bpf_map_info info{};
-    std::uint32_t size = sizeof(info);
-    if (bpf_obj_get_info_by_fd(fd, &info, &size) != 0) fail("cannot look at a map");
-    return info.id;
-}
-
-bpf_prog_info info_of(int fd, std::span<std::uint32_t> maps = {}) {
-    bpf_prog_info info{};
-    info.nr_map_ids = static_cast<std::uint32_t>(maps.size());
-    info.map_ids = reinterpret_cast<std::uintptr_t>(maps.data());
-    std::uint32_t size = sizeof(info);
-    if (bpf_obj_get_info_by_fd(fd, &info, &size) != 0) fail("cannot look at a BPF program");
-    return info;
-}
+constexpr std::uint32_t max_maps = 64;  // of one program, by the kernel's own limit
 
 Ids maps_of(int program) {
-    std::array<std::uint32_t, most_maps> ids{};
-    const std::size_t count = info_of(program, ids).nr_map_ids;
+    std::array<std::uint32_t, max_maps> ids{};
+    const std::size_t count = info_of_program(program, ids).nr_map_ids;
     return {ids.begin(), ids.begin() + static_cast<long>(std::min(count, ids.size()))};
 }
 
@@ -78,7 +60,7 @@ std::uint64_t sum(const All& all, Memory memory) {
 
 RunningCost::RunningCost(const std::vector<int>& map_fds) {
     Ids known;
-    for (const int fd : map_fds) known.insert(map_id(fd));
+    for (const int fd : map_fds) known.insert(info_of_map(fd).id);
     std::uint32_t id = 0;
     while (bpf_prog_get_next_id(id, &id) == 0) {
         const int fd = bpf_prog_get_fd_by_id(id);
@@ -92,7 +74,8 @@ RunningCost::RunningCost(const std::vector<int>& map_fds) {
         found_.push_back(std::move(program));
         maps_.insert(maps.begin(), maps.end());
     }
-    if (errno != ENOENT && errno != EPERM) fail("cannot list the BPF programs");
+    if (errno != ENOENT && errno != EPERM)
+        throw errno_error(ExitCode::runtime, errno, "cannot list the BPF programs");
     find_start();
 }
 
@@ -102,7 +85,7 @@ void RunningCost::find_start() {
     if (own_.programs.empty()) return;
     load_ns_ = UINT64_MAX;
     for (const int program : own_.programs)
-        load_ns_ = std::min<std::uint64_t>(load_ns_, info_of(program).load_time);
+        load_ns_ = std::min<std::uint64_t>(load_ns_, info_of_program(program).load_time);
     // Once, because two clocks that are read one after the other never agree to the last digit.
     start_unix_ms_ = unix_now_ms() - (clock_ns(CLOCK_BOOTTIME) - load_ns_) / millisecond_ns;
 }
@@ -113,7 +96,7 @@ Cost RunningCost::read() const {
     cost.start_unix_ms = start_unix_ms_;
     cost.uptime_ns = clock_ns(CLOCK_BOOTTIME) - load_ns_;
     for (const int program : own_.programs) {
-        const bpf_prog_info info = info_of(program);
+        const bpf_prog_info info = info_of_program(program);
         cost.programs.push_back({info.name, info.run_cnt, info.run_time_ns});
         if (cost.programs.back().name == transition_program)
             cost.missed_runs = info.recursion_misses;

@@ -24,14 +24,14 @@ class Silence {
     // The detector must outlive it.
     explicit Silence(const PinnedDetector& detector) : detector_(detector) {}
 
-    // One line, once the detector's timer has not ticked for too long, whether or not it guards
+    // One line, once the detector's timer has not ticked for too long, whether or not it monitors
     // a port.
     std::optional<std::string> told() const {
-        const std::uint64_t ticked_ns = detector_.ticks().last_ns;
+        const std::uint64_t ticked_ns = detector_.reader().ticks().last_ns;
         // One that has not ticked yet is given the same time from now on.
         const std::uint64_t silent_ns =
             silence_ns(ticked_ns ? ticked_ns : began_ns_, clock_ns(CLOCK_MONOTONIC));
-        if (!is_silent(silent_ns, detector_.config())) return {};
+        if (!is_silent(silent_ns, detector_.reader().config())) return {};
         return silence_text(silent_ns, detector_.pin_dir());
     }
 

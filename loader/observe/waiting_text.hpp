@@ -11,7 +11,7 @@ namespace jsguard {
 
 // port: 0 for any.
 inline std::string not_there_text(std::uint16_t port) {
-    return port ? fmt::format("port {} is not guarded", port) : "no port is guarded";
+    return port ? fmt::format("port {} is not monitored", port) : "no port is monitored";
 }
 
 inline std::string waiting_text(std::uint16_t port) {

@@ -34,6 +34,16 @@ Cell word(const ExportedWindow& row) {
     return std::string(name_of(row.window.*field));
 }
 
+template <jsg_signal signal, auto field>
+Cell signal_bits(const ExportedWindow& row) {
+    return Decimal{row.window.signal[signal].*field, nano};
+}
+
+template <jsg_signal signal, auto field, auto name_of>
+Cell signal_word(const ExportedWindow& row) {
+    return std::string(name_of(row.window.signal[signal].*field));
+}
+
 Cell end_time(const ExportedWindow& row) { return utc_timestamp(row.window.end_unix_ms); }
 
 template <jsg_signal signal>
@@ -82,6 +92,7 @@ Cell run_seconds(const ExportedWindow& row) {
 }
 
 using W = jsg_window;
+using S = jsg_window_signal;
 
 constexpr WindowColumn columns[] = {
     {"time", "UTC", "when the window ended", end_time},
@@ -90,59 +101,61 @@ constexpr WindowColumn columns[] = {
     {"port", "port", "the service", whole<&W::port>},
     {"sequence", "number", "of the window, from 1 for its service, one a step",
      whole<&W::sequence>},
-    {"mode", "word", "learning, learning on (it showed too little), guarding",
+    {"mode", "word", "learning, still learning (not enough traffic so far), monitoring",
      word<&W::mode, mode_name>},
     {"transitions", "count", "transitions in the window", whole<&W::transitions>},
     {"exchanges", "count", "connections accepted and answers seen in the window",
      whole<&W::exchanges>},
-    {"sockets", "count", "live accepted connections at the last look", whole<&W::sockets>},
+    {"sockets", "count", "live accepted connections at the last sample", whole<&W::sockets>},
     {"idle_sockets", "count", "of them: in phase idle", whole<&W::idle_sockets>},
     {"waiting_sockets", "count", "of them: in phase waiting", whole<&W::waiting_sockets>},
     {"open_requests", "count", "of them: in phase request", whole<&W::open_requests>},
-    {"full_queues", "count", "listeners whose accept queue was full at the last look",
+    {"full_queues", "count", "listeners whose accept queue was full at the last sample",
      whole<&W::full_queues>},
     {"transition_js_bits", "bits", "divergence of the transitions from the baseline",
-     decimal<&W::transition_js_nanobits, nano>},
+     signal_bits<JSG_TRANSITIONS, &S::js_nanobits>},
     {"transition_threshold_bits", "bits", "threshold in force", threshold<JSG_TRANSITIONS>},
-    {"transition_chance_bits", "bits", "divergence that chance alone gives to a normal window",
-     decimal<&W::transition_chance_nanobits, nano>},
+    {"transition_significance_bits", "bits", "significance bound",
+     signal_bits<JSG_TRANSITIONS, &S::significance_nanobits>},
     {"transition_kl_bits", "bits", "Kullback-Leibler divergence, of the window from the baseline",
-     decimal<&W::transition_kl_nanobits, nano>},
-    {"transition_verdict", "word", "what was found", word<&W::transition_verdict, verdict_name>},
+     signal_bits<JSG_TRANSITIONS, &S::kl_nanobits>},
+    {"transition_verdict", "word", "what was found",
+     signal_word<JSG_TRANSITIONS, &S::verdict, verdict_name>},
     {"transition_alert", "word", "quiet, confirming, alert",
-     word<&W::transition_alert, alert_state_name>},
+     signal_word<JSG_TRANSITIONS, &S::alert, alert_state_name>},
     {"occupancy_js_bits", "bits", "divergence of the occupancy from the baseline",
-     decimal<&W::occupancy_js_nanobits, nano>},
+     signal_bits<JSG_OCCUPANCY, &S::js_nanobits>},
     {"occupancy_threshold_bits", "bits", "threshold in force", threshold<JSG_OCCUPANCY>},
-    {"occupancy_chance_bits", "bits", "divergence that chance alone gives to a normal window",
-     decimal<&W::occupancy_chance_nanobits, nano>},
+    {"occupancy_significance_bits", "bits", "significance bound",
+     signal_bits<JSG_OCCUPANCY, &S::significance_nanobits>},
     {"occupancy_kl_bits", "bits", "Kullback-Leibler divergence, of the window from the baseline",
-     decimal<&W::occupancy_kl_nanobits, nano>},
-    {"occupancy_verdict", "word", "what was found", word<&W::occupancy_verdict, verdict_name>},
+     signal_bits<JSG_OCCUPANCY, &S::kl_nanobits>},
+    {"occupancy_verdict", "word", "what was found",
+     signal_word<JSG_OCCUPANCY, &S::verdict, verdict_name>},
     {"occupancy_alert", "word", "quiet, confirming, alert",
-     word<&W::occupancy_alert, alert_state_name>},
+     signal_word<JSG_OCCUPANCY, &S::alert, alert_state_name>},
     {"with_waiting", "true or false", "whether the occupancy figures include the phase waiting",
      flag<&W::with_waiting>},
-    {"open_sockets", "sockets", "mean number that is judged, over the window",
+    {"open_sockets", "sockets", "mean number that is judged, of the window",
      decimal<&W::open_millisockets, milli>},
-    {"expected_sockets", "sockets", "mean number to be expected at this rate of exchanges",
+    {"expected_sockets", "sockets", "mean number expected at this rate of exchanges",
      decimal<&W::expected_millisockets, milli>},
-    {"excess_sockets", "sockets", "open beyond twice the expected, or 0",
+    {"excess_sockets", "sockets", "open sockets above twice the expected number, or 0",
      decimal<&W::excess_millisockets, milli>},
-    {"held_sockets", "sockets", "of those open: that do not move",
-     decimal<&W::held_millisockets, milli>},
-    {"held_excess_sockets", "sockets", "held beyond twice those expected, or 0",
-     decimal<&W::held_excess_millisockets, milli>},
+    {"stalled_sockets", "sockets", "the stalled ones among the open sockets",
+     decimal<&W::stalled_millisockets, milli>},
+    {"stalled_excess_sockets", "sockets", "stalled sockets above twice their expected number, or 0",
+     decimal<&W::stalled_excess_millisockets, milli>},
     {"transition_entropy_bits", "bits", "Shannon entropy of the cells (old state, new state)",
      decimal<&W::transition_entropy_nanobits, nano>},
     {"state_entropy_bits", "bits", "Shannon entropy of the states entered",
      decimal<&W::state_entropy_nanobits, nano>},
     {"state_entropy_trend_bits", "bits", "its mean over the last 16 windows",
      decimal<&W::state_entropy_trend_nanobits, nano>},
-    {"looked_at_ppm", "ppm",
-     "share of the live sockets that the last step looked at, in millionths",
-     whole<&W::looked_at_ppm>},
-    {"sample_weight", "count", "sockets that each stands for that the last step looked at",
+    {"sampled_ppm", "ppm", "share of the live sockets that the last step sampled, in millionths",
+     whole<&W::sampled_ppm>},
+    {"sample_weight", "count",
+     "sampling weight: the number of sockets that each sampled socket represents",
      whole<&W::sample_weight>},
     {"uptime_s", "s", "since the detector was loaded", uptime},
     {"transition_runs", "count", "measured runs of jsg_transition, which counts transitions",

@@ -8,7 +8,6 @@
 
 #include "common/clocks.hpp"
 #include "common/counted.hpp"
-#include "observe/another_service.hpp"
 
 namespace jsguard {
 namespace {
@@ -18,10 +17,10 @@ constexpr std::uint64_t publishing_ns = 50'000'000;
 
 }  // namespace
 
-WindowExport::WindowExport(const PinnedDetector& detector, std::uint16_t port,
-                           std::uint64_t since_unix_ms, Sink sink, Notice notice)
-    : detector_(detector),
-      cost_(detector.map_fds()),
+WindowExport::WindowExport(const MapReader& reader, std::uint16_t port, std::uint64_t since_unix_ms,
+                           Sink sink, Notice notice)
+    : reader_(reader),
+      cost_(reader.descriptors()),
       port_(port),
       since_unix_ms_(since_unix_ms),
       began_ns_(clock_ns(CLOCK_MONOTONIC)),
@@ -47,7 +46,7 @@ void WindowExport::miss(const jsg_service& service, std::uint64_t first, std::ui
 WindowExport::Thresholds WindowExport::thresholds_of(const jsg_window& window,
                                                      const Followed& followed,
                                                      const jsg_service& service) const {
-    const jsg_config& config = detector_.config();
+    const jsg_config& config = reader_.config();
     Thresholds thresholds = {config.transition_threshold_nanobits,
                              config.occupancy_threshold_nanobits};
     const bool seen_closing = followed.begun && window.end_ns > began_ns_;
@@ -64,13 +63,12 @@ WindowExport::Thresholds WindowExport::thresholds_of(const jsg_window& window,
 void WindowExport::read_closed(std::uint32_t place, Followed& followed,
                                const jsg_service& service) {
     std::uint64_t first = followed.sequence + 1;
-    if (service.sequence >= first + JSG_WINDOWS_KEPT) {
-        const std::uint64_t oldest = service.sequence - JSG_WINDOWS_KEPT + 1;
+    if (const std::uint64_t oldest = oldest_window(service); first < oldest) {
         if (followed.begun) miss(service, first, oldest - 1);
         first = oldest;
     }
     for (std::uint64_t sequence = first; sequence <= service.sequence; ++sequence) {
-        if (const auto window = detector_.window(place, service, sequence)) {
+        if (const auto window = reader_.window(place, service, sequence)) {
             waiting_.push_back({*window, thresholds_of(*window, followed, service), {}});
         } else if (sequence == service.sequence) {
             break;  // not published yet
@@ -82,7 +80,7 @@ void WindowExport::read_closed(std::uint32_t place, Followed& followed,
 }
 
 void WindowExport::follow_place(std::uint32_t place, Followed& followed) {
-    const jsg_service service = detector_.service(place);
+    const jsg_service service = reader_.service(place);
     if (followed.service.port && is_another(service, followed.service)) followed = {};
     if (!service.port || (port_ && service.port != port_)) return;
     read_closed(place, followed, service);
@@ -99,11 +97,11 @@ void WindowExport::hand_on(std::uint64_t until_ns) {
                                   [&](const auto& row) { return row.window.end_ns >= until_ns; });
     if (end == waiting_.begin()) return;
     Cost cost = cost_.read();
-    cost.ticks = detector_.ticks();
+    cost.ticks = reader_.ticks();
     // The newest that were kept at the beginning have it too, so that there is one without
     // following.
     const std::uint64_t newest_ns =
-        began_ns_ - std::min<std::uint64_t>(began_ns_, detector_.config().step_ns);
+        began_ns_ - std::min<std::uint64_t>(began_ns_, reader_.config().step_ns);
     for (auto row = waiting_.begin(); row != end; ++row) {
         if (row->window.end_unix_ms < since_unix_ms_) continue;
         if (row->window.end_ns > newest_ns) row->cost = cost;

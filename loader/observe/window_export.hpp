@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "observe/pinned_detector.hpp"
+#include "observe/map_reader.hpp"
 #include "observe/running_cost.hpp"
 #include "observe/window_columns.hpp"
 
@@ -21,8 +21,8 @@ class WindowExport {
     using Notice = std::function<void(const std::string&)>;
 
     // port: 0 for all; since_unix_ms: windows that ended before are left out. notice is told, once
-    // each, what was missed. The detector must outlive it.
-    WindowExport(const PinnedDetector& detector, std::uint16_t port, std::uint64_t since_unix_ms,
+    // each, what was missed. The reader must outlive it.
+    WindowExport(const MapReader& reader, std::uint16_t port, std::uint64_t since_unix_ms,
                  Sink sink, Notice notice);
 
     // Hands on what has closed since the last time: at first all that is kept. The newest ones wait
@@ -53,7 +53,7 @@ class WindowExport {
                              const jsg_service& service) const;
     void hand_on(std::uint64_t until_ns);
 
-    const PinnedDetector& detector_;
+    const MapReader& reader_;
     RunningCost cost_;
     std::uint16_t port_;
     std::uint64_t since_unix_ms_;

@@ -15,7 +15,7 @@
 
 #include "bench.hpp"
 #include "kernel/jsguard.h"
-#include "kernel/tables.h"
+#include "kernel/layouts.h"
 #include "load/options.hpp"
 #include "spread.hpp"
 
@@ -48,19 +48,19 @@ class Machine {
         config.cpus = cpus;
         skeleton_->rodata->jsg_config = config;
         bpf_map__set_max_entries(skeleton_->maps.readings,
-                                 JSG_SERVICE_PLACES * config.readings_per_service);
-        row_count_ = std::size_t{cpus} * JSG_SERVICE_PLACES;
+                                 JSG_SERVICE_ENTRIES * config.readings_per_service);
+        row_count_ = std::size_t{cpus} * JSG_SERVICE_ENTRIES;
         bpf_map__set_max_entries(skeleton_->maps.rows, static_cast<std::uint32_t>(row_count_));
         if (simulated_cpus_bpf__load(skeleton_.get()) != 0) fail("cannot load the BPF programs");
         void* mapped = mmap(nullptr, row_count_ * sizeof(jsg_counters), PROT_READ | PROT_WRITE,
                             MAP_SHARED, bpf_map__fd(skeleton_->maps.rows), 0);
         if (mapped == MAP_FAILED) fail("cannot map the counters");
         rows_ = static_cast<jsg_counters*>(mapped);
-        for (std::uint32_t place = 1; place <= JSG_SERVICES; ++place) {
+        for (std::uint32_t service_id = 1; service_id <= JSG_SERVICES; ++service_id) {
             jsg_service service{};
-            service.port = 8400 + place;
-            service.stays = 1;
-            if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.services), &place, &service,
+            service.port = 8400 + service_id;
+            service.pinned = 1;
+            if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.services), &service_id, &service,
                                     BPF_ANY) != 0)
                 fail("cannot give a service its port");
         }
@@ -80,22 +80,22 @@ class Machine {
             for (const auto& [from, to] : life)
                 rows_[row].transitions[from * JSG_STATES + to] += 20 + random_() % 10;
         }
-        for (std::uint32_t place = 1; place <= JSG_SERVICES; ++place) {
-            jsg_found& found = skeleton_->bss->jsg_found[place];
+        for (std::uint32_t service_id = 1; service_id <= JSG_SERVICES; ++service_id) {
+            jsg_step_samples& found = skeleton_->bss->jsg_step_samples[service_id];
             found.sockets = 20;
             found.occupancy[JSG_RESPONSE_MOVING * JSG_AGES] += 10 + random_() % 10;
-            found.occupancy[JSG_REQUEST_STALLED * JSG_AGES] += 2 + random_() % 3;
+            found.occupancy[JSG_REQUEST_SLOW * JSG_AGES] += 2 + random_() % 3;
         }
     }
     // Every service's turn once; microseconds of each. Cold: with no counter in a cache, as where
     // other CPUs have just counted.
     std::vector<double> step(bool cold = false) {
         std::vector<double> us;
-        for (std::uint32_t place = 1; place <= JSG_SERVICES; ++place) {
+        for (std::uint32_t service_id = 1; service_id <= JSG_SERVICES; ++service_id) {
             bpf_test_run_opts run{};
             run.sz = sizeof(run);
-            if (cold) std::fill(cache_.begin(), cache_.end(), static_cast<char>(place));
-            skeleton_->bss->turn_of = place;
+            if (cold) std::fill(cache_.begin(), cache_.end(), static_cast<char>(service_id));
+            skeleton_->bss->turn_of = service_id;
             if (bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.give_turn), &run) != 0 ||
                 run.retval != 0)
                 fail("cannot run a turn");
@@ -103,11 +103,12 @@ class Machine {
         }
         return us;
     }
-    bool all_guard() const {
-        for (std::uint32_t place = 1; place <= JSG_SERVICES; ++place) {
+    bool all_monitor() const {
+        for (std::uint32_t service_id = 1; service_id <= JSG_SERVICES; ++service_id) {
             jsg_service service{};
-            if (bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.services), &place, &service) != 0 ||
-                service.mode != JSG_GUARDING)
+            if (bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.services), &service_id, &service) !=
+                    0 ||
+                service.mode != JSG_MONITORING)
                 return false;
         }
         return true;
@@ -136,7 +137,7 @@ void run(const Options& options) {
             machine.count_some();
             machine.step();
         }
-        if (!machine.all_guard()) throw std::runtime_error("the services have not learned");
+        if (!machine.all_monitor()) throw std::runtime_error("the services have not learned");
         const auto measure = [&](int steps, bool cold) {
             std::vector<double> us;
             for (int i = 0; i < steps; ++i) {

@@ -63,7 +63,7 @@ done
 learned() {
     local window
     for window in "${window_lengths[@]}"; do
-        (($(grep -c 'now on guard' "$work/window-$window.err") == ${#ports[@]})) || return 1
+        (($(grep -c 'now monitoring' "$work/window-$window.err") == ${#ports[@]})) || return 1
     done
 }
 wait_for $((2 * learn_s)) learned || die "not every port has learned its baseline"

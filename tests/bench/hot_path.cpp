@@ -62,7 +62,7 @@ class Candidate {
     virtual void detach() = 0;
     // Of those that are attached.
     virtual std::vector<int> programs() const = 0;
-    virtual std::uint64_t guarded_transitions() const { return 0; }  // counted so far
+    virtual std::uint64_t monitored_transitions() const { return 0; }  // counted so far
 
   private:
     std::string name_;
@@ -111,10 +111,10 @@ class Guard : public Programs {
               std::move(name), ports,
               {detector->skeleton().progs.jsg_transition, detector->skeleton().progs.jsg_destroy}),
           detector_(std::move(detector)) {}
-    std::uint64_t guarded_transitions() const override {
+    std::uint64_t monitored_transitions() const override {
         std::uint64_t sum = 0;
-        for (std::uint32_t place = 1; place <= JSG_SERVICES; ++place) {
-            for (const auto& [cell, count] : testbed::counted(*detector_, place)) sum += count;
+        for (std::uint32_t service_id = 1; service_id <= JSG_SERVICES; ++service_id) {
+            for (const auto& [cell, count] : testbed::counted(*detector_, service_id)) sum += count;
         }
         return sum;
     }
@@ -123,18 +123,19 @@ class Guard : public Programs {
     std::unique_ptr<jsguard::Detector> detector_;
 };
 
-std::unique_ptr<Candidate> guard(std::string name, int visited, std::uint16_t port, int guarded) {
+std::unique_ptr<Candidate> monitor(std::string name, int visited, std::uint16_t port,
+                                   int monitored) {
     std::vector<std::uint16_t> ports;
-    for (int i = 0; i < guarded; ++i) ports.push_back(static_cast<std::uint16_t>(port + i));
+    for (int i = 0; i < monitored; ++i) ports.push_back(static_cast<std::uint16_t>(port + i));
     auto detector = std::make_unique<jsguard::Detector>();
     detector->load(testbed::options_for(std::move(ports)), {});
     return std::make_unique<Guard>(std::move(name), visited, std::move(detector));
 }
 
 constexpr const char* empty_program = "an empty program";
-constexpr const char* unguarded = "jsguard, a port that is not guarded";
-constexpr const char* guarded_one = "jsguard, a guarded port";
-constexpr const char* guarded_many = "jsguard, 64 guarded ports";
+constexpr const char* unmonitored = "jsguard, a port that is not monitored";
+constexpr const char* monitored_one = "jsguard, a monitored port";
+constexpr const char* monitored_many = "jsguard, 64 monitored ports";
 constexpr const char* bpftrace = "bpftrace one-liner";
 
 class Rivals {
@@ -163,9 +164,9 @@ class Rivals {
 Candidates all_candidates(const Rivals& rivals) {
     Candidates all;
     all.push_back(rivals.empty());
-    all.push_back(guard(unguarded, 1, another_port, 1));
-    all.push_back(guard(guarded_one, 1, first_port, 1));
-    all.push_back(guard(guarded_many, many, first_port, many));
+    all.push_back(monitor(unmonitored, 1, another_port, 1));
+    all.push_back(monitor(monitored_one, 1, first_port, 1));
+    all.push_back(monitor(monitored_many, many, first_port, many));
     all.push_back(rivals.array());
     all.push_back(rivals.hash());
     all.push_back(std::make_unique<Bpftrace>(bpftrace));
@@ -231,9 +232,9 @@ void warm_up(const Candidate& candidate, Traffic& traffic) {
 
 // What a candidate's turn found.
 struct Turn {
-    double ns = 0;             // of all its programs' runs, measuring included, by transition
-    double runs = 0;           // likewise
-    double guarded_share = 0;  // of the transitions
+    double ns = 0;               // of all its programs' runs, measuring included, by transition
+    double runs = 0;             // likewise
+    double monitored_share = 0;  // of the transitions
     // What the programs themselves take, if an empty one's run reads so much.
     double over(double empty_ns) const { return ns - runs * empty_ns; }
 };
@@ -243,7 +244,7 @@ Turn measure(Candidate& candidate, Traffic& traffic) {
     warm_up(candidate, traffic);
     std::vector<Runs> before;
     for (const int program : candidate.programs()) before.push_back(runs_of(program));
-    const auto guarded = candidate.guarded_transitions();
+    const auto monitored = candidate.monitored_transitions();
     traffic.for_statistics(candidate.ports());
     Turn turn;
     double transitions = 0;
@@ -255,8 +256,8 @@ Turn measure(Candidate& candidate, Traffic& traffic) {
         turn.ns += (after.ns - before[i].ns) / transitions;
         turn.runs += count / transitions;
     }
-    turn.guarded_share =
-        static_cast<double>(candidate.guarded_transitions() - guarded) / transitions;
+    turn.monitored_share =
+        static_cast<double>(candidate.monitored_transitions() - monitored) / transitions;
     candidate.detach();
     return turn;
 }
@@ -285,12 +286,13 @@ std::map<std::string, Figures> figures_of(const std::vector<Round>& rounds) {
     for (const Round& round : rounds) {
         const double empty = round.at(empty_program).ns;
         const double rival = round.at(bpftrace).over(empty);
-        const double not_guarded = round.at(unguarded).over(empty);
+        const double not_monitored = round.at(unmonitored).over(empty);
         for (const auto& [name, turn] : round) {
             double over = turn.over(empty);
-            // Of the guarded transitions alone: the others take as long as where none is guarded.
-            if (const double share = turn.guarded_share; share > 0)
-                over = (over - (1 - share) * not_guarded) / share;
+            // Of the monitored transitions alone: the others take as long as where none is
+            // monitored.
+            if (const double share = turn.monitored_share; share > 0)
+                over = (over - (1 - share) * not_monitored) / share;
             Figures& figures = all[name];
             figures.over_empty.push_back(over);
             figures.of_bpftrace.push_back(over / rival);

@@ -5,11 +5,11 @@
 #include <random>
 #include <vector>
 
-#include "kernel/chance.h"
 #include "kernel/comparison.h"
 #include "kernel/jsguard.h"
 #include "kernel/log2.h"
 #include "kernel/occupancy.h"
+#include "kernel/significance.h"
 
 // The functions that are counted: each by its name, so neither inlined nor renamed.
 extern "C" {
@@ -36,13 +36,13 @@ extern "C" {
 
 [[gnu::noipa]] std::uint64_t chance(std::uint32_t cells, std::uint64_t window_milli,
                                     std::uint64_t baseline_milli, std::uint32_t exponent) {
-    return jsg_chance_nanobits(cells, window_milli, baseline_milli, exponent);
+    return jsg_significance_nanobits(cells, window_milli, baseline_milli, exponent);
 }
 
-[[gnu::noipa]] std::uint64_t looks(std::vector<jsg_look>& all, const jsg_tcp& tcp,
+[[gnu::noipa]] std::uint64_t looks(std::vector<jsg_last_sample>& all, const jsg_tcp& tcp,
                                    std::uint32_t now_ms) {
     std::uint64_t sum = 0;
-    for (jsg_look& look : all) sum += jsg_look_at(&look, &tcp, now_ms, 512).cell;
+    for (jsg_last_sample& look : all) sum += jsg_sample_socket(&look, &tcp, now_ms, 512).cell;
     return sum;
 }
 }
@@ -56,11 +56,11 @@ int main() {
         p.push_back(random() % 1000);
         q.push_back(random() % 1000);
     }
-    std::vector<jsg_look> all(1000);
+    std::vector<jsg_last_sample> all(1000);
     jsg_tcp tcp{};
     tcp.state = JSG_TCP_ESTABLISHED;
     tcp.bytes_received = 100;
-    for (jsg_look& look : all) jsg_look_begin(&look, &tcp, 1, 0, 0);
+    for (jsg_last_sample& look : all) jsg_begin_sampling(&look, &tcp, 1, 0, 0);
     std::uint64_t sum =
         logarithms(numbers) + divergence(p, q) + chance(JSG_PHASE_CELLS, 1'000'000, 30'000'000, 6);
     for (std::uint32_t now_ms = 1000; now_ms <= 10'000; now_ms += 1000) {

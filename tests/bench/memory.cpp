@@ -65,7 +65,7 @@ ordered_json measure_services(const Options& options) {
         const auto detector = detector_for(services);
         const std::uint64_t start = map_bytes(*detector);
         testbed::pause_ms(static_cast<int>(options.seconds * 1000));
-        const std::uint64_t windows = detector->stats().windows;
+        const std::uint64_t windows = detector->reader().stats().windows;
         const double each =
             static_cast<double>(map_bytes(*detector) - start) / static_cast<double>(windows);
         const double full = static_cast<double>(start) + each * JSG_WINDOWS_KEPT * services;
@@ -94,8 +94,8 @@ ordered_json measure_sockets(const Options& options) {
         testbed::pause_ms(3000);
         const TickTimes times = watch_ticks(*detector, options.seconds);
         std::uint64_t in_windows = 0;
-        for (std::uint32_t place = 1; place <= listeners_services; ++place) {
-            if (const auto window = testbed::last_window(*detector, place))
+        for (std::uint32_t service_id = 1; service_id <= listeners_services; ++service_id) {
+            if (const auto window = testbed::last_window(*detector, service_id))
                 in_windows += window->sockets;
         }
         const std::uint64_t slots = testbed::remembered(*detector) - listeners_services;
@@ -104,14 +104,14 @@ ordered_json measure_sockets(const Options& options) {
         const double each_kib = wanted ? used_kib / wanted : 0;
         ordered_json row = {{"sockets", wanted},
                             {"with_a_slot", slots},
-                            {"untracked", detector->stats().sockets_untracked},
+                            {"untracked", detector->reader().stats().sockets_untracked},
                             {"map_bytes", map_bytes(*detector)},
                             {"resident_kib", resident_kib()},
                             {"kib_of_machine_a_socket", each_kib},
                             {"share_of_a_cpu", times.share_of_cpu()},
                             {"sockets_in_windows", in_windows}};
         table.row({std::to_string(wanted), std::to_string(slots),
-                   std::to_string(detector->stats().sockets_untracked),
+                   std::to_string(detector->reader().stats().sockets_untracked),
                    std::to_string(row["map_bytes"].get<std::uint64_t>() / 1024),
                    std::to_string(resident_kib()), fmt::format("{:.1f}", each_kib),
                    fmt::format("{:.2f} %", 100 * times.share_of_cpu()),

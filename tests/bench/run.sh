@@ -40,7 +40,7 @@ build=$(cd "$JSGUARD_BUILD" && pwd)
     exit 1
 }
 
-# bpftrace needs the tracepoints' folder; in a mount namespace of ours nothing stays.
+# bpftrace needs the tracepoints' directory; in a mount namespace of ours nothing stays.
 if [[ ! -e /sys/kernel/tracing/events && -z ${JSGUARD_BENCH_INSIDE:-} ]]; then
     export JSGUARD_BENCH_INSIDE=1 JSGUARD_BUILD
     inside=(--json "$json")

@@ -22,10 +22,10 @@ struct Spread {
 
 // Of a sorted, not empty list; between two values by their weighted mean.
 inline double quantile(const std::vector<double>& sorted, double share) {
-    const double place = share * static_cast<double>(sorted.size() - 1);
-    const auto below = static_cast<std::size_t>(place);
+    const double service_id = share * static_cast<double>(sorted.size() - 1);
+    const auto below = static_cast<std::size_t>(service_id);
     const std::size_t above = std::min(below + 1, sorted.size() - 1);
-    return std::lerp(sorted[below], sorted[above], place - static_cast<double>(below));
+    return std::lerp(sorted[below], sorted[above], service_id - static_cast<double>(below));
 }
 
 inline Spread spread_of(std::vector<double> values) {

@@ -29,9 +29,9 @@ need ip iproute2 ss iproute2 nginx nginx-light wrk wrk
 system_begin
 port=8400
 bench=$(dirname "${BASH_SOURCE[0]}")
-source_folder=$(cd "$here/../.." && pwd)
+source_directory=$(cd "$here/../.." && pwd)
 
-# --- from exec to attached: the line that it guards ----------------------------------------------
+# --- from exec to attached: the line that it monitors ----------------------------------------------
 
 # Time is EPOCHREALTIME's, in us.
 now_us() { echo "${EPOCHREALTIME/[.,]/}"; }
@@ -43,9 +43,9 @@ attached_us() {
     loader=$!
     started_pids+=("$loader")
     while read -r line; do
-        if [[ $line == guarding* ]]; then break; fi
+        if [[ $line == monitoring* ]]; then break; fi
     done <"$work/said"
-    [[ $line == guarding* ]] || die "the loader did not start"
+    [[ $line == monitoring* ]] || die "the loader did not start"
     echo $(($(now_us) - began)) >>"$work/starts"
     stop "$loader" TERM
     rm "$work/said"
@@ -61,7 +61,7 @@ jq -r '"from exec to attached: \(.median | round) ms (\(.lower_quartile | round)
 build_s() {
     local began
     began=$(now_ms)
-    if ! { CCACHE_DISABLE=1 cmake -S "$source_folder" -B "$work/build-$1" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+    if ! { CCACHE_DISABLE=1 cmake -S "$source_directory" -B "$work/build-$1" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo \
         -DJSGUARD_BUILD_TESTS=OFF && CCACHE_DISABLE=1 cmake --build "$work/build-$1" -j "$1"; } >"$work/build.out" 2>&1; then
         show_log build.out
         die "the build failed"

@@ -2,11 +2,7 @@
 // The duration of each callback of a detector's timer, by watching the counters that it keeps.
 #include "tick_watch.hpp"
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-
 #include "bench.hpp"
-#include "load/skeleton.hpp"
 #include "tests/kernel/testbed.hpp"
 
 namespace bench {
@@ -14,19 +10,11 @@ namespace {
 
 constexpr int look_every_ms = 3;  // there are 64 a second
 
-jsg_ticks ticks_of(const jsguard::Detector& detector) {
-    const std::uint32_t zero = 0;
-    jsg_ticks ticks{};
-    if (bpf_map_lookup_elem(bpf_map__fd(detector.skeleton().maps.ticks), &zero, &ticks) != 0)
-        fail("cannot read the map ticks");
-    return ticks;
-}
-
 // The last one ended longer ago than one takes: so the record is no half of two.
 jsg_ticks settled_ticks(const jsguard::Detector& detector) {
-    jsg_ticks first = ticks_of(detector);
+    jsg_ticks first = detector.reader().ticks();
     for (;;) {
-        const jsg_ticks again = ticks_of(detector);
+        const jsg_ticks again = detector.reader().ticks();
         if (again.last_ns == first.last_ns && again.count == first.count) return first;
         first = again;
     }

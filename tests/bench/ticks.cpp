@@ -33,7 +33,7 @@ struct Options {
 };
 
 // Of no service: every listener, and there is none.
-jsguard::Options guarding(int services, std::uint32_t learn_s) {
+jsguard::Options monitoring(int services, std::uint32_t learn_s) {
     std::vector<std::uint16_t> ports;
     for (int i = 0; i < services; ++i) ports.push_back(static_cast<std::uint16_t>(first_port + i));
     jsguard::Options options = testbed::options_for(std::move(ports));
@@ -71,15 +71,16 @@ Table tick_table(const char* what) {
 template <typename Figure>
 std::uint32_t sum(const jsguard::Detector& detector, int services, Figure figure) {
     double total = 0;
-    for (int place = 1; place <= services; ++place) {
-        if (const auto window = testbed::last_window(detector, static_cast<std::uint32_t>(place)))
+    for (int service_id = 1; service_id <= services; ++service_id) {
+        if (const auto window =
+                testbed::last_window(detector, static_cast<std::uint32_t>(service_id)))
             total += figure(*window);
     }
     return static_cast<std::uint32_t>(total + 0.5);
 }
 std::uint32_t looked_at(const jsguard::Detector& detector, int services) {
     return sum(detector, services, [](const jsg_window& window) {
-        return static_cast<double>(window.sockets) * window.looked_at_ppm / 1e6;
+        return static_cast<double>(window.sockets) * window.sampled_ppm / 1e6;
     });
 }
 std::uint32_t in_windows(const jsguard::Detector& detector, int services) {
@@ -91,7 +92,7 @@ std::uint32_t in_windows(const jsguard::Detector& detector, int services) {
 ordered_json measure_sockets(const Options& options, bool under_attack) {
     Crowd crowd(first_port, options.sockets_services);
     jsguard::Detector detector;
-    detector.load(guarding(options.sockets_services, under_attack ? 5 : 3600), {});
+    detector.load(monitoring(options.sockets_services, under_attack ? 5 : 3600), {});
     detector.attach();
     detector.adopt_sockets();
     detector.arm_clock();
@@ -125,10 +126,10 @@ ordered_json measure_sockets(const Options& options, bool under_attack) {
     return rows;
 }
 
-bool all_guard(const jsguard::Detector& detector, int services) {
-    const auto all = detector.services();
+bool all_monitor(const jsguard::Detector& detector, int services) {
+    const auto all = detector.reader().services();
     return std::all_of(all.begin(), all.begin() + services,
-                       [](const jsg_service& service) { return service.mode == JSG_GUARDING; });
+                       [](const jsg_service& service) { return service.mode == JSG_MONITORING; });
 }
 
 // With visits and some open connections, so that both distributions are judged.
@@ -141,7 +142,7 @@ ordered_json measure_services(const Options& options) {
     std::string evaluations;
     for (const int services : options.services) {
         jsguard::Detector detector;
-        detector.load(guarding(services, learn_s), {});
+        detector.load(monitoring(services, learn_s), {});
         detector.attach();
         detector.arm_clock();
         TickTimes times;
@@ -153,7 +154,7 @@ ordered_json measure_services(const Options& options) {
             std::jthread visitor([&](const std::stop_token& stop) {
                 for (; !stop.stop_requested(); testbed::pause_ms(500)) visits.make(services * 10);
             });
-            if (!testbed::wait_until(learn_s * 2, [&] { return all_guard(detector, services); }))
+            if (!testbed::wait_until(learn_s * 2, [&] { return all_monitor(detector, services); }))
                 throw std::runtime_error("the services have not learned");
             times = watch_ticks(detector, options.seconds);
         }

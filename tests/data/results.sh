@@ -7,7 +7,7 @@ shopt -s inherit_errexit
 data=$(dirname "${BASH_SOURCE[0]}")
 readonly data doc=$data/../../docs/detection.md
 readonly begin='<!-- begin: tests/data/results.sh -->' end='<!-- end: tests/data/results.sh -->'
-readonly guarded_s=60 # of the normal recordings, the windows after learning
+readonly monitored_s=60 # of the normal recordings, the windows after learning
 : "${JSGUARD:=$data/../../build/quickstart/loader/jsguard}"
 
 usage() {
@@ -51,7 +51,7 @@ replayed() {
 # analyzed: all sets with an attack against the normal ones.
 analyzed() {
     local attacks normal
-    mapfile -t normal < <(jq -r --arg data "$data" --arg from "$guarded_s" \
+    mapfile -t normal < <(jq -r --arg data "$data" --arg from "$monitored_s" \
         '.[] | select(.attack == null) | "\($data)/\(.file)@\($from)-"' "$data/index.json")
     mapfile -t attacks < <(jq -r --arg data "$data" '.[] | select(.attack)
         | "\(.set)=\($data)/\(.file)@\(.attack.begin_s | ceil)-\(.attack.end_s | floor)"' "$data/index.json")

@@ -83,7 +83,7 @@ void check_spread(const std::vector<std::uint32_t>& divergences) {
                       (deviation + 1) * (deviation + 1) >= (variance - rounding) * square,
                   "a deviation is the exact one but for the rounding of the variance");
     const std::uint32_t threshold = jsg_threshold_of_spread(&spread);
-    fuzz::require(threshold > 0 && threshold <= JSG_THRESHOLD_MOST_NANOBITS,
+    fuzz::require(threshold > 0 && threshold <= JSG_THRESHOLD_MAX_NANOBITS,
                   "a threshold is one that can be exceeded");
 }
 

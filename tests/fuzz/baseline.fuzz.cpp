@@ -6,7 +6,7 @@
 
 #include "common/baseline_file.hpp"
 #include "fuzz.hpp"
-#include "kernel/chance.h"
+#include "kernel/significance.h"
 #include "offline/baseline/difference.hpp"
 #include "offline/baseline/merge.hpp"
 #include "offline/baseline/show.hpp"

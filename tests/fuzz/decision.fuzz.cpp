@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "fuzz.hpp"
-#include "kernel/chance.h"
+#include "kernel/significance.h"
 
 namespace {
 
@@ -24,14 +24,14 @@ void check_expected(std::uint32_t base, std::uint32_t base_rate, std::uint32_t r
 }
 
 void check_excess(std::uint32_t open, std::uint32_t expected, std::uint32_t held,
-                  std::uint32_t held_expected) {
-    const jsg_expectation e = jsg_expect(open, expected, held, held_expected);
+                  std::uint32_t stalled_expected) {
+    const jsg_expectation e = jsg_expect(open, expected, held, stalled_expected);
     const auto excess = [](std::int64_t number, std::int64_t usual) {
         return std::max<std::int64_t>(number - 2 * usual, 0);
     };
     const Exact share = open ? std::min<Exact>(2 * Exact(expected) / open, 1) : 1;
     fuzz::require(
-        e.excess == excess(open, expected) && e.held_excess == excess(held, held_expected),
+        e.excess == excess(open, expected) && e.stalled_excess == excess(held, stalled_expected),
         "an excess is what is beyond twice the expected");
     fuzz::require(std::abs(Exact(e.share_q32) - share * JSG_ONE_Q32) < 1,
                   "the baseline's share is twice the expected of what is open");
@@ -47,15 +47,16 @@ Exact chance_of(std::uint32_t cells, Exact window_milli, Exact baseline_milli,
 
 void check_chance(std::uint32_t cells, std::uint64_t window_milli, std::uint64_t baseline_milli,
                   std::uint32_t exponent) {
-    const Exact found = jsg_chance_nanobits(cells, window_milli, baseline_milli, exponent);
+    const Exact found = jsg_significance_nanobits(cells, window_milli, baseline_milli, exponent);
     const Exact exact = chance_of(cells, window_milli, baseline_milli, exponent);
     // A billionth of the quantile, and each quotient rounded up.
     const Exact rounding =
         250.0L / window_milli + 2 + (baseline_milli ? 250.0L / baseline_milli + 2 : 0);
     fuzz::require(found >= std::min(exact, u32_most) && found <= exact + rounding,
                   "what chance explains is the exact number, rounded up");
-    fuzz::require(jsg_chance_nanobits(cells, window_milli + 1, baseline_milli, exponent) <= found,
-                  "chance explains less of a larger window");
+    fuzz::require(
+        jsg_significance_nanobits(cells, window_milli + 1, baseline_milli, exponent) <= found,
+        "chance explains less of a larger window");
 }
 
 jsg_config config_of(fuzz::Numbers& numbers) {
@@ -80,8 +81,8 @@ void check_transition_verdict(const jsg_config& config, fuzz::Numbers& numbers) 
     const jsg_bounds bounds{numbers.nanobits(), numbers.nanobits(), numbers.word()};
     const jsg_verdict verdict = jsg_judge_transitions(&config, transitions, balanced, bounds);
     const bool deviates = transitions && transitions >= config.min_transitions &&
-                          bounds.js > bounds.threshold && bounds.js > bounds.chance;
-    fuzz::require((verdict == JSG_OVER) == (deviates && balanced) &&
+                          bounds.js > bounds.threshold && bounds.js > bounds.significance;
+    fuzz::require((verdict == JSG_ABOVE) == (deviates && balanced) &&
                       (verdict == JSG_UNBALANCED) == (deviates && !balanced),
                   "transitions are over with their evidence, and not without");
 }
@@ -92,9 +93,10 @@ void check_occupancy_verdict(const jsg_config& config, fuzz::Numbers& numbers) {
     const jsg_bounds bounds{numbers.nanobits(), numbers.nanobits(), numbers.word()};
     const jsg_verdict verdict = jsg_judge_occupancy(&config, &sockets, bounds);
     const std::uint64_t needed = std::uint64_t{config.min_sockets} * JSG_MILLI;
-    const bool exceeds = sockets.open && sockets.excess >= needed && sockets.held_excess >= needed;
-    const bool deviates = bounds.js > bounds.threshold && bounds.js > bounds.chance;
-    fuzz::require((verdict == JSG_OVER) == (exceeds && deviates),
+    const bool exceeds =
+        sockets.open && sockets.excess >= needed && sockets.stalled_excess >= needed;
+    const bool deviates = bounds.js > bounds.threshold && bounds.js > bounds.significance;
+    fuzz::require((verdict == JSG_ABOVE) == (exceeds && deviates),
                   "occupancy is over with its evidence, and not without");
     fuzz::require(!exceeds || !jsg_counts_towards_clear(verdict), "what is held clears no alert");
 }
@@ -105,7 +107,7 @@ struct Counted {
     bool up = false;
 
     jsg_change take(const jsg_config& config, jsg_verdict verdict, std::uint32_t js) {
-        over = verdict == JSG_OVER ? over + 1 : 0;
+        over = verdict == JSG_ABOVE ? over + 1 : 0;
         if (!up) {
             if (over < config.confirm_steps) return JSG_NO_CHANGE;
             up = true;
@@ -113,7 +115,7 @@ struct Counted {
             peak = js;
             return JSG_RAISED;
         }
-        if (verdict == JSG_OVER) peak = std::max(peak, js);
+        if (verdict == JSG_ABOVE) peak = std::max(peak, js);
         clear = verdict <= JSG_MOVING ? clear + 1 : 0;
         if (clear < config.clear_steps) return JSG_NO_CHANGE;
         up = false;
@@ -126,8 +128,9 @@ void check_track(const jsg_config& config, fuzz::Numbers& numbers) {
     jsg_alert_track track{};
     Counted counted;
     for (std::uint64_t step = 1; numbers.more() && step < 1000; ++step) {
-        const jsg_verdict verdict =
-            numbers.up_to(1) ? JSG_OVER : static_cast<jsg_verdict>(numbers.up_to(JSG_VERDICTS - 1));
+        const jsg_verdict verdict = numbers.up_to(1)
+                                        ? JSG_ABOVE
+                                        : static_cast<jsg_verdict>(numbers.up_to(JSG_VERDICTS - 1));
         const std::uint32_t js = numbers.nanobits();
         const jsg_change change = jsg_track(&track, &config, verdict, js, step, step);
         fuzz::require(change == counted.take(config, verdict, js),
@@ -145,9 +148,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     fuzz::Numbers numbers(input);
     check_expected(numbers.word(), numbers.word(), numbers.word());
     check_excess(numbers.word(), numbers.word(), numbers.word(), numbers.word());
-    check_chance(static_cast<std::uint32_t>(numbers.from_to(2, JSG_CHANCE_DEGREES)),
+    check_chance(static_cast<std::uint32_t>(numbers.from_to(2, JSG_SIGNIFICANCE_DEGREES)),
                  numbers.from_to(1, 1ULL << 42), numbers.up_to(1ULL << 42),
-                 static_cast<std::uint32_t>(numbers.from_to(1, JSG_CHANCE_EXPONENTS)));
+                 static_cast<std::uint32_t>(numbers.from_to(1, JSG_SIGNIFICANCE_EXPONENTS)));
     const jsg_config config = config_of(numbers);
     check_balance(config, numbers.word(), numbers.word());
     check_transition_verdict(config, numbers);

@@ -8,10 +8,10 @@
 namespace {
 
 // Nothing grows by 2^32 in all, for 32 bits do not tell that from nothing.
-constexpr int looks_most = 120;
-constexpr std::uint64_t growth_most = 1ULL << 25;
-static_assert(looks_most * growth_most < 1ULL << 32);
-constexpr std::uint64_t elapsed_most = JSG_LONGEST_AGE_MS;
+constexpr int max_looks = 120;
+constexpr std::uint64_t max_growth = 1ULL << 25;
+static_assert(max_looks * max_growth < 1ULL << 32);
+constexpr std::uint64_t max_elapsed = JSG_MAX_AGE_MS;
 
 // A connection as it truly is, in numbers that do not wrap.
 struct Connection {
@@ -35,13 +35,13 @@ struct Connection {
 
 // The looks at it, as docs/algorithm.md describes them.
 struct Looks {
-    std::uint64_t looked_ms, since_ms, sent = 0, received = 0, acked = 0, received_at_answer = 0;
+    std::uint64_t sampled_ms, since_ms, sent = 0, received = 0, acked = 0, received_at_answer = 0;
     std::uint32_t phase = JSG_PHASES;
     bool age_unknown = false, filling = false;
     std::uint64_t paid_ms = 0;
 
     explicit Looks(const Connection& c, bool was_there_before)
-        : looked_ms(c.now_ms), since_ms(c.now_ms), age_unknown(was_there_before) {
+        : sampled_ms(c.now_ms), since_ms(c.now_ms), age_unknown(was_there_before) {
         if (!was_there_before) return;
         sent = c.sent;
         received = received_at_answer = c.received;
@@ -57,15 +57,15 @@ struct Looks {
         return moved || carried;
     }
 
-    jsg_sight at(const Connection& c, std::uint32_t min_rate) {
-        jsg_sight sight{JSG_NO_PHASE, JSG_NO_CELL, c.sent != sent};
-        const std::uint64_t elapsed_ms = c.now_ms - looked_ms;
+    jsg_sample at(const Connection& c, std::uint32_t min_rate) {
+        jsg_sample sight{JSG_NO_PHASE, JSG_NO_CELL, c.sent != sent};
+        const std::uint64_t elapsed_ms = c.now_ms - sampled_ms;
         const std::uint64_t new_received = c.received - received, new_acked = c.acked - acked;
         if (sight.answered) received_at_answer = c.received;
         sent = c.sent;
         received = c.received;
         acked = c.acked;
-        looked_ms = c.now_ms;
+        sampled_ms = c.now_ms;
         const std::uint32_t now = phase_of(c);
         const bool entered = now != phase, fills = entered || filling;
         filling = entered;
@@ -74,9 +74,9 @@ struct Looks {
             age_unknown = false;
         }
         sight.phase = phase = now;
-        if (now == JSG_REQUEST_STALLED && moves(new_received, elapsed_ms, min_rate, fills))
+        if (now == JSG_REQUEST_SLOW && moves(new_received, elapsed_ms, min_rate, fills))
             sight.phase = JSG_REQUEST_MOVING;
-        if (now == JSG_RESPONSE_STALLED && moves(new_acked, elapsed_ms, min_rate, fills))
+        if (now == JSG_RESPONSE_SLOW && moves(new_acked, elapsed_ms, min_rate, fills))
             sight.phase = JSG_RESPONSE_MOVING;
         const std::uint64_t age_ms = c.now_ms - since_ms;
         if (sight.phase < JSG_CELL_PHASES && !(age_unknown && age_ms < JSG_UNKNOWN_AGE_MS))
@@ -96,26 +96,26 @@ struct Looks {
                               c.state == JSG_TCP_LAST_ACK;
         const bool open = c.state == JSG_TCP_ESTABLISHED || c.state == JSG_TCP_CLOSE_WAIT;
         if ((open && c.outstanding > 0) || (fin_sent && c.outstanding > 1))
-            return JSG_RESPONSE_STALLED;
+            return JSG_RESPONSE_SLOW;
         if (fin_sent || c.state == JSG_TCP_FIN_WAIT2) return JSG_CLOSING;
-        if (c.state == JSG_TCP_CLOSE_WAIT) return JSG_UNNOTICED;
+        if (c.state == JSG_TCP_CLOSE_WAIT) return JSG_HALF_CLOSED;
         if (c.state != JSG_TCP_ESTABLISHED) return JSG_NO_PHASE;
-        if (c.sent == 0 || c.received != received_at_answer) return JSG_REQUEST_STALLED;
+        if (c.sent == 0 || c.received != received_at_answer) return JSG_REQUEST_SLOW;
         return c.last_received > c.last_sent ? JSG_WAITING : JSG_IDLE;
     }
 };
 
 void change(Connection& c, fuzz::Numbers& numbers) {
     const std::uint64_t what = numbers();
-    c.now_ms += numbers.up_to(elapsed_most);
-    if (what & 1) c.received += numbers.up_to(growth_most);
-    if (what & 2) c.sent += numbers.up_to(growth_most);
-    if (what & 4) c.acked += numbers.up_to(growth_most);
-    if (what & 8) c.outstanding = static_cast<std::uint32_t>(numbers.up_to(growth_most));
+    c.now_ms += numbers.up_to(max_elapsed);
+    if (what & 1) c.received += numbers.up_to(max_growth);
+    if (what & 2) c.sent += numbers.up_to(max_growth);
+    if (what & 4) c.acked += numbers.up_to(max_growth);
+    if (what & 8) c.outstanding = static_cast<std::uint32_t>(numbers.up_to(max_growth));
     if (what & 16) c.state = static_cast<std::uint32_t>(numbers.up_to(JSG_STATES + 1));
     // Of two times that are compared neither is more than half the clock's range after the other.
-    if (what & 32) c.last_received = c.last_sent + numbers.up_to(growth_most - 1);
-    if (what & 64) c.last_sent = c.last_received + numbers.up_to(growth_most - 1);
+    if (what & 32) c.last_received = c.last_sent + numbers.up_to(max_growth - 1);
+    if (what & 64) c.last_sent = c.last_received + numbers.up_to(max_growth - 1);
 }
 
 }  // namespace
@@ -134,16 +134,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                  0};
     c.last_received = c.last_sent;
     Looks looks(c, was_there_before);
-    jsg_look look{};
+    jsg_last_sample look{};
     const std::uint32_t una = numbers.word();
     const jsg_tcp before = c.tcp(una);
-    jsg_look_begin(&look, &before, 1, static_cast<std::uint32_t>(c.now_ms), was_there_before);
-    for (int i = 0; numbers.more() && i < looks_most; ++i) {
+    jsg_begin_sampling(&look, &before, 1, static_cast<std::uint32_t>(c.now_ms), was_there_before);
+    for (int i = 0; numbers.more() && i < max_looks; ++i) {
         change(c, numbers);
         const jsg_tcp tcp = c.tcp(una);
-        const jsg_sight found =
-            jsg_look_at(&look, &tcp, static_cast<std::uint32_t>(c.now_ms), min_rate);
-        const jsg_sight expected = looks.at(c, min_rate);
+        const jsg_sample found =
+            jsg_sample_socket(&look, &tcp, static_cast<std::uint32_t>(c.now_ms), min_rate);
+        const jsg_sample expected = looks.at(c, min_rate);
         fuzz::require(found.phase == expected.phase, "the phase is the one of the wide record");
         fuzz::require(found.cell == expected.cell, "the cell is the one of the wide record");
         fuzz::require(found.answered == expected.answered, "an answer is seen once");

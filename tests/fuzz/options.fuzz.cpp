@@ -39,20 +39,20 @@ void check(const Options& options) {
                                   port);
     };
     fuzz::require(is_set_of_ports(options.ports) && is_set_of_ports(options.excluded_ports),
-                  "ports are sorted, and none stands there twice");
-    fuzz::require(options.ports.size() <= JSG_SERVICES, "so many ports can be guarded");
+                  "ports are sorted, and none is there twice");
+    fuzz::require(options.ports.size() <= JSG_SERVICES, "so many ports can be monitored");
     fuzz::require(std::none_of(options.ports.begin(), options.ports.end(), is_excluded),
-                  "no port is guarded that is excluded");
+                  "no port is monitored that is excluded");
     fuzz::require(is_threshold(options.transition_threshold_nanobits) &&
                       is_threshold(options.occupancy_threshold_nanobits),
                   "a threshold is under 1 bit");
-    fuzz::require(options.step_s >= 1 && options.window_s <= window_most_s,
+    fuzz::require(options.step_s >= 1 && options.window_s <= max_window_s,
                   "a window is 1 to 300 s long");
     fuzz::require(options.window_s % options.step_s == 0 && options.learn_s % options.step_s == 0,
                   "times are multiples of the step");
-    fuzz::require(options.learn_s >= 1 && options.learn_s <= day_s + window_most_s,
+    fuzz::require(options.learn_s >= 1 && options.learn_s <= day_s + max_window_s,
                   "learning takes a second to a day");
-    fuzz::require(options.min_sockets >= 1 && options.min_sockets <= sockets_most,
+    fuzz::require(options.min_sockets >= 1 && options.min_sockets <= max_sockets,
                   "an excess of so many sockets fits");
     fuzz::require(
         !options.exit_on_alert || (*options.exit_on_alert >= 0 && *options.exit_on_alert <= 255),

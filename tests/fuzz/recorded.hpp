@@ -47,11 +47,14 @@ inline void check_lines(const Recording& recording) {
 inline void check_window(const jsguard::RecordedWindow& recorded, const jsg_window& found) {
     require(found.port == recorded.record.port && found.sequence == recorded.record.sequence,
             "a window is closed for each one that was recorded");
-    require(found.transition_js_nanobits <= JSG_NANO && found.occupancy_js_nanobits <= JSG_NANO,
+    require(found.signal[JSG_TRANSITIONS].js_nanobits <= JSG_NANO &&
+                found.signal[JSG_OCCUPANCY].js_nanobits <= JSG_NANO,
             "a divergence is at most 1 bit");
-    require(found.transition_verdict < JSG_VERDICTS && found.occupancy_verdict < JSG_VERDICTS,
+    require(found.signal[JSG_TRANSITIONS].verdict < JSG_VERDICTS &&
+                found.signal[JSG_OCCUPANCY].verdict < JSG_VERDICTS,
             "a verdict is one of those that there are");
-    require(found.transition_alert <= JSG_ALERT && found.occupancy_alert <= JSG_ALERT,
+    require(found.signal[JSG_TRANSITIONS].alert <= JSG_ALERT &&
+                found.signal[JSG_OCCUPANCY].alert <= JSG_ALERT,
             "an alert's state is one of those that there are");
 }
 

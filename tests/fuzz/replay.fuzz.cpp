@@ -10,7 +10,7 @@ using namespace jsguard;
 
 namespace {
 
-constexpr std::size_t entries_most = 40;
+constexpr std::size_t max_entries = 40;
 
 using Samples = SamplesOf<fuzz::Numbers>;
 
@@ -22,7 +22,7 @@ class Maker {
 
     fuzz::Recording make() {
         fuzz::Recording recording{samples_.header(), {}};
-        while (numbers_.more() && recording.entries.size() < entries_most)
+        while (numbers_.more() && recording.entries.size() < max_entries)
             recording.entries.push_back(entry());
         return recording;
     }
@@ -33,7 +33,7 @@ class Maker {
         const jsg_config other = samples_.config();
         changes.transition_threshold_nanobits = other.transition_threshold_nanobits;
         changes.occupancy_threshold_nanobits = other.occupancy_threshold_nanobits;
-        changes.chance_exponent = other.chance_exponent;
+        changes.false_alarm_exponent = other.false_alarm_exponent;
         changes.min_sockets = other.min_sockets;
         changes.confirm_steps = other.confirm_steps;
         changes.clear_steps = other.clear_steps;

@@ -1,22 +1,24 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Runs fuzz targets for a time each; what they find stays in the build folder.
+# Runs fuzz targets for a time each; what they find stays in the build directory.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly here
 
 usage() {
     cat <<'END'
-usage: tests/fuzz/run.sh [--build DIR] [--seconds N] [--jobs N] [TARGET...]
-  --build DIR   folder of a build with JSGUARD_BUILD_FUZZERS=ON (default: build/fuzz, which is built)
+usage: tests/fuzz/run.sh [--build DIR] [--seconds N] [--jobs N] [--seeds] [TARGET...]
+  --build DIR   directory of a build with JSGUARD_BUILD_FUZZERS=ON (default: build/fuzz, which is built)
   --seconds N   how long each target runs (default: 600)
   --jobs N      how many run at a time (default: one for each processor)
+  --seeds       begin with the seeds of tests/fuzz/corpus alone, not with what earlier runs found
   TARGET        a NAME.fuzz.cpp without its ending (default: all)
-New inputs are kept in DIR/fuzz/TARGET/corpus, and those that broke something in DIR/fuzz/TARGET/found.
+New inputs are kept in DIR/fuzz/TARGET/corpus, and those that broke something in DIR/fuzz/TARGET/found; with --seeds in
+DIR/seeds/TARGET, which is emptied first.
 END
 }
 
-build="" seconds=600 jobs=$(nproc) targets=()
+build="" seconds=600 jobs=$(nproc) seeds=0 targets=()
 while (($#)); do
     case $1 in
     --build | --seconds | --jobs)
@@ -27,6 +29,10 @@ while (($#)); do
         --jobs) jobs=$2 ;;
         esac
         shift 2
+        ;;
+    --seeds)
+        seeds=1
+        shift
         ;;
     -h | --help)
         usage
@@ -68,30 +74,34 @@ readonly slow_unit_s=10 hang_s=60
 # One target, which begins with all that was found before. It fails on a crash, a leak, a hang and a slow unit, and if
 # hardly more than the seeds ran.
 run_target() {
-    local target=$1 folder=$build/fuzz/$1 log known executed failed=0 dictionary=()
-    log=$folder/log
-    mkdir -p "$folder/corpus" "$folder/found"
+    local target=$1 directory=$build/fuzz/$1 log known executed failed=0 dictionary=()
+    if ((seeds)); then
+        directory=$build/seeds/$target
+        rm -rf "$directory"
+    fi
+    log=$directory/log
+    mkdir -p "$directory/corpus" "$directory/found"
     [[ -f $here/$target.dict ]] && dictionary=(-dict="$here/$target.dict")
-    known=$(find "$folder/corpus" "$folder/found" "$here/corpus/$target" -type f | wc -l)
+    known=$(find "$directory/corpus" "$directory/found" "$here/corpus/$target" -type f | wc -l)
     "$build/tests/fuzz/fuzz-$target" -max_total_time="$seconds" -timeout="$hang_s" \
         -report_slow_units="$slow_unit_s" -print_final_stats=1 -use_value_profile=1 -len_control=0 -max_len=16384 \
-        -artifact_prefix="$folder/found/" "${dictionary[@]}" \
-        "$folder/corpus" "$folder/found" "$here/corpus/$target" >"$log" 2>&1 || failed=1
+        -artifact_prefix="$directory/found/" "${dictionary[@]}" \
+        "$directory/corpus" "$directory/found" "$here/corpus/$target" >"$log" 2>&1 || failed=1
     executed=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     ! grep -q slow-unit- "$log" || failed=1
     if ((failed)); then
         grep -v '^#[0-9]' "$log" | tail -n 60
-        echo "run.sh: $target failed; what broke it is in $folder/found, the whole output in $log"
+        echo "run.sh: $target failed; what broke it is in $directory/found, the whole output in $log"
     elif ((${executed:-0} <= known)); then
         tail -n 20 "$log"
         echo "run.sh: $target ran ${executed:-no} inputs, but knew $known before: it did not fuzz"
         failed=1
     fi
-    ((failed)) || echo "$target: $executed inputs in $seconds s, $(find "$folder/corpus" -type f | wc -l) kept"
+    ((failed)) || echo "$target: $executed inputs in $seconds s, $(find "$directory/corpus" -type f | wc -l) kept"
     return "$failed"
 }
 
-export build here seconds hang_s slow_unit_s
+export build here seconds seeds hang_s slow_unit_s
 export -f run_target
 # shellcheck disable=SC2016  # $1 is that of the inner shell
 printf '%s\0' "${targets[@]}" | xargs -0 -n 1 -P "$jobs" bash -euo pipefail -c 'run_target "$1"' run.sh || exit 1

@@ -11,11 +11,14 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <barrier>
 #include <cstring>
 #include <iostream>
 #include <thread>
 
+#include "inconclusive.hpp"
 #include "load/skeleton.hpp"
+#include "observe/running_cost.hpp"
 #include "scripted.hpp"
 #include "testbed.hpp"
 #include "tests/catch_compat.hpp"
@@ -24,8 +27,13 @@ using namespace testbed;
 
 namespace {
 
-constexpr std::uint16_t port_v4 = 17101;
-constexpr std::uint16_t port_v6 = 17102;
+// Transitions of all ports that interrupted jsg_transition, which the kernel did not show to it.
+std::uint64_t missed_transitions(const jsguard::Detector& detector) {
+    return jsguard::RunningCost(detector.descriptors()).read().missed_runs.value();
+}
+
+const std::uint16_t port_v4 = own_port(0);
+const std::uint16_t port_v6 = own_port(1);
 
 void pin_to_cpu(int cpu) {
     cpu_set_t set;
@@ -104,20 +112,68 @@ void send_lone_syn(int raw, std::uint16_t port, std::uint16_t source_port) {
             sizeof(packet));
 }
 
-// Clients on one CPU whose packets interrupt the servers on another. So many connections of each
-// ending are made.
+// So many connections of each ending. The server's ends are on CPU 0, which is to receive all
+// packets, and the clients' on CPU 1. Both work through a batch of connections at the same time: so
+// the server's process enters the program again and again while packets interrupt it. One side
+// never answers the other within a part of a batch, for then it would be idle when a packet comes.
 void interrupt_servers(const Socket& listener, int each) {
-    constexpr int pairs = 4;
+    constexpr int each_in_batch = 50;
+    constexpr auto batch = each_in_batch * endings.size();
+    const int batches = each / each_in_batch;
+    REQUIRE(batches * each_in_batch == each);
+    // A connection's number gives its ending.
+    const auto ends_as = [](std::size_t i, Ending ending) {
+        return endings[i % endings.size()] == ending;
+    };
+    std::vector<Socket> clients(batch), servers(batch), next(batch);
+    const auto connect = [&](std::vector<Socket>& sockets) {
+        for (Socket& client : sockets) client = connect_to(port_v4);
+    };
+    connect(clients);
+    std::barrier part(2);
     PinnedThreads threads;
-    for (int pair = 0; pair < pairs; ++pair) {
-        threads.run(0, [&] { run_server(listener, each); });
-        threads.run(1, [&] {
-            for (int i = 0; i < each; ++i)
-                run_client(port_v4, Family::v4,
-                           endings[static_cast<std::size_t>(i) % endings.size()]);
-        });
-    }
+    threads.run(0, [&] {
+        for (int i = 0; i < batches; ++i) {
+            for (Socket& server : servers) server = accept_from(listener);
+            part.arrive_and_wait();
+            for (std::size_t n = 0; n < batch; ++n) {
+                if (ends_as(n, Ending::server_closes)) servers[n].close();
+                if (ends_as(n, Ending::server_resets)) servers[n].reset();
+            }
+            part.arrive_and_wait();
+            for (std::size_t n = 0; n < batch; ++n) {
+                if (servers[n].fd() < 0) continue;
+                servers[n].wait_for_end();
+                servers[n].close();
+            }
+            part.arrive_and_wait();
+        }
+    });
+    threads.run(1, [&] {
+        for (int i = 0; i < batches; ++i) {
+            part.arrive_and_wait();
+            for (std::size_t n = 0; n < batch; ++n) {
+                if (ends_as(n, Ending::client_closes)) clients[n].close();
+                if (ends_as(n, Ending::client_resets)) clients[n].reset();
+            }
+            part.arrive_and_wait();
+            for (std::size_t n = 0; n < batch; ++n) {
+                if (clients[n].fd() < 0) continue;
+                clients[n].wait_for_end();
+                clients[n].close();
+            }
+            if (i + 1 < batches) connect(next);
+            clients.swap(next);
+            part.arrive_and_wait();
+        }
+    });
     threads.join();
+}
+
+// There are kernels that run no BPF program in what interrupts certain processes, such as the agent
+// of a virtual machine's host. Then more is counted late than the program's recursion explains.
+bool is_kept_from_some(const jsguard::Detector& detector) {
+    return detector.reader().stats().transitions_late > missed_transitions(detector);
 }
 
 }  // namespace
@@ -128,53 +184,59 @@ TEST_CASE("10,000 scripted sockets from two CPUs at once give the exact number i
     constexpr int families = 2;
     constexpr int each = 1250;  // of each ending, for each family
     constexpr int connections = each * static_cast<int>(endings.size());
-    jsguard::Detector detector;
-    detector.load(options_for({port_v4, port_v6}), {});
-    detector.attach();
-    detector.adopt_sockets();
-    detector.arm_clock();
+    constexpr int most_rounds = 5;
+    for (int round = 1;; ++round) {
+        jsguard::Detector detector;
+        detector.load(options_for({port_v4, port_v6}), {});
+        detector.attach();
+        adopt_sockets(detector);
+        detector.arm_clock();
+        {
+            const Socket listeners[families] = {listen_on(port_v4, Family::v4),
+                                                listen_on(port_v6, Family::v6)};
+            PinnedThreads threads;
+            for (int family = 0; family < families; ++family) {
+                threads.run(family, [&, family] { run_server(listeners[family], connections); });
+                threads.run(1 - family, [&, family] {
+                    for (int i = 0; i < connections; ++i)
+                        run_client(family ? port_v6 : port_v4, family ? Family::v6 : Family::v4,
+                                   endings[static_cast<std::size_t>(i) % endings.size()]);
+                });
+            }
+            threads.join();
 
-    {
-        const Socket listeners[families] = {listen_on(port_v4, Family::v4),
-                                            listen_on(port_v6, Family::v6)};
-        PinnedThreads threads;
-        for (int family = 0; family < families; ++family) {
-            threads.run(family, [&, family] { run_server(listeners[family], connections); });
-            threads.run(1 - family, [&, family] {
-                for (int i = 0; i < connections; ++i)
-                    run_client(family ? port_v6 : port_v4, family ? Family::v6 : Family::v4,
-                               endings[static_cast<std::size_t>(i) % endings.size()]);
-            });
+            const auto all_closed = [&] { return remembered(detector) == families; };
+            CHECK(wait_until(10, all_closed));  // the listeners alone
+            if (round < most_rounds && is_kept_from_some(detector)) {
+                std::cout << "the kernel did not run the program for some transitions: once more\n";
+                continue;
+            }
+            CAPTURE(detector.reader().stats().transitions_late, missed_transitions(detector));
+            CHECK(counted(detector, 1) == expected(each));
+            CHECK(counted(detector, 2) == expected(each));
+
+            // What the windows have counted since the start is the same.
+            const std::uint64_t all = 2 * total(expected(each));
+            CHECK(wait_until(5, [&] { return detector.reader().stats().transitions == all; }));
+            CAPTURE(detector.reader().stats().transitions, all);
+            CHECK(wait_until(5, [&] {
+                const auto last = last_window(detector, 1);
+                return last && last->sockets == 0;
+            }));
         }
-        threads.join();
-
-        const auto all_closed = [&] { return remembered(detector) == families; };
-        CHECK(wait_until(10, all_closed));  // the listeners alone
-        CAPTURE(detector.stats().transitions_late, detector.missed_transitions());
-        CHECK(counted(detector, 1) == expected(each));
-        CHECK(counted(detector, 2) == expected(each));
-
-        // What the windows have counted since the start is the same.
-        const std::uint64_t all = 2 * total(expected(each));
-        CHECK(wait_until(5, [&] { return detector.stats().transitions == all; }));
-        CAPTURE(detector.stats().transitions, all);
-        CHECK(wait_until(5, [&] {
-            const auto last = last_window(detector, 1);
-            return last && last->sockets == 0;
-        }));
+        auto closed = expected(each);
+        closed[{JSG_TCP_LISTEN, JSG_TCP_CLOSE}] = 1;
+        CHECK(counted(detector, 1) == closed);
+        CHECK(counted(detector, 2) == closed);
+        CHECK(remembered(detector) == 0);
+        CHECK(detector.reader().stats().unknown_states == 0);
+        CHECK(detector.reader().stats().sockets_untracked == 0);
+        break;
     }
-    auto closed = expected(each);
-    closed[{JSG_TCP_LISTEN, JSG_TCP_CLOSE}] = 1;
-    CHECK(counted(detector, 1) == closed);
-    CHECK(counted(detector, 2) == closed);
-    CHECK(remembered(detector) == 0);
-    CHECK(detector.stats().unknown_states == 0);
-    CHECK(detector.stats().sockets_untracked == 0);
 }
 
-// There are kernels that run no BPF program in what interrupts certain processes, such as the agent
-// of a virtual machine's host. A round that this befell is made again; without counting late none
-// is exact.
+// A round in which the kernel kept more from the program than this is about is made again; without
+// counting late none is exact.
 TEST_CASE("transitions in an interrupt of the program are counted too, each in its cell",
           "[counting]") {
     constexpr int each = 1000;
@@ -183,29 +245,36 @@ TEST_CASE("transitions in an interrupt of the program are counted too, each in i
     enter_namespace();
     REQUIRE(system("unshare --mount sh -c 'mount -t sysfs none /sys && "
                    "echo 1 > /sys/class/net/lo/queues/rx-0/rps_cpus'") == 0);
+    std::uint64_t most_missed = 0;
     bool exact = false;
     for (int round = 0; round < most_rounds && !exact; ++round) {
         jsguard::Detector detector;
         detector.load(options_for({port_v4}), {});
         detector.attach();
-        detector.adopt_sockets();
+        adopt_sockets(detector);
         detector.arm_clock();
         pause_ms(20);  // what came in the jiffy of the start is not told late
         const Socket listener = listen_on(port_v4);
         interrupt_servers(listener, each);
         wait_until(2, [&] { return remembered(detector) == 1; });  // the listener alone
-        const std::uint64_t missed = detector.missed_transitions();
-        const std::uint64_t late = detector.stats().transitions_late;
+        const std::uint64_t missed = missed_transitions(detector);
+        const std::uint64_t late = detector.reader().stats().transitions_late;
         const Transitions all = counted(detector, 1);
         CAPTURE(round, missed, late, all);
         CHECK(total(all) <= total(expected(each)));
         CHECK(total(counted_late(detector, 1)) == late);
-        exact = missed >= enough && late > 0 && late <= missed && all == expected(each) &&
-                remembered(detector) == 1;
+        most_missed = std::max(most_missed, missed);
+        exact = missed >= enough && late > 0 && !is_kept_from_some(detector) &&
+                all == expected(each) && remembered(detector) == 1;
         std::cout << missed << " not shown, " << late << " of them counted late"
                   << (exact ? "\n" : ", not exact: ");
         if (!exact) std::cout << all << "\n";
     }
+    if (most_missed < enough)
+        return be_inconclusive("in " + std::to_string(most_rounds) +
+                               " rounds the kernel showed the program all but " +
+                               std::to_string(most_missed) + " of the transitions, and " +
+                               std::to_string(enough) + " are needed");
     CHECK(exact);
 }
 

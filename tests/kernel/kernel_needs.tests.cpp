@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "common/error.hpp"
+#include "testbed.hpp"
 #include "tests/catch_compat.hpp"
 
 namespace {
@@ -164,9 +165,9 @@ TEST_CASE("jsguard-load without BTF says so in one line and exits with 3", "[ker
             "for place in /sys/kernel/btf /boot /lib/modules /usr/lib/debug; do"
             "  if test -d $place; then mount -t tmpfs none $place; fi;"
             "done;"
-            "exec " JSGUARD_LOAD
-            " --localport 17490 --duration 1"
-            "  --pin-dir /sys/fs/bpf/jsguard-needs'");
+            "exec " JSGUARD_LOAD " --localport " +
+            std::to_string(testbed::own_port(0)) + " --duration 1 --pin-dir " +
+            testbed::own_pin_dir("needs") + "'");
     CAPTURE(result.out);
     CHECK(result.exit_code == static_cast<int>(jsguard::ExitCode::unsupported));
     CHECK(result.out.find("jsguard-load: this kernel lacks BTF (/sys/kernel/btf/vmlinux): ") == 0);

@@ -17,9 +17,9 @@
 
 namespace testbed {
 
-constexpr std::uint16_t lasting_port = 17701;
+inline const std::uint16_t lasting_port = own_port(0);
 
-inline std::string pin_dir() { return fmt::format("/sys/fs/bpf/jsguard-persistence-{}", getpid()); }
+inline std::string pin_dir() { return own_pin_dir("lasting"); }
 
 inline jsguard::Options lasting_options(std::vector<std::uint16_t> ports = {lasting_port}) {
     jsguard::Options options = quick_options(std::move(ports));

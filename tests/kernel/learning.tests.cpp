@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "inconclusive.hpp"
 #include "recomputed.hpp"
 #include "tests/catch_compat.hpp"
 #include "watched.hpp"
@@ -11,14 +12,15 @@ using namespace testbed;
 
 namespace {
 
-constexpr std::uint16_t first_port = 17480;
+const std::uint16_t first_port = own_port(0);
 
 }  // namespace
 
 TEST_CASE(
     "what a service showed while learning is its baseline, to the count, and too little is none",
     "[learning]") {
-    constexpr std::uint16_t enough = first_port, too_little = first_port + 1;
+    const TimeCritical time_critical;
+    const std::uint16_t enough = first_port, too_little = first_port + 1;
     constexpr std::uint32_t held = 20, reset = 40, few_held = 16, few_reset = 10;
     jsguard::Options options = quick_options({enough, too_little});
     options.transition_threshold_nanobits = 110'000'000;
@@ -32,12 +34,12 @@ TEST_CASE(
     reset_clients(listeners[1], too_little, few_reset);
     REQUIRE(wait_until(5, [&] { return remembered(w.detector) == held + few_held + 2; }));
     w.detector.arm_clock();
-    REQUIRE(w.wait_for_mode(1, JSG_GUARDING));
-    REQUIRE(w.wait_for_mode(2, JSG_LEARNING_ON));
-    for (const std::uint32_t place : {1U, 2U}) {
-        CHECK(w.service(place).threshold_nanobits[JSG_TRANSITIONS] == 110'000'000);
-        CHECK(w.service(place).threshold_nanobits[JSG_OCCUPANCY] == 130'000'000);
-        CHECK(w.service(place).baselines_learned == (place == 1 ? 1 : 0));
+    REQUIRE(w.wait_for_mode(1, JSG_MONITORING));
+    REQUIRE(w.wait_for_mode(2, JSG_STILL_LEARNING));
+    for (const std::uint32_t service_id : {1U, 2U}) {
+        CHECK(w.service(service_id).threshold_nanobits[JSG_TRANSITIONS] == 110'000'000);
+        CHECK(w.service(service_id).threshold_nanobits[JSG_OCCUPANCY] == 130'000'000);
+        CHECK(w.service(service_id).baselines_learned == (service_id == 1 ? 1 : 0));
     }
 
     Transitions wanted;
@@ -83,54 +85,55 @@ TEST_CASE(
     const auto is_busy = [](const jsg_window& record) {
         return record.mode != JSG_LEARNING && record.transitions == more;
     };
-    const auto guarded = w.windows(1), learning_on = w.windows(2);
-    const auto judged = std::find_if(guarded.begin(), guarded.end(), is_busy);
+    const auto monitored = w.windows(1), learning_on = w.windows(2);
+    const auto judged = std::find_if(monitored.begin(), monitored.end(), is_busy);
     const auto not_judged = std::find_if(learning_on.begin(), learning_on.end(), is_busy);
-    REQUIRE(judged != guarded.end());
+    REQUIRE(judged != monitored.end());
     REQUIRE(not_judged != learning_on.end());
-    CHECK(judged->transition_verdict >= JSG_NORMAL);
-    CHECK(judged->transition_js_nanobits > 0);
-    CHECK(not_judged->transition_verdict == JSG_NOT_JUDGED);
-    CHECK(not_judged->transition_js_nanobits == 0);
+    CHECK(judged->signal[JSG_TRANSITIONS].verdict >= JSG_NORMAL);
+    CHECK(judged->signal[JSG_TRANSITIONS].js_nanobits > 0);
+    CHECK(not_judged->signal[JSG_TRANSITIONS].verdict == JSG_NOT_JUDGED);
+    CHECK(not_judged->signal[JSG_TRANSITIONS].js_nanobits == 0);
     CHECK(not_judged->transition_entropy_nanobits == judged->transition_entropy_nanobits);
 
     for (std::size_t i = 0; i < 3; ++i) {
-        for (const jsg_window& record : {guarded[i], learning_on[i]}) {
+        for (const jsg_window& record : {monitored[i], learning_on[i]}) {
             CHECK(record.mode == JSG_LEARNING);
-            CHECK(record.transition_verdict == JSG_NOT_JUDGED);
-            CHECK(record.occupancy_verdict == JSG_NOT_JUDGED);
+            CHECK(record.signal[JSG_TRANSITIONS].verdict == JSG_NOT_JUDGED);
+            CHECK(record.signal[JSG_OCCUPANCY].verdict == JSG_NOT_JUDGED);
         }
     }
-    const auto logged = std::min(guarded.size(), learning_on.size()) - 1;
+    const auto logged = std::min(monitored.size(), learning_on.size()) - 1;
     for (std::size_t i = 3; i < logged; ++i) {
         CAPTURE(i);
-        CHECK(guarded[i].mode == JSG_GUARDING);
-        CHECK(guarded[i].expected_millisockets >= all * 1000 / 3);
-        check_record(w, guarded[i], readings[0].at(i + 1), readings[0].at(i + 1 - window_s),
+        CHECK(monitored[i].mode == JSG_MONITORING);
+        CHECK(monitored[i].expected_millisockets >= all * 1000 / 3);
+        check_record(w, monitored[i], readings[0].at(i + 1), readings[0].at(i + 1 - window_s),
                      &learned);
     }
     std::uint32_t least_js = JSG_NANO;
     for (std::size_t i = 3; i < logged; ++i) {
         const jsg_window& record = learning_on[i];
         CAPTURE(i);
-        CHECK(record.mode == JSG_LEARNING_ON);
+        CHECK(record.mode == JSG_STILL_LEARNING);
         CHECK(record.expected_millisockets == record.exchanges * 1000 / window_s);
         const jsg_reading &newer = readings[1].at(i + 1), &older = readings[1].at(i + 1 - window_s);
         check_record(w, record, newer, older, nullptr);
-        least_js = std::min(least_js, record.occupancy_js_nanobits);
-        const jsg_config& config = w.detector.skeleton().rodata->jsg_config;
+        least_js = std::min(least_js, record.signal[JSG_OCCUPANCY].js_nanobits);
+        const jsg_config& config = w.detector.reader().config();
         const Measured measured = occupancy_measured(config, newer, older, nullptr);
-        CHECK(record.occupancy_verdict ==
+        CHECK(record.signal[JSG_OCCUPANCY].verdict ==
               jsg_judge_occupancy(
                   &config, &measured.sockets,
                   {measured.js, options.occupancy_threshold_nanobits, measured.chance}));
     }
     // Those that were held are older now than any in the baseline, but no more.
-    CHECK(guarded.back().occupancy_verdict >= JSG_NORMAL);
-    CHECK(guarded.back().excess_millisockets == 0);
-    CHECK(guarded.back().occupancy_js_nanobits > options.occupancy_threshold_nanobits);
+    CHECK(monitored.back().signal[JSG_OCCUPANCY].verdict >= JSG_NORMAL);
+    CHECK(monitored.back().excess_millisockets == 0);
+    CHECK(monitored.back().signal[JSG_OCCUPANCY].js_nanobits >
+          options.occupancy_threshold_nanobits);
     CHECK(least_js < JSG_NANO);  // the cells of the built-in baseline took part
     const jsg_baseline later = w.baseline(1);
-    CHECK(std::memcmp(&later, &learned, sizeof(learned)) == 0);  // what is guarded is not learned
+    CHECK(std::memcmp(&later, &learned, sizeof(learned)) == 0);  // what is monitored is not learned
     CHECK(w.alerts.empty());
 }

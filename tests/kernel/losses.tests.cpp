@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "inconclusive.hpp"
 #include "load/progress.hpp"
 #include "tests/catch_compat.hpp"
 #include "tests/ring_filling.hpp"
@@ -24,7 +25,7 @@ using namespace testbed;
 
 namespace {
 
-constexpr std::uint16_t first_port = 17700;
+const std::uint16_t first_port = own_port(0);
 
 // What a function writes to stderr.
 std::string said(const std::function<void()>& function) {
@@ -42,13 +43,15 @@ std::string said(const std::function<void()>& function) {
 
 bool is_up(jsg_alert_state state) { return state == JSG_ALERT; }
 
-// How often an alert went up or down between the windows of a place, by its records.
-std::uint64_t changes_in_records(const Watched& w, std::uint32_t place) {
+// How often an alert was raised or cleared between the windows of a service, by its records.
+std::uint64_t changes_in_records(const Watched& w, std::uint32_t service_id) {
     std::uint64_t changes = 0;
     jsg_window before{};
-    for (const jsg_window& record : w.windows(place)) {
-        changes += is_up(record.transition_alert) != is_up(before.transition_alert);
-        changes += is_up(record.occupancy_alert) != is_up(before.occupancy_alert);
+    for (const jsg_window& record : w.windows(service_id)) {
+        changes += is_up(record.signal[JSG_TRANSITIONS].alert) !=
+                   is_up(before.signal[JSG_TRANSITIONS].alert);
+        changes +=
+            is_up(record.signal[JSG_OCCUPANCY].alert) != is_up(before.signal[JSG_OCCUPANCY].alert);
         before = record;
     }
     return changes;
@@ -58,7 +61,7 @@ std::uint64_t changes_in_records(const Watched& w, std::uint32_t place) {
 
 TEST_CASE(
     "a reader that is too slow: delivered and lost make up all alerts, and numbers have the gaps",
-    "[losses]") {
+    "[losses][slow]") {
     constexpr std::uint16_t services = 16;
     constexpr std::uint64_t room = 10;
     std::vector<std::uint16_t> ports;
@@ -71,7 +74,7 @@ TEST_CASE(
     w.detector.arm_clock();
     leave_room(bpf_map__fd(w.detector.skeleton().maps.alerts), room);
     const auto alerts_up = [&] {
-        const auto all = w.detector.services();
+        const auto all = w.detector.reader().services();
         return std::count_if(all.begin(), all.end(),
                              [](const jsg_service& service) { return jsg_alert_is_up(&service); });
     };
@@ -88,9 +91,9 @@ TEST_CASE(
     REQUIRE(wait_until(2, [&] { return last_window(w.detector, services).has_value(); }));
 
     std::uint64_t changes = 0;
-    for (std::uint32_t place = 1; place <= services; ++place)
-        changes += changes_in_records(w, place);
-    const jsg_stats stats = w.detector.stats();
+    for (std::uint32_t service_id = 1; service_id <= services; ++service_id)
+        changes += changes_in_records(w, service_id);
+    const jsg_stats stats = w.detector.reader().stats();
     CHECK(stats.alerts >= services);
     CHECK(changes == 2 * stats.alerts);
     w.take_alerts();
@@ -109,15 +112,15 @@ TEST_CASE(
     CHECK(gaps > 0);
     CHECK(w.alerts[room].event == JSG_RAISE);
     CHECK(w.alerts[room].number == delivered + gaps + 1);
-    CHECK(w.detector.stats().alerts_lost == changes - room);
+    CHECK(w.detector.reader().stats().alerts_lost == changes - room);
 }
 
 TEST_CASE("records that find no room are counted, and what is judged does not suffer", "[losses]") {
-    constexpr std::uint16_t port = first_port + 30;
+    const std::uint16_t port = first_port + 30;
     Watched w(quick_options({port}), {{port, usual_baseline()}});
     const int windows = bpf_map__fd(w.detector.skeleton().maps.windows);
     const auto foreign_key = [](std::uint32_t i) {
-        return jsg_window_key{JSG_SERVICE_PLACES + i / JSG_WINDOWS_KEPT, i % JSG_WINDOWS_KEPT};
+        return jsg_window_key{JSG_SERVICE_ENTRIES + i / JSG_WINDOWS_KEPT, i % JSG_WINDOWS_KEPT};
     };
     constexpr std::uint32_t all = JSG_SERVICES * JSG_WINDOWS_KEPT;
     const jsg_window foreign{};
@@ -132,50 +135,54 @@ TEST_CASE("records that find no room are counted, and what is judged does not su
     CHECK(w.alerts[0].event == JSG_RAISE);
     CHECK_FALSE(last_window(w.detector, 1));
     const auto all_lost = [&] {
-        const jsg_stats stats = w.detector.stats();
+        const jsg_stats stats = w.detector.reader().stats();
         return stats.windows_lost >= 2 && stats.windows_lost == stats.windows;
     };
     CHECK(wait_until(1, all_lost));  // one may just be closing
-    CHECK(jsguard::losses_text(w.detector.stats()).find("window records") != std::string::npos);
+    CHECK(jsguard::losses_text(w.detector.reader().stats()).find("window records") !=
+          std::string::npos);
 
     for (std::uint32_t i = 0; i < all; ++i) {
         const jsg_window_key key = foreign_key(i);
         REQUIRE(bpf_map_delete_elem(windows, &key) == 0);
     }
     REQUIRE(w.wait(5, [&] { return last_window(w.detector, 1).has_value(); }));
-    const std::uint64_t lost = w.detector.stats().windows_lost;
+    const std::uint64_t lost = w.detector.reader().stats().windows_lost;
     REQUIRE(w.wait_for_steps(1, 2));
-    CHECK(w.detector.stats().windows_lost == lost);
+    CHECK(w.detector.reader().stats().windows_lost == lost);
 }
 
-TEST_CASE("a port that found no place gets the one that another gives back, when it next listens",
-          "[losses]") {
+TEST_CASE(
+    "a port that found no service entry gets the one that another gives back, when it next listens",
+    "[losses][many ports]") {
+    const TimeCritical time_critical;
     enter_namespace();
-    constexpr std::uint16_t first = first_port + 100, refused = first + JSG_SERVICES;
+    const std::uint16_t first = first_port + 33, refused = first + JSG_SERVICES;
     jsguard::Detector detector;
-    detector.load(options_for({}), {});
+    detector.load(options_for_own_namespace(), {});
     detector.attach();
     detector.arm_clock();
     std::vector<Socket> listeners;
     for (std::uint16_t i = 0; i < JSG_SERVICES; ++i)
         listeners.push_back(listen_on(static_cast<std::uint16_t>(first + i)));
     REQUIRE(listen_on(refused).fd() >= 0);
-    REQUIRE(place_of(detector, refused) == 0);
-    REQUIRE(detector.stats().services_refused == 1);
-    CHECK(jsguard::losses_text(detector.stats())
-              .starts_with("1 listening port not guarded (no place was free)"));
+    REQUIRE(service_id_of(detector, refused) == 0);
+    REQUIRE(detector.reader().stats().services_refused == 1);
+    CHECK(jsguard::losses_text(detector.reader().stats())
+              .starts_with("1 listening port not monitored (no service entry was free)"));
 
     const jsguard::Options options = options_for({});
     jsguard::Progress progress(options, false);
     CHECK(
-        said([&] { progress.update(detector); }) ==
-        "1 listening port is not guarded: all 64 places are taken; name the ports that matter with "
+        said([&] { progress.update(detector.reader()); }) ==
+        "1 listening port is not monitored: all 64 service entries are taken; name the ports that "
+        "matter with "
         "--localport\n");
-    CHECK(said([&] { progress.update(detector); }).empty());
+    CHECK(said([&] { progress.update(detector.reader()); }).empty());
 
-    const std::uint32_t place = place_of(detector, first);
+    const std::uint32_t service_id = service_id_of(detector, first);
     listeners[0].close();
-    const auto service = [&] { return detector.services()[place - 1]; };
+    const auto service = [&] { return detector.reader().service(service_id); };
     REQUIRE(wait_until(5, [&] { return service().sequence >= 2 && service().listeners == 0; }));
     // A minute without listener and socket has passed. The turns are a step apart, so this one is
     // not in between.
@@ -183,11 +190,11 @@ TEST_CASE("a port that found no place gets the one that another gives back, when
     REQUIRE(wait_until(5, [&] { return service().sequence > last; }));
     jsg_service unused = service();
     unused.last_used_ns -= 61'000'000'000;
-    REQUIRE(bpf_map_update_elem(bpf_map__fd(detector.skeleton().maps.services), &place, &unused,
-                                BPF_ANY) == 0);
-    REQUIRE(wait_until(10, [&] { return place_of(detector, first) == 0; }));
+    REQUIRE(bpf_map_update_elem(bpf_map__fd(detector.skeleton().maps.services), &service_id,
+                                &unused, BPF_ANY) == 0);
+    REQUIRE(wait_until(10, [&] { return service_id_of(detector, first) == 0; }));
     REQUIRE(wait_until(5, [&] { return service().port == 0; }));
     const Socket again = listen_on(refused);
-    CHECK(place_of(detector, refused) == place);
-    CHECK(detector.stats().services_refused == 1);
+    CHECK(service_id_of(detector, refused) == service_id);
+    CHECK(detector.reader().stats().services_refused == 1);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// One network namespace guarded, and not its neighbours: --netns.
+// One network namespace monitored, and not its neighbours: --netns.
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/error.hpp"
+#include "inconclusive.hpp"
 #include "tests/catch_compat.hpp"
 #include "usual.hpp"
 #include "watched.hpp"
@@ -20,7 +21,7 @@ using namespace testbed;
 
 namespace {
 
-constexpr std::uint16_t port = 17550, only_there = 17551;
+const std::uint16_t port = own_port(0), only_there = own_port(1);
 
 // The port in one namespace: a listener, sockets that are there before the detector, and traffic.
 struct Traffic {
@@ -91,8 +92,9 @@ std::uint32_t own_inode() {
 
 }  // namespace
 
-TEST_CASE("two detectors guard one port in two network namespaces, each its own sockets alone",
+TEST_CASE("two detectors monitor one port in two network namespaces, each its own sockets alone",
           "[netns]") {
+    const TimeCritical time_critical;
     enter_namespace();
     const OtherNamespace other;
     REQUIRE(other.inode() != own_inode());
@@ -107,18 +109,19 @@ TEST_CASE("two detectors guard one port in two network namespaces, each its own 
     Watched others(options_in(other.path()));
     Watched of_all(quick_options({port}));
     for (Watched* w : {&own, &others, &of_all}) w->detector.adopt_sockets();
-    CHECK(own.detector.guarded_ports() == std::vector<std::uint16_t>{port});
-    CHECK(others.detector.guarded_ports() == std::vector<std::uint16_t>{port, only_there});
+    CHECK(own.detector.reader().monitored_ports() == std::vector<std::uint16_t>{port});
+    CHECK(others.detector.reader().monitored_ports() ==
+          std::vector<std::uint16_t>{port, only_there});
     CHECK(remembered(own.detector) == 3 + 1);
     CHECK(remembered(others.detector) == 7 + 2);
     CHECK(remembered(of_all.detector) == 3 + 1 + 7 + 1);
     for (Watched* w : {&own, &others, &of_all}) w->detector.arm_clock();
 
     // A listener that comes later, and connections.
-    constexpr std::uint16_t later = only_there + 1;
+    const std::uint16_t later = only_there + 1;
     const Socket later_here = listen_on(later);
-    CHECK(place_of(own.detector, later) == 2);
-    CHECK(place_of(others.detector, later) == 0);
+    CHECK(service_id_of(own.detector, later) == 2);
+    CHECK(service_id_of(others.detector, later) == 0);
     constexpr int resets_here = 5, resets_there = 9;
     reset_clients(here.listeners.front(), port, resets_here);
     other.run([&] { reset_clients(there.listeners.front(), port, resets_there); });
@@ -129,8 +132,8 @@ TEST_CASE("two detectors guard one port in two network namespaces, each its own 
         wanted[{JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE}] = static_cast<std::uint64_t>(number);
         return wanted;
     };
-    CHECK(counted(own.detector, place_of(own.detector, port)) == resets(resets_here));
-    CHECK(counted(others.detector, place_of(others.detector, port)) == resets(resets_there));
+    CHECK(counted(own.detector, service_id_of(own.detector, port)) == resets(resets_here));
+    CHECK(counted(others.detector, service_id_of(others.detector, port)) == resets(resets_there));
     CHECK(counted(of_all.detector, 1) == resets(resets_here + resets_there));
 
     // An attack there is none here.
@@ -147,9 +150,9 @@ TEST_CASE("two detectors guard one port in two network namespaces, each its own 
     CHECK(others.alerts[0].sockets == 67);
     REQUIRE(own.wait_for_steps(1, 2));
     CHECK(own.alerts.empty());
-    CHECK(last_window(own.detector, place_of(own.detector, port))->sockets == 3);
-    CHECK(own.detector.skeleton().rodata->jsg_config.netns == own_inode());
-    CHECK(of_all.detector.skeleton().rodata->jsg_config.netns == 0);
+    CHECK(last_window(own.detector, service_id_of(own.detector, port))->sockets == 3);
+    CHECK(own.detector.reader().config().netns == own_inode());
+    CHECK(of_all.detector.reader().config().netns == 0);
 }
 
 TEST_CASE(
@@ -193,10 +196,10 @@ TEST_CASE(
         closed += cell.second == JSG_TCP_CLOSE && cell.first != JSG_TCP_LISTEN ? count : 0;
     CHECK(closed == there);
     for (Watched* w : {&of_all, &others}) {
-        CHECK(w->detector.stats().unknown_states == 0);
-        CHECK(w->detector.stats().sockets_untracked == 0);
+        CHECK(w->detector.reader().stats().unknown_states == 0);
+        CHECK(w->detector.reader().stats().sockets_untracked == 0);
     }
-    // Who guards a namespace keeps its number from being given to another one.
+    // Who monitors a namespace keeps its number from being given to another one.
     const OtherNamespace next;
     CHECK(next.inode() != inode);
 }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "common/file_replacement.hpp"
+#include "inconclusive.hpp"
 #include "load/skeleton.hpp"
 #include "observe/running_cost.hpp"
 #include "tests/catch_compat.hpp"
@@ -23,8 +24,8 @@ using namespace testbed;
 
 namespace {
 
-constexpr std::uint16_t first_port = 17580;
-constexpr const char* pin_dir = "/sys/fs/bpf/jsguard-observer";
+const std::uint16_t first_port = own_port(0);
+const std::string pin_dir = own_pin_dir("observer");
 const std::vector<std::string> own_programs = {"jsg_destroy", "jsg_existing", "jsg_preempted",
                                                "jsg_start", "jsg_transition"};
 
@@ -50,7 +51,7 @@ const jsguard::ProgramCost& transition_program(const jsguard::Observation& seen)
 
 TEST_CASE("an observation shows each service's last window with the counts it was judged by",
           "[observer]") {
-    constexpr std::uint16_t port = first_port, other = first_port + 1;
+    const std::uint16_t port = first_port, other = first_port + 1;
     Watched w(with_pins(quick_options({other, port})));
     w.detector.pin();
     const Socket listener = listen_on(port);
@@ -76,18 +77,21 @@ TEST_CASE("an observation shows each service's last window with the counts it wa
         last = busy.window->sequence;
         // Those that are held are found in one cell each by each step's looks.
         if (last > 2) CHECK(total(busy.step_counts.occupancy) >= held.size());
-        CHECK(busy.baseline.has_value() == (busy.service.mode == JSG_GUARDING));
-        CHECK(busy.lesson.has_value() == (busy.service.mode != JSG_GUARDING));
+        CHECK(busy.baseline.has_value() == (busy.service.mode == JSG_MONITORING));
+        CHECK(busy.pending_baseline.has_value() == (busy.service.mode != JSG_MONITORING));
         return last >= 6;
     }));
+    // A window may be closed at any moment.
+    const auto windows_before = w.detector.reader().stats().windows;
     const auto seen = observer.observe();
-    CHECK(seen.stats.windows == w.detector.stats().windows);
+    CHECK(seen.stats.windows >= windows_before);
+    CHECK(seen.stats.windows <= w.detector.reader().stats().windows);
     CHECK(transitions > 100);
     CHECK(total(seen.services[0].total_counts.transitions) >= transitions);
 }
 
-TEST_CASE("the cost of a detector is that of its own programs and maps", "[observer]") {
-    constexpr std::uint16_t port = first_port + 2;
+TEST_CASE("the cost of a detector is that of its own programs and maps", "[observer][bpf stats]") {
+    const std::uint16_t port = first_port + 2;
     Watched w(with_pins(quick_options({port})));
     w.detector.pin();
     const Socket listener = listen_on(port);
@@ -129,17 +133,17 @@ TEST_CASE("the cost of a detector is that of its own programs and maps", "[obser
 }
 
 TEST_CASE("an observer tells whether a loader holds the detector", "[observer]") {
-    auto w = std::make_unique<Watched>(with_pins(quick_options({first_port + 5})));
+    auto w = std::make_unique<Watched>(with_pins(quick_options({own_port(5)})));
     w->detector.pin();
     const jsguard::PinnedDetector pinned(pin_dir);
     const jsguard::Observer observer(pinned);
     CHECK(observer.observe().attended == true);
-    w.reset();  // and the folder with it
+    w.reset();  // and the directory with it
     CHECK_FALSE(observer.observe().attended.has_value());
 }
 
 TEST_CASE("an observer does not keep a detector's timer ticking", "[observer]") {
-    constexpr std::uint16_t port = first_port + 3;
+    const std::uint16_t port = first_port + 3;
     auto w = std::make_unique<Watched>(with_pins(quick_options({port})));
     w->detector.pin();
     const jsguard::PinnedDetector pinned(pin_dir);
@@ -157,8 +161,8 @@ TEST_CASE("an observer does not keep a detector's timer ticking", "[observer]") 
     CHECK(observer.observe().cost.ticks.count == ticks);
 }
 
-TEST_CASE("a place's window is that of the service that is there", "[observer]") {
-    constexpr std::uint16_t port = first_port + 4;
+TEST_CASE("a service entry's window is that of the service that is there", "[observer]") {
+    const std::uint16_t port = first_port + 4;
     Watched w(with_pins(quick_options({port})));
     w.detector.pin();
     const jsguard::PinnedDetector pinned(pin_dir);
@@ -167,22 +171,23 @@ TEST_CASE("a place's window is that of the service that is there", "[observer]")
     jsg_service service{};
     service.port = port;
     service.started_ns = 1000;
-    CHECK_FALSE(pinned.window(1, service, key.place));
+    CHECK_FALSE(pinned.reader().window(1, service, key.index));
     const auto is_taken = [&](std::uint32_t of_port, std::uint64_t end_ns, std::uint64_t sequence) {
         jsg_window record{};
         record.port = of_port;
         record.end_ns = end_ns;
         record.sequence = sequence;
         REQUIRE(bpf_map_update_elem(windows, &key, &record, BPF_ANY) == 0);
-        return pinned.window(1, service, key.place).has_value();
+        return pinned.reader().window(1, service, key.index).has_value();
     };
-    CHECK(is_taken(port, 1000, key.place));
-    CHECK_FALSE(is_taken(port + 1, 1000, key.place));
-    CHECK_FALSE(is_taken(port, 999, key.place));
-    CHECK_FALSE(is_taken(port, 1000, key.place + JSG_WINDOWS_KEPT));
+    CHECK(is_taken(port, 1000, key.index));
+    CHECK_FALSE(is_taken(port + 1, 1000, key.index));
+    CHECK_FALSE(is_taken(port, 999, key.index));
+    CHECK_FALSE(is_taken(port, 1000, key.index + JSG_WINDOWS_KEPT));
 }
 
 TEST_CASE("an observer does not wait for the lost windows of each service", "[observer]") {
+    const TimeCritical time_critical;
     std::vector<std::uint16_t> ports(JSG_SERVICES / 2);
     std::iota(ports.begin(), ports.end(), static_cast<std::uint16_t>(first_port + 10));
     Watched w(with_pins(quick_options(ports)));
@@ -195,23 +200,30 @@ TEST_CASE("an observer does not wait for the lost windows of each service", "[ob
     reset_clients(listener, ports[0], 5);
     REQUIRE(w.wait_for_steps(1, 1));
 
+    // 8 ms for all of them, and what the look itself takes; if it waited for each, a quarter of a
+    // second. Where the machine is busy, one of several tries is as quick.
+    constexpr double quick_s = 0.1;
+    constexpr int most_tries = 5;
     const int windows = bpf_map__fd(w.detector.skeleton().maps.windows);
-    for (std::uint32_t place = 1; place <= ports.size(); ++place) {
-        const auto sequence = w.service(place).sequence;
-        const jsg_window_key key{place, static_cast<std::uint32_t>(sequence % JSG_WINDOWS_KEPT)};
-        CHECK(bpf_map_delete_elem(windows, &key) == 0);
+    double took_s = quick_s;
+    std::ptrdiff_t without = 0;
+    for (int tries = 0; tries < most_tries && took_s >= quick_s; ++tries) {
+        for (std::uint32_t service_id = 1; service_id <= ports.size(); ++service_id) {
+            const auto last = w.service(service_id).sequence % JSG_WINDOWS_KEPT;
+            const jsg_window_key key{service_id, static_cast<std::uint32_t>(last)};
+            bpf_map_delete_elem(windows, &key);
+        }
+        const double began = now_s();
+        const auto seen = observer.observe();
+        took_s = now_s() - began;
+        REQUIRE(seen.services.size() == ports.size());
+        without = std::count_if(seen.services.begin(), seen.services.end(),
+                                [](const auto& one) { return !one.window; });
+        CHECK(total(seen.services[0].total_counts.transitions) > 0);
     }
-    const double before_s = now_s();
-    const auto seen = observer.observe();
-    // 8 ms for all of them, and what the look itself takes; for each it would be a quarter of a
-    // second.
-    CHECK(now_s() - before_s < 0.1);
-    REQUIRE(seen.services.size() == ports.size());
-    const auto without = std::count_if(seen.services.begin(), seen.services.end(),
-                                       [](const auto& one) { return !one.window; });
+    CHECK(took_s < quick_s);
     // The turns of some may have come since.
     CHECK(without >= JSG_SERVICES / 4);
-    CHECK(total(seen.services[0].total_counts.transitions) > 0);
 }
 
 TEST_CASE("the memory of the maps that is told before they are made is what the kernel then counts",
@@ -223,7 +235,7 @@ TEST_CASE("the memory of the maps that is told before they are made is what the 
         return static_cast<double>(
             jsguard::RunningCost(detector.descriptors()).read().map_bytes.value());
     };
-    const double told = static_cast<double>(detector.fixed_map_bytes());
+    const double told = static_cast<double>(jsguard::fixed_map_bytes(detector.skeleton()));
     CAPTURE(told, bytes());
     CHECK(bytes() == Approx(told).epsilon(0.02));
 
@@ -235,7 +247,7 @@ TEST_CASE("the memory of the maps that is told before they are made is what the 
         const jsg_window record{};
         REQUIRE(bpf_map_update_elem(windows, &key, &record, BPF_NOEXIST) == 0);
     }
-    const double more = static_cast<double>(detector.growing_map_bytes());
+    const double more = static_cast<double>(jsguard::growing_map_bytes(detector.skeleton()));
     CAPTURE(more, bytes() - empty);
     CHECK(bytes() - empty == Approx(more).epsilon(0.02));
 }

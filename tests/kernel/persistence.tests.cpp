@@ -19,8 +19,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::uint16_t port = lasting_port;
-constexpr std::uint16_t other_port = lasting_port + 1;
+const std::uint16_t port = lasting_port;
+const std::uint16_t other_port = lasting_port + 1;
 
 // The numbers of the programs that count transitions.
 using Programs = std::array<std::uint32_t, 2>;
@@ -89,8 +89,8 @@ TEST_CASE("a detector that stays counts without its loader, and the next one goe
         Detector first;
         start(first, lasting_options());
         reset_clients(listener, port, 30);
-        instance = first.instance();
-        sequence = first.services().at(0).sequence;
+        instance = first.reader().config().instance;
+        sequence = first.reader().service(1).sequence;
     }
     reset_clients(listener, port, 50);  // nobody watches
     CHECK(ticks_on());
@@ -98,17 +98,17 @@ TEST_CASE("a detector that stays counts without its loader, and the next one goe
 
     Detector next;
     REQUIRE(next.join(lasting_options()));
-    CHECK(contains(next.notes().at(0), "goes on with the detector in"));
-    CHECK(next.instance() == instance);
-    CHECK(next.services().at(0).port == port);
-    CHECK(next.services().at(0).sequence >= sequence + 2);
+    CHECK(contains(next.notes().at(0), "continues with the detector in"));
+    CHECK(next.reader().config().instance == instance);
+    CHECK(next.reader().service(1).port == port);
+    CHECK(next.reader().service(1).sequence >= sequence + 2);
     reset_clients(listener, port, 20);
     const auto counts = counted(next, 1);
     CHECK(counts.at({JSG_TCP_LISTEN, JSG_TCP_SYN_RECV}) == 100);
     CHECK(counts.at({JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED}) == 100);
-    CHECK(next.is_ticking());
+    CHECK(next.reader().is_ticking());
     // One record a step, whoever watched.
-    const auto last = next.services().at(0).sequence;
+    const auto last = next.reader().service(1).sequence;
     for (std::uint64_t one = 2; one < last; ++one) {
         CAPTURE(one);
         const auto record = window(next, 1, one), before = window(next, 1, one - 1);
@@ -118,7 +118,8 @@ TEST_CASE("a detector that stays counts without its loader, and the next one goe
     }
 }
 
-TEST_CASE("alerts that nobody read are kept, and delivered once and in order", "[persistence]") {
+TEST_CASE("alerts that nobody read are kept, and delivered once and in order",
+          "[persistence][slow]") {
     const TakenOut clean;
     const Socket listener = listen_on(port);
     const jsguard::Baselines given = {{port, usual_baseline()}};
@@ -126,14 +127,14 @@ TEST_CASE("alerts that nobody read are kept, and delivered once and in order", "
     {
         Detector first;
         start(first, lasting_options(), given);
-        instance = first.instance();
+        instance = first.reader().config().instance;
     }
     const int map = bpf_obj_get((pin_dir() + "/services").c_str());
     REQUIRE(map >= 0);
     const auto state = [&] {
-        const std::uint32_t place = 1;
+        const std::uint32_t service_id = 1;
         jsg_service service{};
-        CHECK(bpf_map_lookup_elem(map, &place, &service) == 0);
+        CHECK(bpf_map_lookup_elem(map, &service_id, &service) == 0);
         return service.alerts[JSG_OCCUPANCY].state;
     };
     for (int i = 0; i < 2; ++i) {
@@ -152,7 +153,7 @@ TEST_CASE("alerts that nobody read are kept, and delivered once and in order", "
     {
         Detector second;
         REQUIRE(second.join(lasting_options(), given));
-        CHECK(second.instance() == instance);
+        CHECK(second.reader().config().instance == instance);
         second.poll(0, keep, 1);  // a loader that ends at the first alert leaves the others
         CHECK(alerts.size() <= 1);
         second.persist();
@@ -185,10 +186,11 @@ TEST_CASE("a detector with another request is replaced, with what it has learned
     {
         Detector first;
         start(first, lasting_options(), {{port, usual_baseline()}});
-        instance = first.instance();
+        instance = first.reader().config().instance;
         const auto held = hold(listener, port, 60);
-        CHECK(wait_until(
-            15, [&] { return first.services().at(0).alerts[JSG_OCCUPANCY].state == JSG_ALERT; }));
+        CHECK(wait_until(15, [&] {
+            return first.reader().service(1).alerts[JSG_OCCUPANCY].state == JSG_ALERT;
+        }));
     }
     const Programs programs = pinned_programs();
     jsguard::Options options = lasting_options({port, other_port});
@@ -201,10 +203,10 @@ TEST_CASE("a detector with another request is replaced, with what it has learned
         if (alert.signal == JSG_OCCUPANCY && alert.event == JSG_RAISE) left_over.push_back(whose);
     });
     CHECK(left_over == std::vector{instance});
-    CHECK(next.instance() != instance);
-    REQUIRE(next.baselines().count(port) == 1);
-    CHECK(next.baselines().at(port).transitions == usual_baseline().transitions);
-    CHECK(next.baselines().count(other_port) == 0);
+    CHECK(next.reader().config().instance != instance);
+    REQUIRE(next.reader().learned_baselines().count(port) == 1);
+    CHECK(next.reader().learned_baselines().at(port).transitions == usual_baseline().transitions);
+    CHECK(next.reader().learned_baselines().count(other_port) == 0);
     CHECK(go(programs));
     CHECK(pinned_programs() != programs);
 }
@@ -224,7 +226,7 @@ TEST_CASE("one loader at a time, and the second disturbs nothing", "[persistence
     CHECK(contains(refusal_of([] { jsguard::Pins pins(pin_dir()); }, jsguard::ExitCode::runtime),
                    "another jsguard-load"));
     CHECK(ticks_on());
-    CHECK(first.services().at(0).port == port);
+    CHECK(first.reader().service(1).port == port);
 }
 
 TEST_CASE("another version is replaced with its baselines if they are laid out alike, else left",
@@ -256,7 +258,8 @@ TEST_CASE("another version is replaced with its baselines if they are laid out a
     CHECK(contains(next->notes().at(0), "is of another version of jsguard: it is replaced"));
     if (alike) {
         start(*next, lasting_options());
-        CHECK(next->baselines().at(port).transitions == usual_baseline().transitions);
+        CHECK(next->reader().learned_baselines().at(port).transitions ==
+              usual_baseline().transitions);
         CHECK(pinned_config().schema == JSG_SCHEMA);
         CHECK(pinned_config().instance != config.instance);
     } else {
@@ -269,7 +272,7 @@ TEST_CASE("another version is replaced with its baselines if they are laid out a
     }
 }
 
-TEST_CASE("a detector that no longer ticks is replaced", "[persistence]") {
+TEST_CASE("a detector that no longer ticks is replaced", "[persistence][slow]") {
     const TakenOut clean;
     {
         Detector first;
@@ -279,7 +282,7 @@ TEST_CASE("a detector that no longer ticks is replaced", "[persistence]") {
     // place.
     const std::string clocks = pin_dir() + "/persist/clocks";
     REQUIRE(unlink(clocks.c_str()) == 0);
-    const int other = bpf_obj_get((pin_dir() + "/persist/looks").c_str());
+    const int other = bpf_obj_get((pin_dir() + "/persist/last_samples").c_str());
     REQUIRE(bpf_obj_pin(other, clocks.c_str()) == 0);
     close(other);
     CHECK(wait_until(5, [&] {
@@ -302,7 +305,7 @@ TEST_CASE("a detector that no longer ticks is replaced", "[persistence]") {
 }
 
 TEST_CASE("a detector that stays, and lacks a pin, is replaced and can be taken out",
-          "[persistence]") {
+          "[persistence][slow]") {
     const TakenOut clean;
     const auto damaged =
         GENERATE(as<std::string>{}, "config", "services", "baselines", "ticks", "persist/alerts",
@@ -339,8 +342,9 @@ TEST_CASE("what cannot be handed on keeps the detector that has it", "[persisten
         Detector first;
         start(first, lasting_options(), {{port, usual_baseline()}});
         const auto held = hold(listener, port, 60);
-        CHECK(wait_until(
-            15, [&] { return first.services().at(0).alerts[JSG_OCCUPANCY].state == JSG_ALERT; }));
+        CHECK(wait_until(15, [&] {
+            return first.reader().service(1).alerts[JSG_OCCUPANCY].state == JSG_ALERT;
+        }));
     }
     const Programs programs = pinned_programs();
     {
@@ -374,7 +378,7 @@ TEST_CASE("what is not jsguard's is left alone", "[persistence]") {
     CHECK(contains(refusal_of([] { jsguard::Pins pins(pin_dir()); }, jsguard::ExitCode::runtime),
                    "holds pins that are not jsguard's"));
     CHECK(fs::exists(others));
-    // In the folder of a detector that goes.
+    // In the directory of a detector that goes.
     REQUIRE(rename(inner.c_str(), (pin_dir() + "-inner").c_str()) == 0);
     {
         Detector first;
@@ -408,7 +412,7 @@ TEST_CASE("a baseline that is kept is older than what the detector has learned s
     Detector next;
     REQUIRE_FALSE(next.join(options, {{port, in_file}}));
     start(next, options, {{port, in_file}});
-    CHECK(next.baselines().at(port).learned_s == (kept ? 17 : in_file.learned_s));
+    CHECK(next.reader().learned_baselines().at(port).learned_s == (kept ? 17 : in_file.learned_s));
 }
 
 TEST_CASE("taken out, it leaves nothing in the kernel", "[persistence]") {

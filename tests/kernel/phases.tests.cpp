@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Phases are right: scripted connections, each on a port of its own, found in phase and age for 40
-// s.
+// Phases are right: scripted connections, each on a port of its own, are found in phase and age.
 #include <algorithm>
 #include <functional>
 #include <set>
 
 #include "common/cells.hpp"
+#include "inconclusive.hpp"
 #include "kernel/occupancy.h"
 #include "testbed.hpp"
 #include "tests/catch_compat.hpp"
@@ -14,10 +14,11 @@ using namespace testbed;
 
 namespace {
 
-constexpr std::uint16_t first_port = 17201;
-constexpr double watched_s = 40;
+const std::uint16_t first_port = own_port(0);
+constexpr double long_watch_s = 40;  // until the oldest age bucket is reached
+constexpr double short_watch_s = 12;
 constexpr double step_s = 1;
-constexpr double jitter_s = 0.15;  // of a late tick, and of this test
+constexpr double jitter_s = 0.15;  // of what an action leads to
 
 constexpr const char* request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 
@@ -45,10 +46,10 @@ struct Script {
     int receive_buffer = 0;       // of the client
 };
 
-// The same action every `every` seconds for as long as is watched.
+// The same action every `every` seconds.
 std::vector<Action> repeated(double every, const std::function<void(Ends&)>& act) {
     std::vector<Action> actions;
-    for (double at = every; at < watched_s + 3; at += every) actions.push_back({at, act});
+    for (double at = every; at < long_watch_s + 3; at += every) actions.push_back({at, act});
     return actions;
 }
 
@@ -57,8 +58,8 @@ std::vector<Action> repeated(double every, const std::function<void(Ends&)>& act
 constexpr double at_once = 0.01;
 
 constexpr std::size_t large = 16 << 20;
-const std::set<int> stalled_request = {JSG_REQUEST_STALLED};
-const std::set<int> a_response = {JSG_RESPONSE_MOVING, JSG_RESPONSE_STALLED};
+const std::set<int> stalled_request = {JSG_REQUEST_SLOW};
+const std::set<int> a_response = {JSG_RESPONSE_MOVING, JSG_RESPONSE_SLOW};
 
 std::vector<Script> scripts() {
     std::vector<Script> all;
@@ -82,7 +83,7 @@ std::vector<Script> scripts() {
                     {at_once, [](Ends& e) { e.server.send("HTTP/1.1 204 No Content\r\n\r\n"); }},
                     {2, [](Ends& e) { e.client.send("GET / HT"); }}}});
     all.push_back({"does not read the answer",
-                   {{0, stalled_request}, {at_once, a_response}, {3, {JSG_RESPONSE_STALLED}}},
+                   {{0, stalled_request}, {at_once, a_response}, {3, {JSG_RESPONSE_SLOW}}},
                    {{0, [](Ends& e) { e.client.send(request); }},
                     {at_once, [](Ends& e) { e.server.send_bytes(large); }}}});
     all.push_back({"reads the answer at 20 kB/s",
@@ -102,13 +103,13 @@ std::vector<Script> scripts() {
                             }),
                    2048});
     all.push_back({"uploads at 10 kB/s",
-                   {{0, {JSG_REQUEST_MOVING, JSG_REQUEST_STALLED}}, {2, {JSG_REQUEST_MOVING}}},
+                   {{0, {JSG_REQUEST_MOVING, JSG_REQUEST_SLOW}}, {2, {JSG_REQUEST_MOVING}}},
                    repeated(0.1, [](Ends& e) {
                        e.client.send_bytes(1000);
                        e.server.receive_bytes(1000);
                    })});
     all.push_back({"leaves, and the server does not notice",
-                   {{0, stalled_request}, {3, {JSG_UNNOTICED}}},
+                   {{0, stalled_request}, {3, {JSG_HALF_CLOSED}}},
                    {{3, [](Ends& e) { e.client.close(); }}}});
     all.push_back({"closed by the server, and the client does not close",
                    {{0, stalled_request}, {at_once, {JSG_IDLE}}, {3, {JSG_CLOSING}}},
@@ -116,12 +117,12 @@ std::vector<Script> scripts() {
                     {at_once, [](Ends& e) { e.server.send("HTTP/1.1 204 No Content\r\n\r\n"); }},
                     {3, [](Ends& e) { e.server.shut_down_sending(); }}}});
     all.push_back({"closed by the server with an answer that is not read",
-                   {{0, stalled_request}, {at_once, a_response}, {3, {JSG_RESPONSE_STALLED}}},
+                   {{0, stalled_request}, {at_once, a_response}, {3, {JSG_RESPONSE_SLOW}}},
                    {{0, [](Ends& e) { e.client.send(request); }},
                     {at_once, [](Ends& e) { e.server.send_bytes(large); }},
                     {5, [](Ends& e) { e.server.shut_down_sending(); }}}});
     all.push_back({"half closed by the client, which does not read the answer",
-                   {{0, stalled_request}, {at_once, a_response}, {3, {JSG_RESPONSE_STALLED}}},
+                   {{0, stalled_request}, {at_once, a_response}, {3, {JSG_RESPONSE_SLOW}}},
                    {{0, [](Ends& e) { e.client.send(request); }},
                     {at_once, [](Ends& e) { e.server.send_bytes(large); }},
                     {0.5, [](Ends& e) { e.client.shut_down_sending(); }}}});
@@ -145,39 +146,64 @@ std::string name_of(int cell) {
     return cell < 0 ? "no cell" : jsguard::occupancy_name(static_cast<std::uint32_t>(cell));
 }
 
-// Whether the cell is right for a look some time in the step that ended `end` seconds after the
-// connection was accepted. A phase is noticed up to a step late, so the age may be that much less.
-bool fits(const Script& script, int cell, double end) {
-    for (double at = end - step_s - jitter_s; at <= end + jitter_s; at += 0.01) {
-        const auto after = std::find_if(script.expected.begin(), script.expected.end(),
-                                        [&](const Segment& s) { return s.from > at; });
-        if (after == script.expected.begin()) continue;
-        const Segment& segment = *std::prev(after);
-        if (cell < 0) {
-            if (segment.phases.contains(JSG_IDLE)) return true;
-            continue;
-        }
-        if (!segment.phases.contains(cell / JSG_AGES)) continue;
+// Times in seconds since the connection was accepted.
+struct Step {
+    double begin = 0, end = 0;
+    double longest = step_s;  // of the steps so far
+};
+
+// How late an action was when it began, and when it had been carried out.
+struct Late {
+    double least = 0, most = 0;
+};
+
+// A segment begins as late as the last action before it was.
+struct ActualSegment {
+    double earliest, latest;
+    const std::set<int>* phases;
+};
+
+std::vector<ActualSegment> actual_segments(const Script& script, const std::vector<Late>& done) {
+    std::vector<ActualSegment> all;
+    for (const Segment& segment : script.expected) {
+        Late late;
+        for (std::size_t i = 0; i < done.size() && script.actions[i].at <= segment.from; ++i)
+            late = done[i];
+        all.push_back({segment.from + late.least, segment.from + late.most, &segment.phases});
+    }
+    return all;
+}
+
+// Whether the cell is right for a look some time in the step. A phase is noticed up to a step late,
+// so the age may be that much less.
+bool fits(const Script& script, const std::vector<Late>& done, int cell, const Step& step) {
+    const std::vector<ActualSegment> segments = actual_segments(script, done);
+    const auto is_right = [&](std::size_t i, double at) {
+        if (cell < 0) return segments[i].phases->contains(JSG_IDLE);
+        if (!segments[i].phases->contains(cell / JSG_AGES)) return false;
         // The split restarts no age: segments that differ in it alone are one.
-        double since = segment.from;
-        for (auto it = std::prev(after); it != script.expected.begin(); --it) {
-            const bool same = std::prev(it)->phases.contains(*it->phases.begin());
-            if (!same) break;
-            since = std::prev(it)->from;
-        }
-        for (double age = std::max(0.0, at - since - step_s - jitter_s);
-             age <= at - since + jitter_s; age += 0.01) {
+        std::size_t first = i;
+        while (first > 0 && segments[first - 1].phases->contains(*segments[first].phases->begin()))
+            --first;
+        const double youngest = at - segments[first].latest - step.longest - jitter_s;
+        const double oldest = at - segments[first].earliest + jitter_s;
+        for (double age = std::max(0.0, youngest); age <= oldest; age += 0.01) {
             if (cell % JSG_AGES == static_cast<int>(jsg_age_bucket(static_cast<__u32>(age * 1000))))
                 return true;
+        }
+        return false;
+    };
+    for (double at = step.begin - jitter_s; at <= step.end + jitter_s; at += 0.01) {
+        for (std::size_t i = 0; i < segments.size(); ++i) {
+            const bool begun = segments[i].earliest <= at;
+            const bool over = i + 1 < segments.size() && segments[i + 1].latest <= at;
+            if (begun && !over && is_right(i, at)) return true;
         }
     }
     return false;
 }
 
-}  // namespace
-
-TEST_CASE("scripted connections are found in their phase and age bucket for 40 s, to one step",
-          "[phases]") {
+void watch_scripted_connections(double watched_s) {
     enter_namespace();
     const auto all = scripts();
     std::vector<std::uint16_t> ports;
@@ -192,8 +218,9 @@ TEST_CASE("scripted connections are found in their phase and age bucket for 40 s
         Socket listener;
         Ends ends;
         double accepted_at = 0;
-        std::size_t next_action = 0;
+        std::vector<Late> done;       // the actions that have been carried out
         std::uint64_t next_step = 0;  // sequence
+        Step step;
         int steps_seen = 0;
     };
     std::vector<Running> running;
@@ -203,37 +230,49 @@ TEST_CASE("scripted connections are found in their phase and age bucket for 40 s
         r.ends.client = connect_to(ports[i], Family::v4, 0, all[i].receive_buffer);
         r.accepted_at = now_s();
         r.ends.server = accept_from(r.listener);
-        r.next_step = detector.services()[i].sequence + 1;
+        r.next_step = detector.reader().services()[i].sequence + 1;
         running.push_back(std::move(r));
     }
 
     const double start = now_s();
     while (now_s() < start + watched_s + 2) {
-        const auto services = detector.services();
+        const auto services = detector.reader().services();
         for (std::size_t i = 0; i < all.size(); ++i) {
             Running& r = running[i];
             const Script& script = all[i];
-            while (r.next_action < script.actions.size() &&
-                   now_s() - r.accepted_at >= script.actions[r.next_action].at)
-                script.actions[r.next_action++].act(r.ends);
+            const auto since_accepted = [&] { return now_s() - r.accepted_at; };
+            while (r.done.size() < script.actions.size() &&
+                   since_accepted() >= script.actions[r.done.size()].at) {
+                const Action& action = script.actions[r.done.size()];
+                Late late;
+                late.least = since_accepted() - action.at;
+                action.act(r.ends);
+                late.most = since_accepted() - action.at;
+                r.done.push_back(late);
+            }
 
-            const auto place = static_cast<std::uint32_t>(i + 1);
+            const auto service_id = static_cast<std::uint32_t>(i + 1);
             for (; r.next_step <= services[i].sequence; ++r.next_step) {
-                const auto record = window(detector, place, r.next_step);
+                const auto record = window(detector, service_id, r.next_step);
                 REQUIRE(record);
-                const double end = static_cast<double>(record->end_ns) * 1e-9 - r.accepted_at;
-                const int cell = found_cell(reading(detector, place, r.next_step - 1),
-                                            reading(detector, place, r.next_step));
+                // All looks of a step are between the two turns of the service.
+                r.step.begin = r.step.end;
+                r.step.end = static_cast<double>(record->end_ns) * 1e-9 - r.accepted_at;
+                r.step.longest = std::max(r.step.longest, r.step.end - r.step.begin);
+                const int cell = found_cell(reading(detector, service_id, r.next_step - 1),
+                                            reading(detector, service_id, r.next_step));
                 const bool looked = record->sockets == 1;
-                if (end < step_s + jitter_s && !looked) continue;  // its slot's turn had passed
-                INFO(script.name << ": found in " << name_of(cell) << " in the step that ended "
-                                 << end << " s after the connection");
+                // In the step that it came in, the turn of its slot may have passed.
+                if (r.step.begin == 0 && !looked) continue;
+                INFO(script.name << ": found in " << name_of(cell) << " in the step from "
+                                 << r.step.begin << " s to " << r.step.end
+                                 << " s after the connection");
                 CHECK(looked);
-                CHECK(fits(script, cell, end));
+                CHECK(fits(script, r.done, cell, r.step));
                 CHECK(record->idle_sockets == (cell < 0 ? 1u : 0u));
                 const int phase = cell / JSG_AGES;
                 const bool open =
-                    cell >= 0 && (phase == JSG_REQUEST_MOVING || phase == JSG_REQUEST_STALLED);
+                    cell >= 0 && (phase == JSG_REQUEST_MOVING || phase == JSG_REQUEST_SLOW);
                 CHECK(record->open_requests == (open ? 1u : 0u));
                 ++r.steps_seen;
             }
@@ -246,26 +285,50 @@ TEST_CASE("scripted connections are found in their phase and age bucket for 40 s
     CHECK(wait_until(10, [&] { return remembered(detector) == 0; }));
 }
 
+}  // namespace
+
+TEST_CASE("scripted connections are found in their phase and age bucket for 12 s, to one step",
+          "[phases][slow]") {
+    watch_scripted_connections(short_watch_s);
+}
+
+TEST_CASE("scripted connections are found in their phase and age bucket for 40 s, to one step",
+          "[phases][long]") {
+    watch_scripted_connections(long_watch_s);
+}
+
 TEST_CASE("what a client sends together with the server's last bytes is waiting, not request",
           "[phases]") {
     enter_namespace();
-    constexpr std::uint16_t port = 17230;
+    const std::uint16_t port = first_port + 30;
     constexpr int connections = 20;
+    constexpr int most_tries = 20;
+    constexpr double quick_s = 0.05;  // in which one of the connections is looked at
     jsguard::Detector detector;
     detector.load(options_for({port}), {});
     detector.attach();
     detector.arm_clock();
     const Socket listener = listen_on(port);
     std::vector<Ends> ends;
-    for (int i = 0; i < connections; ++i) {
-        Socket client = connect_to(port);
-        ends.push_back({std::move(client), accept_from(listener)});
-    }
     // As at the end of a TLS handshake: the server's last flight, the client's, and then silence.
     // The 20 ms between are more than a jiffy. A look may fall between them: then it is a request.
-    for (Ends& e : ends) e.server.send("server's last flight");
-    pause_ms(20);
-    for (Ends& e : ends) e.client.send("client's");
+    // So that this happens to few, what took too long is done again.
+    double took_s = 0;
+    for (int tries = 0; tries < most_tries && (!tries || took_s > quick_s); ++tries) {
+        ends.clear();
+        for (int i = 0; i < connections; ++i) {
+            Socket client = connect_to(port);
+            ends.push_back({std::move(client), accept_from(listener)});
+        }
+        const double began = now_s();
+        for (Ends& e : ends) e.server.send("server's last flight");
+        pause_ms(20);
+        for (Ends& e : ends) e.client.send("client's");
+        took_s = now_s() - began;
+    }
+    if (took_s > quick_s)
+        return be_inconclusive("in " + std::to_string(most_tries) + " tries it took more than " +
+                               std::to_string(quick_s) + " s to send two short texts");
     CHECK(wait_until(5, [&] {
         const auto last = last_window(detector, 1);
         return last && last->sockets == connections &&
@@ -281,9 +344,9 @@ TEST_CASE("what a client sends together with the server's last bytes is waiting,
 }
 
 TEST_CASE("an answer that nobody reads is stalled 3 s later, whenever its buffers filled",
-          "[phases]") {
+          "[phases][slow]") {
     enter_namespace();
-    constexpr std::uint16_t port = 17231;
+    const std::uint16_t port = first_port + 31;
     constexpr int connections = 60;
     jsguard::Detector detector;
     detector.load(options_for({port}), {});
@@ -298,10 +361,10 @@ TEST_CASE("an answer that nobody reads is stalled 3 s later, whenever its buffer
         ends.back().server.send_bytes(large);
         pause_ms(20);
     }
-    const std::uint64_t last = detector.services()[0].sequence;
+    const std::uint64_t last = detector.reader().service(1).sequence;
     const std::uint64_t from = last + 1 + 3;
     const std::uint64_t to = from + 8;
-    REQUIRE(wait_until(15, [&] { return detector.services()[0].sequence >= to; }));
+    REQUIRE(wait_until(15, [&] { return detector.reader().service(1).sequence >= to; }));
     const auto older = reading(detector, 1, from);
     const auto newer = reading(detector, 1, to);
     std::uint64_t looks = 0, moving = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The pin folder and the pins: whose they are, who may read them, and which folders are refused.
+// The pin directory and the pins: whose they are, who may read them, and which directories are
+// refused.
 #include <fcntl.h>
 #include <grp.h>
 #include <sys/stat.h>
@@ -26,16 +27,16 @@ mode_t rights_of(const std::string& path) {
 TEST_CASE("pins are their owner's, and a group may read what readers need", "[pins]") {
     const TakenOut clean;
     jsguard::Options options = lasting_options();
-    mode_t folder = 0700, map = 0600;
+    mode_t directory = 0700, map = 0600;
     SECTION("nobody else") {}
     SECTION("a group") {
         options.pin_group = "daemon";
-        folder = 0710;
+        directory = 0710;
         map = 0640;
     }
     Detector detector;
     start(detector, options);
-    CHECK(rights_of(pin_dir()) == folder);
+    CHECK(rights_of(pin_dir()) == directory);
     for (const auto& entry : fs::directory_iterator(pin_dir())) {
         if (!entry.is_directory()) CHECK(rights_of(entry.path()) == map);
     }
@@ -44,7 +45,7 @@ TEST_CASE("pins are their owner's, and a group may read what readers need", "[pi
         CHECK(rights_of(entry.path()) == 0600);
 }
 
-TEST_CASE("who may read the pins can neither list nor lock their folder", "[pins]") {
+TEST_CASE("who may read the pins can neither list nor lock their directory", "[pins]") {
     const TakenOut clean;
     const jsguard::Pins pins(pin_dir(), "daemon");
     constexpr uid_t somebody = 65534;
@@ -65,7 +66,7 @@ TEST_CASE("who may read the pins can neither list nor lock their folder", "[pins
     CHECK(WEXITSTATUS(status) == 0);
 }
 
-TEST_CASE("a pin folder that another user has made is refused", "[pins]") {
+TEST_CASE("a pin directory that another user has made is refused", "[pins]") {
     const TakenOut clean;
     REQUIRE(mkdir(pin_dir().c_str(), 0700) == 0);
     REQUIRE(chown(pin_dir().c_str(), 65534, 65534) == 0);

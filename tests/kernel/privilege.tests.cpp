@@ -52,15 +52,15 @@ int outcome_of_descriptor(int fd) {
     return 0;
 }
 
-// A folder that goes with all that is in it.
-class Folder {
+// A directory that goes with all that is in it.
+class Directory {
   public:
-    Folder() : path_((fs::temp_directory_path() / "jsguard-privilege.XXXXXX").string()) {
+    Directory() : path_((fs::temp_directory_path() / "jsguard-privilege.XXXXXX").string()) {
         REQUIRE(mkdtemp(path_.data()));
     }
-    ~Folder() { fs::remove_all(path_); }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
+    ~Directory() { fs::remove_all(path_); }
+    Directory(const Directory&) = delete;
+    Directory& operator=(const Directory&) = delete;
     fs::path operator/(const char* name) const { return fs::path(path_) / name; }
     const std::string& path() const { return path_; }
 
@@ -70,7 +70,7 @@ class Folder {
 
 // What a child works with that its parent has made.
 struct Bench {
-    Folder folder;
+    Directory directory;
     std::string pin_dir = "/sys/fs/bpf/jsguard-privilege-" + std::to_string(getpid());
     jsguard::Pins pins{pin_dir};
     FileDescriptor map{
@@ -82,12 +82,12 @@ struct Bench {
         REQUIRE(map.get() >= 0);
         pins.pin("privilege", map.get());
         address.sun_family = AF_UNIX;
-        (folder / "log").native().copy(address.sun_path, sizeof(address.sun_path) - 1);
+        (directory / "log").native().copy(address.sun_path, sizeof(address.sun_path) - 1);
         REQUIRE(bind(logger.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
-        std::ofstream(folder / "secret") << "of another user\n";
-        std::ofstream(folder / "own") << "of this user\n";
-        REQUIRE(chmod((folder / "secret").c_str(), 0600) == 0);
-        REQUIRE(chown((folder / "secret").c_str(), another_user, another_user) == 0);
+        std::ofstream(directory / "secret") << "of another user\n";
+        std::ofstream(directory / "own") << "of this user\n";
+        REQUIRE(chmod((directory / "secret").c_str(), 0600) == 0);
+        REQUIRE(chown((directory / "secret").c_str(), another_user, another_user) == 0);
     }
 };
 
@@ -167,15 +167,16 @@ std::vector<Try> things_to_be_refused(const Bench& bench) {
         {"typing into a terminal", [] { return outcome(ioctl(-1, TIOCSTI, "x")); }},
         {"setuid", [] { return outcome(setuid(getuid())); }},
         {"giving a file away",
-         [&] { return outcome(chown((bench.folder / "own").c_str(), getuid(), getgid())); }},
+         [&] { return outcome(chown((bench.directory / "own").c_str(), getuid(), getgid())); }},
         {"a file that runs as its owner",
          [&] {
-             const FileDescriptor file(open((bench.folder / "own").c_str(), O_RDONLY | O_CLOEXEC));
+             const FileDescriptor file(
+                 open((bench.directory / "own").c_str(), O_RDONLY | O_CLOEXEC));
              return outcome(fchmod(file.get(), 04755));
          }},
         {"a new file that runs as its owner",
          [&] {
-             const auto name = bench.folder / "new";
+             const auto name = bench.directory / "new";
              unlink(name.c_str());
              return outcome_of_descriptor(
                  open(name.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 04755));
@@ -221,8 +222,8 @@ std::vector<Try> things_that_must_work(const Bench& bench) {
          }},
         {"replacing a file",
          [&] {
-             jsguard::replace_file(bench.folder / "replaced", "file", "new\n");
-             return outcome(unlink((bench.folder / "replaced").c_str()));
+             jsguard::replace_file(bench.directory / "replaced", "file", "new\n");
+             return outcome(unlink((bench.directory / "replaced").c_str()));
          }},
         {"an exception",
          [] {
@@ -299,9 +300,10 @@ TEST_CASE("once privilege is dropped nothing can be loaded, run, entered or reac
         CHECK(before.at(thing.what) != EPERM);
         CHECK(after.at(thing.what) == EPERM);
     }
-    const std::vector<Try> secret{
-        {"secret",
-         [&] { return outcome_of_descriptor(open((bench.folder / "secret").c_str(), O_RDONLY)); }}};
+    const std::vector<Try> secret{{"secret", [&] {
+                                       return outcome_of_descriptor(
+                                           open((bench.directory / "secret").c_str(), O_RDONLY));
+                                   }}};
     CHECK(outcomes(secret, false).at("secret") == 0);
     CHECK(outcomes(secret, true).at("secret") == EACCES);
 }
@@ -351,8 +353,9 @@ TEST_CASE("in a process with two threads nothing is dropped by halves", "[privil
 }
 
 TEST_CASE("a file that only privilege could replace is refused beforehand", "[privilege]") {
-    const Folder folder;
-    const auto others = folder / "others", own = folder / "own", shared = folder / "shared";
+    const Directory directory;
+    const auto others = directory / "others", own = directory / "own",
+               shared = directory / "shared";
     for (const auto& path : {others, own, shared}) fs::create_directory(path);
     std::ofstream(shared / "theirs") << "x";
     std::ofstream(shared / "ours") << "x";

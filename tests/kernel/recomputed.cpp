@@ -24,21 +24,21 @@ const jsg_reading& ReadingLog::at(std::uint64_t sequence) const {
 void check_record(const Watched& watched, const jsg_window& record, const jsg_reading& newer,
                   const jsg_reading& older, const jsg_baseline* normal) {
     CAPTURE(record.sequence);
-    const jsg_config& config = watched.detector.skeleton().rodata->jsg_config;
+    const jsg_config& config = watched.detector.reader().config();
     const Measured occupancy = occupancy_measured(config, newer, older, normal);
     CHECK(record.open_millisockets == occupancy.sockets.open);
     CHECK(record.expected_millisockets == occupancy.sockets.expected);
     CHECK(record.excess_millisockets == occupancy.sockets.excess);
-    CHECK(record.held_millisockets == occupancy.sockets.held);
-    CHECK(record.held_excess_millisockets == occupancy.sockets.held_excess);
+    CHECK(record.stalled_millisockets == occupancy.sockets.stalled);
+    CHECK(record.stalled_excess_millisockets == occupancy.sockets.stalled_excess);
     CHECK(record.with_waiting == occupancy.with_waiting);
-    CHECK(record.occupancy_js_nanobits == occupancy.js);
-    CHECK(record.occupancy_chance_nanobits == occupancy.chance);
+    CHECK(record.signal[JSG_OCCUPANCY].js_nanobits == occupancy.js);
+    CHECK(record.signal[JSG_OCCUPANCY].significance_nanobits == occupancy.chance);
     CHECK(record.transitions == transitions_between(newer, older));
     const Measured transitions =
         normal ? transitions_measured(config, newer, older, *normal) : Measured{};
-    CHECK(record.transition_js_nanobits == transitions.js);
-    CHECK(record.transition_chance_nanobits == transitions.chance);
+    CHECK(record.signal[JSG_TRANSITIONS].js_nanobits == transitions.js);
+    CHECK(record.signal[JSG_TRANSITIONS].significance_nanobits == transitions.chance);
 }
 
 }  // namespace testbed

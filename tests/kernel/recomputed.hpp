@@ -10,10 +10,11 @@
 
 namespace testbed {
 
-// The readings of a place, which the detector itself keeps for a short while only.
+// The readings of a service, which the detector itself keeps for a short while only.
 class ReadingLog {
   public:
-    ReadingLog(const Watched& watched, std::uint32_t place) : watched_(watched), place_(place) {}
+    ReadingLog(const Watched& watched, std::uint32_t service_id)
+        : watched_(watched), place_(service_id) {}
     // Takes those that came since the last call; to be called more often than they are lost.
     void take();
     // Number 0 is that before the first step.

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/error.hpp"
+#include "observe/pinned_detector.hpp"
 #include "tests/catch_compat.hpp"
 #include "watched.hpp"
 
@@ -18,8 +19,8 @@ using namespace testbed;
 
 namespace {
 
-constexpr std::uint16_t first_port = 17560;
-constexpr const char* pin_dir = "/sys/fs/bpf/jsguard-recorder";
+const std::uint16_t first_port = own_port(0);
+const std::string pin_dir = own_pin_dir("recorder");
 
 using Entries = std::vector<jsguard::RecordingEntry>;
 
@@ -85,17 +86,20 @@ void check_steps(const std::vector<jsg_reading>& steps, const jsguard::RecordedW
 }  // namespace
 
 TEST_CASE("a recorder hands on every window of a service from its first, to the count",
-          "[recorder]") {
-    constexpr std::uint16_t port = first_port, other = first_port + 1;
+          "[recorder][slow]") {
+    const std::uint16_t port = first_port, other = first_port + 1;
     Recorded r(quick_options({port, other}));
     const Socket listener = listen_on(port);
     const jsguard::PinnedDetector pinned(pin_dir);
-    jsguard::Recorder recorder(pinned, port, [&](const auto& e) { r.entries.push_back(e); });
+    jsguard::Recorder recorder(pinned.reader(), port,
+                               [&](const auto& e) { r.entries.push_back(e); });
     recorder.follow();
     r.w.detector.arm_clock();
     const auto held = hold(listener, port, 30);
     r.run(&recorder, listener, port, 5);
-    r.w.detector.relearn();
+    const std::uint64_t before_asking = r.w.service(1).sequence;
+    r.w.detector.reader().request_relearning();
+    const std::uint64_t after_asking = r.w.service(1).sequence;
     r.run(&recorder, listener, port, JSG_LEARN_DELAY_STEPS + 6);
     REQUIRE(r.w.wait(1, [&] {
         recorder.follow();
@@ -137,13 +141,14 @@ TEST_CASE("a recorder hands on every window of a service from its first, to the 
     CHECK(std::memcmp(&baselines.back().baseline, &in_force, sizeof(in_force)) == 0);
     const auto relearnings = all_of<jsguard::RecordedRelearning>(r.entries);
     REQUIRE(relearnings.size() == 1);
-    CHECK(relearnings[0].sequence > 5);
-    CHECK(relearnings[0].sequence <= 7);
+    // The next turn takes it up; one may be in the middle of closing a window.
+    CHECK(relearnings[0].sequence > before_asking);
+    CHECK(relearnings[0].sequence <= after_asking + 2);
 }
 
 TEST_CASE("a recorder that comes later begins with the service's state, and tells what it missed",
-          "[recorder]") {
-    constexpr std::uint16_t port = first_port + 2;
+          "[recorder][slow]") {
+    const std::uint16_t port = first_port + 2;
     Recorded r(quick_options({port}));
     const Socket listener = listen_on(port);
     r.w.detector.arm_clock();
@@ -151,9 +156,9 @@ TEST_CASE("a recorder that comes later begins with the service's state, and tell
     r.run(nullptr, listener, port, JSG_LEARN_DELAY_STEPS + 5);
 
     const jsguard::PinnedDetector pinned(pin_dir);
-    CHECK(pinned.config().window_steps == window_s);
+    CHECK(pinned.reader().config().window_steps == window_s);
     bool blocks = false;
-    jsguard::Recorder recorder(pinned, 0, [&](const jsguard::RecordingEntry& entry) {
+    jsguard::Recorder recorder(pinned.reader(), 0, [&](const jsguard::RecordingEntry& entry) {
         r.entries.push_back(entry);
         if (!blocks || !std::holds_alternative<jsguard::RecordedWindow>(entry)) return;
         // As long as a pipe that nobody reads would: the readings of what follows are overwritten,
@@ -166,7 +171,7 @@ TEST_CASE("a recorder that comes later begins with the service's state, and tell
     REQUIRE(services.size() == 1);
     const jsguard::RecordedService& begun = services[0];
     CHECK(begun.service.sequence >= JSG_LEARN_DELAY_STEPS + 5);
-    CHECK(begun.service.mode == JSG_GUARDING);
+    CHECK(begun.service.mode == JSG_MONITORING);
     REQUIRE(begun.baseline);
     const auto in_force = r.w.baseline(1);
     CHECK(std::memcmp(&*begun.baseline, &in_force, sizeof(in_force)) == 0);
@@ -175,7 +180,7 @@ TEST_CASE("a recorder that comes later begins with the service's state, and tell
     const auto before = all_of<jsguard::RecordedWindow>(r.entries).size();
     REQUIRE(before >= 3);
     blocks = true;
-    r.w.detector.relearn();
+    r.w.detector.reader().request_relearning();
     r.run(&recorder, listener, port, 2);
     CHECK_FALSE(blocks);
     r.run(&recorder, listener, port, 4);
@@ -211,11 +216,11 @@ TEST_CASE("a recorder that comes later begins with the service's state, and tell
 
 TEST_CASE("a window that the kernel could not keep is a gap of one in the recording",
           "[recorder]") {
-    constexpr std::uint16_t port = first_port + 3;
+    const std::uint16_t port = first_port + 3;
     Recorded r(quick_options({port}));
     const Socket listener = listen_on(port);
     const jsguard::PinnedDetector pinned(pin_dir);
-    jsguard::Recorder recorder(pinned, 0, [&](const auto& e) { r.entries.push_back(e); });
+    jsguard::Recorder recorder(pinned.reader(), 0, [&](const auto& e) { r.entries.push_back(e); });
     recorder.follow();
     r.w.detector.arm_clock();
     r.run(&recorder, listener, port, 3);
@@ -249,7 +254,7 @@ TEST_CASE("a window that the kernel could not keep is a gap of one in the record
 TEST_CASE("what is no running detector is refused with what to do", "[recorder]") {
     enter_namespace();
     try {
-        const jsguard::PinnedDetector none("/sys/fs/bpf/jsguard-nobody-is-here");
+        const jsguard::PinnedDetector none(own_pin_dir("nobody-is-here"));
         FAIL("found a detector");
     } catch (const jsguard::Error& error) {
         CHECK(error.code() == jsguard::ExitCode::runtime);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Learning anew while on guard: the old baseline holds until the new one is complete.
+// Relearning while monitoring: the old baseline holds until the new one is complete.
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/wait.h>
@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "inconclusive.hpp"
 #include "recomputed.hpp"
 #include "tests/catch_compat.hpp"
 #include "watched.hpp"
@@ -19,7 +20,7 @@ using namespace testbed;
 
 namespace {
 
-constexpr std::uint16_t first_port = 17540;
+const std::uint16_t first_port = own_port(0);
 
 bool is_same(const jsg_baseline& a, const jsg_baseline& b) {
     return std::memcmp(&a, &b, sizeof(a)) == 0;
@@ -89,11 +90,13 @@ class Load {
 
 }  // namespace
 
-TEST_CASE("learning anew: the old baseline judges until the new one is complete", "[relearning]") {
-    constexpr std::uint16_t busy = first_port, quiet = first_port + 1, attacked = first_port + 2;
+TEST_CASE("relearning: the old baseline judges until the new one is complete",
+          "[relearning][slow]") {
+    const TimeCritical time_critical;
+    const std::uint16_t busy = first_port, quiet = first_port + 1, attacked = first_port + 2;
     constexpr std::uint32_t learn_s = 3, held = 22, reset = 40;
     jsguard::Options options = quick_options({busy, quiet, attacked});
-    options.chance_exponent = 2;  // three seconds do not teach much
+    options.false_alarm_exponent = 2;  // three seconds do not teach much
     Watched w(options);
     ReadingLog readings(w, 1);
     const Socket listeners[] = {listen_on(busy), listen_on(quiet), listen_on(attacked)};
@@ -106,33 +109,34 @@ TEST_CASE("learning anew: the old baseline judges until the new one is complete"
         reset_clients(listeners[i], static_cast<std::uint16_t>(busy + i), 11);
     }
     REQUIRE(w.wait_for_steps(3, 1));
-    w.detector.relearn();
+    w.detector.reader().request_relearning();
     for (std::size_t i = 0; i < 3; ++i) {
         const auto port = static_cast<std::uint16_t>(busy + i);
         reset_clients(listeners[i], port, static_cast<int>(reset));
         sockets[i] = hold(listeners[i], port, static_cast<int>(held));
     }
-    for (const std::uint32_t place : {1U, 2U, 3U}) REQUIRE(w.wait_for_mode(place, JSG_GUARDING));
+    for (const std::uint32_t service_id : {1U, 2U, 3U})
+        REQUIRE(w.wait_for_mode(service_id, JSG_MONITORING));
     jsg_baseline first[3];
-    for (const std::uint32_t place : {1U, 2U, 3U}) {
-        CAPTURE(place);
-        const jsg_baseline& learned = first[place - 1] = w.baseline(place);
-        CHECK(w.service(place).sequence >= 2 + learn_s);
-        CHECK(w.service(place).learned_steps == learn_s);
+    for (const std::uint32_t service_id : {1U, 2U, 3U}) {
+        CAPTURE(service_id);
+        const jsg_baseline& learned = first[service_id - 1] = w.baseline(service_id);
+        CHECK(w.service(service_id).sequence >= 2 + learn_s);
+        CHECK(w.service(service_id).learned_steps == learn_s);
         CHECK(learned.learned_s == learn_s);
         CHECK(learned.transitions == 3 * reset + 2 * held);
         CHECK(learned.exchanges == reset + held);
         CHECK(learned.judged_socket_seconds > held);
         CHECK(learned.judged_socket_seconds <= held * learn_s);
-        CHECK(w.service(place).baselines_learned == 1);
-        CHECK(w.service(place).relearning == 0);
+        CHECK(w.service(service_id).baselines_learned == 1);
+        CHECK(w.service(service_id).relearning == 0);
     }
 
-    // Asked on guard: it takes a lesson of its own, behind by the steps that an attack may begin
-    // in.
-    w.detector.relearn();
-    for (const std::uint32_t place : {1U, 2U, 3U})
-        REQUIRE(w.wait(3, [&] { return w.service(place).relearning == 1; }));
+    // Asked monitoring: it takes a pending_baseline of its own, behind by the steps that an attack
+    // may begin in.
+    w.detector.reader().request_relearning();
+    for (const std::uint32_t service_id : {1U, 2U, 3U})
+        REQUIRE(w.wait(3, [&] { return w.service(service_id).relearning == 1; }));
     const auto attackers = hold(listeners[2], attacked, 90);
     for (Ends& ends : hold(listeners[0], busy, 2)) sockets[0].push_back(std::move(ends));
     std::uint64_t done = 0;
@@ -143,16 +147,18 @@ TEST_CASE("learning anew: the old baseline judges until the new one is complete"
             reset_clients(listeners[0], busy, 20);
         }
         // The old baseline is in force, and says of the attack what it would have said before.
-        for (const std::uint32_t place : {1U, 2U, 3U}) {
-            if (w.service(place).mode != JSG_GUARDING) return true;
-            if (w.service(place).baselines_learned == 1 &&
-                !is_same(w.baseline(place), first[place - 1]) && w.service(place).relearning)
+        for (const std::uint32_t service_id : {1U, 2U, 3U}) {
+            if (w.service(service_id).mode != JSG_MONITORING) return true;
+            if (w.service(service_id).baselines_learned == 1 &&
+                !is_same(w.baseline(service_id), first[service_id - 1]) &&
+                w.service(service_id).relearning)
                 return true;
         }
         return w.service(1).baselines_learned == 2 && w.service(2).learned_steps >= learn_s;
     }));
     readings.take();
-    for (const std::uint32_t place : {1U, 2U, 3U}) CHECK(w.service(place).mode == JSG_GUARDING);
+    for (const std::uint32_t service_id : {1U, 2U, 3U})
+        CHECK(w.service(service_id).mode == JSG_MONITORING);
 
     REQUIRE(w.service(1).baselines_learned == 2);
     CHECK(w.service(1).relearning == 0);
@@ -177,8 +183,8 @@ TEST_CASE("learning anew: the old baseline judges until the new one is complete"
     CHECK(w.service(2).relearning == 1);
     CHECK(w.service(2).baselines_learned == 1);
     CHECK(is_same(w.baseline(2), first[1]));
-    CHECK(w.detector.lesson(2).transitions == 0);
-    CHECK(w.detector.lesson(2).learned_s == w.service(2).learned_steps);
+    CHECK(w.detector.reader().pending_baseline(2).transitions == 0);
+    CHECK(w.detector.reader().pending_baseline(2).learned_s == w.service(2).learned_steps);
 
     // The attack was raised against the old one, and none of it was learned.
     REQUIRE(w.alerts.size() == 1);
@@ -187,25 +193,26 @@ TEST_CASE("learning anew: the old baseline judges until the new one is complete"
     CHECK(w.alerts[0].expected_millisockets > 0);
     CHECK(w.service(3).relearning == 1);
     CHECK(w.service(3).learned_steps == 0);
-    CHECK(w.detector.lesson(3).learned_s == 0);
+    CHECK(w.detector.reader().pending_baseline(3).learned_s == 0);
     CHECK(is_same(w.baseline(3), first[2]));
 }
 
-TEST_CASE("SIGHUP makes jsguard-load learn anew, and it says so", "[relearning]") {
-    constexpr std::uint16_t port = first_port + 3;
+TEST_CASE("SIGHUP makes jsguard-load relearn, and it says so", "[relearning]") {
+    const TimeCritical time_critical;
+    const std::uint16_t port = first_port + 3;
     enter_namespace();
     const Socket listener = listen_on(port);
     Load load({"--localport", std::to_string(port), "--learn", "2", "--pin-dir",
-               "/sys/fs/bpf/jsguard-relearning"});
-    REQUIRE(load.says("guarding", 10));
+               own_pin_dir("relearning")});
+    REQUIRE(load.says("monitoring", 10));
     const auto held = hold(listener, port, 40);
     reset_clients(listener, port, 40);
     const bool learned = load.says("learned its baseline", 10);
     CAPTURE(load.text());
     REQUIRE(learned);
-    CHECK(load.text().find("anew") == std::string::npos);
+    CHECK(load.text().find("relearns") == std::string::npos);
     load.signal(SIGHUP);
-    const bool said = load.says("port " + std::to_string(port) + ": learns its baseline anew", 5);
+    const bool said = load.says("port " + std::to_string(port) + ": relearns", 5);
     CAPTURE(load.text());
     CHECK(said);
     CHECK(load.stop() == 0);

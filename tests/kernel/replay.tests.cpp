@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "observe/pinned_detector.hpp"
 #include "observe/recorder.hpp"
 #include "offline/recording/recording_file.hpp"
 #include "offline/replay/window_difference.hpp"
@@ -20,13 +21,13 @@ using namespace testbed;
 
 namespace {
 
-constexpr std::uint16_t busy = 17580, attacked = busy + 1;
-constexpr const char* pin_dir = "/sys/fs/bpf/jsguard-replay";
+const std::uint16_t busy = own_port(0), attacked = own_port(1);
+const std::string pin_dir = own_pin_dir("replay");
 
 jsguard::Options pinned_options() {
     jsguard::Options options = quick_options({busy, attacked});
     options.pin_dir = pin_dir;
-    options.chance_exponent = 2;                // three seconds do not teach much
+    options.false_alarm_exponent = 2;           // three seconds do not teach much
     options.transition_threshold_nanobits = 0;  // from the spread, which is replayed too
     return options;
 }
@@ -118,12 +119,13 @@ void check_alerts(const std::vector<jsg_alert>& replayed, const std::vector<jsg_
 
 }  // namespace
 
-TEST_CASE("the replay of a recorded run has the live windows and alerts, bit for bit", "[replay]") {
+TEST_CASE("the replay of a recorded run has the live windows and alerts, bit for bit",
+          "[replay][slow]") {
     Run run;
     const jsguard::PinnedDetector pinned(pin_dir);
-    RecordingFile whole_file(pinned.config()), late_file(pinned.config());
-    jsguard::Recorder whole(pinned, 0, [&](const auto& entry) { whole_file.add(entry); });
-    jsguard::Recorder late(pinned, 0, [&](const auto& entry) { late_file.add(entry); });
+    RecordingFile whole_file(pinned.reader().config()), late_file(pinned.reader().config());
+    jsguard::Recorder whole(pinned.reader(), 0, [&](const auto& entry) { whole_file.add(entry); });
+    jsguard::Recorder late(pinned.reader(), 0, [&](const auto& entry) { late_file.add(entry); });
     run.recorders = {&whole};
     whole.follow();
     run.w.detector.arm_clock();
@@ -133,7 +135,7 @@ TEST_CASE("the replay of a recorded run has the live windows and alerts, bit for
                                 hold(run.attacked_listener, attacked, 22)};
     reset_clients(run.attacked_listener, attacked, 40);
     REQUIRE(run.wait(20, [&] {
-        return run.w.service(1).mode == JSG_GUARDING && run.w.service(2).mode == JSG_GUARDING;
+        return run.w.service(1).mode == JSG_MONITORING && run.w.service(2).mode == JSG_MONITORING;
     }));
 
     // An attack, in whose middle another recorder comes.
@@ -147,8 +149,8 @@ TEST_CASE("the replay of a recorded run has the live windows and alerts, bit for
     held[1].clear();
     REQUIRE(run.wait(20, [&] { return run.w.alerts.size() > raised_before; }));
 
-    // Learning anew, a flood of resets, and its end.
-    run.w.detector.relearn();
+    // Relearning, a flood of resets, and its end.
+    run.w.detector.reader().request_relearning();
     REQUIRE(run.wait(40, [&] { return run.w.service(1).baselines_learned == 2; }));
     reset_clients(run.attacked_listener, attacked, 400);
     REQUIRE(run.wait_for_steps(window_s + 6));

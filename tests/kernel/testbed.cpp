@@ -12,6 +12,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -28,6 +29,7 @@
 #include <thread>
 
 #include "common/cells.hpp"
+#include "inconclusive.hpp"
 #include "load/skeleton.hpp"
 
 namespace testbed {
@@ -82,6 +84,22 @@ Socket new_socket(Family family) {
     return socket;
 }
 
+// The first port of a range that this process locks until it ends. The test needs root, but its
+// names are listed without: then no lock can be had, and none is needed.
+int first_own_port() {
+    // Below the ports of the system tests, of connect_and_vanish(), and of clients.
+    constexpr int lowest = 10'000, ranges = 80;
+    for (int range = 0; range < ranges; ++range) {
+        const std::string name = "/run/lock/jsguard-kernel-test-ports-" + std::to_string(range);
+        const int lock = open(name.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC, 0644);
+        if (lock < 0 && geteuid() != 0) return lowest;
+        checked(lock, name.c_str());
+        if (flock(lock, LOCK_EX | LOCK_NB) == 0) return lowest + range * own_ports;
+        ::close(lock);
+    }
+    throw std::runtime_error("all ports are taken by other runs of these tests");
+}
+
 }  // namespace
 
 void enter_namespace() {
@@ -90,6 +108,16 @@ void enter_namespace() {
         return true;
     }();
     static_cast<void>(entered);
+}
+
+std::uint16_t own_port(int n) {
+    static const int first = first_own_port();
+    if (n < 0 || n >= own_ports) throw std::out_of_range("a test has own_ports ports");
+    return static_cast<std::uint16_t>(first + n);
+}
+
+std::string own_pin_dir(const std::string& name) {
+    return "/sys/fs/bpf/jsguard-test-" + std::to_string(getpid()) + "-" + name;
 }
 
 void Socket::close() {
@@ -177,10 +205,11 @@ Socket connect_from(const std::string& address, std::uint16_t port) {
     const int on = 1;
     setsockopt(socket.fd(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
     Address from(family, 0);
-    void* place = family == Family::v4
-                      ? static_cast<void*>(&reinterpret_cast<sockaddr_in&>(from.storage).sin_addr)
-                      : &reinterpret_cast<sockaddr_in6&>(from.storage).sin6_addr;
-    if (inet_pton(family == Family::v4 ? AF_INET : AF_INET6, address.c_str(), place) != 1)
+    void* service_id =
+        family == Family::v4
+            ? static_cast<void*>(&reinterpret_cast<sockaddr_in&>(from.storage).sin_addr)
+            : &reinterpret_cast<sockaddr_in6&>(from.storage).sin6_addr;
+    if (inet_pton(family == Family::v4 ? AF_INET : AF_INET6, address.c_str(), service_id) != 1)
         throw std::runtime_error("no address: " + address);
     checked(bind(socket.fd(), from.get(), from.size), "bind");
     const Address to(family, port);
@@ -267,7 +296,7 @@ Socket connect_to(std::uint16_t port, Family family, std::uint16_t local_port, i
 
 void connect_and_vanish(std::uint16_t port, std::uint32_t number) {
     constexpr std::uint32_t first_host = 0x7f010001;              // 127.1.0.1
-    constexpr std::uint32_t first_port = 20'000, ports = 40'000;  // none is the server's
+    constexpr std::uint32_t first_port = 20'000, ports = 40'000;  // none is an own_port()
     const Address from(Family::v4, static_cast<std::uint16_t>(first_port + number % ports),
                        first_host + number / ports);
     const int on = 1;
@@ -284,16 +313,30 @@ Socket accept_from(const Socket& listener) {
 jsguard::Options options_for(std::vector<std::uint16_t> ports) {
     static int detectors = 0;
     jsguard::Options options;
-    // Each detector has a folder of its own, locked from the moment that it is loaded.
-    options.pin_dir =
-        "/sys/fs/bpf/jsguard-test-" + std::to_string(getpid()) + "-" + std::to_string(++detectors);
+    // The directory is locked from the moment that a detector is loaded.
+    options.pin_dir = own_pin_dir(std::to_string(++detectors));
     options.ports = std::move(ports);
     options.learn_s = 3600;
     return options;
 }
 
-Transitions counted_late(const jsguard::Detector& detector, std::uint32_t place) {
-    const auto& cells = detector.skeleton().bss->jsg_late[place].transitions;
+jsguard::Options options_for_own_namespace() {
+    jsguard::Options options = options_for({});
+    options.netns = std::to_string(getpid());
+    return options;
+}
+
+void adopt_sockets(jsguard::Detector& detector) {
+    constexpr int most_tries = 10;
+    for (int tries = 0; tries < most_tries; ++tries) {
+        detector.adopt_sockets();
+        if (!detector.namespaces_left_out()) return;
+    }
+    throw std::runtime_error("the open sockets of some network namespaces cannot be read");
+}
+
+Transitions counted_late(const jsguard::Detector& detector, std::uint32_t service_id) {
+    const auto& cells = detector.skeleton().bss->jsg_late[service_id].transitions;
     Transitions counted;
     for (int cell = 0; cell < JSG_TRANSITION_CELLS; ++cell) {
         if (cells[cell]) counted[{cell / JSG_STATES, cell % JSG_STATES}] = cells[cell];
@@ -301,20 +344,15 @@ Transitions counted_late(const jsguard::Detector& detector, std::uint32_t place)
     return counted;
 }
 
-Transitions counted(const jsguard::Detector& detector, std::uint32_t place) {
-    const int cpus = libbpf_num_possible_cpus();
-    std::vector<jsg_counters> rows(static_cast<std::size_t>(cpus));
-    checked(
-        bpf_map_lookup_elem(bpf_map__fd(detector.skeleton().maps.counters), &place, rows.data()),
-        "counters");
+Transitions counted(const jsguard::Detector& detector, std::uint32_t service_id) {
     Transitions counted;
-    for (const jsg_counters& row : rows) {
+    for (const jsg_counters& row : detector.reader().counters(service_id)) {
         for (int cell = 0; cell < JSG_TRANSITION_CELLS; ++cell) {
             if (row.transitions[cell])
                 counted[{cell / JSG_STATES, cell % JSG_STATES}] += row.transitions[cell];
         }
     }
-    for (const auto& [cell, count] : counted_late(detector, place)) counted[cell] += count;
+    for (const auto& [cell, count] : counted_late(detector, service_id)) counted[cell] += count;
     return counted;
 }
 
@@ -332,31 +370,22 @@ std::size_t remembered(const jsguard::Detector& detector) {
     return used;
 }
 
-std::optional<jsg_window> window(const jsguard::Detector& detector, std::uint32_t place,
+std::optional<jsg_window> window(const jsguard::Detector& detector, std::uint32_t service_id,
                                  std::uint64_t sequence) {
-    const jsg_window_key key{place, static_cast<__u32>(sequence % JSG_WINDOWS_KEPT)};
-    jsg_window found{};
-    if (bpf_map_lookup_elem(bpf_map__fd(detector.skeleton().maps.windows), &key, &found) != 0 ||
-        found.sequence != sequence)
-        return std::nullopt;
-    return found;
+    const jsguard::MapReader& reader = detector.reader();
+    return reader.window(service_id, reader.service(service_id), sequence);
 }
 
-std::optional<jsg_window> last_window(const jsguard::Detector& detector, std::uint32_t place) {
-    return window(detector, place, detector.services().at(place - 1).sequence);
+std::optional<jsg_window> last_window(const jsguard::Detector& detector, std::uint32_t service_id) {
+    return window(detector, service_id, detector.reader().service(service_id).sequence);
 }
 
-jsg_reading reading(const jsguard::Detector& detector, std::uint32_t place,
+jsg_reading reading(const jsguard::Detector& detector, std::uint32_t service_id,
                     std::uint64_t sequence) {
-    const auto kept = detector.skeleton().rodata->jsg_config.readings_per_service;
-    const std::uint32_t key = jsg_reading_index(place, sequence, kept);
-    jsg_reading found{};
-    checked(bpf_map_lookup_elem(bpf_map__fd(detector.skeleton().maps.readings), &key, &found),
-            "readings");
-    return found;
+    return detector.reader().reading(service_id, sequence);
 }
 
-std::uint32_t place_of(const jsguard::Detector& detector, std::uint16_t port) {
+std::uint32_t service_id_of(const jsguard::Detector& detector, std::uint16_t port) {
     return detector.skeleton().bss->jsg_service_of_port[port];
 }
 
@@ -368,7 +397,11 @@ double now_s() {
 
 void pause_ms(int ms) {
     const timespec time{ms / 1000, ms % 1000 * 1'000'000L};
+    const double before = now_s();
     nanosleep(&time, nullptr);
+    const double after = now_s();
+    if (TimeCritical* critical = TimeCritical::current())
+        critical->add_late_sleep(after, after - before - ms * 1e-3);
 }
 
 }  // namespace testbed

@@ -12,14 +12,21 @@
 #include <utility>
 #include <vector>
 
-#include "kernel/tables.h"
+#include "kernel/layouts.h"
 #include "load/detector.hpp"
 
 namespace testbed {
 
 // Moves this thread, and what it starts later, to a network namespace with nothing but a loopback
-// device, once. Ports are the test's own there; the tracepoint still sees all namespaces.
+// device, once. The tracepoint still sees all namespaces, so the ports are to be own_port()s.
 void enter_namespace();
+
+// The nth port of this process, 0 to own_ports - 1. No other test process has it at the same time.
+constexpr int own_ports = 100;
+std::uint16_t own_port(int n);
+
+// A pin directory of this process. name: which one of them.
+std::string own_pin_dir(const std::string& name);
 
 // Another network namespace, and a process in it that does nothing.
 class OtherNamespace {
@@ -83,31 +90,40 @@ Socket connect_to(std::uint16_t port, Family family = Family::v4, std::uint16_t 
 void connect_and_vanish(std::uint16_t port, std::uint32_t number);
 Socket accept_from(const Socket& listener);
 
-// The options that the tests start from: nothing learned, everything judged late.
+// The options that the tests start from: nothing learned, everything judged late. Each call gives a
+// pin directory that no other detector has.
 jsguard::Options options_for(std::vector<std::uint16_t> ports);
+// The same for every listening port of this process's network namespace, after enter_namespace().
+// A detector of every namespace would monitor the ports of other tests too.
+jsguard::Options options_for_own_namespace();
+
+// Passes over all sockets that are open. A process that ends meanwhile may look as if it hid some,
+// and then the detector counts nothing late: so this is done until it does not.
+void adopt_sockets(jsguard::Detector& detector);
 
 // Counts of transitions, by (old state, new state); those that are 0 are left out.
 struct Transitions : std::map<std::pair<int, int>, std::uint64_t> {};
 std::ostream& operator<<(std::ostream& out, const Transitions& transitions);
 
 // Of them, those that were missed when they happened.
-Transitions counted_late(const jsguard::Detector& detector, std::uint32_t place);
+Transitions counted_late(const jsguard::Detector& detector, std::uint32_t service_id);
 
-// The transitions of a place, all together.
-Transitions counted(const jsguard::Detector& detector, std::uint32_t place);
+// The transitions of a service, all together.
+Transitions counted(const jsguard::Detector& detector, std::uint32_t service_id);
 
 // The slots in use.
 std::size_t remembered(const jsguard::Detector& detector);
 
-// The last window record of a place.
-std::optional<jsg_window> last_window(const jsguard::Detector& detector, std::uint32_t place);
-std::optional<jsg_window> window(const jsguard::Detector& detector, std::uint32_t place,
+// The last window record of a service.
+std::optional<jsg_window> last_window(const jsguard::Detector& detector, std::uint32_t service_id);
+std::optional<jsg_window> window(const jsguard::Detector& detector, std::uint32_t service_id,
                                  std::uint64_t sequence);
 // The reading of that sequence number, while it is kept.
-jsg_reading reading(const jsguard::Detector& detector, std::uint32_t place, std::uint64_t sequence);
+jsg_reading reading(const jsguard::Detector& detector, std::uint32_t service_id,
+                    std::uint64_t sequence);
 
-// The place of a port, 0 for none.
-std::uint32_t place_of(const jsguard::Detector& detector, std::uint16_t port);
+// The service ID of a port, or 0.
+std::uint32_t service_id_of(const jsguard::Detector& detector, std::uint16_t port);
 
 // Waits until the condition holds, or so many seconds; whether it held.
 template <typename Condition>

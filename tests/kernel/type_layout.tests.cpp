@@ -25,7 +25,7 @@ Types made_types(const char* second, std::uint32_t length, std::uint32_t offset_
 
 }  // namespace
 
-TEST_CASE("a layout is the same if sizes, places and names are", "[type_layout]") {
+TEST_CASE("a layout is the same if sizes, offsets and names are", "[type_layout]") {
     const Types one = made_types("b", 8);
     CHECK(jsguard::same_layout(one.get(), 3, made_types("b", 8).get(), 3));
     CHECK_FALSE(jsguard::same_layout(one.get(), 3, made_types("c", 8).get(), 3));

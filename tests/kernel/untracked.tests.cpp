@@ -15,9 +15,9 @@ using namespace testbed;
 
 namespace {
 
-constexpr std::uint16_t port = 17960;
-constexpr std::uint16_t crowded_port = 17961;
-constexpr std::uint16_t gone_port = 17962;
+const std::uint16_t port = own_port(0);
+const std::uint16_t crowded_port = own_port(1);
+const std::uint16_t gone_port = own_port(2);
 constexpr std::uint32_t listeners_needed = 64;  // for accept queues of 4,096 that none overflows
 constexpr std::uint32_t sockets = 150'000;
 
@@ -29,7 +29,7 @@ std::uint64_t of(const Transitions& transitions, int from, int to) {
 }  // namespace
 
 TEST_CASE("sockets that find no slot are counted, known of while they live, and gone when they end",
-          "[untracked]") {
+          "[untracked][long][alone]") {
     jsguard::Options options = quick_options({port});
     options.learn_s = 3600;
     Watched w(options);
@@ -41,7 +41,7 @@ TEST_CASE("sockets that find no slot are counted, known of while they live, and 
     const double start = now_s();
     for (std::uint32_t i = 0; i < sockets; ++i) {
         if (i && i % 25'000 == 0) {
-            const std::uint64_t so_far = w.detector.stats().sockets_untracked;
+            const std::uint64_t so_far = w.detector.reader().stats().sockets_untracked;
             fmt::print("{} of {} sockets untracked\n", so_far, i);
             // Where buckets are filled evenly; one after the other leaves out some hundreds.
             if (i == 50'000) CHECK(so_far == 0);
@@ -51,12 +51,12 @@ TEST_CASE("sockets that find no slot are counted, known of while they live, and 
     }
     const double connected = now_s();
 
-    const std::uint64_t untracked = w.detector.stats().sockets_untracked;
+    const std::uint64_t untracked = w.detector.reader().stats().sockets_untracked;
     CHECK(remembered(w.detector) - listeners_needed + untracked == sockets);
     CHECK(remembered(w.detector) > slots / 10 * 9);
     CHECK(untracked > sockets - slots);
-    CHECK(jsguard::losses_text(w.detector.stats())
-              .find(fmt::format("{} sockets never looked at (no slot was free)", untracked)) !=
+    CHECK(jsguard::losses_text(w.detector.reader().stats())
+              .find(fmt::format("{} sockets never sampled (no slot was free)", untracked)) !=
           std::string::npos);
     // Whose windows know of them all.
     REQUIRE(w.wait_for_steps(1, 2));
@@ -79,7 +79,7 @@ TEST_CASE("sockets that find no slot are counted, known of while they live, and 
     CAPTURE(remembered(w.detector), w.service(1).sockets, w.service(1).untracked_sockets);
     CHECK(nothing_left());
     CHECK(of(counted(w.detector, 1), JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE) == sockets);
-    const jsg_stats stats = w.detector.stats();
+    const jsg_stats stats = w.detector.reader().stats();
     CHECK(stats.sockets_untracked == untracked);
     CHECK(stats.transitions == 3ULL * sockets + 2 * listeners_needed);
     CHECK(stats.unknown_states == 0);
@@ -107,7 +107,7 @@ TEST_CASE("a listener and a connection that find no slot are counted once", "[un
                                {{JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE}, 1},
                                {{JSG_TCP_LISTEN, JSG_TCP_CLOSE}, 1}}};
     CHECK(counted(w.detector, 1) == once);
-    CHECK(w.detector.stats().sockets_untracked == 1);
+    CHECK(w.detector.reader().stats().sockets_untracked == 1);
 }
 
 TEST_CASE("a slot whose socket's memory is no socket any more is emptied, and the end counted",
@@ -120,7 +120,7 @@ TEST_CASE("a slot whose socket's memory is no socket any more is emptied, and th
     auto& memory = *w.detector.skeleton().bss;
     // What cannot be read reads as 0: no state, and no port.
     memory.jsg_slots[1].born_ms = memory.jsg_now_ms - 3000;
-    memory.jsg_slots[1].service = 1;
+    memory.jsg_slots[1].service_id = 1;
     memory.jsg_slots[1].state = JSG_TCP_ESTABLISHED;
     memory.jsg_slots[1].sk = 0x1000;
     CHECK(w.wait(4, [&] { return memory.jsg_slots[1].sk == 0; }));
@@ -129,5 +129,5 @@ TEST_CASE("a slot whose socket's memory is no socket any more is emptied, and th
     CHECK(w.service(1).sockets == 0);
     const auto last = reading(w.detector, 1, w.service(1).sequence);
     CHECK(last.transitions[jsg_transition_cell(JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE)] == 1);
-    CHECK(w.detector.stats().transitions_late == 1);
+    CHECK(w.detector.reader().stats().transitions_late == 1);
 }

@@ -25,7 +25,7 @@ inline jsg_baseline usual_baseline() {
     add(baseline, JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE_WAIT, 600);
     add(baseline, JSG_TCP_CLOSE_WAIT, JSG_TCP_LAST_ACK, 600);
     add(baseline, JSG_TCP_LAST_ACK, JSG_TCP_CLOSE, 600);
-    baseline.occupancy_socket_seconds[JSG_REQUEST_STALLED * JSG_AGES] = 300;
+    baseline.occupancy_socket_seconds[JSG_REQUEST_SLOW * JSG_AGES] = 300;
     baseline.judged_socket_seconds = 300;
     return baseline;
 }

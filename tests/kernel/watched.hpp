@@ -44,29 +44,28 @@ struct Watched {
             return condition();
         });
     }
-    jsg_service service(std::uint32_t place) const { return detector.services().at(place - 1); }
-    bool wait_for_mode(std::uint32_t place, jsg_mode mode) {
-        return wait(15, [&] { return service(place).mode == mode; });
+    jsg_service service(std::uint32_t service_id) const {
+        return detector.reader().service(service_id);
     }
-    bool wait_for_steps(std::uint32_t place, std::uint64_t steps) {
-        const auto until = service(place).sequence + steps;
+    bool wait_for_mode(std::uint32_t service_id, jsg_mode mode) {
+        return wait(15, [&] { return service(service_id).mode == mode; });
+    }
+    bool wait_for_steps(std::uint32_t service_id, std::uint64_t steps) {
+        const auto until = service(service_id).sequence + steps;
         return wait(static_cast<double>(steps) + 5,
-                    [&] { return service(place).sequence >= until; });
+                    [&] { return service(service_id).sequence >= until; });
     }
-    jsg_baseline baseline(std::uint32_t place) const {
-        jsg_baseline found{};
-        REQUIRE(bpf_map_lookup_elem(bpf_map__fd(detector.skeleton().maps.baselines), &place,
-                                    &found) == 0);
-        return found;
+    jsg_baseline baseline(std::uint32_t service_id) const {
+        return detector.reader().baseline(service_id);
     }
-    // All records of a place, which must be one a step from the first on.
-    std::vector<jsg_window> windows(std::uint32_t place) const {
-        const auto last = service(place).sequence;
+    // All records of a service, which must be one for each step from the first on.
+    std::vector<jsg_window> windows(std::uint32_t service_id) const {
+        const auto last = service(service_id).sequence;
         // The number is there a moment before the record.
-        REQUIRE(wait_until(1, [&] { return window(detector, place, last).has_value(); }));
+        REQUIRE(wait_until(1, [&] { return window(detector, service_id, last).has_value(); }));
         std::vector<jsg_window> all;
         for (std::uint64_t sequence = 1; sequence <= last; ++sequence) {
-            const auto record = window(detector, place, sequence);
+            const auto record = window(detector, service_id, sequence);
             CAPTURE(sequence);
             REQUIRE(record);
             all.push_back(*record);

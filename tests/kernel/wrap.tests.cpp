@@ -14,8 +14,8 @@ using namespace testbed;
 
 namespace {
 
-constexpr std::uint16_t port = 17900;
-constexpr std::uint32_t place = 1;
+const std::uint16_t port = own_port(0);
+constexpr std::uint32_t service_id = 1;
 constexpr std::uint64_t two_to_32 = std::uint64_t{1} << 32;
 constexpr std::uint32_t short_of = 50;  // of 2^32, where the counters begin
 
@@ -40,38 +40,39 @@ TEST_CASE("counters and sequence numbers that pass 2^32 leave every window exact
         for (jsg_counters& row : rows) row.transitions[cell] = 0 - short_of;
         before.transitions[cell] = 0 - static_cast<std::uint32_t>(cpus) * short_of;
     }
-    REQUIRE(bpf_map_update_elem(bpf_map__fd(skeleton.maps.counters), &place, rows.data(),
+    REQUIRE(bpf_map_update_elem(bpf_map__fd(skeleton.maps.counters), &service_id, rows.data(),
                                 BPF_ANY) == 0);
     for (int cell = 0; cell < JSG_PHASE_CELLS; ++cell)
-        skeleton.bss->jsg_found[place].occupancy[cell] = before.occupancy[cell] = 0 - short_of;
-    skeleton.bss->jsg_found[place].answers = before.answers = 0 - 1U;
+        skeleton.bss->jsg_step_samples[service_id].occupancy[cell] = before.occupancy[cell] =
+            0 - short_of;
+    skeleton.bss->jsg_step_samples[service_id].answers = before.answers = 0 - 1U;
     const std::uint32_t kept = skeleton.rodata->jsg_config.readings_per_service;
     for (std::uint32_t ago = 0; ago < kept; ++ago)
-        set_value(skeleton.maps.readings, jsg_reading_index(place, first_sequence - ago, kept),
+        set_value(skeleton.maps.readings, jsg_reading_index(service_id, first_sequence - ago, kept),
                   before);
-    jsg_service service = w.service(place);
+    jsg_service service = w.service(service_id);
     service.sequence = first_sequence;
-    set_value(skeleton.maps.services, place, service);
+    set_value(skeleton.maps.services, service_id, service);
 
     const Socket listener = listen_on(port);
     w.detector.arm_clock();
     const auto held_ends = hold(listener, port, held);
     reset_clients(listener, port, connections);
-    const auto sequence = [&] { return w.service(place).sequence; };
+    const auto sequence = [&] { return w.service(service_id).sequence; };
     REQUIRE(w.wait(15, [&] { return sequence() >= first_sequence + 6; }));
 
     // CLOSE->LISTEN, two for each that is held, three for each that was reset.
     constexpr std::uint64_t all = 1 + 2 * held + 3 * connections;
-    CHECK(w.detector.stats().transitions == all);
+    CHECK(w.detector.reader().stats().transitions == all);
     std::uint64_t steps_total = 0;
     for (std::uint64_t s = first_sequence + 1; s <= first_sequence + 5; ++s) {
         CAPTURE(s);
-        const auto record = window(w.detector, place, s);
+        const auto record = window(w.detector, service_id, s);
         REQUIRE(record);
         CHECK(record->sequence == s);
         CHECK(record->transitions <= all);
-        const jsg_reading newer = reading(w.detector, place, s);
-        const jsg_reading older = reading(w.detector, place, s - 1);
+        const jsg_reading newer = reading(w.detector, service_id, s);
+        const jsg_reading older = reading(w.detector, service_id, s - 1);
         std::uint32_t in_step = 0, in_cells = 0;
         for (int cell = 0; cell < JSG_TRANSITION_CELLS; ++cell)
             in_step += newer.transitions[cell] - older.transitions[cell];
@@ -85,7 +86,7 @@ TEST_CASE("counters and sequence numbers that pass 2^32 leave every window exact
     CHECK(steps_total == all);
     CHECK(sequence() > two_to_32);
     // The counters did pass 2^32 where it matters.
-    const auto after = counted(w.detector, place);
+    const auto after = counted(w.detector, service_id);
     const auto resets = after.at({JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE});
     CHECK(static_cast<std::uint32_t>(resets) == connections - cpus * short_of);
     CHECK(resets <= (cpus - 1) * two_to_32 + connections);

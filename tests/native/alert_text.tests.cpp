@@ -47,7 +47,7 @@ jsg_alert example() {
     alert.port = 8080;
     alert.js_nanobits = 413'200'000;
     alert.threshold_nanobits = 120'000'000;
-    alert.chance_nanobits = 61'400'000;
+    alert.significance_nanobits = 61'400'000;
     alert.peak_nanobits = 413'200'000;
     alert.window_s = 10;
     alert.transitions = 412;
@@ -55,9 +55,9 @@ jsg_alert example() {
     alert.open_requests = 518;
     alert.open_millisockets = 540'250;
     alert.expected_millisockets = 40'400;
-    alert.held_millisockets = 501'500;
+    alert.stalled_millisockets = 501'500;
     alert.top_count = 1;
-    alert.top[0] = {occupancy(JSG_REQUEST_STALLED, 4), 710'000'000, 20'000'000, 310'000'000};
+    alert.top[0] = {occupancy(JSG_REQUEST_SLOW, 4), 710'000'000, 20'000'000, 310'000'000};
     alert.sources.sockets = 512;
     alert.sources.distinct = 2;
     alert.sources.top_count = 2;
@@ -89,12 +89,12 @@ TEST_CASE("a time is shown in UTC to the millisecond", "[alert_text]") {
 TEST_CASE("a raise as JSON has the documented fields in their order", "[alert_text]") {
     CHECK(alert_json(example(), web1) ==
           R"({"timestamp":"2026-01-02T03:04:05.678+00:00","event_type":"jsguard",)"
-          R"("hostname":"web1","jsguard":{"schema":1,"event":"raise","id":"5f0c9a1e-7",)"
+          R"("hostname":"web1","jsguard":{"schema":2,"event":"raise","id":"5f0c9a1e-7",)"
           R"("port":8080,"signal":"occupancy","js_bits":0.4132,"threshold_bits":0.12,)"
-          R"("chance_bits":0.0614,"window_s":10,"since":"2026-01-02T03:04:03.678+00:00",)"
+          R"("significance_bits":0.0614,"window_s":10,"since":"2026-01-02T03:04:03.678+00:00",)"
           R"("transitions":412,"sockets":1718,"open_requests":518,"open_sockets":540.25,)"
-          R"("expected_sockets":40.4,"held_sockets":501.5,)"
-          R"("top_cells":[{"cell":"request stalled 8-16s","window":0.71,"baseline":0.02,)"
+          R"("expected_sockets":40.4,"stalled_sockets":501.5,)"
+          R"("top_cells":[{"cell":"request slow 8-16s","window":0.71,"baseline":0.02,)"
           R"("bits":0.31}],"sources":2,"sources_inexact":false,"source_sockets":512,)"
           R"("top_source_share":0.9375,"top_sources":[{"addr":"192.0.2.7","sockets":480},)"
           R"({"addr":"2001:db8:1:2::/64","sockets":32}]}})");
@@ -106,7 +106,7 @@ TEST_CASE("a clear as JSON has its own two fields after the time since when", "[
                    R"("peak_js_bits":0.98,"transitions":412,)"));
 }
 
-TEST_CASE("the network namespace stands in JSON if one alone is guarded", "[alert_text]") {
+TEST_CASE("the network namespace stands in JSON if one alone is monitored", "[alert_text]") {
     jsg_alert alert = example();
     CHECK_FALSE(contains(alert_json(alert, web1), "netns"));
     CHECK_FALSE(contains(alert_line(alert), "namespace"));
@@ -168,9 +168,11 @@ TEST_CASE("more top cells than there is room for are not read", "[alert_text]") 
 
 TEST_CASE("a raise for people says what is wrong, in words", "[alert_text]") {
     CHECK(alert_line(example()) ==
-          "ALERT port 8080: occupancy 0.413 bits from normal (threshold 0.12, chance 0.061): "
-          "requests held, 512 spread over 2 sources, 192.0.2.7 has 480 of them; 518 requests open, "
-          "1718 sockets, on average 540 not idle (40 expected); request stalled 8-16s: 71 % of the "
+          "ALERT port 8080: occupancy 0.413 bits from normal (threshold 0.12, significance bound "
+          "0.061): "
+          "requests stalled, 512 spread over 2 sources, 192.0.2.7 has 480 of them; 518 requests "
+          "open, "
+          "1718 sockets, on average 540 not idle (40 expected); request slow 8-16s: 71 % of the "
           "window, 2 % of the baseline");
 }
 
@@ -180,22 +182,21 @@ TEST_CASE("a transition alert for people tells the transitions, and no sources",
     alert.top[0].cell = jsg_transition_cell(JSG_TCP_SYN_RECV, JSG_TCP_CLOSE);
     alert.top[0].baseline_ppb = 0;
     CHECK(alert_line(alert) ==
-          "ALERT port 8080: transitions 0.413 bits from normal (threshold 0.12, chance 0.061); 412 "
+          "ALERT port 8080: transitions 0.413 bits from normal (threshold 0.12, significance bound "
+          "0.061); 412 "
           "transitions in 10 s, 518 requests open, 1718 sockets; SYN_RECV->CLOSE: 71 % of the "
           "window, 0 % of the baseline");
 }
 
-TEST_CASE("people are told what is held by the cell that deviates most", "[alert_text]") {
+TEST_CASE("people are told what is stalled by the cell that deviates most", "[alert_text]") {
     const struct {
         jsg_phase phase;
         const char* words;
-    } rows[] = {{JSG_RESPONSE_MOVING, "responses held"},
-                {JSG_RESPONSE_STALLED, "responses held"},
-                {JSG_REQUEST_MOVING, "requests held"},
-                {JSG_REQUEST_STALLED, "requests held"},
-                {JSG_CLOSING, "closings held"},
-                {JSG_UNNOTICED, "ended connections not noticed by the server"},
-                {JSG_WAITING, "silent connections held"}};
+    } rows[] = {
+        {JSG_RESPONSE_MOVING, "responses stalled"}, {JSG_RESPONSE_SLOW, "responses stalled"},
+        {JSG_REQUEST_MOVING, "requests stalled"},   {JSG_REQUEST_SLOW, "requests stalled"},
+        {JSG_CLOSING, "closings stalled"},          {JSG_HALF_CLOSED, "half-closed connections"},
+        {JSG_WAITING, "silent connections stalled"}};
     CHECK(std::size(rows) == JSG_CELL_PHASES);
     for (const auto& row : rows) {
         for (std::uint32_t age = 0; age < JSG_AGES; ++age) {
@@ -207,17 +208,17 @@ TEST_CASE("people are told what is held by the cell that deviates most", "[alert
     }
 }
 
-TEST_CASE("what the window has less of, and what is only unexpected, is not held", "[alert_text]") {
+TEST_CASE("what the window has less of, and what is only excess, is not stalled", "[alert_text]") {
     jsg_alert alert = example();
     alert.top_count = 3;
-    alert.top[0] = {JSG_CELL_UNEXPECTED, 0, 850'000'000, 500'000'000};
+    alert.top[0] = {JSG_CELL_EXCESS, 0, 850'000'000, 500'000'000};
     alert.top[1] = {occupancy(JSG_REQUEST_MOVING, 0), 10'000'000, 990'000'000, 400'000'000};
     alert.top[2] = {occupancy(JSG_WAITING, 6), 700'000'000, 1'000'000, 300'000'000};
-    CHECK(contains(alert_line(alert), "): silent connections held, "));
+    CHECK(contains(alert_line(alert), "): silent connections stalled, "));
     alert.top[2].window_ppb = alert.top[2].baseline_ppb;
-    CHECK(contains(alert_line(alert), "): connections held, "));
+    CHECK(contains(alert_line(alert), "): connections stalled, "));
     alert.top_count = 0;
-    CHECK(contains(alert_line(alert), "): connections held, "));
+    CHECK(contains(alert_line(alert), "): connections stalled, "));
 }
 
 TEST_CASE("people are told where the connections come from", "[alert_text]") {
@@ -226,7 +227,8 @@ TEST_CASE("people are told where the connections come from", "[alert_text]") {
     SECTION("from one") {
         sources.distinct = 1;
         sources.top[0].sockets = 512;
-        CHECK(contains(alert_line(alert), ": requests held, all 512 from 1 source, 192.0.2.7; "));
+        CHECK(
+            contains(alert_line(alert), ": requests stalled, all 512 from 1 source, 192.0.2.7; "));
     }
     SECTION("from one that is an IPv6 network") {
         sources.distinct = 1;
@@ -248,7 +250,7 @@ TEST_CASE("people are told where the connections come from", "[alert_text]") {
     }
     SECTION("none were counted, for the window is the first that deviates") {
         sources = {};
-        CHECK(contains(alert_line(alert), ": requests held, their sources not known; 518 "));
+        CHECK(contains(alert_line(alert), ": requests stalled, their sources not known; 518 "));
         CHECK(contains(alert_json(alert, web1),
                        R"("sources":0,"sources_inexact":false,"source_sockets":0,)"
                        R"("top_source_share":0.0,"top_sources":[]}})"));
@@ -330,7 +332,7 @@ TEST_CASE("no alert says that it is an attack: it may be a back end that stalls"
 TEST_CASE("people are told the three cells that contribute most", "[alert_text]") {
     jsg_alert alert = example();
     alert.top_count = 4;
-    alert.top[1] = {JSG_CELL_UNEXPECTED, 0, 850'000'000, 200'000'000};
+    alert.top[1] = {JSG_CELL_EXCESS, 0, 850'000'000, 200'000'000};
     alert.top[2] = {occupancy(JSG_REQUEST_MOVING, 0), 1'000'000, 995'000'000, 100'000'000};
     alert.top[3] = {occupancy(JSG_CLOSING, 6), 1, 1, 1};
     const std::string line = alert_line(alert);
@@ -351,11 +353,11 @@ TEST_CASE("a divergence too small for three decimals is not shown as zero", "[al
     alert.threshold_nanobits = 100'000;
     CHECK(contains(alert_line(alert),
                    "occupancy 0.000346 bits from normal (threshold 0.0001, "
-                   "chance 0.061): "));
-    alert.chance_nanobits = 0;
-    CHECK(contains(alert_line(alert), "(threshold 0.0001, chance 0.000): "));
-    alert.chance_nanobits = 9'876;
-    CHECK(contains(alert_line(alert), "(threshold 0.0001, chance 9.88e-06): "));
+                   "significance bound 0.061): "));
+    alert.significance_nanobits = 0;
+    CHECK(contains(alert_line(alert), "(threshold 0.0001, significance bound 0.000): "));
+    alert.significance_nanobits = 9'876;
+    CHECK(contains(alert_line(alert), "(threshold 0.0001, significance bound 9.88e-06): "));
 }
 
 TEST_CASE("the options choose the form of an alert", "[alert_text]") {

@@ -38,8 +38,8 @@ struct Followed {
     }
     void raise() {
         for (std::uint32_t i = 1; i < config.confirm_steps; ++i)
-            REQUIRE(next(JSG_OVER) == JSG_NO_CHANGE);
-        REQUIRE(next(JSG_OVER) == JSG_RAISED);
+            REQUIRE(next(JSG_ABOVE) == JSG_NO_CHANGE);
+        REQUIRE(next(JSG_ABOVE) == JSG_RAISED);
     }
 };
 
@@ -58,42 +58,42 @@ TEST_CASE("what counts towards clear is no verdict, both under, or an excess of 
           "[decision]") {
     for (const jsg_verdict verdict : clearing) CHECK(jsg_counts_towards_clear(verdict));
     for (const jsg_verdict verdict : in_between) CHECK_FALSE(jsg_counts_towards_clear(verdict));
-    CHECK_FALSE(jsg_counts_towards_clear(JSG_OVER));
+    CHECK_FALSE(jsg_counts_towards_clear(JSG_ABOVE));
     CHECK(std::size(clearing) + std::size(in_between) + 1 == JSG_VERDICTS);
 }
 
 TEST_CASE("so many consecutive steps over the threshold raise, not one fewer", "[decision]") {
     Followed f;
     CHECK(f.track.state == JSG_QUIET);
-    CHECK(f.next(JSG_OVER) == JSG_NO_CHANGE);
+    CHECK(f.next(JSG_ABOVE) == JSG_NO_CHANGE);
     CHECK(f.track.state == JSG_CONFIRMING);
-    CHECK(f.track.over_steps == 1);
-    CHECK(f.next(JSG_OVER) == JSG_NO_CHANGE);
+    CHECK(f.track.above_steps == 1);
+    CHECK(f.next(JSG_ABOVE) == JSG_NO_CHANGE);
     CHECK(f.track.state == JSG_CONFIRMING);
-    CHECK(f.next(JSG_OVER) == JSG_RAISED);
+    CHECK(f.next(JSG_ABOVE) == JSG_RAISED);
     CHECK(f.track.state == JSG_ALERT);
     CHECK(f.track.raised_ns == f.now_ns());
-    CHECK(f.next(20, JSG_OVER) == nothing(20));
+    CHECK(f.next(20, JSG_ABOVE) == nothing(20));
     CHECK(f.track.state == JSG_ALERT);
 }
 
-TEST_CASE("any other verdict begins the count of steps over the threshold anew", "[decision]") {
-    const auto verdict = static_cast<jsg_verdict>(GENERATE(range(0, int{JSG_OVER})));
+TEST_CASE("any other verdict begins the count of steps over the threshold again", "[decision]") {
+    const auto verdict = static_cast<jsg_verdict>(GENERATE(range(0, int{JSG_ABOVE})));
     CAPTURE(verdict);
     Followed f;
-    CHECK(f.next(2, JSG_OVER) == nothing(2));
+    CHECK(f.next(2, JSG_ABOVE) == nothing(2));
     CHECK(f.next(verdict) == JSG_NO_CHANGE);
     CHECK(f.track.state == JSG_QUIET);
-    CHECK(f.track.over_steps == 0);
-    CHECK(f.next(2, JSG_OVER) == nothing(2));
-    CHECK(f.next(JSG_OVER) == JSG_RAISED);
+    CHECK(f.track.above_steps == 0);
+    CHECK(f.next(2, JSG_ABOVE) == nothing(2));
+    CHECK(f.next(JSG_ABOVE) == JSG_RAISED);
 }
 
 TEST_CASE("with a confirmation of one step the first one over the threshold raises", "[decision]") {
     Followed f;
     f.config.confirm_steps = 1;
     CHECK(f.next(JSG_NO_EXCESS) == JSG_NO_CHANGE);
-    CHECK(f.next(JSG_OVER) == JSG_RAISED);
+    CHECK(f.next(JSG_ABOVE) == JSG_RAISED);
     CHECK(f.track.since_unix_ms == f.now_unix_ms());
 }
 
@@ -121,10 +121,10 @@ TEST_CASE("steps of different verdicts clear together", "[decision]") {
 
 TEST_CASE(
     "divergence alone, excess alone, an imbalance and a step over begin the count towards "
-    "clear anew",
+    "clear again",
     "[decision]") {
     const jsg_verdict verdict =
-        GENERATE(values<jsg_verdict>({JSG_NO_EXCESS, JSG_EXCESS_ONLY, JSG_UNBALANCED, JSG_OVER}));
+        GENERATE(values<jsg_verdict>({JSG_NO_EXCESS, JSG_EXCESS_ONLY, JSG_UNBALANCED, JSG_ABOVE}));
     CAPTURE(verdict);
     Followed f;
     f.raise();
@@ -150,13 +150,13 @@ TEST_CASE("divergence alone, excess alone and an imbalance neither raise nor cle
 TEST_CASE("the peak is the largest divergence of a step over the threshold since the raise",
           "[decision]") {
     Followed f;
-    CHECK(f.next(JSG_OVER, 900'000'000) == JSG_NO_CHANGE);
-    CHECK(f.next(JSG_OVER, 800'000'000) == JSG_NO_CHANGE);
-    CHECK(f.next(JSG_OVER, 300'000'000) == JSG_RAISED);
+    CHECK(f.next(JSG_ABOVE, 900'000'000) == JSG_NO_CHANGE);
+    CHECK(f.next(JSG_ABOVE, 800'000'000) == JSG_NO_CHANGE);
+    CHECK(f.next(JSG_ABOVE, 300'000'000) == JSG_RAISED);
     CHECK(f.track.peak_nanobits == 300'000'000);
-    f.next(JSG_OVER, 250'000'000);
+    f.next(JSG_ABOVE, 250'000'000);
     CHECK(f.track.peak_nanobits == 300'000'000);
-    f.next(JSG_OVER, 400'000'000);
+    f.next(JSG_ABOVE, 400'000'000);
     CHECK(f.track.peak_nanobits == 400'000'000);
     f.next(JSG_NO_EXCESS, JSG_NANO);
     f.next(JSG_NORMAL, JSG_NANO);
@@ -168,15 +168,15 @@ TEST_CASE("the peak is the largest divergence of a step over the threshold since
 
 TEST_CASE("since is the first step of the run that raised", "[decision]") {
     Followed f;
-    f.next(2, JSG_OVER);
+    f.next(2, JSG_ABOVE);
     f.next(JSG_NORMAL);
-    f.next(JSG_OVER);
+    f.next(JSG_ABOVE);
     const auto since = f.now_unix_ms();
-    f.next(JSG_OVER);
-    CHECK(f.next(JSG_OVER) == JSG_RAISED);
+    f.next(JSG_ABOVE);
+    CHECK(f.next(JSG_ABOVE) == JSG_RAISED);
     CHECK(f.track.since_unix_ms == since);
     f.next(JSG_NORMAL);
-    f.next(5, JSG_OVER);  // a new run under the same alert is no new alert
+    f.next(5, JSG_ABOVE);  // a new run under the same alert is no new alert
     CHECK(f.track.since_unix_ms == since);
     f.next(3, JSG_NORMAL);
     CHECK(f.next(JSG_NORMAL) == JSG_CLEARED);
@@ -187,13 +187,13 @@ TEST_CASE("a second attack after the clear is a second alert with figures of its
           "[decision]") {
     Followed f;
     f.raise();
-    f.next(JSG_OVER, JSG_NANO);
+    f.next(JSG_ABOVE, JSG_NANO);
     f.next(3, JSG_NORMAL);
     REQUIRE(f.next(JSG_NORMAL) == JSG_CLEARED);
-    CHECK(f.next(JSG_OVER, 210'000'000) == JSG_NO_CHANGE);
+    CHECK(f.next(JSG_ABOVE, 210'000'000) == JSG_NO_CHANGE);
     const auto since = f.now_unix_ms();
-    CHECK(f.next(JSG_OVER, 220'000'000) == JSG_NO_CHANGE);
-    CHECK(f.next(JSG_OVER, 230'000'000) == JSG_RAISED);
+    CHECK(f.next(JSG_ABOVE, 220'000'000) == JSG_NO_CHANGE);
+    CHECK(f.next(JSG_ABOVE, 230'000'000) == JSG_RAISED);
     CHECK(f.track.since_unix_ms == since);
     CHECK(f.track.raised_ns == f.now_ns());
     CHECK(f.track.peak_nanobits == 230'000'000);
@@ -213,7 +213,7 @@ TEST_CASE("of any steps, raises and clears alternate and each has its run before
     for (int i = 0; i < 20'000; ++i) {
         const auto verdict = static_cast<jsg_verdict>(random() % JSG_VERDICTS);
         past = {past[1], verdict};
-        const bool over = past[0] == JSG_OVER && past[1] == JSG_OVER;
+        const bool over = past[0] == JSG_ABOVE && past[1] == JSG_ABOVE;
         const bool under = jsg_counts_towards_clear(past[0]) && jsg_counts_towards_clear(past[1]);
         const jsg_change change = f.next(verdict);
         REQUIRE((change == JSG_RAISED) == (!up && over));

@@ -22,7 +22,7 @@ jsg_baseline changed() {
     service(file)["learned_s"] = 30;
     service(file)["exchanges"] = 1000;
     service(file)["transition_counts"] = {{"LISTEN->SYN_RECV", 100}};
-    service(file)["occupancy_socket_seconds"] = {{"unnoticed <1s", 90}};
+    service(file)["occupancy_socket_seconds"] = {{"half closed <1s", 90}};
     return baselines_from_json(file.dump()).at(8080);
 }
 
@@ -58,7 +58,7 @@ port 80: transitions 0.311278 bits apart, occupancy 1.000000 bits apart
     SYN_RECV->ESTABLISHED                  50.00 %      0.00 %    0.250000
     LISTEN->SYN_RECV                       50.00 %    100.00 %    0.061278
   occupancy                                      A           B        bits
-    unnoticed <1s                           0.00 %    100.00 %    0.500000
+    half closed <1s                         0.00 %    100.00 %    0.500000
     request moving <1s                     96.67 %      0.00 %    0.483333
     waiting <1s                             3.33 %      0.00 %    0.016667
 

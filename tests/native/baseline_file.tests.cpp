@@ -14,11 +14,11 @@
 using namespace jsguard;
 
 TEST_CASE("what is written is read, bit for bit", "[baseline_file]") {
-    const Folder folder;
+    const Directory directory;
     const Baselines written = {
         {1, full_baseline(0)}, {80, full_baseline(7)}, {65535, full_baseline(9)}};
-    write_baselines(folder / "b.json", written, origin);
-    const Baselines read = read_baselines(folder / "b.json");
+    write_baselines(directory / "b.json", written, origin);
+    const Baselines read = read_baselines(directory / "b.json");
     REQUIRE(read.size() == written.size());
     for (const auto& [port, baseline] : written) {
         CAPTURE(port);
@@ -28,7 +28,7 @@ TEST_CASE("what is written is read, bit for bit", "[baseline_file]") {
 
 TEST_CASE("a file is for people too", "[baseline_file]") {
     const auto file = ordered_json::parse(baselines_to_json({{80, full_baseline(0)}}, origin));
-    CHECK(file.at("schema") == 1);
+    CHECK(file.at("schema") == 2);
     CHECK(file.at("host") == "web1");
     CHECK(file.at("kernel") == "6.18.0");
     CHECK(file.at("time") == "2026-01-02T03:04:05.678+00:00");
@@ -37,8 +37,8 @@ TEST_CASE("a file is for people too", "[baseline_file]") {
     CHECK(written.at("exchanges") == 1000);
     CHECK(written.at("transition_counts").at("ESTABLISHED->FIN_WAIT1") ==
           3 * jsg_transition_cell(JSG_TCP_ESTABLISHED, JSG_TCP_FIN_WAIT1));
-    CHECK(written.at("occupancy_socket_seconds").at("request stalled 8-16s") ==
-          2 * (JSG_REQUEST_STALLED * JSG_AGES + 4));
+    CHECK(written.at("occupancy_socket_seconds").at("request slow 8-16s") ==
+          2 * (JSG_REQUEST_SLOW * JSG_AGES + 4));
     // Nothing was counted in it, so it is left out.
     CHECK_FALSE(written.at("transition_counts").contains("NONE->NONE"));
 }
@@ -72,8 +72,8 @@ TEST_CASE("every billionth of a bit of a spread comes back as it went", "[baseli
         baseline.learned_s = UINT32_MAX;
         for (jsg_spread& one : baseline.spread) {
             const std::uint32_t maximum = up_to(JSG_NANO), mean = up_to(maximum);
-            const std::uint64_t variance_most = std::uint64_t{mean} * (maximum - mean);
-            one = spread(1 + up_to(UINT32_MAX - 1), mean, up_to(jsg_square_root(variance_most)),
+            const std::uint64_t max_variance = std::uint64_t{mean} * (maximum - mean);
+            one = spread(1 + up_to(UINT32_MAX - 1), mean, up_to(jsg_square_root(max_variance)),
                          maximum);
         }
         const auto read = baselines_from_json(baselines_to_json({{80, baseline}}, origin)).at(80);
@@ -155,20 +155,20 @@ TEST_CASE("a spread that no windows have is refused", "[baseline_file]") {
         return refusal_of(file.dump());
     };
     CHECK(refused(60, 0.3, 0.1, 0.5).empty());
-    CHECK(refused(61, 0.3, 0.1, 0.5) == "port 8080: \"windows\" is over \"learned_s\"");
+    CHECK(refused(61, 0.3, 0.1, 0.5) == "port 8080: \"windows\" is above \"learned_s\"");
     CHECK(contains(refused(UINT32_MAX, 1, 1, 0), "\"windows\""));
     const std::string none = "\"windows\" is 0";
     CHECK(refused(0, 0, 0, 0).empty());
     CHECK(contains(refused(0, 1, 0, 1), none));
     CHECK(contains(refused(0, 0, 1e-9, 0), none));
     CHECK(contains(refused(0, 0, 0, 1e-9), none));
-    CHECK(contains(refused(9, 0.3, 0, 0.2), "\"mean_bits\" is over \"maximum_bits\""));
-    CHECK(contains(refused(9, 1, 1, 0), "\"mean_bits\" is over"));
+    CHECK(contains(refused(9, 0.3, 0, 0.2), "\"mean_bits\" is above \"maximum_bits\""));
+    CHECK(contains(refused(9, 1, 1, 0), "\"mean_bits\" is above"));
     // Half of the windows at 0, half at 1, is as far apart as they can be.
     CHECK(refused(8, 0.5, 0.5, 1).empty());
-    CHECK(contains(refused(8, 0.5, 0.51, 1), "\"deviation_bits\" is over"));
-    CHECK(contains(refused(8, 0, 1, 1), "\"deviation_bits\" is over"));
-    CHECK(contains(refused(8, 1, 1, 1), "\"deviation_bits\" is over"));
+    CHECK(contains(refused(8, 0.5, 0.51, 1), "\"deviation_bits\" is above"));
+    CHECK(contains(refused(8, 0, 1, 1), "\"deviation_bits\" is above"));
+    CHECK(contains(refused(8, 1, 1, 1), "\"deviation_bits\" is above"));
 }
 
 TEST_CASE("the spread of any windows is read", "[baseline_file]") {
@@ -232,7 +232,7 @@ TEST_CASE("what is no baseline file is refused", "[baseline_file]") {
 }
 
 TEST_CASE("a file of another schema is refused", "[baseline_file]") {
-    for (const ordered_json& schema : {ordered_json(0), ordered_json(2), ordered_json("1"),
+    for (const ordered_json& schema : {ordered_json(0), ordered_json(3), ordered_json("1"),
                                        ordered_json(1.5), ordered_json(-1), ordered_json()}) {
         ordered_json file = sound_file();
         file["schema"] = schema;
@@ -293,26 +293,26 @@ TEST_CASE("too little is no baseline, and what lacks is named", "[baseline_file]
     service(empty)["occupancy_socket_seconds"] = ordered_json::object();
     CHECK(refusal_of(empty.dump()) ==
           refused +
-              "0 of 100 transitions, 0 of 30 socket-seconds, 0 of 20 stays of a connection in a "
-              "phase");
+              "0 of 100 transitions, 0 of 30 socket-seconds, 0 of 20 episodes (a connection in a "
+              "phase)");
     ordered_json time = sound_file();
     service(time)["learned_s"] = 0;
     CHECK(contains(refusal_of(time.dump()), "learned_s"));
 }
 
-TEST_CASE("a handful of stays is no baseline, however long they were", "[baseline_file]") {
+TEST_CASE("a handful of episodes is no baseline, however long they were", "[baseline_file]") {
     ordered_json file = sound_file();
     auto& occupancy = service(file)["occupancy_socket_seconds"];
-    occupancy = {{"request stalled <1s", 19}, {"request stalled 1-2s", 900}};
+    occupancy = {{"request slow <1s", 19}, {"request slow 1-2s", 900}};
     service(file)["learned_s"] = 100;
     CHECK(refusal_of(file.dump()) ==
-          "port 8080: it has seen too little to judge by: 19 of 20 stays of a connection in a "
-          "phase");
-    occupancy["request stalled <1s"] = 20;
+          "port 8080: it has seen too little to judge by: 19 of 20 episodes (a connection in a "
+          "phase)");
+    occupancy["request slow <1s"] = 20;
     CHECK(refusal_of(file.dump()).empty());
 }
 
-TEST_CASE("how far the looks were apart says how many stays were seen", "[baseline_file]") {
+TEST_CASE("how far the samples were apart says how many episodes were seen", "[baseline_file]") {
     ordered_json file = sound_file();
     file["step_s"] = 1;
     auto& occupancy = service(file)["occupancy_socket_seconds"];
@@ -320,7 +320,7 @@ TEST_CASE("how far the looks were apart says how many stays were seen", "[baseli
     CHECK(baseline_file_from_json(file.dump()).origin.step_s == 1);
     CHECK(baseline_file_from_json(sound_file().dump()).origin.step_s == 1);  // earlier versions
     file["step_s"] = 2;
-    CHECK(contains(refusal_of(file.dump()), "19 of 20 stays"));
+    CHECK(contains(refusal_of(file.dump()), "19 of 20 episodes"));
     occupancy["request moving 1-2s"] = 20;
     CHECK(baseline_file_from_json(file.dump()).origin.step_s == 2);
     for (const char* step : {"0", "301", "-1", "1.5", "\"1\"", "null", "4294967297"}) {
@@ -354,7 +354,7 @@ TEST_CASE("totals that are told must be what the counts add up to", "[baseline_f
 TEST_CASE("a queue was not full for longer than was learned", "[baseline_file]") {
     ordered_json file = sound_file();
     service(file)["accept_queue_full_s"] = 61;
-    CHECK(contains(refusal_of(file.dump()), "\"accept_queue_full_s\" is over \"learned_s\""));
+    CHECK(contains(refusal_of(file.dump()), "\"accept_queue_full_s\" is above \"learned_s\""));
 }
 
 TEST_CASE("where and when a file was learned is read, or unknown", "[baseline_file]") {
@@ -408,17 +408,17 @@ TEST_CASE("what is no port is refused", "[baseline_file]") {
     }
 }
 
-TEST_CASE("a key that stands there twice is refused", "[baseline_file]") {
+TEST_CASE("a key that is there twice is refused", "[baseline_file]") {
     ordered_json file = sound_file();
     const std::string one = service(file).dump();
     CHECK(
         contains(refusal_of(fmt::format(R"({{"schema":1,"services":{{"80":{0},"80":{0}}}}})", one)),
-                 "\"80\" stands there twice"));
+                 "\"80\" is there twice"));
     CHECK(contains(
         refusal_of(fmt::format(R"({{"schema":1,"services":{{"80":{0},"080":{0}}}}})", one)),
         "given twice"));
     CHECK(contains(refusal_of(R"({"schema":1,"services":{"80":{"exchanges":1,"exchanges":2}}})"),
-                   "\"exchanges\" stands there twice"));
+                   "\"exchanges\" is there twice"));
     CHECK(
         refusal_of(fmt::format(R"({{"schema":1,"services":{{"80":{0},"81":{0}}}}})", one)).empty());
 }

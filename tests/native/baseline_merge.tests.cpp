@@ -115,7 +115,7 @@ TEST_CASE("spreads pooled in any order are a file's again", "[baseline_merge]") 
 
 TEST_CASE("totals of more than 32 bits are refused, and which", "[baseline_merge]") {
     const std::string tried =
-        "cannot merge the baselines of port 80: together they have over "
+        "cannot merge the baselines of port 80: together they have more than "
         "4294967295 ";
     const auto refusal_with = [&](auto change) {
         jsg_baseline large = full_baseline(1);

@@ -68,9 +68,9 @@ class Script {
             static_cast<std::uint32_t>(reference::total(window.transitions));
         window.record.sockets = open + 1;
         window.record.full_queues = full_queue_;
-        window.record.looked_at_ppm = 1'000'000;
-        (signal == JSG_OCCUPANCY ? window.record.occupancy_alert : window.record.transition_alert) =
-            alert;
+        window.record.sampled_ppm = 1'000'000;
+        (signal == JSG_OCCUPANCY ? window.record.signal[JSG_OCCUPANCY].alert
+                                 : window.record.signal[JSG_TRANSITIONS].alert) = alert;
         add(window);
     }
     void steps(std::uint16_t port, std::uint32_t number, jsg_alert_state alert = JSG_QUIET,
@@ -105,25 +105,25 @@ const std::uint32_t closed_cell = jsg_transition_cell(JSG_TCP_ESTABLISHED, JSG_T
 }  // namespace
 
 TEST_CASE("all quiet steps of a recording are learned, to the last count", "[baseline_recorded]") {
-    const Folder folder;
+    const Directory directory;
     Script script;
     script.begin(80);
     script.steps(80, 97);
     script.fill_queue(true);
     script.steps(80, 3);
-    const RecordedLesson all = lesson_of(script.write(folder / "r.jsonl"));
+    const RecordedPendingBaseline all = pending_baseline_of(script.write(directory / "r.jsonl"));
     CHECK(all.steps.at(80).learned == 100);
     CHECK(all.steps.at(80).left_out == 0);
-    const jsg_baseline& lesson = all.file.baselines.at(80);
-    CHECK(lesson.learned_s == 100);
-    CHECK(lesson.queue_full_s == 3);
-    CHECK(lesson.exchanges == 100 * (30 + 30));  // accepted, and answered
-    CHECK(lesson.transitions == 100 * 50);
-    CHECK(lesson.transition_counts[accepted_cell] == 100 * 30);
-    CHECK(lesson.transition_counts[closed_cell] == 100 * 20);
-    CHECK(lesson.judged_socket_seconds == 100 * 5);
-    CHECK(lesson.waiting_socket_seconds == 100);
-    CHECK(lesson.occupancy_socket_seconds[JSG_REQUEST_MOVING * JSG_AGES] == 500);
+    const jsg_baseline& pending_baseline = all.file.baselines.at(80);
+    CHECK(pending_baseline.learned_s == 100);
+    CHECK(pending_baseline.queue_full_s == 3);
+    CHECK(pending_baseline.exchanges == 100 * (30 + 30));  // accepted, and answered
+    CHECK(pending_baseline.transitions == 100 * 50);
+    CHECK(pending_baseline.transition_counts[accepted_cell] == 100 * 30);
+    CHECK(pending_baseline.transition_counts[closed_cell] == 100 * 20);
+    CHECK(pending_baseline.judged_socket_seconds == 100 * 5);
+    CHECK(pending_baseline.waiting_socket_seconds == 100);
+    CHECK(pending_baseline.occupancy_socket_seconds[JSG_REQUEST_MOVING * JSG_AGES] == 500);
     CHECK(all.file.origin.host == "web1");
     CHECK(all.file.origin.kernel == "6.18.0");
     CHECK(all.file.origin.unix_ms == start_ms + 100'000);
@@ -131,11 +131,11 @@ TEST_CASE("all quiet steps of a recording are learned, to the last count", "[bas
 }
 
 TEST_CASE("socket-seconds are looks times the step", "[baseline_recorded]") {
-    const Folder folder;
+    const Directory directory;
     Script script(5);
     script.begin(80);
     script.steps(80, 40);
-    const BaselineFile file = lesson_of(script.write(folder / "r.jsonl")).file;
+    const BaselineFile file = pending_baseline_of(script.write(directory / "r.jsonl")).file;
     CHECK(file.origin.step_s == 5);
     CHECK(file.baselines.at(80).learned_s == 200);
     CHECK(file.baselines.at(80).judged_socket_seconds == 40 * 5 * 5);
@@ -144,7 +144,7 @@ TEST_CASE("socket-seconds are looks times the step", "[baseline_recorded]") {
 
 TEST_CASE("no step of an alert, of its confirming or of the ten before is learned",
           "[baseline_recorded]") {
-    const Folder folder;
+    const Directory directory;
     for (const jsg_signal signal : {JSG_TRANSITIONS, JSG_OCCUPANCY}) {
         Script script;
         script.begin(80);
@@ -152,7 +152,8 @@ TEST_CASE("no step of an alert, of its confirming or of the ten before is learne
         script.steps(80, 2, JSG_CONFIRMING, signal);
         script.steps(80, 30, JSG_ALERT, signal);
         script.steps(80, 30);
-        const RecordedLesson all = lesson_of(script.write(folder / "r.jsonl"));
+        const RecordedPendingBaseline all =
+            pending_baseline_of(script.write(directory / "r.jsonl"));
         CAPTURE(signal);
         CHECK(all.steps.at(80).learned == 40 - delay + 30);
         CHECK(all.steps.at(80).left_out == delay + 2 + 30);
@@ -163,7 +164,7 @@ TEST_CASE("no step of an alert, of its confirming or of the ten before is learne
 
 TEST_CASE("what came just before a gap is not learned, for none knows what was in it",
           "[baseline_recorded]") {
-    const Folder folder;
+    const Directory directory;
     Script script;
     script.begin(80);
     script.steps(80, 40);
@@ -172,7 +173,7 @@ TEST_CASE("what came just before a gap is not learned, for none knows what was i
     script.end(80);
     script.begin(80);  // another service of the port
     script.steps(80, 20);
-    const RecordedLesson all = lesson_of(script.write(folder / "r.jsonl"));
+    const RecordedPendingBaseline all = pending_baseline_of(script.write(directory / "r.jsonl"));
     CHECK(all.steps.at(80).learned == 40 - delay + 5 + 20);
     CHECK(all.steps.at(80).left_out == delay);
 }
@@ -180,7 +181,7 @@ TEST_CASE("what came just before a gap is not learned, for none knows what was i
 TEST_CASE("the spread is measured in the second half, against what is outside the window",
           "[baseline_recorded]") {
     constexpr std::uint32_t number = 100;
-    const Folder folder;
+    const Directory directory;
     Script script;
     script.begin(80);
     std::vector<std::array<std::uint32_t, 2>> steps;
@@ -188,8 +189,9 @@ TEST_CASE("the spread is measured in the second half, against what is outside th
         steps.push_back({30 + i % 7, 20 + i / 9});
         script.step(80, steps[i][0], steps[i][1], 5);
     }
-    const jsg_spread found =
-        lesson_of(script.write(folder / "r.jsonl")).file.baselines.at(80).spread[JSG_TRANSITIONS];
+    const jsg_spread found = pending_baseline_of(script.write(directory / "r.jsonl"))
+                                 .file.baselines.at(80)
+                                 .spread[JSG_TRANSITIONS];
     jsg_spread expected{};
     const auto sum = [&](std::uint32_t from, std::uint32_t to) {
         std::array<std::uint32_t, 2> counts{};
@@ -215,7 +217,7 @@ TEST_CASE("the spread is measured in the second half, against what is outside th
 }
 
 TEST_CASE("the spread of each port is that of its own second half", "[baseline_recorded]") {
-    const Folder folder;
+    const Directory directory;
     const auto spread_of = [&](std::uint16_t port, bool alone) {
         Script script;
         script.begin(port);
@@ -226,7 +228,8 @@ TEST_CASE("the spread of each port is that of its own second half", "[baseline_r
             if (!alone) script.step(8081, 30 + i % 7, 20 + i / 9, 5 + i % 3);
         }
         if (!alone) script.steps(8080, 200);
-        const RecordedLesson all = lesson_of(script.write(folder / "r.jsonl"));
+        const RecordedPendingBaseline all =
+            pending_baseline_of(script.write(directory / "r.jsonl"));
         CHECK(all.file.baselines.size() == (alone ? 1 : 3));
         if (!alone) CHECK(all.file.baselines.at(8080).spread[JSG_OCCUPANCY].windows == 91);
         if (!alone) CHECK(all.file.baselines.at(8080).learned_s == 200);
@@ -240,15 +243,15 @@ TEST_CASE("the spread of each port is that of its own second half", "[baseline_r
 
 TEST_CASE("what is recorded while the recording is read is left for the next time",
           "[baseline_recorded]") {
-    const Folder folder;
+    const Directory directory;
     Script script;
     script.begin(80);
     script.steps(80, 300);
-    const fs::path path = script.write(folder / "r.jsonl");
+    const fs::path path = script.write(directory / "r.jsonl");
     Script later;
     later.begin(80, 300);
     later.steps(80, 2000);
-    std::ifstream lines(later.write(folder / "later.jsonl"));
+    std::ifstream lines(later.write(directory / "later.jsonl"));
     std::string line;
     for (int i = 0; i < 2; ++i) std::getline(lines, line);  // header and service
     std::atomic<bool> read = false;
@@ -262,9 +265,9 @@ TEST_CASE("what is recorded while the recording is read is left for the next tim
         }
     });
     std::string refused;
-    std::optional<RecordedLesson> all;
+    std::optional<RecordedPendingBaseline> all;
     try {
-        all = lesson_of(path);
+        all = pending_baseline_of(path);
     } catch (const Error& error) {
         refused = error.what();
     }
@@ -278,7 +281,7 @@ TEST_CASE("what is recorded while the recording is read is left for the next tim
 
 TEST_CASE("several recordings teach together, ports that show too little do not",
           "[baseline_recorded]") {
-    const Folder folder;
+    const Directory directory;
     Script one, other;
     one.begin(80);
     one.begin(443);
@@ -287,8 +290,8 @@ TEST_CASE("several recordings teach together, ports that show too little do not"
     one.steps(443, 50);
     other.begin(80);
     other.steps(80, 25);
-    const std::vector<fs::path> both = {one.write(folder / "1.jsonl"),
-                                        other.write(folder / "2.jsonl")};
+    const std::vector<fs::path> both = {one.write(directory / "1.jsonl"),
+                                        other.write(directory / "2.jsonl")};
     const BaselineFile learned = learned_from(both, {});
     REQUIRE(learned.baselines.size() == 2);
     CHECK(learned.baselines.at(80).transitions == 37 * 50);
@@ -300,14 +303,14 @@ TEST_CASE("several recordings teach together, ports that show too little do not"
     CHECK(alone.baselines.size() == 1);
     CHECK(contains(refusal([&] { learned_from(both, 8080); }), "too little of port 8080"));
     CHECK(contains(refusal([&] { learned_from(both, 81); }), "too little of port 81"));
-    CHECK_FALSE(refusal([&] { lesson_of(folder / "absent.jsonl"); }).empty());
+    CHECK_FALSE(refusal([&] { pending_baseline_of(directory / "absent.jsonl"); }).empty());
 }
 
 TEST_CASE("more than 32 bits of steps are refused, and not cut", "[baseline_recorded]") {
-    const Folder folder;
+    const Directory directory;
     Script script;
     script.begin(80);
     for (int i = 0; i < 3; ++i) script.step(80, UINT32_MAX / 2, 0, 5);
-    const fs::path path = script.write(folder / "r.jsonl");
-    CHECK(contains(refusal([&] { lesson_of(path); }), "more to learn than 32 bits"));
+    const fs::path path = script.write(directory / "r.jsonl");
+    CHECK(contains(refusal([&] { pending_baseline_of(path); }), "more to learn than 32 bits"));
 }

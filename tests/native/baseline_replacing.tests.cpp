@@ -12,44 +12,44 @@
 using namespace jsguard;
 
 TEST_CASE("what is no readable file is a usage error that names it", "[baseline_file]") {
-    const Folder folder;
-    write_text(folder / "corrupt.json", "{");
-    REQUIRE(mkfifo((folder / "pipe").c_str(), 0600) == 0);
-    for (const fs::path& path : {folder / "absent.json", folder / "", folder / "pipe",
-                                 folder / "corrupt.json", fs::path("/dev/zero")}) {
+    const Directory directory;
+    write_text(directory / "corrupt.json", "{");
+    REQUIRE(mkfifo((directory / "pipe").c_str(), 0600) == 0);
+    for (const fs::path& path : {directory / "absent.json", directory / "", directory / "pipe",
+                                 directory / "corrupt.json", fs::path("/dev/zero")}) {
         CAPTURE(path);
         const std::string message = refusal([&] { read_baselines(path); });
         CHECK(contains(message, path.string()));
         CHECK(contains(message, "; give a file that jsguard-load --save-baseline"));
     }
-    CHECK(contains(refusal([&] { read_baselines(folder / "absent.json"); }),
+    CHECK(contains(refusal([&] { read_baselines(directory / "absent.json"); }),
                    "No such file or directory"));
 }
 
 TEST_CASE("a file larger than the cap is refused, one as large is read", "[baseline_file]") {
     constexpr std::size_t cap = 16 << 20;
-    const Folder folder;
+    const Directory directory;
     std::string text = sound_file().dump();
     text.append(cap - text.size(), ' ');
-    write_text(folder / "b.json", text);
-    CHECK(read_baselines(folder / "b.json").size() == 1);
-    write_text(folder / "b.json", text + " ");
-    CHECK(contains(refusal([&] { read_baselines(folder / "b.json"); }), "larger than"));
+    write_text(directory / "b.json", text);
+    CHECK(read_baselines(directory / "b.json").size() == 1);
+    write_text(directory / "b.json", text + " ");
+    CHECK(contains(refusal([&] { read_baselines(directory / "b.json"); }), "larger than"));
 }
 
 TEST_CASE("a write replaces the whole file and leaves nothing beside it", "[baseline_file]") {
-    const Folder folder;
-    write_text(folder / "b.json", std::string(100'000, 'x'));
-    write_baselines(folder / "b.json", {{80, full_baseline(1)}}, origin);
-    CHECK(read_baselines(folder / "b.json").size() == 1);
-    CHECK(folder.files() == 1);
-    CHECK((fs::status(folder / "b.json").permissions() & fs::perms::all) ==
+    const Directory directory;
+    write_text(directory / "b.json", std::string(100'000, 'x'));
+    write_baselines(directory / "b.json", {{80, full_baseline(1)}}, origin);
+    CHECK(read_baselines(directory / "b.json").size() == 1);
+    CHECK(directory.files() == 1);
+    CHECK((fs::status(directory / "b.json").permissions() & fs::perms::all) ==
           static_cast<fs::perms>(0644));
 }
 
 TEST_CASE("a write that fails leaves the old file as it was", "[baseline_file]") {
-    const Folder folder;
-    write_text(folder / "b.json", "old");
+    const Directory directory;
+    write_text(directory / "b.json", "old");
     rlimit before{};
     REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
     const rlimit small = {100, before.rlim_max};
@@ -58,7 +58,7 @@ TEST_CASE("a write that fails leaves the old file as it was", "[baseline_file]")
     std::string message;
     ExitCode code = ExitCode::clean;
     try {
-        write_baselines(folder / "b.json", {{80, full_baseline(1)}}, origin);
+        write_baselines(directory / "b.json", {{80, full_baseline(1)}}, origin);
     } catch (const Error& error) {
         message = error.what();
         code = error.code();
@@ -67,54 +67,54 @@ TEST_CASE("a write that fails leaves the old file as it was", "[baseline_file]")
     std::signal(SIGXFSZ, old_handler);
     CHECK(code == ExitCode::runtime);
     CHECK(contains(message, "File too large"));
-    CHECK(content(folder / "b.json") == "old");
-    CHECK(folder.files() == 1);
+    CHECK(content(directory / "b.json") == "old");
+    CHECK(directory.files() == 1);
 }
 
 TEST_CASE("a link stays a link and its file is replaced", "[baseline_file]") {
-    const Folder folder;
-    write_text(folder / "b.json", "old");
-    fs::create_symlink(folder / "b.json", folder / "link.json");
-    write_baselines(folder / "link.json", {{80, full_baseline(1)}}, origin);
-    CHECK(fs::is_symlink(folder / "link.json"));
-    CHECK(read_baselines(folder / "b.json").size() == 1);
+    const Directory directory;
+    write_text(directory / "b.json", "old");
+    fs::create_symlink(directory / "b.json", directory / "link.json");
+    write_baselines(directory / "link.json", {{80, full_baseline(1)}}, origin);
+    CHECK(fs::is_symlink(directory / "link.json"));
+    CHECK(read_baselines(directory / "b.json").size() == 1);
 }
 
 TEST_CASE("what cannot be a baseline file is refused before learning", "[baseline_file]") {
-    const Folder folder;
-    REQUIRE(mkfifo((folder / "pipe").c_str(), 0600) == 0);
-    for (const fs::path& path : {folder / "", folder / "absent/b.json", folder / "pipe",
-                                 folder / "absent/", fs::path("/dev/null")}) {
+    const Directory directory;
+    REQUIRE(mkfifo((directory / "pipe").c_str(), 0600) == 0);
+    for (const fs::path& path : {directory / "", directory / "absent/b.json", directory / "pipe",
+                                 directory / "absent/", fs::path("/dev/null")}) {
         CAPTURE(path);
         CHECK(contains(refusal([&] { check_baseline_target(path); }), "cannot write"));
         CHECK_THROWS_AS(write_baselines(path, {{80, full_baseline(1)}}, origin), Error);
     }
     CHECK(fs::is_character_file("/dev/null"));
-    CHECK(fs::is_fifo(folder / "pipe"));
-    CHECK_NOTHROW(check_baseline_target(folder / "new.json"));
-    CHECK_NOTHROW(check_baseline_target("new-in-the-working-folder.json"));
-    CHECK(folder.files() == 1);
+    CHECK(fs::is_fifo(directory / "pipe"));
+    CHECK_NOTHROW(check_baseline_target(directory / "new.json"));
+    CHECK_NOTHROW(check_baseline_target("new-in-the-working-directory.json"));
+    CHECK(directory.files() == 1);
 }
 
 TEST_CASE("only a baseline file or an empty one is replaced by what is learned",
           "[baseline_file]") {
-    const Folder folder;
-    write_text(folder / "r.jsonl", "{\"type\":\"header\"}\n{}\n");
-    write_text(folder / "cut.json", sound_file().dump().substr(1));
-    fs::create_symlink(folder / "r.jsonl", folder / "link.json");
+    const Directory directory;
+    write_text(directory / "r.jsonl", "{\"type\":\"header\"}\n{}\n");
+    write_text(directory / "cut.json", sound_file().dump().substr(1));
+    fs::create_symlink(directory / "r.jsonl", directory / "link.json");
     for (const char* name : {"r.jsonl", "cut.json", "link.json"}) {
         CAPTURE(name);
-        CHECK(contains(refusal([&] { check_baseline_target(folder / name); }),
+        CHECK(contains(refusal([&] { check_baseline_target(directory / name); }),
                        "is no sound baseline file; give another name"));
     }
-    write_text(folder / "b.json", sound_file().dump());
-    write_text(folder / "empty.json", "");
-    CHECK_NOTHROW(check_baseline_target(folder / "b.json"));
-    CHECK_NOTHROW(check_baseline_target(folder / "empty.json"));
+    write_text(directory / "b.json", sound_file().dump());
+    write_text(directory / "empty.json", "");
+    CHECK_NOTHROW(check_baseline_target(directory / "b.json"));
+    CHECK_NOTHROW(check_baseline_target(directory / "empty.json"));
 }
 
 TEST_CASE("no file is written without a baseline to write", "[baseline_file]") {
-    const Folder folder;
-    CHECK_THROWS_AS(write_baselines(folder / "b.json", {}, origin), Error);
-    CHECK(folder.files() == 0);
+    const Directory directory;
+    CHECK_THROWS_AS(write_baselines(directory / "b.json", {}, origin), Error);
+    CHECK(directory.files() == 0);
 }

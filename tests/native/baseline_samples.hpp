@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Baselines, baseline files and folders for tests.
+// Baselines, baseline files and directories for tests.
 #pragma once
 
 #include <stdlib.h>
@@ -25,17 +25,17 @@ constexpr int rounds(int all) { return all / 10; }
 constexpr int rounds(int all) { return all; }
 #endif
 
-// A folder of its own that goes with its contents.
-class Folder {
+// A directory of its own that goes with its contents.
+class Directory {
   public:
-    Folder() {
+    Directory() {
         std::string name = (fs::temp_directory_path() / "jsguard-test-XXXXXX").string();
-        if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a folder");
+        if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a directory");
         path_ = name;
     }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    ~Folder() { fs::remove_all(path_); }
+    Directory(const Directory&) = delete;
+    Directory& operator=(const Directory&) = delete;
+    ~Directory() { fs::remove_all(path_); }
     fs::path operator/(const char* name) const { return path_ / name; }
     std::ptrdiff_t files() const { return std::distance(fs::directory_iterator(path_), {}); }
 
@@ -87,7 +87,7 @@ inline jsg_baseline full_baseline(std::uint32_t seed) {
 
 // A small sound file, to be spoilt in one place by a test.
 inline ordered_json sound_file() {
-    return ordered_json::parse(R"({"schema": 1, "services": {"8080": {
+    return ordered_json::parse(R"({"schema": 2, "services": {"8080": {
         "learned_s": 60, "exchanges": 500,
         "transition_counts": {"LISTEN->SYN_RECV": 50, "SYN_RECV->ESTABLISHED": 50},
         "occupancy_socket_seconds": {"request moving <1s": 29, "waiting <1s": 1}}}})");

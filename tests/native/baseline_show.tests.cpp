@@ -35,7 +35,7 @@ port 8080: learned for 60 s, in 3 of them an accept queue was full
   transitions                        200         3.333 a second
   exchanges                           60         1.000 a second
   socket-seconds                     120         2.000 open on average, not idle
-  stays in a phase                   120
+  episodes                           120
   divergence while learning  windows        mean   deviation     maximum  auto threshold
     transitions                   40    0.010000    0.002000    0.020000        0.070000
     occupancy                     51    0.250000    0.000000    1.000000        0.950000
@@ -84,7 +84,7 @@ TEST_CASE("a baseline as JSON has the same numbers", "[baseline_show]") {
     CHECK(one["exchanges_per_s"] == 1.0);
     CHECK(one["socket_seconds"] == 120);
     CHECK(one["open_sockets"] == 2.0);
-    CHECK(one["stays"] == 120);
+    CHECK(one["episodes"] == 120);
     CHECK(one["accept_queue_full_s"] == 3);
     const auto& transitions = one["transitions_distribution"];
     CHECK(transitions["entropy_bits"] == 1.5);

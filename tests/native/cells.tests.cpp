@@ -41,14 +41,14 @@ TEST_CASE("each state has the kernel's number", "[cells]") {
 }
 
 TEST_CASE("an occupancy cell is named by phase and age", "[cells]") {
-    CHECK(occupancy_name(occupancy(JSG_REQUEST_STALLED, 4)) == "request stalled 8-16s");
+    CHECK(occupancy_name(occupancy(JSG_REQUEST_SLOW, 4)) == "request slow 8-16s");
     CHECK(occupancy_name(occupancy(JSG_RESPONSE_MOVING, 0)) == "response moving <1s");
-    CHECK(occupancy_name(occupancy(JSG_RESPONSE_STALLED, 1)) == "response stalled 1-2s");
+    CHECK(occupancy_name(occupancy(JSG_RESPONSE_SLOW, 1)) == "response slow 1-2s");
     CHECK(occupancy_name(occupancy(JSG_REQUEST_MOVING, 2)) == "request moving 2-4s");
     CHECK(occupancy_name(occupancy(JSG_CLOSING, 3)) == "closing 4-8s");
-    CHECK(occupancy_name(occupancy(JSG_UNNOTICED, 5)) == "unnoticed 16-32s");
+    CHECK(occupancy_name(occupancy(JSG_HALF_CLOSED, 5)) == "half closed 16-32s");
     CHECK(occupancy_name(occupancy(JSG_WAITING, 6)) == "waiting 32s+");
-    CHECK(occupancy_name(JSG_CELL_UNEXPECTED) == "more open than expected");
+    CHECK(occupancy_name(JSG_CELL_EXCESS) == "more open than expected");
 }
 
 TEST_CASE("a cell is named after its signal", "[cells]") {
@@ -71,7 +71,7 @@ TEST_CASE("every cell has a name of its own that leads back to it", "[cells]") {
 
 TEST_CASE("what is no cell's name leads nowhere", "[cells]") {
     for (const char* name : {"", "ESTABLISHED", "established->close", "ESTABLISHED->FIN_WAIT1 ",
-                             "request stalled", "more open than expected"}) {
+                             "request slow", "more open than expected"}) {
         CAPTURE(name);
         CHECK_FALSE(transition_cell(name).has_value());
         CHECK_FALSE(occupancy_cell(name).has_value());
@@ -82,7 +82,7 @@ TEST_CASE("what is no cell's name leads nowhere", "[cells]") {
 
 TEST_CASE("a cell outside the tables is unknown and reads no memory", "[cells]") {
     CHECK(transition_name(JSG_TRANSITION_CELLS) == "unknown->NONE");
-    CHECK(occupancy_name(JSG_CELL_UNEXPECTED + 1) == "unknown 1-2s");
+    CHECK(occupancy_name(JSG_CELL_EXCESS + 1) == "unknown 1-2s");
     CHECK(occupancy_name(UINT32_MAX).substr(0, 7) == "unknown");
 }
 
@@ -91,7 +91,7 @@ TEST_CASE("modes, verdicts, signals, events and alert states have words", "[cell
     CHECK(signal_name(JSG_OCCUPANCY) == "occupancy");
     CHECK(event_name(JSG_RAISE) == "raise");
     CHECK(event_name(JSG_CLEAR) == "clear");
-    CHECK(mode_name(JSG_LEARNING_ON) == "learning on");
+    CHECK(mode_name(JSG_STILL_LEARNING) == "still learning");
     CHECK(mode_name(JSG_LEAVING) == "leaving");
     CHECK(alert_state_name(JSG_CONFIRMING) == "confirming");
     CHECK(alert_state_name(JSG_ALERT) == "alert");
@@ -109,7 +109,7 @@ TEST_CASE("each verdict has its words", "[cells]") {
                 {JSG_EXCESS_ONLY, "excess only"},
                 {JSG_NO_EXCESS, "no excess"},
                 {JSG_UNBALANCED, "unbalanced"},
-                {JSG_OVER, "over"}};
+                {JSG_ABOVE, "above"}};
     CHECK(std::size(rows) == JSG_VERDICTS);
     for (const auto& row : rows) CHECK(verdict_name(row.verdict) == row.words);
     CHECK(verdict_name(JSG_VERDICTS) == "unknown");

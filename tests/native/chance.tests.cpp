@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What chance alone may do: the table against a survival function of its own, and the edges.
-#include "kernel/chance.h"
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -9,13 +7,14 @@
 #include <vector>
 
 #include "kernel/comparison.h"
+#include "kernel/significance.h"
 #include "tests/catch_compat.hpp"
 #include "tests/reference.hpp"
 
 namespace {
 
 constexpr std::uint32_t saturated = 0xffffffff;
-constexpr std::uint32_t degrees = JSG_CHANCE_DEGREES;
+constexpr std::uint32_t degrees = JSG_SIGNIFICANCE_DEGREES;
 constexpr long double unit = 1.0L / (1 << JSG_CHI_SQUARE_BITS);
 
 /// The probability that chi-square with k degrees of freedom exceeds x. Another way than that of
@@ -65,7 +64,7 @@ using Rates = std::array<double, simulated_exponents>;
 void add_outcome(Rates& over, double probability, std::uint32_t js, std::uint32_t cells,
                  std::uint64_t window, std::uint64_t baseline) {
     for (unsigned e = 1; e <= simulated_exponents; e++)
-        if (js > jsg_chance_nanobits(cells, window * JSG_MILLI, baseline * JSG_MILLI, e))
+        if (js > jsg_significance_nanobits(cells, window * JSG_MILLI, baseline * JSG_MILLI, e))
             over[e - 1] += probability;
 }
 
@@ -82,7 +81,7 @@ std::vector<std::uint32_t> empty_occupancy() { return std::vector<std::uint32_t>
 }  // namespace
 
 TEST_CASE("every quantile is the least that holds its probability", "[chance]") {
-    for (unsigned e = 1; e <= JSG_CHANCE_EXPONENTS; e++)
+    for (unsigned e = 1; e <= JSG_SIGNIFICANCE_EXPONENTS; e++)
         for (unsigned k = 1; k <= degrees; k++) {
             const long double entry = jsg_chi_square_table[e - 1][k - 1] * unit;
             const long double probability = std::pow(10.0L, -static_cast<long double>(e));
@@ -112,7 +111,7 @@ TEST_CASE("quantiles are those of the textbooks", "[chance]") {
 }
 
 TEST_CASE("quantiles rise with the degrees of freedom and with the exponent", "[chance]") {
-    for (unsigned e = 0; e < JSG_CHANCE_EXPONENTS; e++)
+    for (unsigned e = 0; e < JSG_SIGNIFICANCE_EXPONENTS; e++)
         for (unsigned k = 0; k < degrees; k++) {
             const std::uint32_t entry = jsg_chi_square_table[e][k];
             CAPTURE(e, k, entry);
@@ -125,10 +124,10 @@ TEST_CASE("chance is the formula rounded up by at most three billionths", "[chan
     for (const std::uint64_t window : {1, 7, 100, 12'345, 4'000'000})
         for (const std::uint64_t baseline : {0, 1, 31, 99'999, 2'000'000})
             for (const std::uint32_t cells : {2, 3, 50, 196, 256})
-                for (unsigned e = 1; e <= JSG_CHANCE_EXPONENTS; e++) {
+                for (unsigned e = 1; e <= JSG_SIGNIFICANCE_EXPONENTS; e++) {
                     const long double exact = chance(cells, window, baseline, e);
-                    const std::uint32_t found =
-                        jsg_chance_nanobits(cells, window * JSG_MILLI, baseline * JSG_MILLI, e);
+                    const std::uint32_t found = jsg_significance_nanobits(cells, window * JSG_MILLI,
+                                                                          baseline * JSG_MILLI, e);
                     CAPTURE(window, baseline, cells, e, exact, found);
                     if (exact > saturated) {
                         CHECK(found == saturated);
@@ -211,38 +210,39 @@ TEST_CASE("chance is held exactly by two cells of a sampled baseline", "[chance]
 }
 
 TEST_CASE("one cell cannot vary", "[chance]") {
-    CHECK(jsg_chance_nanobits(0, 1000, 1000, 6) == 0);
-    CHECK(jsg_chance_nanobits(1, 1000, 1000, 6) == 0);
-    CHECK(jsg_chance_nanobits(1, 0, 0, 6) == 0);
-    CHECK(jsg_chance_nanobits(2, 1'000'000, 1'000'000, 6) > 0);
+    CHECK(jsg_significance_nanobits(0, 1000, 1000, 6) == 0);
+    CHECK(jsg_significance_nanobits(1, 1000, 1000, 6) == 0);
+    CHECK(jsg_significance_nanobits(1, 0, 0, 6) == 0);
+    CHECK(jsg_significance_nanobits(2, 1'000'000, 1'000'000, 6) > 0);
 }
 
 TEST_CASE("a window or a baseline without samples says nothing", "[chance]") {
-    CHECK(jsg_chance_nanobits(2, 0, 1'000'000, 1) == saturated);
-    CHECK(jsg_chance_nanobits(2, 1, 1'000'000, 1) == saturated);
-    CHECK(jsg_chance_nanobits(2, 1'000'000, 1, 1) == saturated);
-    CHECK(jsg_chance_nanobits(256, 1, 1, 12) == saturated);
+    CHECK(jsg_significance_nanobits(2, 0, 1'000'000, 1) == saturated);
+    CHECK(jsg_significance_nanobits(2, 1, 1'000'000, 1) == saturated);
+    CHECK(jsg_significance_nanobits(2, 1'000'000, 1, 1) == saturated);
+    CHECK(jsg_significance_nanobits(256, 1, 1, 12) == saturated);
     // A baseline that is known exactly, on the other hand, adds nothing.
-    CHECK(jsg_chance_nanobits(10, 40'000, 0, 6) ==
+    CHECK(jsg_significance_nanobits(10, 40'000, 0, 6) ==
           Approx(static_cast<double>(chance(10, 40, 0, 6))).margin(2));
 }
 
 TEST_CASE("what is out of the table's range is taken for its end", "[chance]") {
-    const std::uint32_t last = jsg_chance_nanobits(10, 100'000, 100'000, JSG_CHANCE_EXPONENTS);
-    CHECK(jsg_chance_nanobits(10, 100'000, 100'000, 0) == last);
-    CHECK(jsg_chance_nanobits(10, 100'000, 100'000, JSG_CHANCE_EXPONENTS + 1) == last);
-    CHECK(jsg_chance_nanobits(10, 100'000, 100'000, saturated) == last);
-    CHECK(jsg_chance_nanobits(10, 100'000, 100'000, JSG_CHANCE_EXPONENTS - 1) < last);
-    CHECK(jsg_chance_nanobits(saturated, 1'000'000, 0, 3) ==
-          jsg_chance_nanobits(degrees, 1'000'000, 0, 3));
+    const std::uint32_t last =
+        jsg_significance_nanobits(10, 100'000, 100'000, JSG_SIGNIFICANCE_EXPONENTS);
+    CHECK(jsg_significance_nanobits(10, 100'000, 100'000, 0) == last);
+    CHECK(jsg_significance_nanobits(10, 100'000, 100'000, JSG_SIGNIFICANCE_EXPONENTS + 1) == last);
+    CHECK(jsg_significance_nanobits(10, 100'000, 100'000, saturated) == last);
+    CHECK(jsg_significance_nanobits(10, 100'000, 100'000, JSG_SIGNIFICANCE_EXPONENTS - 1) < last);
+    CHECK(jsg_significance_nanobits(saturated, 1'000'000, 0, 3) ==
+          jsg_significance_nanobits(degrees, 1'000'000, 0, 3));
 }
 
 TEST_CASE("more samples make chance smaller, more cells larger", "[chance]") {
     std::uint32_t before = saturated;
     for (std::uint64_t samples = 20'000; samples < 1'000'000'000; samples *= 2) {
-        const std::uint32_t found = jsg_chance_nanobits(10, samples, samples, 6);
+        const std::uint32_t found = jsg_significance_nanobits(10, samples, samples, 6);
         CHECK(found < before);
-        CHECK(jsg_chance_nanobits(11, samples, samples, 6) > found);
+        CHECK(jsg_significance_nanobits(11, samples, samples, 6) > found);
         before = found;
     }
 }
@@ -256,18 +256,18 @@ TEST_CASE("four transitions are one sample", "[chance]") {
 
 TEST_CASE("each stay counts once, and what is always there once", "[chance]") {
     std::vector<std::uint32_t> seen = empty_occupancy();
-    CHECK(jsg_stays_milli(seen.data(), JSG_PHASE_CELLS, 60, 1) == 1);  // not exact, just nothing
+    CHECK(jsg_episodes_milli(seen.data(), JSG_PHASE_CELLS, 60, 1) == 1);  // not exact, just nothing
 
     // One stay of 40 s, a look a second: 1, 1, 2, 4, 8 and 16 looks in the buckets, 8 in the last.
     const std::array<std::uint32_t, JSG_AGES> stay{1, 1, 2, 4, 8, 16, 8};
     for (unsigned age = 0; age < JSG_AGES; age++)
-        seen[JSG_REQUEST_STALLED * JSG_AGES + age] = stay[age];
-    CHECK(jsg_stays_milli(seen.data(), JSG_PHASE_CELLS, 60, 1) == 1000 + 8000 / 60 + 1);
+        seen[JSG_REQUEST_SLOW * JSG_AGES + age] = stay[age];
+    CHECK(jsg_episodes_milli(seen.data(), JSG_PHASE_CELLS, 60, 1) == 1000 + 8000 / 60 + 1);
 
     // 29 short ones in another phase, and 5 that are there for all of the 60 s.
     seen[JSG_RESPONSE_MOVING * JSG_AGES] = 29;
-    seen[JSG_UNNOTICED * JSG_AGES + JSG_AGES - 1] = 5 * 60;
-    CHECK(jsg_stays_milli(seen.data(), JSG_PHASE_CELLS, 60, 1) == 30'000 + 308'000 / 60 + 1);
+    seen[JSG_HALF_CLOSED * JSG_AGES + JSG_AGES - 1] = 5 * 60;
+    CHECK(jsg_episodes_milli(seen.data(), JSG_PHASE_CELLS, 60, 1) == 30'000 + 308'000 / 60 + 1);
 }
 
 TEST_CASE("stays in the phase waiting count where it is judged", "[chance]") {
@@ -275,8 +275,8 @@ TEST_CASE("stays in the phase waiting count where it is judged", "[chance]") {
     seen[JSG_CLOSING * JSG_AGES] = 3;
     seen[JSG_WAITING * JSG_AGES] = 20;
     seen[JSG_WAITING * JSG_AGES + JSG_AGES - 1] = 60;
-    CHECK(jsg_stays_milli(seen.data(), JSG_JUDGED_CELLS, 60, 1) == 3001);
-    CHECK(jsg_stays_milli(seen.data(), JSG_PHASE_CELLS, 60, 1) == 24'001);
+    CHECK(jsg_episodes_milli(seen.data(), JSG_JUDGED_CELLS, 60, 1) == 3001);
+    CHECK(jsg_episodes_milli(seen.data(), JSG_PHASE_CELLS, 60, 1) == 24'001);
 }
 
 TEST_CASE("with a longer step the first look finds other ages", "[chance]") {
@@ -285,12 +285,12 @@ TEST_CASE("with a longer step the first look finds other ages", "[chance]") {
     for (unsigned age = 0; age < JSG_AGES; age++) seen[age] = 1000;
     // Buckets that end at 1, 2, 4, 8, 16, 32 s; the last counts by the time, 600 s.
     const std::uint64_t last = 1'000'000 / 600 + 1;
-    CHECK(jsg_stays_milli(seen.data(), JSG_PHASE_CELLS, 600, 1) == 1'000'000 + last);
-    CHECK(jsg_stays_milli(seen.data(), JSG_PHASE_CELLS, 600, 2) == 2'000'000 / 2 + last);
-    CHECK(jsg_stays_milli(seen.data(), JSG_PHASE_CELLS, 600, 3) == 2'000'000 / 3 + last);
-    CHECK(jsg_stays_milli(seen.data(), JSG_PHASE_CELLS, 600, 4) == 3'000'000 / 4 + last);
-    CHECK(jsg_stays_milli(seen.data(), JSG_PHASE_CELLS, 600, 31) == 5'000'000 / 31 + last);
-    CHECK(jsg_stays_milli(seen.data(), JSG_PHASE_CELLS, 600, 300) == 6'000'000 / 300 + last);
+    CHECK(jsg_episodes_milli(seen.data(), JSG_PHASE_CELLS, 600, 1) == 1'000'000 + last);
+    CHECK(jsg_episodes_milli(seen.data(), JSG_PHASE_CELLS, 600, 2) == 2'000'000 / 2 + last);
+    CHECK(jsg_episodes_milli(seen.data(), JSG_PHASE_CELLS, 600, 3) == 2'000'000 / 3 + last);
+    CHECK(jsg_episodes_milli(seen.data(), JSG_PHASE_CELLS, 600, 4) == 3'000'000 / 4 + last);
+    CHECK(jsg_episodes_milli(seen.data(), JSG_PHASE_CELLS, 600, 31) == 5'000'000 / 31 + last);
+    CHECK(jsg_episodes_milli(seen.data(), JSG_PHASE_CELLS, 600, 300) == 6'000'000 / 300 + last);
 }
 
 TEST_CASE("a baseline is at the least as many samples as it had sockets open at a look",
@@ -298,18 +298,18 @@ TEST_CASE("a baseline is at the least as many samples as it had sockets open at 
     std::vector<std::uint32_t> seen = empty_occupancy();
     // 15 sockets of known age that were there before, from 2 s to 6 s: no first look at any of
     // them.
-    seen[JSG_REQUEST_STALLED * JSG_AGES + 2] = 30;
-    seen[JSG_REQUEST_STALLED * JSG_AGES + 3] = 15;
-    CHECK(jsg_stays_milli(seen.data(), JSG_PHASE_CELLS, 3, 1) == 15'001);
-    seen[JSG_REQUEST_STALLED * JSG_AGES] = 15;
-    CHECK(jsg_stays_milli(seen.data(), JSG_PHASE_CELLS, 3, 1) == 20'001);
-    seen[JSG_REQUEST_STALLED * JSG_AGES] = 45;
-    CHECK(jsg_stays_milli(seen.data(), JSG_PHASE_CELLS, 3, 1) == 45'001);
+    seen[JSG_REQUEST_SLOW * JSG_AGES + 2] = 30;
+    seen[JSG_REQUEST_SLOW * JSG_AGES + 3] = 15;
+    CHECK(jsg_episodes_milli(seen.data(), JSG_PHASE_CELLS, 3, 1) == 15'001);
+    seen[JSG_REQUEST_SLOW * JSG_AGES] = 15;
+    CHECK(jsg_episodes_milli(seen.data(), JSG_PHASE_CELLS, 3, 1) == 20'001);
+    seen[JSG_REQUEST_SLOW * JSG_AGES] = 45;
+    CHECK(jsg_episodes_milli(seen.data(), JSG_PHASE_CELLS, 3, 1) == 45'001);
 }
 
 TEST_CASE("no counts overflow the number of stays", "[chance]") {
     const std::vector<std::uint32_t> full(JSG_PHASE_CELLS, 0xffffffff);
-    CHECK(jsg_stays_milli(full.data(), JSG_PHASE_CELLS, 1, 1) ==
+    CHECK(jsg_episodes_milli(full.data(), JSG_PHASE_CELLS, 1, 1) ==
           JSG_PHASE_CELLS * 4'294'967'295'000 + 1);  // more open at a look than stays
 }
 
@@ -318,9 +318,9 @@ TEST_CASE("a quiet service is not blind", "[chance]") {
     std::vector<std::uint32_t> seen = empty_occupancy();
     const std::array<std::uint32_t, JSG_AGES> stay{1, 1, 2, 4, 8, 16, 3};
     for (unsigned age = 0; age < JSG_AGES; age++)
-        seen[JSG_REQUEST_STALLED * JSG_AGES + age] = stay[age];
-    seen[JSG_REQUEST_STALLED * JSG_AGES] += 15;
+        seen[JSG_REQUEST_SLOW * JSG_AGES + age] = stay[age];
+    seen[JSG_REQUEST_SLOW * JSG_AGES] += 15;
     seen[JSG_RESPONSE_MOVING * JSG_AGES] += 15;
-    const std::uint64_t stays = jsg_stays_milli(seen.data(), JSG_JUDGED_CELLS, 60, 1);
-    CHECK(jsg_chance_nanobits(8, 40'000, stays, 6) < 620'000'000);
+    const std::uint64_t stays = jsg_episodes_milli(seen.data(), JSG_JUDGED_CELLS, 60, 1);
+    CHECK(jsg_significance_nanobits(8, 40'000, stays, 6) < 620'000'000);
 }

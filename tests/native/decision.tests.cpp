@@ -132,7 +132,7 @@ TEST_CASE(
     const jsg_expectation e = jsg_expect(row.open, row.expected, 0, 0);
     CHECK(e.open == row.open);
     CHECK(e.expected == row.expected);
-    CHECK((e.held == 0 && e.held_excess == 0));
+    CHECK((e.stalled == 0 && e.stalled_excess == 0));
     CHECK(e.excess == row.excess);
     CHECK(e.share_q32 == row.share_q32);
 }
@@ -141,7 +141,7 @@ TEST_CASE("of what is held, what is beyond twice the expected is excess, however
           "[decision]") {
     struct Row {
         const char* name;
-        std::uint32_t held, held_expected, held_excess;
+        std::uint32_t held, stalled_expected, stalled_excess;
     };
     const Row row = GENERATE(values<Row>({
         {"nothing held", 0, 5'000, 0},
@@ -154,9 +154,9 @@ TEST_CASE("of what is held, what is beyond twice the expected is excess, however
     }));
     CAPTURE(row.name);
     for (const std::uint32_t open : {row.held, u32_most}) {
-        const jsg_expectation e = jsg_expect(open, open, row.held, row.held_expected);
-        CHECK(e.held == row.held);
-        CHECK(e.held_excess == row.held_excess);
+        const jsg_expectation e = jsg_expect(open, open, row.held, row.stalled_expected);
+        CHECK(e.stalled == row.held);
+        CHECK(e.stalled_excess == row.stalled_excess);
         CHECK(e.excess == 0);
     }
 }
@@ -167,9 +167,10 @@ TEST_CASE("share and excess say the same of a number", "[decision]") {
         return static_cast<std::uint32_t>(random() >> (32 + random() % 32));
     };
     for (int i = 0; i < 100'000; ++i) {
-        const auto open = number(), expected = number(), held = number(), held_expected = number();
-        const jsg_expectation e = jsg_expect(open, expected, held, held_expected);
-        CAPTURE(open, expected, held, held_expected);
+        const auto open = number(), expected = number(), held = number(),
+                   stalled_expected = number();
+        const jsg_expectation e = jsg_expect(open, expected, held, stalled_expected);
+        CAPTURE(open, expected, held, stalled_expected);
         REQUIRE(e.share_q32 <= JSG_ONE_Q32);
         REQUIRE((e.excess == 0) == (e.share_q32 == JSG_ONE_Q32));
         if (e.excess) {
@@ -177,15 +178,15 @@ TEST_CASE("share and excess say the same of a number", "[decision]") {
             REQUIRE(e.share_q32 ==
                     static_cast<std::uint64_t>((Wide{open - e.excess} << 32) / open));
         }
-        REQUIRE(std::int64_t{e.held_excess} ==
-                std::max<std::int64_t>(0, std::int64_t{held} - 2 * std::int64_t{held_expected}));
+        REQUIRE(std::int64_t{e.stalled_excess} ==
+                std::max<std::int64_t>(0, std::int64_t{held} - 2 * std::int64_t{stalled_expected}));
     }
 }
 
 TEST_CASE("an excess is evidence if more is open, and more is held, than usual", "[decision]") {
     struct Row {
         const char* name;
-        std::uint32_t excess, held_excess;
+        std::uint32_t excess, stalled_excess;
         bool exceeds;
     };
     const Row row = GENERATE(values<Row>({
@@ -201,7 +202,7 @@ TEST_CASE("an excess is evidence if more is open, and more is held, than usual",
     jsg_config config = test_config();
     jsg_expectation sockets{};
     sockets.excess = row.excess;
-    sockets.held_excess = row.held_excess;
+    sockets.stalled_excess = row.stalled_excess;
     CHECK(jsg_exceeds(&config, &sockets) == row.exceeds);
     // More than 32 bits of thousandths hold are never reached.
     config.min_sockets = u32_most;
@@ -250,20 +251,20 @@ TEST_CASE("verdicts on transitions at, under and over each bound", "[decision]")
         {"one too few, equal", 99, 0, 0, JSG_NOT_ENOUGH_TRAFFIC, JSG_NOT_ENOUGH_TRAFFIC},
         {"just enough, under the threshold", 100, threshold - 1, 0, JSG_NORMAL, JSG_NORMAL},
         {"at the threshold", 100, threshold, 0, JSG_NORMAL, JSG_NORMAL},
-        {"over the threshold", 100, threshold + 1, 0, JSG_OVER, JSG_UNBALANCED},
+        {"over the threshold", 100, threshold + 1, 0, JSG_ABOVE, JSG_UNBALANCED},
         {"at the threshold, under chance", 100, threshold, beyond, JSG_NORMAL, JSG_NORMAL},
         {"over the threshold, under chance", 100, threshold + 1, beyond, JSG_NOT_ENOUGH_TRAFFIC,
          JSG_NOT_ENOUGH_TRAFFIC},
         {"over the threshold, at chance", 100, beyond, beyond, JSG_NOT_ENOUGH_TRAFFIC,
          JSG_NOT_ENOUGH_TRAFFIC},
-        {"over both, chance the larger", 100, beyond + 1, beyond, JSG_OVER, JSG_UNBALANCED},
-        {"over both, which are the same", 100, threshold + 1, threshold, JSG_OVER, JSG_UNBALANCED},
+        {"over both, chance the larger", 100, beyond + 1, beyond, JSG_ABOVE, JSG_UNBALANCED},
+        {"over both, which are the same", 100, threshold + 1, threshold, JSG_ABOVE, JSG_UNBALANCED},
         {"over the threshold, at chance just over it", 100, threshold + 1, threshold + 1,
          JSG_NOT_ENOUGH_TRAFFIC, JSG_NOT_ENOUGH_TRAFFIC},
         {"disjoint, and chance explains even that", 100, JSG_NANO, u32_most, JSG_NOT_ENOUGH_TRAFFIC,
          JSG_NOT_ENOUGH_TRAFFIC},
         {"many, equal", u32_most, 0, 0, JSG_NORMAL, JSG_NORMAL},
-        {"many, disjoint", u32_most, JSG_NANO, 0, JSG_OVER, JSG_UNBALANCED},
+        {"many, disjoint", u32_most, JSG_NANO, 0, JSG_ABOVE, JSG_UNBALANCED},
     }));
     CAPTURE(row.name);
     const jsg_config config = test_config();
@@ -276,13 +277,13 @@ TEST_CASE("a single transition is judged where the user asks for no more", "[dec
     jsg_config config = test_config();
     config.min_transitions = 0;
     CHECK(jsg_judge_transitions(&config, 0, 1, {JSG_NANO, threshold, 0}) == JSG_NOTHING_SEEN);
-    CHECK(jsg_judge_transitions(&config, 1, 1, {JSG_NANO, threshold, 0}) == JSG_OVER);
+    CHECK(jsg_judge_transitions(&config, 1, 1, {JSG_NANO, threshold, 0}) == JSG_ABOVE);
 }
 
 TEST_CASE("verdicts on occupancy at, under and over each bound", "[decision]") {
     struct Row {
         const char* name;
-        std::uint32_t open, excess, held_excess, js, chance;
+        std::uint32_t open, excess, stalled_excess, js, chance;
         jsg_verdict verdict;
     };
     const Row row = GENERATE(values<Row>({
@@ -303,14 +304,14 @@ TEST_CASE("verdicts on occupancy at, under and over each bound", "[decision]") {
          JSG_NO_EXCESS},
         {"excess a thousandth too small, at the threshold", 90'000, 19'999, 20'000, threshold, 0,
          JSG_NORMAL},
-        {"both just enough, over", 20'000, 20'000, 20'000, threshold + 1, 0, JSG_OVER},
+        {"both just enough, over", 20'000, 20'000, 20'000, threshold + 1, 0, JSG_ABOVE},
         {"both just enough, at the threshold", 90'000, 20'000, 20'000, threshold, 0,
          JSG_EXCESS_ONLY},
         {"both just enough, equal", 90'000, 20'000, 20'000, 0, 0, JSG_EXCESS_ONLY},
         {"both just enough, under chance", 90'000, 20'000, 20'000, threshold + 1, beyond,
          JSG_EXCESS_ONLY},
         {"both just enough, at chance", 90'000, 20'000, 20'000, beyond, beyond, JSG_EXCESS_ONLY},
-        {"both just enough, over chance", 90'000, 20'000, 20'000, beyond + 1, beyond, JSG_OVER},
+        {"both just enough, over chance", 90'000, 20'000, 20'000, beyond + 1, beyond, JSG_ABOVE},
         {"over chance, at the threshold", 90'000, 20'000, 20'000, threshold, threshold - 1,
          JSG_EXCESS_ONLY},
         {"held a thousandth too few, equal", 90'000, 20'000, 19'999, 0, 0, JSG_MOVING},
@@ -319,14 +320,14 @@ TEST_CASE("verdicts on occupancy at, under and over each bound", "[decision]") {
          JSG_MOVING},
         {"all of the excess moves", u32_most, u32_most, 0, JSG_NANO, 0, JSG_MOVING},
         {"everything at its largest", u32_most, u32_most, u32_most, JSG_NANO, JSG_NANO - 1,
-         JSG_OVER},
+         JSG_ABOVE},
     }));
     CAPTURE(row.name);
     const jsg_config config = test_config();
     jsg_expectation sockets{};
     sockets.open = row.open;
     sockets.excess = row.excess;
-    sockets.held_excess = row.held_excess;
+    sockets.stalled_excess = row.stalled_excess;
     CHECK(jsg_judge_occupancy(&config, &sockets, {row.js, threshold, row.chance}) == row.verdict);
 }
 
@@ -335,9 +336,9 @@ TEST_CASE("a threshold is the one that is given with the divergence", "[decision
     config.transition_threshold_nanobits = JSG_NANO;  // what was asked for may be "from the spread"
     config.occupancy_threshold_nanobits = JSG_NANO;
     const jsg_expectation sockets = jsg_expect(90'000, 5'000, 90'000, 5'000);
-    CHECK(jsg_judge_transitions(&config, 1000, 1, {beyond, beyond - 1, 0}) == JSG_OVER);
+    CHECK(jsg_judge_transitions(&config, 1000, 1, {beyond, beyond - 1, 0}) == JSG_ABOVE);
     CHECK(jsg_judge_transitions(&config, 1000, 1, {beyond, beyond, 0}) == JSG_NORMAL);
-    CHECK(jsg_judge_occupancy(&config, &sockets, {beyond, beyond - 1, 0}) == JSG_OVER);
+    CHECK(jsg_judge_occupancy(&config, &sockets, {beyond, beyond - 1, 0}) == JSG_ABOVE);
     CHECK(jsg_judge_occupancy(&config, &sockets, {beyond, beyond, 0}) == JSG_EXCESS_ONLY);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Reproduces to the last printed digit what an earlier tool's notebook printed of its probability
-// files. Those are no part of this project: JSGUARD_SEED_DATA names the folder that has them in
+// files. Those are no part of this project: JSGUARD_SEED_DATA names the directory that has them in
 // normal/ and attack/; without it the test is skipped.
 #include <fmt/format.h>
 
@@ -46,10 +46,10 @@ void check_samples(const jsguard::Analysis& analysis, std::size_t class_index,
               expected[i]);
 }
 
-void check_all(const std::filesystem::path& folder) {
+void check_all(const std::filesystem::path& directory) {
     jsguard::AnalysisRequest request;
-    request.classes =
-        jsguard::sample_classes({folder / "normal"}, {"slow=" + (folder / "attack").string()});
+    request.classes = jsguard::sample_classes({directory / "normal"},
+                                              {"slow=" + (directory / "attack").string()});
     request.unit = jsguard::LogarithmUnit::nats;
     const jsguard::AnalysisResult result = jsguard::analyze(request);
     const jsguard::Analysis& analysis = result.analyses.at(0);
@@ -63,13 +63,13 @@ void check_all(const std::filesystem::path& folder) {
 }  // namespace
 
 int main() {
-    const char* folder = std::getenv("JSGUARD_SEED_DATA");
-    if (!folder || !*folder) {
-        fmt::print("SKIP: JSGUARD_SEED_DATA names no folder with the earlier tool's files\n");
+    const char* directory = std::getenv("JSGUARD_SEED_DATA");
+    if (!directory || !*directory) {
+        fmt::print("SKIP: JSGUARD_SEED_DATA names no directory with the earlier tool's files\n");
         return skipped;
     }
     try {
-        check_all(folder);
+        check_all(directory);
     } catch (const std::exception& error) {
         fmt::print(stderr, "{}\n", error.what());
         return EXIT_FAILURE;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// How often chance alone exceeds jsg_chance_nanobits(), simulated: independent counts, occupancy
-// and transitions. ctest runs the short form; docs/false_alarms.md has the long one.
+// How often chance alone exceeds jsg_significance_nanobits(), simulated: independent counts,
+// occupancy and transitions. ctest runs the short form; docs/false_alarms.md has the long one.
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -17,9 +17,9 @@
 #include <thread>
 #include <vector>
 
-#include "kernel/chance.h"
 #include "kernel/comparison.h"
 #include "kernel/occupancy.h"
+#include "kernel/significance.h"
 
 namespace {
 
@@ -58,7 +58,7 @@ struct Rates {
         const std::uint32_t js = jsg_js_nanobits(sums.js_q55);
         windows++;
         for (unsigned e = 1; e <= exponents; e++) {
-            if (js <= jsg_chance_nanobits(cells, window_milli, baseline_milli, e)) break;
+            if (js <= jsg_significance_nanobits(cells, window_milli, baseline_milli, e)) break;
             over[e - 1]++;
             over_threshold_too[e - 1] += js > threshold_nanobits;
         }
@@ -69,8 +69,8 @@ struct Rates {
                static_cast<double>(std::max<std::uint64_t>(windows, 1));
     }
 
-    /// Whether the rate is over its bound beyond doubt. Each baseline is one trial, whose result is
-    /// a share of its windows: Chernoff's bound for the mean of such numbers, at 10^-6.
+    /// Whether the rate is over its bound beyond warning. Each baseline is one trial, whose result
+    /// is a share of its windows: Chernoff's bound for the mean of such numbers, at 10^-6.
     bool is_over(unsigned e) const {
         const double found = rate(over, e), bound = std::pow(10, -static_cast<double>(e));
         if (found <= bound) return false;
@@ -287,8 +287,8 @@ Trace exchange(Random& random, const Duration& duration, unsigned most_phases) {
             phase = now;
             if (uniform(random) < 0.1) stalled = !stalled;
             const std::array<std::uint32_t, 3> split{
-                stalled ? JSG_REQUEST_STALLED : JSG_REQUEST_MOVING,
-                stalled ? JSG_RESPONSE_STALLED : JSG_RESPONSE_MOVING, JSG_CLOSING};
+                stalled ? JSG_REQUEST_SLOW : JSG_REQUEST_MOVING,
+                stalled ? JSG_RESPONSE_SLOW : JSG_RESPONSE_MOVING, JSG_CLOSING};
             const auto age_ms = static_cast<std::uint32_t>((look - since) * 1000);
             trace.marks.emplace_back(look, split[phase] * JSG_AGES + jsg_age_bucket(age_ms));
         }
@@ -301,7 +301,7 @@ Sampling occupancy_sampling() {
             [](const Counts& w) { return total(w) > 0; },
             [](const Counts& w) { return total(w) * JSG_MILLI / window_s; },
             [](const Counts& b, unsigned learned_s) {
-                return jsg_stays_milli(b.data(), JSG_JUDGED_CELLS, learned_s, 1);
+                return jsg_episodes_milli(b.data(), JSG_JUDGED_CELLS, learned_s, 1);
             }};
 }
 
@@ -346,8 +346,7 @@ Case occupancy(const Lifetimes& of, double open, double growth, unsigned learned
                                [&](Random& r) { return exchange(r, of.duration, of.most_phases); });
                 for (unsigned i = 0; i < of.always; i++)
                     service.always.push_back(static_cast<std::uint8_t>(
-                        (i % 2 ? JSG_REQUEST_STALLED : JSG_RESPONSE_STALLED) * JSG_AGES + JSG_AGES -
-                        1));
+                        (i % 2 ? JSG_REQUEST_SLOW : JSG_RESPONSE_SLOW) * JSG_AGES + JSG_AGES - 1));
                 const double rate = open / service.per_arrival;
                 return judge_service(random, windows, service, occupancy_sampling(), rate,
                                      rate * growth, learned_s);

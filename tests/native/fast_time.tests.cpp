@@ -68,8 +68,8 @@ Counts traffic(std::uint32_t step) {
     counts.add(JSG_TCP_CLOSE_WAIT, JSG_TCP_LAST_ACK, arrived - resets);
     counts.add(JSG_TCP_LAST_ACK, JSG_TCP_CLOSE, arrived - resets);
     counts.answers = arrived;
-    counts.occupancy[JSG_REQUEST_STALLED * JSG_AGES] = arrived / 2;
-    counts.occupancy[JSG_REQUEST_STALLED * JSG_AGES + 4] = held ? 8 * arrived : 0;
+    counts.occupancy[JSG_REQUEST_SLOW * JSG_AGES] = arrived / 2;
+    counts.occupancy[JSG_REQUEST_SLOW * JSG_AGES + 4] = held ? 8 * arrived : 0;
     counts.occupancy[JSG_WAITING * JSG_AGES + 1] = step % 1000;
     return counts;
 }
@@ -105,7 +105,7 @@ bool balanced(const jsg_config& config, const jsg_reading& counts) {
     return jsg_balanced(&config, opened, closed_in(counts)) != 0;
 }
 
-// A service that is on guard, and what its alerts should be.
+// A service that is monitoring, and what its alerts should be.
 struct Day {
     jsg_config config{};
     jsg_baseline normal{};
@@ -131,7 +131,7 @@ struct Day {
         jsg_service service{};
         service.sequence = first_sequence;
         service.port = port;
-        service.mode = JSG_GUARDING;
+        service.mode = JSG_MONITORING;
         kernel_replay_set_service(place, &service, &normal, nullptr, nullptr, 0);
     }
 
@@ -145,12 +145,12 @@ struct Day {
         record.sequence = first_sequence + step + 1;
         record.end_ns = end_ns;
         record.end_unix_ms = end_ns / 1'000'000;
-        record.looked_at_ppm = 1'000'000;
+        record.sampled_ppm = 1'000'000;
         record.sample_weight = 1;
         const kernel_replay_step replayed{
             &record, &counted, in_window.transitions, in_window.occupancy, 1, relearn};
         record.exchanges = exchanges(in_window);
-        kernel_replay_turn(place, &replayed);
+        kernel_replay_service_step(place, &replayed);
         check(*kernel_replay_window(place), in_window);
     }
 
@@ -166,13 +166,13 @@ struct Day {
         const Measured occupancy = testbed::occupancy_measured(config, in_window, {}, &normal);
         REQUIRE(record.transitions == testbed::transitions_between(in_window, {}));
         REQUIRE(record.exchanges == exchanges(in_window));
-        REQUIRE(record.transition_js_nanobits == transitions.js);
-        REQUIRE(record.transition_chance_nanobits == transitions.chance);
-        REQUIRE(record.occupancy_js_nanobits == occupancy.js);
-        REQUIRE(record.occupancy_chance_nanobits == occupancy.chance);
+        REQUIRE(record.signal[JSG_TRANSITIONS].js_nanobits == transitions.js);
+        REQUIRE(record.signal[JSG_TRANSITIONS].significance_nanobits == transitions.chance);
+        REQUIRE(record.signal[JSG_OCCUPANCY].js_nanobits == occupancy.js);
+        REQUIRE(record.signal[JSG_OCCUPANCY].significance_nanobits == occupancy.chance);
         REQUIRE(record.open_millisockets == occupancy.sockets.open);
         REQUIRE(record.expected_millisockets == occupancy.sockets.expected);
-        REQUIRE(record.held_excess_millisockets == occupancy.sockets.held_excess);
+        REQUIRE(record.stalled_excess_millisockets == occupancy.sockets.stalled_excess);
         const jsg_verdict verdicts[] = {
             jsg_judge_transitions(
                 &config, record.transitions, balanced(config, in_window),
@@ -180,8 +180,8 @@ struct Day {
             jsg_judge_occupancy(
                 &config, &occupancy.sockets,
                 {occupancy.js, config.occupancy_threshold_nanobits, occupancy.chance})};
-        REQUIRE(record.transition_verdict == verdicts[JSG_TRANSITIONS]);
-        REQUIRE(record.occupancy_verdict == verdicts[JSG_OCCUPANCY]);
+        REQUIRE(record.signal[JSG_TRANSITIONS].verdict == verdicts[JSG_TRANSITIONS]);
+        REQUIRE(record.signal[JSG_OCCUPANCY].verdict == verdicts[JSG_OCCUPANCY]);
         const std::uint32_t js[] = {transitions.js, occupancy.js};
         for (const jsg_signal signal : {JSG_TRANSITIONS, JSG_OCCUPANCY}) {
             const jsg_change change = jsg_track(&tracks.at(signal), &config, verdicts[signal],
@@ -189,8 +189,8 @@ struct Day {
             raised += change == JSG_RAISED;
             cleared += change == JSG_CLEARED;
         }
-        REQUIRE(record.transition_alert == tracks[JSG_TRANSITIONS].state);
-        REQUIRE(record.occupancy_alert == tracks[JSG_OCCUPANCY].state);
+        REQUIRE(record.signal[JSG_TRANSITIONS].alert == tracks[JSG_TRANSITIONS].state);
+        REQUIRE(record.signal[JSG_OCCUPANCY].alert == tracks[JSG_OCCUPANCY].state);
         REQUIRE(alerts.size() == raised + cleared);
     }
 };
@@ -215,14 +215,14 @@ TEST_CASE("24 hours of windows are those of 64-bit arithmetic, though counters w
     REQUIRE(relearn_at % 3600 + learned + 20 < 1800);  // no alert meanwhile
     const std::uint32_t in_force_at =
         relearn_at + learned + jsg_learn_delay(day.config.window_steps) - 1;
-    Counts lesson;
+    Counts pending_baseline;
     for (std::uint32_t step = 0; step < day_steps; ++step) {
         CAPTURE(step);
         day.turn(step, step == relearn_at);
-        if (step >= relearn_at && step < relearn_at + learned) lesson += traffic(step);
+        if (step >= relearn_at && step < relearn_at + learned) pending_baseline += traffic(step);
         REQUIRE(kernel_replay_service(place)->baselines_learned == (step >= in_force_at));
         if (step != in_force_at) continue;
-        day.normal = testbed::learned_between(as_reading(lesson), {}, learned);
+        day.normal = testbed::learned_between(as_reading(pending_baseline), {}, learned);
         const jsg_baseline* found = kernel_replay_baseline(place);
         CHECK(std::memcmp(found->transition_counts, day.normal.transition_counts,
                           sizeof(found->transition_counts)) == 0);
@@ -238,7 +238,7 @@ TEST_CASE("24 hours of windows are those of 64-bit arithmetic, though counters w
                                    std::pair{JSG_TCP_LAST_ACK, JSG_TCP_CLOSE}})
         CHECK(day.since_start.transitions.at(jsg_transition_cell(from, to)) / two_to_32 >= 16);
     CHECK(day.since_start.answers / two_to_32 >= 16);
-    CHECK(day.since_start.occupancy[JSG_REQUEST_STALLED * JSG_AGES] / two_to_32 >= 8);
+    CHECK(day.since_start.occupancy[JSG_REQUEST_SLOW * JSG_AGES] / two_to_32 >= 8);
     CHECK(kernel_replay_service(place)->sequence == first_sequence + day_steps);
     CHECK(first_sequence + day_steps > two_to_32);
     // An alert of each signal in each hour, and none more.

@@ -13,7 +13,7 @@
 namespace {
 
 constexpr std::uint64_t intervals = 1 << JSG_LOG2_INDEX_BITS;
-constexpr std::uint64_t places = std::uint64_t{1} << JSG_LOG2_PLACE_BITS;
+constexpr std::uint64_t places = std::uint64_t{1} << JSG_LOG2_OFFSET_BITS;
 constexpr std::uint64_t mantissa_one = std::uint64_t{1} << JSG_LOG2_MANTISSA_BITS;
 constexpr unsigned cut_bits = 63 - JSG_LOG2_MANTISSA_BITS;  // of a number with all 64 bits
 constexpr std::uint64_t largest = ~std::uint64_t{0};
@@ -88,7 +88,7 @@ TEST_CASE("the logarithm is within its bound over every interval of the table", 
     long double least = 0, most = 0;
     for (std::uint64_t interval = 0; interval < intervals; interval++) {
         for (const std::uint64_t place : places_to_try(interval)) {
-            const std::uint64_t x = mantissa_one | (interval << JSG_LOG2_PLACE_BITS) | place;
+            const std::uint64_t x = mantissa_one | (interval << JSG_LOG2_OFFSET_BITS) | place;
             // The number itself, and the largest that has the same mantissa once it is cut.
             for (const std::uint64_t each :
                  {x, (x << cut_bits) + ((std::uint64_t{1} << cut_bits) - 1)}) {
@@ -110,7 +110,7 @@ TEST_CASE("the logarithm is within its bound over every interval of the table", 
 
 TEST_CASE("the logarithm at a boundary of intervals is the table's entry", "[log2]") {
     for (std::uint64_t interval = 0; interval < intervals; interval++) {
-        const std::uint64_t x = mantissa_one | (interval << JSG_LOG2_PLACE_BITS);
+        const std::uint64_t x = mantissa_one | (interval << JSG_LOG2_OFFSET_BITS);
         CAPTURE(interval);
         REQUIRE(jsg_log2_q30(x) == JSG_LOG2_MANTISSA_BITS * JSG_ONE_Q30 + jsg_log2_table[interval]);
     }
@@ -120,7 +120,7 @@ TEST_CASE("the logarithm never falls", "[log2]") {
     SECTION("within the intervals and from each to the next") {
         for (std::uint64_t interval = 0; interval < intervals; interval++) {
             for (const std::uint64_t place : places_to_try(interval)) {
-                const std::uint64_t x = mantissa_one | (interval << JSG_LOG2_PLACE_BITS) | place;
+                const std::uint64_t x = mantissa_one | (interval << JSG_LOG2_OFFSET_BITS) | place;
                 CAPTURE(x);
                 REQUIRE(jsg_log2_q30(x) <= jsg_log2_q30(x + 1));
             }

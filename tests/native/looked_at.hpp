@@ -15,16 +15,16 @@ constexpr std::uint32_t born = 5'000'000;  // ms
 // A connection as the kernel keeps it, and the record of the looks at it.
 struct Connection {
     jsg_tcp tcp{};
-    jsg_look look{};
+    jsg_last_sample look{};
     std::uint32_t now = born;
 
     explicit Connection(std::uint32_t born_ms = born) : now(born_ms) {
         tcp.state = JSG_TCP_ESTABLISHED;
         tcp.port = 80;
         tcp.write_seq = tcp.snd_una = 0xfffffff0;  // sequence numbers wrap, too
-        jsg_look_begin(&look, &tcp, 0x1000, born_ms, 0);
+        jsg_begin_sampling(&look, &tcp, 0x1000, born_ms, 0);
     }
-    void was_there_before() { jsg_look_begin(&look, &tcp, 0x1000, now, 1); }
+    void was_there_before() { jsg_begin_sampling(&look, &tcp, 0x1000, now, 1); }
     void receive(std::uint64_t bytes) {
         tcp.bytes_received += bytes;
         tcp.lrcvtime = now / 4;
@@ -42,9 +42,9 @@ struct Connection {
         send(bytes);
         acknowledge(bytes);
     }
-    jsg_sight after(std::uint32_t ms) {
+    jsg_sample after(std::uint32_t ms) {
         now += ms;
-        return jsg_look_at(&look, &tcp, now, min_rate);
+        return jsg_sample_socket(&look, &tcp, now, min_rate);
     }
 };
 

@@ -237,11 +237,12 @@ TEST_CASE("a recording that is emptied while it is read is wrong input", "[measu
     CHECK_THROWS_WITH(analyze(asked, replace), Contains("was replaced while it was read"));
 }
 
-TEST_CASE("files of one name in two folders are told apart", "[measured-samples]") {
+TEST_CASE("files of one name in two directories are told apart", "[measured-samples]") {
     Recording one("-one.jsonl"), other("-other.jsonl");
-    const fs::path folder = fs::temp_directory_path() / (std::to_string(getpid()) + "-folder");
-    fs::create_directory(folder);
-    const fs::path same = folder / one.path().filename();
+    const fs::path directory =
+        fs::temp_directory_path() / (std::to_string(getpid()) + "-directory");
+    fs::create_directory(directory);
+    const fs::path same = directory / one.path().filename();
     one.window(80, 1, 1);
     other.window(80, 1, 1);
     fs::copy_file(one.path(), same);
@@ -249,7 +250,7 @@ TEST_CASE("files of one name in two folders are told apart", "[measured-samples]
         analyze(request({one.path(), other.path()}, {"slow=" + same.string()})).analyses.at(0);
     CHECK(analysis.files == std::vector<std::string>{one.path(), other.path().filename(), same});
     CHECK(sample_name(analysis, analysis.classes[1].samples.at(0)) == same.string() + " 80 1");
-    fs::remove_all(folder);
+    fs::remove_all(directory);
 }
 
 TEST_CASE("recordings in which nothing happens cannot tell what is normal", "[measured-samples]") {

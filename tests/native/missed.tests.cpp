@@ -13,7 +13,7 @@ using Way = std::vector<__u32>;
 // The states that it entered, the last one too.
 Way way(__u32 from, __u32 to, __u32 fins = 0) {
     Way entered;
-    while (from != to && entered.size() <= JSG_MISSED_MOST)
+    while (from != to && entered.size() <= JSG_MISSED_MAX)
         entered.push_back(from = jsg_next_state(from, to, fins));
     return entered;
 }
@@ -83,7 +83,7 @@ TEST_CASE("a way ends, whatever the states, and within the bound", "[missed]") {
             for (__u32 fins = 0; fins <= both; ++fins) {
                 CAPTURE(from, to, fins);
                 const Way entered = way(from, to, fins);
-                CHECK(entered.size() <= JSG_MISSED_MOST);
+                CHECK(entered.size() <= JSG_MISSED_MAX);
                 CHECK((entered.empty() ? from : entered.back()) == to);
             }
         }

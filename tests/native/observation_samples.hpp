@@ -13,13 +13,13 @@ inline jsg_window quiet_window(std::uint32_t port, std::uint64_t sequence) {
     jsg_window window{};
     window.sequence = sequence;
     window.end_unix_ms = now_ms - 400;
-    window.transition_kl_nanobits = 3'000'000;
-    window.occupancy_kl_nanobits = 12'000'000;
+    window.signal[JSG_TRANSITIONS].kl_nanobits = 3'000'000;
+    window.signal[JSG_OCCUPANCY].kl_nanobits = 12'000'000;
     window.transition_entropy_nanobits = 2'900'000'000;
     window.state_entropy_nanobits = 2'500'000'000;
     window.state_entropy_trend_nanobits = 2'400'000'000;
     window.port = port;
-    window.mode = JSG_GUARDING;
+    window.mode = JSG_MONITORING;
     window.transitions = 4'000;
     window.sockets = 1'203;
     window.idle_sockets = 1'180;
@@ -28,14 +28,14 @@ inline jsg_window quiet_window(std::uint32_t port, std::uint64_t sequence) {
     window.exchanges = 900;
     window.open_millisockets = 20'500;
     window.expected_millisockets = 19'250;
-    window.held_millisockets = 15'000;
-    window.looked_at_ppm = 1'000'000;
-    window.transition_js_nanobits = 2'345'678;
-    window.occupancy_js_nanobits = 34'000'000;
-    window.transition_chance_nanobits = 10'000'000;
-    window.occupancy_chance_nanobits = 90'000'000;
-    window.transition_verdict = JSG_NORMAL;
-    window.occupancy_verdict = JSG_NORMAL;
+    window.stalled_millisockets = 15'000;
+    window.sampled_ppm = 1'000'000;
+    window.signal[JSG_TRANSITIONS].js_nanobits = 2'345'678;
+    window.signal[JSG_OCCUPANCY].js_nanobits = 34'000'000;
+    window.signal[JSG_TRANSITIONS].significance_nanobits = 10'000'000;
+    window.signal[JSG_OCCUPANCY].significance_nanobits = 90'000'000;
+    window.signal[JSG_TRANSITIONS].verdict = JSG_NORMAL;
+    window.signal[JSG_OCCUPANCY].verdict = JSG_NORMAL;
     window.sample_weight = 1;
     return window;
 }
@@ -46,11 +46,11 @@ inline jsg_window attacked_window(std::uint32_t port, std::uint64_t sequence) {
     window.open_requests = 511;
     window.open_millisockets = 520'500;
     window.excess_millisockets = 482'000;
-    window.held_millisockets = 515'000;
-    window.held_excess_millisockets = 476'500;
-    window.occupancy_js_nanobits = 681'234'567;
-    window.occupancy_verdict = JSG_OVER;
-    window.occupancy_alert = JSG_ALERT;
+    window.stalled_millisockets = 515'000;
+    window.stalled_excess_millisockets = 476'500;
+    window.signal[JSG_OCCUPANCY].js_nanobits = 681'234'567;
+    window.signal[JSG_OCCUPANCY].verdict = JSG_ABOVE;
+    window.signal[JSG_OCCUPANCY].alert = JSG_ALERT;
     return window;
 }
 
@@ -72,9 +72,9 @@ inline jsguard::ObservedService observed(std::uint32_t place, const jsg_window& 
     seen.window_counts.transitions[left] = 1'000;
     seen.total_counts.transitions[opened] = 300'000;
     seen.total_counts.transitions[left] = 100'000;
-    seen.window_counts.occupancy[JSG_REQUEST_STALLED * JSG_AGES + 4] = window.open_requests * 10;
+    seen.window_counts.occupancy[JSG_REQUEST_SLOW * JSG_AGES + 4] = window.open_requests * 10;
     seen.window_counts.occupancy[JSG_RESPONSE_MOVING * JSG_AGES] = 90;
-    seen.step_counts.occupancy[JSG_REQUEST_STALLED * JSG_AGES + 4] = window.open_requests;
+    seen.step_counts.occupancy[JSG_REQUEST_SLOW * JSG_AGES + 4] = window.open_requests;
     seen.step_counts.occupancy[JSG_RESPONSE_MOVING * JSG_AGES] = 9;
     seen.baseline.emplace();
     seen.baseline->learned_s = 60;
@@ -121,13 +121,13 @@ inline jsguard::Observation observation() {
 
     jsguard::ObservedService learning = observed(2, quiet_window(443, 23));
     learning.window->mode = learning.service.mode = JSG_LEARNING;
-    learning.window->transition_verdict = JSG_NOT_JUDGED;
-    learning.window->occupancy_verdict = JSG_NOT_JUDGED;
-    learning.window->transition_js_nanobits = 0;
-    learning.window->occupancy_js_nanobits = 0;
+    learning.window->signal[JSG_TRANSITIONS].verdict = JSG_NOT_JUDGED;
+    learning.window->signal[JSG_OCCUPANCY].verdict = JSG_NOT_JUDGED;
+    learning.window->signal[JSG_TRANSITIONS].js_nanobits = 0;
+    learning.window->signal[JSG_OCCUPANCY].js_nanobits = 0;
     learning.service.learned_steps = 23;
     learning.service.baselines_learned = 0;
-    learning.lesson = learning.baseline;
+    learning.pending_baseline = learning.baseline;
     learning.baseline.reset();
     all.services.push_back(learning);
 
@@ -138,7 +138,7 @@ inline jsguard::Observation observation() {
     alert.since_unix_ms = now_ms - 200'000;
     alert.raised_ns = uptime_ns - 198 * jsguard::second_ns;
     alert.peak_nanobits = 960'000'000;
-    alert.over_steps = 200;
+    alert.above_steps = 200;
     all.services.push_back(attacked);
     return all;
 }

@@ -31,7 +31,7 @@ TEST_CASE("an age is in the bucket of its power of two seconds", "[occupancy]") 
                                           {32'000, 6},
                                           {63'999, 6},
                                           {64'000, 6},
-                                          {JSG_LONGEST_AGE_MS, 6},
+                                          {JSG_MAX_AGE_MS, 6},
                                           {u32_most, 6}}));
     CAPTURE(row.age_ms);
     CHECK(jsg_age_bucket(row.age_ms) == row.bucket);
@@ -90,29 +90,28 @@ TEST_CASE("a phase is the first row of the design's table that fits", "[occupanc
     };
     const Row row = GENERATE_COPY(values<Row>({
         // response before all others
-        {"an answer under way", JSG_TCP_ESTABLISHED, one, sent, no_more, -1, JSG_RESPONSE_STALLED},
+        {"an answer under way", JSG_TCP_ESTABLISHED, one, sent, no_more, -1, JSG_RESPONSE_SLOW},
         {"an answer under way, and more was received", JSG_TCP_ESTABLISHED, one, sent, more, 1,
-         JSG_RESPONSE_STALLED},
+         JSG_RESPONSE_SLOW},
         {"the first byte ever under way", JSG_TCP_ESTABLISHED, one, never, no_more, 1,
-         JSG_RESPONSE_STALLED},
+         JSG_RESPONSE_SLOW},
         {"an answer under way to a client that has closed", JSG_TCP_CLOSE_WAIT, one, sent, no_more,
-         1, JSG_RESPONSE_STALLED},
+         1, JSG_RESPONSE_SLOW},
         {"a FIN behind an answer under way", JSG_TCP_FIN_WAIT1, two, sent, no_more, 1,
-         JSG_RESPONSE_STALLED},
+         JSG_RESPONSE_SLOW},
         {"the same, both closing at once", JSG_TCP_CLOSING, two, sent, no_more, 1,
-         JSG_RESPONSE_STALLED},
-        {"the same, the client first", JSG_TCP_LAST_ACK, two, sent, no_more, 1,
-         JSG_RESPONSE_STALLED},
+         JSG_RESPONSE_SLOW},
+        {"the same, the client first", JSG_TCP_LAST_ACK, two, sent, no_more, 1, JSG_RESPONSE_SLOW},
         // request before waiting
         {"nothing was ever sent or received", JSG_TCP_ESTABLISHED, none, never, no_more, 0,
-         JSG_REQUEST_STALLED},
+         JSG_REQUEST_SLOW},
         {"a request before any answer", JSG_TCP_ESTABLISHED, none, never, more, 1,
-         JSG_REQUEST_STALLED},
+         JSG_REQUEST_SLOW},
         {"more was received since the answer", JSG_TCP_ESTABLISHED, none, sent, more, 1,
-         JSG_REQUEST_STALLED},
+         JSG_REQUEST_SLOW},
         {"more was received, in the same jiffy", JSG_TCP_ESTABLISHED, none, sent, more, 0,
-         JSG_REQUEST_STALLED},
-        // closing and unnoticed have states of their own
+         JSG_REQUEST_SLOW},
+        // closing and half closed have states of their own
         {"only the FIN is under way", JSG_TCP_FIN_WAIT1, one, sent, no_more, -1, JSG_CLOSING},
         {"nothing is under way in FIN_WAIT1", JSG_TCP_FIN_WAIT1, none, sent, more, 1, JSG_CLOSING},
         {"only the FIN is under way in CLOSING", JSG_TCP_CLOSING, one, sent, more, 1, JSG_CLOSING},
@@ -121,9 +120,9 @@ TEST_CASE("a phase is the first row of the design's table that fits", "[occupanc
         {"the FIN has arrived", JSG_TCP_FIN_WAIT2, none, sent, no_more, -1, JSG_CLOSING},
         {"the FIN has arrived, nothing was ever sent", JSG_TCP_FIN_WAIT2, none, never, more, 1,
          JSG_CLOSING},
-        {"the client has gone", JSG_TCP_CLOSE_WAIT, none, sent, no_more, -1, JSG_UNNOTICED},
+        {"the client has gone", JSG_TCP_CLOSE_WAIT, none, sent, no_more, -1, JSG_HALF_CLOSED},
         {"the client has gone before any answer", JSG_TCP_CLOSE_WAIT, none, never, more, 1,
-         JSG_UNNOTICED},
+         JSG_HALF_CLOSED},
         // waiting before idle
         {"the client's last data is newer", JSG_TCP_ESTABLISHED, none, sent, no_more, 1,
          JSG_WAITING},
@@ -184,9 +183,9 @@ TEST_CASE("bytes move a connection at the least rate and not at a byte under it"
 
 TEST_CASE("the first look dates the phase from the birth", "[occupancy]") {
     Connection c;
-    const jsg_sight sight = c.after(3500);
-    CHECK(sight.phase == JSG_REQUEST_STALLED);
-    CHECK(sight.cell == cell(JSG_REQUEST_STALLED, jsg_age_bucket(3500)));
+    const jsg_sample sight = c.after(3500);
+    CHECK(sight.phase == JSG_REQUEST_SLOW);
+    CHECK(sight.cell == cell(JSG_REQUEST_SLOW, jsg_age_bucket(3500)));
     CHECK_FALSE(sight.answered);
 }
 
@@ -194,9 +193,9 @@ TEST_CASE("the first look counts the bytes since the birth, over at least a seco
           "[occupancy]") {
     const auto [bytes, elapsed_ms, phase] = GENERATE(
         table<std::uint32_t, std::uint32_t, std::uint32_t>({{512, 100, JSG_REQUEST_MOVING},
-                                                            {511, 100, JSG_REQUEST_STALLED},
+                                                            {511, 100, JSG_REQUEST_SLOW},
                                                             {1024, 2000, JSG_REQUEST_MOVING},
-                                                            {1023, 2000, JSG_REQUEST_STALLED}}));
+                                                            {1023, 2000, JSG_REQUEST_SLOW}}));
     CAPTURE(bytes, elapsed_ms);
     Connection c;
     c.receive(bytes);
@@ -205,18 +204,18 @@ TEST_CASE("the first look counts the bytes since the birth, over at least a seco
 
 TEST_CASE("a phase that changes begins its age at the look that sees it", "[occupancy]") {
     Connection c;
-    CHECK(c.after(900).cell == cell(JSG_REQUEST_STALLED, 0));
-    CHECK(c.after(1000).cell == cell(JSG_REQUEST_STALLED, 1));
+    CHECK(c.after(900).cell == cell(JSG_REQUEST_SLOW, 0));
+    CHECK(c.after(1000).cell == cell(JSG_REQUEST_SLOW, 1));
     c.send(5000);
-    CHECK(c.after(1000).cell == cell(JSG_RESPONSE_STALLED, 0));
-    CHECK(c.after(999).cell == cell(JSG_RESPONSE_STALLED, 0));
-    CHECK(c.after(1).cell == cell(JSG_RESPONSE_STALLED, 1));
+    CHECK(c.after(1000).cell == cell(JSG_RESPONSE_SLOW, 0));
+    CHECK(c.after(999).cell == cell(JSG_RESPONSE_SLOW, 0));
+    CHECK(c.after(1).cell == cell(JSG_RESPONSE_SLOW, 1));
     c.acknowledge(5000);
     CHECK(c.after(1000).phase == JSG_IDLE);
     c.receive(10);
-    CHECK(c.after(60'000).cell == cell(JSG_REQUEST_STALLED, 0));
+    CHECK(c.after(60'000).cell == cell(JSG_REQUEST_SLOW, 0));
     c.tcp.state = JSG_TCP_CLOSE_WAIT;
-    CHECK(c.after(1000).cell == cell(JSG_UNNOTICED, 0));
+    CHECK(c.after(1000).cell == cell(JSG_HALF_CLOSED, 0));
     c.tcp.state = JSG_TCP_LAST_ACK;
     ++c.tcp.write_seq;
     CHECK(c.after(1000).cell == cell(JSG_CLOSING, 0));
@@ -225,17 +224,17 @@ TEST_CASE("a phase that changes begins its age at the look that sees it", "[occu
 
 TEST_CASE("moving and stalled are one phase to the age", "[occupancy]") {
     Connection c;
-    CHECK(c.after(1000).cell == cell(JSG_REQUEST_STALLED, 1));
+    CHECK(c.after(1000).cell == cell(JSG_REQUEST_SLOW, 1));
     c.receive(512);
     CHECK(c.after(1000).cell == cell(JSG_REQUEST_MOVING, 2));
     c.receive(511);
-    CHECK(c.after(2000).cell == cell(JSG_REQUEST_STALLED, 3));
+    CHECK(c.after(2000).cell == cell(JSG_REQUEST_SLOW, 3));
     c.send(100'000);
-    CHECK(c.after(1000).cell == cell(JSG_RESPONSE_STALLED, 0));
+    CHECK(c.after(1000).cell == cell(JSG_RESPONSE_SLOW, 0));
     c.acknowledge(1024);
     CHECK(c.after(2000).cell == cell(JSG_RESPONSE_MOVING, 2));
     c.receive(100'000);  // a response moves by what is acknowledged alone
-    CHECK(c.after(2000).cell == cell(JSG_RESPONSE_STALLED, 3));
+    CHECK(c.after(2000).cell == cell(JSG_RESPONSE_SLOW, 3));
 }
 
 TEST_CASE("a burst pays for the time that it takes at eight times the rate, and no longer",
@@ -245,7 +244,7 @@ TEST_CASE("a burst pays for the time that it takes at eight times the rate, and 
         std::uint32_t bytes, first_ms, second_ms;
         std::uint32_t first, second;  // phases at two looks so long after the burst was seen
     };
-    const std::uint32_t moving = JSG_RESPONSE_MOVING, stalled = JSG_RESPONSE_STALLED;
+    const std::uint32_t moving = JSG_RESPONSE_MOVING, stalled = JSG_RESPONSE_SLOW;
     const Row row = GENERATE_COPY(values<Row>({
         {"too small to pay for a second", 4095, 1000, 1000, stalled, stalled},
         {"just enough for a second", 4096, 1000, 1000, moving, stalled},
@@ -269,25 +268,25 @@ TEST_CASE("a burst pays for the time that it takes at eight times the rate, and 
 TEST_CASE("bursts add up, but what was not used is not saved over a silence", "[occupancy]") {
     Connection c;
     c.send(3'000'000'000);
-    for (int look = 0; look < 2; ++look) CHECK(c.after(1000).phase == JSG_RESPONSE_STALLED);
+    for (int look = 0; look < 2; ++look) CHECK(c.after(1000).phase == JSG_RESPONSE_SLOW);
     for (int i = 0; i < 3; ++i) {
         c.acknowledge(8192);  // 2 s each
         CHECK(c.after(1000).phase == JSG_RESPONSE_MOVING);
     }
     for (int i = 0; i < 4; ++i) CHECK(c.after(1000).phase == JSG_RESPONSE_MOVING);
-    CHECK(c.after(1000).phase == JSG_RESPONSE_STALLED);
+    CHECK(c.after(1000).phase == JSG_RESPONSE_SLOW);
     c.acknowledge(100);
-    CHECK(c.after(1000).phase == JSG_RESPONSE_STALLED);
+    CHECK(c.after(1000).phase == JSG_RESPONSE_SLOW);
 }
 
 TEST_CASE("a burst of one phase pays for nothing in the next", "[occupancy]") {
     Connection c;
-    for (int look = 0; look < 2; ++look) CHECK(c.after(1000).phase == JSG_REQUEST_STALLED);
+    for (int look = 0; look < 2; ++look) CHECK(c.after(1000).phase == JSG_REQUEST_SLOW);
     c.receive(100'000);
     CHECK(c.after(1000).phase == JSG_REQUEST_MOVING);
     c.send(100'000);
-    CHECK(c.after(1000).phase == JSG_RESPONSE_STALLED);
-    CHECK(c.after(1000).phase == JSG_RESPONSE_STALLED);
+    CHECK(c.after(1000).phase == JSG_RESPONSE_SLOW);
+    CHECK(c.after(1000).phase == JSG_RESPONSE_SLOW);
 }
 
 TEST_CASE("what the first two looks at a phase find pays for nothing: buffers fill by themselves",
@@ -308,11 +307,11 @@ TEST_CASE("what the first two looks at a phase find pays for nothing: buffers fi
     Connection c;
     fills(
         c, [](Connection& to, std::uint32_t bytes) { to.receive(bytes); }, JSG_REQUEST_MOVING,
-        JSG_REQUEST_STALLED);
+        JSG_REQUEST_SLOW);
     c.send(1'000'000);
     fills(
         c, [](Connection& to, std::uint32_t bytes) { to.acknowledge(bytes); }, JSG_RESPONSE_MOVING,
-        JSG_RESPONSE_STALLED);
+        JSG_RESPONSE_SLOW);
 }
 
 TEST_CASE("an answer is seen once, and sets what the next request is measured from",
@@ -320,14 +319,14 @@ TEST_CASE("an answer is seen once, and sets what the next request is measured fr
     Connection c;
     c.receive(100);
     c.answer();
-    jsg_sight sight = c.after(1000);
+    jsg_sample sight = c.after(1000);
     CHECK(sight.answered);
     CHECK(sight.phase == JSG_IDLE);
     sight = c.after(1000);
     CHECK_FALSE(sight.answered);
     CHECK(sight.phase == JSG_IDLE);
     c.receive(1);
-    CHECK(c.after(1000).phase == JSG_REQUEST_STALLED);
+    CHECK(c.after(1000).phase == JSG_REQUEST_SLOW);
     c.answer();
     sight = c.after(1000);
     CHECK(sight.answered);
@@ -343,17 +342,17 @@ TEST_CASE("what came between the answer and the look that sees it is waiting, no
     CHECK(c.after(500).phase == JSG_WAITING);
     CHECK(c.after(1000).cell == cell(JSG_WAITING, 1));
     c.receive(1);
-    CHECK(c.after(1000).cell == cell(JSG_REQUEST_STALLED, 0));
+    CHECK(c.after(1000).cell == cell(JSG_REQUEST_SLOW, 0));
 }
 
 TEST_CASE("idle and what is not served are in no cell", "[occupancy]") {
     Connection c;
     c.answer();
-    const jsg_sight idle = c.after(100);
+    const jsg_sample idle = c.after(100);
     CHECK(idle.phase == JSG_IDLE);
     CHECK(idle.cell == JSG_NO_CELL);
     c.tcp.state = JSG_TCP_CLOSE;
-    const jsg_sight closed = c.after(100);
+    const jsg_sample closed = c.after(100);
     CHECK(closed.phase == JSG_NO_PHASE);
     CHECK(closed.cell == JSG_NO_CELL);
 }
@@ -366,13 +365,13 @@ TEST_CASE("byte counters may pass 2^32", "[occupancy]") {
     c.receive(512);
     CHECK(c.after(1000).phase == JSG_REQUEST_MOVING);
     c.receive(511);
-    CHECK(c.after(1000).phase == JSG_REQUEST_STALLED);
+    CHECK(c.after(1000).phase == JSG_REQUEST_SLOW);
     c.send(100'000);
     CHECK(c.after(1000).answered);
     c.acknowledge(512);
     CHECK(c.after(1000).phase == JSG_RESPONSE_MOVING);
     c.acknowledge(511);
-    CHECK(c.after(1000).phase == JSG_RESPONSE_STALLED);
+    CHECK(c.after(1000).phase == JSG_RESPONSE_SLOW);
 }
 
 TEST_CASE("a count of bytes sent that stands at a multiple of 2^32 is not nothing", "[occupancy]") {
@@ -389,25 +388,25 @@ TEST_CASE("the clock in ms may pass 2^32", "[occupancy]") {
     c.receive(512);
     CHECK(c.after(1000).cell == cell(JSG_REQUEST_MOVING, 2));  // past the wrap
     CHECK(c.now == 500);
-    CHECK(c.after(1000).cell == cell(JSG_REQUEST_STALLED, 2));
-    CHECK(c.after(29'000).cell == cell(JSG_REQUEST_STALLED, 6));
+    CHECK(c.after(1000).cell == cell(JSG_REQUEST_SLOW, 2));
+    CHECK(c.after(29'000).cell == cell(JSG_REQUEST_SLOW, 6));
 }
 
 TEST_CASE("an age that outlasts the clock stays in the last bucket", "[occupancy]") {
     Connection c;
     constexpr std::uint32_t part = 1U << 29;  // an eighth of what the clock holds
-    for (int i = 0; i < 20; ++i) REQUIRE(c.after(part).cell == cell(JSG_REQUEST_STALLED, 6));
+    for (int i = 0; i < 20; ++i) REQUIRE(c.after(part).cell == cell(JSG_REQUEST_SLOW, 6));
     c.send(1);
-    CHECK(c.after(1000).cell == cell(JSG_RESPONSE_STALLED, 0));
+    CHECK(c.after(1000).cell == cell(JSG_RESPONSE_SLOW, 0));
 }
 
 TEST_CASE("a socket of unknown age enters the cells after 32 s", "[occupancy]") {
     Connection c;
     c.was_there_before();
-    CHECK(c.after(1000).phase == JSG_REQUEST_STALLED);
+    CHECK(c.after(1000).phase == JSG_REQUEST_SLOW);
     CHECK(c.after(0).cell == JSG_NO_CELL);
     CHECK(c.after(30'999).cell == JSG_NO_CELL);
-    CHECK(c.after(1).cell == cell(JSG_REQUEST_STALLED, 6));
+    CHECK(c.after(1).cell == cell(JSG_REQUEST_SLOW, 6));
 }
 
 TEST_CASE("a socket of unknown age enters the cells when its phase changes", "[occupancy]") {
@@ -415,8 +414,8 @@ TEST_CASE("a socket of unknown age enters the cells when its phase changes", "[o
     c.was_there_before();
     CHECK(c.after(5000).cell == JSG_NO_CELL);
     c.send(5000);
-    CHECK(c.after(1000).cell == cell(JSG_RESPONSE_STALLED, 0));
-    CHECK(c.after(3000).cell == cell(JSG_RESPONSE_STALLED, 2));
+    CHECK(c.after(1000).cell == cell(JSG_RESPONSE_SLOW, 0));
+    CHECK(c.after(3000).cell == cell(JSG_RESPONSE_SLOW, 2));
 }
 
 TEST_CASE("the split of a socket of unknown age is no change of phase", "[occupancy]") {
@@ -424,7 +423,7 @@ TEST_CASE("the split of a socket of unknown age is no change of phase", "[occupa
     c.was_there_before();
     CHECK(c.after(1000).cell == JSG_NO_CELL);
     c.receive(5000);
-    const jsg_sight sight = c.after(1000);
+    const jsg_sample sight = c.after(1000);
     CHECK(sight.phase == JSG_REQUEST_MOVING);
     CHECK(sight.cell == JSG_NO_CELL);
 }
@@ -434,7 +433,7 @@ TEST_CASE("what a socket sent and received before the detector is no news", "[oc
     c.receive(100'000);
     c.answer(100'000);
     c.was_there_before();
-    const jsg_sight idle = c.after(1000);
+    const jsg_sample idle = c.after(1000);
     CHECK_FALSE(idle.answered);
     CHECK(idle.phase == JSG_IDLE);
 
@@ -442,22 +441,22 @@ TEST_CASE("what a socket sent and received before the detector is no news", "[oc
     half.send(100'000);
     half.acknowledge(50'000);
     half.was_there_before();
-    CHECK(half.after(1000).phase == JSG_RESPONSE_STALLED);
+    CHECK(half.after(1000).phase == JSG_RESPONSE_SLOW);
 }
 
-TEST_CASE("a record that begins anew keeps nothing of the socket before", "[occupancy]") {
+TEST_CASE("a record that begins again keeps nothing of the socket before", "[occupancy]") {
     Connection c;
     c.was_there_before();
     c.receive(1000);
     c.answer();
     c.after(50'000);
     const jsg_tcp fresh = Connection().tcp;
-    jsg_look_begin(&c.look, &fresh, 0x2000, c.now, 0);
+    jsg_begin_sampling(&c.look, &fresh, 0x2000, c.now, 0);
     Connection untouched(c.now);
     CHECK(c.look.sk == 0x2000);
     CHECK(c.look.born_ms == c.now);
     c.tcp = fresh;
-    const jsg_sight again = c.after(2500), first = untouched.after(2500);
+    const jsg_sample again = c.after(2500), first = untouched.after(2500);
     CHECK(again.phase == first.phase);
     CHECK(again.cell == first.cell);
     CHECK(again.answered == first.answered);
@@ -476,7 +475,7 @@ TEST_CASE("any look finds a phase that exists and the one cell that belongs to i
         if (random() % 3 == 0) c.send(static_cast<std::uint32_t>(random() % 2000));
         if (random() % 3 == 0) c.acknowledge(c.tcp.write_seq - c.tcp.snd_una);
         const std::uint32_t before = c.look.phase;
-        const jsg_sight sight = c.after(static_cast<std::uint32_t>(random() % 5000));
+        const jsg_sample sight = c.after(static_cast<std::uint32_t>(random() % 5000));
         CAPTURE(i, sight.phase, sight.cell);
         REQUIRE(sight.phase < JSG_PHASES);
         if (sight.cell != JSG_NO_CELL) {

@@ -27,12 +27,12 @@ namespace {
 
 // What each look at a connection's life of random events found. The life is the seed's; it begins
 // at born_ms of the clock in ms, and at born_jiffies of the kernel's.
-std::vector<jsg_sight> sights_of_life(unsigned seed, std::uint32_t born_ms,
-                                      std::uint32_t born_jiffies, std::uint32_t& lived_ms) {
+std::vector<jsg_sample> sights_of_life(unsigned seed, std::uint32_t born_ms,
+                                       std::uint32_t born_jiffies, std::uint32_t& lived_ms) {
     std::mt19937 random(seed);
     Connection c(born_ms);
     c.tcp.lrcvtime = c.tcp.lsndtime = born_jiffies;
-    std::vector<jsg_sight> sights;
+    std::vector<jsg_sample> sights;
     for (int i = 0; i < 40; ++i) {
         const std::uint32_t jiffies = born_jiffies + (c.now - born_ms) / 4;
         const auto what = random() % 5;

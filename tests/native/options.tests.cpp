@@ -53,7 +53,7 @@ TEST_CASE("without options the documented defaults hold", "[options]") {
     const Options o = accepted({});
     CHECK(o.transition_threshold_nanobits == 120'000'000);
     CHECK(o.occupancy_threshold_nanobits == 120'000'000);
-    CHECK(o.chance_exponent == 6);
+    CHECK(o.false_alarm_exponent == 6);
     CHECK_FALSE(o.netns.has_value());
     CHECK(o.ports.empty());
     CHECK(o.excluded_ports.empty());
@@ -118,7 +118,7 @@ TEST_CASE("every option reaches its field", "[options]") {
                                 "/sys/fs/bpf/x"});
     CHECK(o.transition_threshold_nanobits == 250'000'000);
     CHECK(o.occupancy_threshold_nanobits == 250'000'000);
-    CHECK(o.chance_exponent == 9);
+    CHECK(o.false_alarm_exponent == 9);
     CHECK(o.netns == "/run/netns/web");
     CHECK(o.min_sockets == 21);
     CHECK(o.min_transitions == 101);
@@ -195,8 +195,8 @@ TEST_CASE("a false-alarm probability goes down to a power of ten", "[options]") 
     for (const auto& row : rows) {
         CAPTURE(row.text);
         const Options o = accepted({"--false-alarm", row.text});
-        CHECK(o.chance_exponent == row.exponent);
-        CHECK(make_config(o).chance_exponent == row.exponent);
+        CHECK(o.false_alarm_exponent == row.exponent);
+        CHECK(make_config(o).false_alarm_exponent == row.exponent);
     }
 }
 
@@ -256,7 +256,7 @@ TEST_CASE("lists of ports are merged, sorted and freed of duplicates", "[options
           Ports{7, 8, 9});
 }
 
-TEST_CASE("excluded ports are not among the guarded", "[options]") {
+TEST_CASE("excluded ports are not among the monitored", "[options]") {
     CHECK(accepted({"-L", "80,81,82", "--exclude-port", "81,9"}).ports == Ports{80, 82});
     CHECK(one_clear_line(refusal({"-L", "80,81", "--exclude-port", "81,80"}), "--exclude-port"));
 }
@@ -274,10 +274,10 @@ TEST_CASE("what is no list of ports is refused in one line that names the option
     }
 }
 
-TEST_CASE("as many ports are guarded as there are places", "[options]") {
+TEST_CASE("as many ports are monitored as there are places", "[options]") {
     CHECK(accepted({"-L", port_list(JSG_SERVICES)}).ports.size() == JSG_SERVICES);
     CHECK(one_clear_line(refusal({"-L", port_list(JSG_SERVICES + 1)}), "--localport"));
-    // One over, but one of them is not to be guarded.
+    // One over, but one of them is not to be monitored.
     CHECK(accepted({"-L", port_list(JSG_SERVICES + 1), "--exclude-port", "1"}).ports.size() ==
           JSG_SERVICES);
 }
@@ -430,7 +430,7 @@ TEST_CASE("the detector's configuration is in steps and nanobits", "[options]") 
     CHECK(config.confirm_steps == 8);
     CHECK(config.clear_steps == 9);
     CHECK(config.readings_per_service == jsg_readings_needed(10));
-    CHECK(config.guard_listeners == 1);
+    CHECK(config.monitor_listeners == 1);
     CHECK(config.cpus == 0);
     CHECK(config.has_rdonly_cast == 0);
 }
@@ -439,8 +439,8 @@ TEST_CASE("the longest step does not overflow its nanoseconds", "[options]") {
     CHECK(make_config(accepted({"-i", "300", "--step", "300"})).step_ns == 300'000'000'000);
 }
 
-TEST_CASE("named ports stop listeners from being guarded", "[options]") {
-    CHECK(make_config(accepted({"-L", "80"})).guard_listeners == 0);
+TEST_CASE("named ports stop listeners from being monitored", "[options]") {
+    CHECK(make_config(accepted({"-L", "80"})).monitor_listeners == 0);
 }
 
 TEST_CASE("a detector stays, is taken out, or the kernel is asked: one of them", "[options]") {

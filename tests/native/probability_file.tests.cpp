@@ -31,8 +31,8 @@ TEST_CASE("a probability file that is not sound is refused and told why", "[prob
         {"[1, 2]", "\"probabilities\" is sought where no object is"},
         {"{}", "\"probabilities\" is missing"},
         {R"({"probabilities": [1]})", "\"probabilities\" is not an object"},
-        {with(""), "no share in it is over 0"},
-        {with("\"1-8\": 0"), "no share in it is over 0"},
+        {with(""), "no share in it is above 0"},
+        {with("\"1-8\": 0"), "no share in it is above 0"},
         {with("\"1-8\": -0.1"), "\"1-8\" is not a share from 0 to 1"},
         {with("\"1-8\": 1.01"), "\"1-8\" is not a share from 0 to 1"},
         {with("\"1-8\": \"0.1\""), "\"1-8\" is not a share from 0 to 1"},
@@ -43,8 +43,8 @@ TEST_CASE("a probability file that is not sound is refused and told why", "[prob
         {with("\"1-14\": 1"), "\"1-14\" is not a pair of TCP states"},
         {with("\"1-8-9\": 1"), "\"1-8-9\" is not a pair of TCP states"},
         {with("\"-8\": 1"), "\"-8\" is not a pair of TCP states"},
-        {with("\"1-8\": 1, \"1-8\": 0.5"), "\"1-8\" stands there twice"},
-        {with("\"1-8\": 1, \"01-8\": 0.5"), "stands there twice"},
+        {with("\"1-8\": 1, \"1-8\": 0.5"), "\"1-8\" is there twice"},
+        {with("\"1-8\": 1, \"01-8\": 0.5"), "is there twice"},
     }));
     CAPTURE(text);
     CHECK_THROWS_WITH(probabilities_from_json(text), Contains(why));
@@ -55,7 +55,7 @@ TEST_CASE("a file of more keys than any has is refused before they are compared 
     std::string shares = "\"1-8\": 1";
     for (int i = 0; i < 4096; ++i) shares += ", \"x" + std::to_string(i) + "\": 0";
     CHECK_THROWS_WITH(probabilities_from_json(with(shares)),
-                      Contains("it has over 4096 keys in one object"));
+                      Contains("it has more than 4096 keys in one object"));
 }
 
 TEST_CASE("a file that cannot be read is named, with what to do, and is wrong input",

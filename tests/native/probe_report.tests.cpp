@@ -73,7 +73,7 @@ this process
   CAP_BPF (needed)                                                held: makes maps
   CAP_PERFMON (needed)                                            held: loads programs
   CAP_SYS_ADMIN (adds)                                            not held: as good as both
-pin folder /sys/fs/bpf/jsguard
+pin directory /sys/fs/bpf/jsguard
   in a BPF file system
   no detector is pinned there
 trial load
@@ -208,7 +208,7 @@ TEST_CASE("a load that is not permitted is told apart from one that fails", "[pr
                   "run it as root, outside this user namespace");
 }
 
-TEST_CASE("each thing that is wrong with the pin folder has its exit code", "[probe]") {
+TEST_CASE("each thing that is wrong with the pin directory has its exit code", "[probe]") {
     const struct {
         PinPlace place;
         const char* state;
@@ -232,7 +232,7 @@ TEST_CASE("each thing that is wrong with the pin folder has its exit code", "[pr
     }
 }
 
-TEST_CASE("a pin folder of another user is told as such", "[probe]") {
+TEST_CASE("a pin directory of another user is told as such", "[probe]") {
     ProbeFacts facts = sound();
     facts.pin_place = PinPlace::of_another;
     check_verdict(facts, ExitCode::runtime,
@@ -245,9 +245,10 @@ TEST_CASE("without a BPF file system the advice is to mount one that only root w
           "[probe]") {
     ProbeFacts facts = sound();
     facts.pin_place = PinPlace::not_bpffs;
-    check_verdict(facts, ExitCode::runtime, "/sys/fs/bpf/jsguard is not in a BPF file system",
-                  "mount one (mount -t bpf -o mode=0711 bpf /sys/fs/bpf) or choose another folder "
-                  "with --pin-dir");
+    check_verdict(
+        facts, ExitCode::runtime, "/sys/fs/bpf/jsguard is not in a BPF file system",
+        "mount one (mount -t bpf -o mode=0711 bpf /sys/fs/bpf) or choose another directory "
+        "with --pin-dir");
 }
 
 TEST_CASE("whether a detector is pinned is told, or that it cannot be seen", "[probe]") {
@@ -272,10 +273,10 @@ TEST_CASE("what the kernel does not tell is not made up", "[probe]") {
     CHECK(json["trial"]["programs"][0]["jited_bytes"] == 0);
 }
 
-TEST_CASE("a pin folder of control characters stays on its line", "[probe]") {
+TEST_CASE("a pin directory of control characters stays on its line", "[probe]") {
     ProbeFacts facts = sound();
     facts.pin_dir = "/sys/fs/bpf/a\nb";
-    CHECK(contains(probe_text(facts), "pin folder /sys/fs/bpf/a?b\n"));
+    CHECK(contains(probe_text(facts), "pin directory /sys/fs/bpf/a?b\n"));
 }
 
 TEST_CASE("the verifier's log ends with its last lines", "[probe]") {

@@ -88,13 +88,13 @@ Observation with_large_numbers() {
     seen.stats.alerts = most;
     seen.cost.ticks.total_ns = most;
     seen.cost.ticks.longest_ns = 1;
-    seen.services[0].window->transition_kl_nanobits = 32'000'000'000;
+    seen.services[0].window->signal[JSG_TRANSITIONS].kl_nanobits = 32'000'000'000;
     seen.services[0].window->open_millisockets = 4'294'967'295;
     seen.services[0].total_counts.transitions[0] = 4'294'967'295;
     return seen;
 }
 
-Observation with_nothing_guarded() {
+Observation with_nothing_monitored() {
     Observation seen = samples::observation();
     seen.services.clear();
     return seen;
@@ -121,7 +121,7 @@ Observation before_first_window() {
 
 TEST_CASE("every line is as the exposition format has it", "[prometheus]") {
     for (const Observation& seen :
-         {samples::observation(), with_large_numbers(), with_nothing_guarded(), in_namespace(),
+         {samples::observation(), with_large_numbers(), with_nothing_monitored(), in_namespace(),
           before_first_window(), Observation{}})
         check_grammar(seen);
 }
@@ -189,21 +189,21 @@ TEST_CASE("figures are exact, in base units", "[prometheus]") {
     is("jsguard_tick_seconds_total", "115.2");
     is("jsguard_longest_tick_seconds", "0.000044969");
     is("jsguard_map_memory_bytes", "10564608");
-    is("jsguard_guarding{port=\"80\"}", "1");
+    is("jsguard_monitoring{port=\"80\"}", "1");
     is("jsguard_open_sockets{port=\"8080\"}", "520.5");
-    is("jsguard_held_excess_sockets{port=\"8080\"}", "476.5");
-    is("jsguard_looked_at_ratio{port=\"80\"}", "1");
+    is("jsguard_stalled_excess_sockets{port=\"8080\"}", "476.5");
+    is("jsguard_sampled_ratio{port=\"80\"}", "1");
     is("jsguard_state_entropy{port=\"80\"}", "2.5");
     is("jsguard_divergence{port=\"80\",signal=\"transitions\"}", "0.002345678");
     is("jsguard_divergence{port=\"8080\",signal=\"occupancy\"}", "0.681234567");
     is("jsguard_kl_divergence{port=\"80\",signal=\"occupancy\"}", "0.012");
     is("jsguard_threshold{port=\"443\",signal=\"occupancy\"}", "0.12");
-    is("jsguard_chance_divergence{port=\"80\",signal=\"transitions\"}", "0.01");
+    is("jsguard_significance_bound{port=\"80\",signal=\"transitions\"}", "0.01");
     is("jsguard_alert_up{port=\"80\",signal=\"occupancy\"}", "0");
     is("jsguard_alert_up{port=\"8080\",signal=\"occupancy\"}", "1");
     is("jsguard_alert_start_time_seconds{port=\"8080\",signal=\"occupancy\"}", "1767322845.678");
-    is("jsguard_occupancy_sockets{port=\"8080\",cell=\"request stalled 8-16s\"}", "511");
-    is("jsguard_occupancy_sockets{port=\"8080\",cell=\"request stalled 32s+\"}", "0");
+    is("jsguard_occupancy_sockets{port=\"8080\",cell=\"request slow 8-16s\"}", "511");
+    is("jsguard_occupancy_sockets{port=\"8080\",cell=\"request slow 32s+\"}", "0");
     is("jsguard_transitions_total{port=\"80\",cell=\"LISTEN->SYN_RECV\"}", "300000");
     is("jsguard_state_entries_total{port=\"80\",state=\"CLOSE_WAIT\"}", "100000");
     CHECK(std::count_if(series.begin(), series.end(), [](const auto& one) {
@@ -231,8 +231,8 @@ TEST_CASE("entries into a state wrap as the counts that they are made of", "[pro
 TEST_CASE("a figure that there is not is absent", "[prometheus]") {
     const Observation seen = samples::observation();
     for (const char* learning :
-         {"jsguard_divergence", "jsguard_kl_divergence", "jsguard_chance_divergence",
-          "jsguard_expected_sockets", "jsguard_excess_sockets", "jsguard_baseline_doubtful"}) {
+         {"jsguard_divergence", "jsguard_kl_divergence", "jsguard_significance_bound",
+          "jsguard_expected_sockets", "jsguard_excess_sockets", "jsguard_baseline_warning"}) {
         CAPTURE(learning);
         CHECK(has(seen, fmt::format("{}{{port=\"80\"", learning)));
         CHECK_FALSE(has(seen, fmt::format("{}{{port=\"443\"", learning)));
@@ -243,29 +243,29 @@ TEST_CASE("a figure that there is not is absent", "[prometheus]") {
 
     Observation empty_window = seen;
     empty_window.services[0].window->transitions = 0;
-    empty_window.services[0].window->transition_verdict = JSG_NOTHING_SEEN;
+    empty_window.services[0].window->signal[JSG_TRANSITIONS].verdict = JSG_NOTHING_SEEN;
     CHECK_FALSE(has(empty_window, "jsguard_divergence{port=\"80\",signal=\"transitions\"}"));
     CHECK(has(empty_window, "jsguard_divergence{port=\"80\",signal=\"occupancy\"}"));
     CHECK_FALSE(has(empty_window, "jsguard_state_entropy{port=\"80\"}"));
 
     const Observation early = before_first_window();
-    CHECK(value(early, "jsguard_guarding{port=\"80\"}") == "0");
+    CHECK(value(early, "jsguard_monitoring{port=\"80\"}") == "0");
     for (const char* name : {"jsguard_sockets", "jsguard_occupancy_sockets", "jsguard_threshold"})
         CHECK_FALSE(has(early, fmt::format("{}{{", name)));
-    CHECK_FALSE(has(with_nothing_guarded(), "port="));
+    CHECK_FALSE(has(with_nothing_monitored(), "port="));
     CHECK_FALSE(has(Observation{}, "jsguard_start_time_seconds"));
 }
 
-TEST_CASE("an alert of each signal is told, and the doubts about a baseline", "[prometheus]") {
+TEST_CASE("an alert of each signal is told, and the warnings about a baseline", "[prometheus]") {
     Observation seen = samples::observation();
     seen.services[0].service.alerts[JSG_TRANSITIONS].state = JSG_CONFIRMING;
     CHECK(value(seen, "jsguard_alert_up{port=\"80\",signal=\"transitions\"}") == "0");
     seen.services[0].service.alerts[JSG_TRANSITIONS].state = JSG_ALERT;
     CHECK(value(seen, "jsguard_alert_up{port=\"80\",signal=\"transitions\"}") == "1");
-    seen.services[0].service.doubts = JSG_DOUBT_UNBALANCED;
-    CHECK(value(seen, "jsguard_baseline_doubtful{port=\"80\"}") == "0");
-    seen.services[0].service.doubts |= JSG_DOUBT_QUEUE_FULL;
-    CHECK(value(seen, "jsguard_baseline_doubtful{port=\"80\"}") == "1");
+    seen.services[0].service.warnings = JSG_WARN_UNBALANCED;
+    CHECK(value(seen, "jsguard_baseline_warning{port=\"80\"}") == "0");
+    seen.services[0].service.warnings |= JSG_WARN_QUEUE_FULL;
+    CHECK(value(seen, "jsguard_baseline_warning{port=\"80\"}") == "1");
 }
 
 TEST_CASE("every loss is told", "[prometheus]") {
@@ -291,7 +291,7 @@ TEST_CASE("what the program took is told where the kernel measures it", "[promet
     CHECK(value(seen, "jsguard_transition_run_seconds_total") == "0.003");
 }
 
-TEST_CASE("a namespace that is guarded is in every series, and else in none", "[prometheus]") {
+TEST_CASE("a namespace that is monitored is in every series, and else in none", "[prometheus]") {
     for (const auto& [series, number] : series_of(in_namespace())) {
         CAPTURE(series);
         CHECK((series.ends_with(",netns=\"4026532188\"}") ||

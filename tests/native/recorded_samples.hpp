@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "common/json_fields.hpp"
-#include "kernel/chance.h"
+#include "kernel/significance.h"
 #include "load/options.hpp"
 #include "offline/recording/recording.hpp"
 
@@ -40,22 +40,22 @@ class SamplesOf {
 
     jsg_config config() {
         auto config = any<jsg_config>();
-        const std::uint32_t step_s = 1 + under32(window_most_s);
+        const std::uint32_t step_s = 1 + under32(max_window_s);
         config.schema = JSG_SCHEMA;
         config.step_ns = std::uint64_t{step_s} * JSG_NANO;
-        config.window_steps = 1 + under32(window_most_s / step_s);
+        config.window_steps = 1 + under32(max_window_s / step_s);
         config.learn_steps = 1 + under32(7000);
         config.transition_threshold_nanobits = bits();
         config.occupancy_threshold_nanobits = bits();
-        config.chance_exponent = 1 + under32(JSG_CHANCE_EXPONENTS);
+        config.false_alarm_exponent = 1 + under32(JSG_SIGNIFICANCE_EXPONENTS);
         config.min_rate |= 1;
         config.confirm_steps |= 1;
         config.clear_steps |= 1;
         config.readings_per_service = jsg_readings_needed(config.window_steps) + under32(2);
-        config.guard_listeners = under(2);
+        config.monitor_listeners = under(2);
         config.has_rdonly_cast = under(2);
         std::memset(config.reserved, 0, sizeof(config.reserved));
-        config.instance = config.program_hash = config.request_hash = 0;  // are not recorded
+        config.instance = config.program_hash = config.options_hash = 0;  // are not recorded
         return config;
     }
 
@@ -93,13 +93,14 @@ class SamplesOf {
     }
 
     // As little as after the first step.
-    jsg_baseline lesson() {
-        jsg_baseline lesson = baseline();
-        if (under(2)) return lesson;
-        std::memset(lesson.transition_counts, 0, sizeof(lesson.transition_counts));
-        lesson.learned_s = lesson.queue_full_s = 0;
-        add_totals(lesson);
-        return lesson;
+    jsg_baseline pending_baseline() {
+        jsg_baseline pending_baseline = baseline();
+        if (under(2)) return pending_baseline;
+        std::memset(pending_baseline.transition_counts, 0,
+                    sizeof(pending_baseline.transition_counts));
+        pending_baseline.learned_s = pending_baseline.queue_full_s = 0;
+        add_totals(pending_baseline);
+        return pending_baseline;
     }
 
     RecordedService service(std::uint32_t port, std::uint64_t sequence) {
@@ -109,17 +110,17 @@ class SamplesOf {
         service.port = port;
         service.sequence = sequence;
         service.mode = static_cast<jsg_mode>(under(JSG_LEAVING + 1));
-        service.stays = under32(2);
+        service.pinned = under32(2);
         service.relearning = under32(2);
-        service.trend_sum_nanobits = under(exact_most);
-        for (__u64& entropy : service.trend_nanobits) entropy = under(exact_most);
+        service.trend_sum_nanobits = under(max_exact);
+        for (__u64& entropy : service.trend_nanobits) entropy = under(max_exact);
         for (std::size_t signal = 0; signal < JSG_SIGNALS; ++signal) {
             service.threshold_nanobits[signal] = bits();
             service.alerts[signal].peak_nanobits = bits();
             service.alerts[signal].state = static_cast<jsg_alert_state>(under(JSG_ALERT + 1));
         }
-        if (service.mode == JSG_GUARDING || under(2)) recorded.baseline = baseline();
-        if (under(2)) recorded.lesson = lesson();
+        if (service.mode == JSG_MONITORING || under(2)) recorded.baseline = baseline();
+        if (under(2)) recorded.pending_baseline = pending_baseline();
         for (std::uint64_t steps = under(5); steps > 0; --steps)
             recorded.history.push_back(reading());
         return recorded;
@@ -132,19 +133,22 @@ class SamplesOf {
         record.port = port;
         record.sequence = sequence;
         record.reserved = 0;
-        for (auto* entropy : {&record.transition_kl_nanobits, &record.occupancy_kl_nanobits,
-                              &record.transition_entropy_nanobits, &record.state_entropy_nanobits,
-                              &record.state_entropy_trend_nanobits})
-            *entropy = under(exact_most);
-        for (auto* js : {&record.transition_js_nanobits, &record.occupancy_js_nanobits})
+        for (auto* entropy :
+             {&record.signal[JSG_TRANSITIONS].kl_nanobits,
+              &record.signal[JSG_OCCUPANCY].kl_nanobits, &record.transition_entropy_nanobits,
+              &record.state_entropy_nanobits, &record.state_entropy_trend_nanobits})
+            *entropy = under(max_exact);
+        for (auto* js : {&record.signal[JSG_TRANSITIONS].js_nanobits,
+                         &record.signal[JSG_OCCUPANCY].js_nanobits})
             *js = bits();
-        for (auto* chance : {&record.transition_chance_nanobits, &record.occupancy_chance_nanobits})
+        for (auto* chance : {&record.signal[JSG_TRANSITIONS].significance_nanobits,
+                             &record.signal[JSG_OCCUPANCY].significance_nanobits})
             *chance = under(4) ? under32(UINT32_MAX) : UINT32_MAX;  // where it saturates
         record.mode = static_cast<jsg_mode>(under(JSG_LEAVING + 1));
-        record.transition_verdict = static_cast<jsg_verdict>(under(JSG_VERDICTS));
-        record.occupancy_verdict = static_cast<jsg_verdict>(under(JSG_VERDICTS));
-        record.transition_alert = static_cast<jsg_alert_state>(under(JSG_ALERT + 1));
-        record.occupancy_alert = static_cast<jsg_alert_state>(under(JSG_ALERT + 1));
+        record.signal[JSG_TRANSITIONS].verdict = static_cast<jsg_verdict>(under(JSG_VERDICTS));
+        record.signal[JSG_OCCUPANCY].verdict = static_cast<jsg_verdict>(under(JSG_VERDICTS));
+        record.signal[JSG_TRANSITIONS].alert = static_cast<jsg_alert_state>(under(JSG_ALERT + 1));
+        record.signal[JSG_OCCUPANCY].alert = static_cast<jsg_alert_state>(under(JSG_ALERT + 1));
         record.with_waiting = under32(2);
         window.threshold_nanobits = {bits(), bits()};
         for (std::uint32_t& count : window.transitions)

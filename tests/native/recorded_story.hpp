@@ -38,7 +38,7 @@ inline RecordingHeader story_header(const Story& story) {
     config.learn_steps = Story::learning;
     config.transition_threshold_nanobits = config.occupancy_threshold_nanobits =
         JSG_NANO / 100 * 12;
-    config.chance_exponent = 6;
+    config.false_alarm_exponent = 6;
     config.min_transitions = 100;
     config.min_sockets = 20;
     config.min_rate = 512;
@@ -72,9 +72,9 @@ inline void fill_transitions(std::uint32_t* counts, std::uint32_t connections) {
 inline void fill_occupancy(std::uint32_t* counts, std::uint32_t sockets) {
     counts[story_cell(JSG_RESPONSE_MOVING, 0)] = 4 * sockets;
     counts[story_cell(JSG_RESPONSE_MOVING, 1)] = sockets;
-    counts[story_cell(JSG_RESPONSE_STALLED, 0)] = sockets / 2;
+    counts[story_cell(JSG_RESPONSE_SLOW, 0)] = sockets / 2;
     counts[story_cell(JSG_REQUEST_MOVING, 0)] = 3 * sockets;
-    counts[story_cell(JSG_REQUEST_STALLED, 0)] = sockets;
+    counts[story_cell(JSG_REQUEST_SLOW, 0)] = sockets;
     counts[story_cell(JSG_CLOSING, 0)] = sockets;
     counts[story_cell(JSG_WAITING, 0)] = sockets / 3;
 }
@@ -121,7 +121,7 @@ inline RecordedWindow story_window(const Story& story, std::uint64_t sequence) {
     record.end_unix_ms = Story::begin_ms + sequence * 1000 + random() % 3;
     const bool learning = sequence <= Story::learning;
     const bool attacked = story.attacked(sequence);
-    record.mode = learning ? JSG_LEARNING : JSG_GUARDING;
+    record.mode = learning ? JSG_LEARNING : JSG_MONITORING;
     fill_transitions(window.transitions.data(), about(400));
     fill_occupancy(window.occupancy.data(), about(15));
     const std::uint64_t since =
@@ -129,7 +129,7 @@ inline RecordedWindow story_window(const Story& story, std::uint64_t sequence) {
     if (attacked) {
         // Five hundred requests that grow old.
         for (std::uint32_t age = 0; age < JSG_AGES; age++)
-            window.occupancy[story_cell(JSG_REQUEST_STALLED, age)] +=
+            window.occupancy[story_cell(JSG_REQUEST_SLOW, age)] +=
                 since >= age * 4 ? about(700) : 0;
         window.transitions[jsg_transition_cell(JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE)] += about(30);
     }
@@ -145,27 +145,28 @@ inline RecordedWindow story_window(const Story& story, std::uint64_t sequence) {
     record.idle_sockets = about(300);
     record.open_requests = judged / 10;
     record.exchanges = about(430);
-    record.looked_at_ppm = 1'000'000;
+    record.sampled_ppm = 1'000'000;
     record.transition_entropy_nanobits = 3 * JSG_NANO + random() % 200'000'000;
     record.state_entropy_nanobits = 2 * JSG_NANO + random() % 300'000'000;
     record.state_entropy_trend_nanobits = 2'150'000'000;
     window.threshold_nanobits = {JSG_NANO / 100 * 12, JSG_NANO / 100 * 12};
     window.listeners = 1;
     if (learning) {
-        record.transition_verdict = record.occupancy_verdict = JSG_NOT_JUDGED;
+        record.signal[JSG_TRANSITIONS].verdict = record.signal[JSG_OCCUPANCY].verdict =
+            JSG_NOT_JUDGED;
         return window;
     }
     const jsg_baseline baseline = story_baseline();
-    record.transition_js_nanobits = story_js(window.transitions.data(), baseline.transition_counts,
-                                             JSG_TRANSITION_CELLS, JSG_ONE_Q32);
-    record.occupancy_js_nanobits =
+    record.signal[JSG_TRANSITIONS].js_nanobits = story_js(
+        window.transitions.data(), baseline.transition_counts, JSG_TRANSITION_CELLS, JSG_ONE_Q32);
+    record.signal[JSG_OCCUPANCY].js_nanobits =
         story_js(window.occupancy.data(), baseline.occupancy_socket_seconds, JSG_JUDGED_CELLS,
                  sockets.share_q32);
-    record.transition_chance_nanobits = 30'000'000;
-    record.occupancy_chance_nanobits = about(70'000'000);
-    record.transition_verdict = JSG_NORMAL;
-    record.occupancy_verdict = attacked ? JSG_OVER : JSG_NORMAL;
-    if (attacked) record.occupancy_alert = since < 2 ? JSG_CONFIRMING : JSG_ALERT;
+    record.signal[JSG_TRANSITIONS].significance_nanobits = 30'000'000;
+    record.signal[JSG_OCCUPANCY].significance_nanobits = about(70'000'000);
+    record.signal[JSG_TRANSITIONS].verdict = JSG_NORMAL;
+    record.signal[JSG_OCCUPANCY].verdict = attacked ? JSG_ABOVE : JSG_NORMAL;
+    if (attacked) record.signal[JSG_OCCUPANCY].alert = since < 2 ? JSG_CONFIRMING : JSG_ALERT;
     return window;
 }
 

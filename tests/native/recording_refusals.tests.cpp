@@ -47,7 +47,7 @@ std::string refusal_of_header(const Change& change) {
 std::string refusal_of_service(const Change& change) {
     RecordedService recorded = Samples(3).service(port, 60);
     recorded.baseline = Samples(4).baseline();
-    recorded.lesson = Samples(5).baseline();
+    recorded.pending_baseline = Samples(5).baseline();
     recorded.history = {Samples(6).reading()};
     ordered_json service = parsed(recorded);
     change(service);
@@ -77,7 +77,7 @@ std::vector<ordered_json::json_pointer> fields_of(const ordered_json& line) {
 
 // Fields of people, which reading ignores, and those that may be left out.
 bool is_optional(const std::string& name) {
-    for (const char* optional : {"time", "baseline", "lesson", "accept_queue_full_s"}) {
+    for (const char* optional : {"time", "baseline", "pending_baseline", "accept_queue_full_s"}) {
         if (name == optional) return true;
     }
     return false;
@@ -86,14 +86,14 @@ bool is_optional(const std::string& name) {
 }  // namespace
 
 TEST_CASE("a header of another schema or type is refused", "[recording_file]") {
-    for (const ordered_json& schema : {ordered_json(0), ordered_json(2), ordered_json("1"),
+    for (const ordered_json& schema : {ordered_json(0), ordered_json(3), ordered_json("1"),
                                        ordered_json(1.5), ordered_json(-1), ordered_json()}) {
         CAPTURE(schema.dump());
         CHECK(contains(refusal_of_header([&](auto& header) { header["schema"] = schema; }),
                        "line 1: "));
     }
-    CHECK(contains(refusal_of_header([](auto& header) { header["schema"] = 2; }),
-                   "its schema is not 1: another version wrote it"));
+    CHECK(contains(refusal_of_header([](auto& header) { header["schema"] = 3; }),
+                   "its schema is 3, not 1 or 2: another version wrote it"));
     CHECK(contains(refusal_of_header([](auto& header) { header["type"] = "baseline"; }),
                    "its type is not \"recording\""));
     CHECK(contains(refusal_of({window_line().dump()}), "line 1: \"schema\" is missing"));
@@ -114,7 +114,7 @@ TEST_CASE("a configuration that no detector runs with is refused", "[recording_f
     CHECK(contains(refused_with("window_s", 0), "\"window_s\" is not 1 to 300"));
     CHECK(contains(refused_with("learn_s", 0), "\"learn_s\" is 0"));
     CHECK(contains(refused_with("false_alarm_exponent", 0), "\"false_alarm_exponent\" is not 1"));
-    CHECK(contains(refused_with("false_alarm_exponent", JSG_CHANCE_EXPONENTS + 1),
+    CHECK(contains(refused_with("false_alarm_exponent", JSG_SIGNIFICANCE_EXPONENTS + 1),
                    "\"false_alarm_exponent\" is not 1"));
     CHECK(contains(refused_with("confirm_windows", 0), "\"confirm_windows\" is 0"));
     CHECK(contains(refused_with("clear_windows", 0), "\"clear_windows\" is 0"));
@@ -125,8 +125,8 @@ TEST_CASE("a configuration that no detector runs with is refused", "[recording_f
                    "\"readings_per_service\" is not"));
     CHECK(contains(refused_with("occupancy_threshold_bits", "any"), "occupancy_threshold_bits"));
     CHECK(contains(refused_with("occupancy_threshold_bits", 1.5), "occupancy_threshold_bits"));
-    CHECK(contains(refused_with("guard_listeners", 1),
-                   "\"guard_listeners\" is neither true nor false"));
+    CHECK(contains(refused_with("monitor_listeners", 1),
+                   "\"monitor_listeners\" is neither true nor false"));
     CHECK(refused_with("a_later_field", 1).empty());
 }
 
@@ -164,7 +164,7 @@ TEST_CASE("each field is asked for by name", "[recording_file]") {
             const std::string message = refusal_with(without);
             // Without its total a baseline is one of an earlier version.
             if (message.empty() && contains(field.to_string(), "baseline/")) continue;
-            if (message.empty() && contains(field.to_string(), "lesson/")) continue;
+            if (message.empty() && contains(field.to_string(), "pending_baseline/")) continue;
             CHECK(contains(message, fmt::format("\"{}\" is missing", field.back())));
             asked++;
         }
@@ -249,8 +249,8 @@ TEST_CASE("counts that do not add up to their total are refused", "[recording_fi
     };
     CHECK(contains(refusal_of_window([&](auto& line) { one_more(line["transitions"]["total"]); }),
                    "its \"counts\" add up to"));
-    CHECK(contains(refusal_of_window([&](auto& line) { one_more(line["occupancy"]["looks"]); }),
-                   "\"looks\" is"));
+    CHECK(contains(refusal_of_window([&](auto& line) { one_more(line["occupancy"]["samples"]); }),
+                   "\"samples\" is"));
     for (const char* signal : {"transitions", "occupancy"}) {
         CAPTURE(signal);
         CHECK(contains(refusal_of_window(
@@ -260,7 +260,7 @@ TEST_CASE("counts that do not add up to their total are refused", "[recording_fi
                            line[signal]["counts"].front() = UINT32_MAX;
                            line[signal]["counts"].back() = UINT32_MAX;
                        }),
-                       "the total of \"counts\" is over"));
+                       "the total of \"counts\" is above"));
     }
 }
 
@@ -270,7 +270,7 @@ TEST_CASE("a step whose counts do not fit into 32 bits together is refused", "[r
         counts.back() = UINT32_MAX;
     };
     for (const char* signal : {"transitions", "occupancy"}) {
-        const std::string refused = fmt::format("the total of \"{}\" is over", signal);
+        const std::string refused = fmt::format("the total of \"{}\" is above", signal);
         CHECK(contains(refusal_of_window([&](auto& line) { too_many(line["step"][signal]); }),
                        refused));
         CHECK(
@@ -299,26 +299,26 @@ TEST_CASE("a baseline that is none is refused", "[recording_file]") {
                    "line 3: \"baseline\" is missing"));
 }
 
-TEST_CASE("a service on guard without a baseline is refused", "[recording_file]") {
+TEST_CASE("a service monitoring without a baseline is refused", "[recording_file]") {
     const auto refused_in = [](const char* mode) {
         return refusal_of_service([&](auto& line) {
             line["mode"] = mode;
             line.erase("baseline");
         });
     };
-    CHECK(contains(refused_in("guarding"),
-                   "line 2: a service whose mode is guarding has no \"baseline\""));
+    CHECK(contains(refused_in("monitoring"),
+                   "line 2: a service whose mode is monitoring has no \"baseline\""));
     CHECK(refused_in("learning").empty());
 }
 
-TEST_CASE("a key that stands there twice is refused, in a last line without newline too",
+TEST_CASE("a key that is there twice is refused, in a last line without newline too",
           "[recording_file]") {
     const std::string before = lines_of({header_line(), service_line().dump()});
     std::string line = window_line().dump();
     line.insert(1, "\"sequence\":61,");
     for (const char* end : {"\n", ""}) {
         const Recording file(before + line + end);
-        CHECK(contains(refusal_of_path(file.path()), "line 3: \"sequence\" stands there twice"));
+        CHECK(contains(refusal_of_path(file.path()), "line 3: \"sequence\" is there twice"));
     }
     const Recording deep(before + "[[[[[[[[[[]]]]]]]]]]");
     CHECK(contains(refusal_of_path(deep.path()), "line 3: nested too deeply"));

@@ -23,12 +23,13 @@ TEST_CASE("no record has a hole", "[records]") {
     // True of a type only if each of its bits belongs to a value, so there is no padding.
     CHECK(std::has_unique_object_representations_v<jsg_config>);
     CHECK(std::has_unique_object_representations_v<jsg_window>);
+    CHECK(std::has_unique_object_representations_v<jsg_window_signal>);
     CHECK(std::has_unique_object_representations_v<jsg_window_key>);
     CHECK(std::has_unique_object_representations_v<jsg_alert_track>);
     CHECK(std::has_unique_object_representations_v<jsg_service>);
     CHECK(std::has_unique_object_representations_v<jsg_baseline>);
     CHECK(std::has_unique_object_representations_v<jsg_spread>);
-    CHECK(std::has_unique_object_representations_v<jsg_requests>);
+    CHECK(std::has_unique_object_representations_v<jsg_control>);
     CHECK(std::has_unique_object_representations_v<jsg_counters>);
     CHECK(std::has_unique_object_representations_v<jsg_reading>);
     CHECK(std::has_unique_object_representations_v<jsg_top_cell>);
@@ -40,15 +41,16 @@ TEST_CASE("no record has a hole", "[records]") {
 }
 
 TEST_CASE("the records of this schema have their sizes", "[records]") {
-    CHECK(JSG_SCHEMA == 4);
+    CHECK(JSG_SCHEMA == 5);
     CHECK(sizeof(jsg_config) == 96);
     CHECK(sizeof(jsg_window) == 168);
+    CHECK(sizeof(jsg_window_signal) == 24);
     CHECK(sizeof(jsg_window_key) == 8);
     CHECK(sizeof(jsg_alert_track) == 40);
     CHECK(sizeof(jsg_service) == 312);
     CHECK(sizeof(jsg_spread) == 32);
     CHECK(sizeof(jsg_baseline) == 2 * 32 + 24 + 4 * (196 + 49 + 1));
-    CHECK(sizeof(jsg_requests) == 8);
+    CHECK(sizeof(jsg_control) == 8);
     CHECK(sizeof(jsg_counters) == 4 * 196);
     CHECK(sizeof(jsg_reading) == 4 * (196 + 49 + 2));
     CHECK(sizeof(jsg_top_cell) == 16);
@@ -64,30 +66,30 @@ TEST_CASE("the fields of this schema have their places", "[records]") {
         FIELD(jsg_config, step_ns, 0),
         FIELD(jsg_config, schema, 8),
         FIELD(jsg_config, transition_threshold_nanobits, 20),
-        FIELD(jsg_config, chance_exponent, 28),
+        FIELD(jsg_config, false_alarm_exponent, 28),
         FIELD(jsg_config, cpus, 56),
         FIELD(jsg_config, netns, 60),
-        FIELD(jsg_config, guard_listeners, 64),
+        FIELD(jsg_config, monitor_listeners, 64),
         FIELD(jsg_window, sequence, 0),
         FIELD(jsg_window, end_ns, 8),
         FIELD(jsg_window, end_unix_ms, 16),
-        FIELD(jsg_window, transition_kl_nanobits, 24),
-        FIELD(jsg_window, state_entropy_trend_nanobits, 56),
-        FIELD(jsg_window, port, 64),
-        FIELD(jsg_window, mode, 68),
-        FIELD(jsg_window, sockets, 76),
-        FIELD(jsg_window, open_requests, 88),
-        FIELD(jsg_window, excess_millisockets, 104),
-        FIELD(jsg_window, held_millisockets, 108),
-        FIELD(jsg_window, held_excess_millisockets, 112),
-        FIELD(jsg_window, looked_at_ppm, 116),
-        FIELD(jsg_window, transition_js_nanobits, 120),
-        FIELD(jsg_window, occupancy_js_nanobits, 124),
-        FIELD(jsg_window, transition_chance_nanobits, 128),
-        FIELD(jsg_window, occupancy_chance_nanobits, 132),
-        FIELD(jsg_window, transition_verdict, 136),
-        FIELD(jsg_window, occupancy_verdict, 140),
-        FIELD(jsg_window, occupancy_alert, 148),
+        FIELD(jsg_window, transition_entropy_nanobits, 24),
+        FIELD(jsg_window, state_entropy_trend_nanobits, 40),
+        FIELD(jsg_window, signal[JSG_TRANSITIONS].kl_nanobits, 48),
+        FIELD(jsg_window, signal[JSG_TRANSITIONS].js_nanobits, 56),
+        FIELD(jsg_window, signal[JSG_TRANSITIONS].significance_nanobits, 60),
+        FIELD(jsg_window, signal[JSG_TRANSITIONS].verdict, 64),
+        FIELD(jsg_window, signal[JSG_TRANSITIONS].alert, 68),
+        FIELD(jsg_window, signal[JSG_OCCUPANCY].js_nanobits, 80),
+        FIELD(jsg_window, signal[JSG_OCCUPANCY].alert, 92),
+        FIELD(jsg_window, port, 96),
+        FIELD(jsg_window, mode, 100),
+        FIELD(jsg_window, sockets, 108),
+        FIELD(jsg_window, open_requests, 120),
+        FIELD(jsg_window, excess_millisockets, 136),
+        FIELD(jsg_window, stalled_millisockets, 140),
+        FIELD(jsg_window, stalled_excess_millisockets, 144),
+        FIELD(jsg_window, sampled_ppm, 148),
         FIELD(jsg_window, with_waiting, 152),
         FIELD(jsg_window, full_queues, 156),
         FIELD(jsg_alert, number, 0),
@@ -100,10 +102,10 @@ TEST_CASE("the fields of this schema have their places", "[records]") {
         FIELD(jsg_alert, port, 44),
         FIELD(jsg_alert, js_nanobits, 48),
         FIELD(jsg_alert, threshold_nanobits, 52),
-        FIELD(jsg_alert, chance_nanobits, 56),
+        FIELD(jsg_alert, significance_nanobits, 56),
         FIELD(jsg_alert, peak_nanobits, 60),
         FIELD(jsg_alert, open_requests, 76),
-        FIELD(jsg_alert, held_millisockets, 88),
+        FIELD(jsg_alert, stalled_millisockets, 88),
         FIELD(jsg_alert, top_count, 92),
         FIELD(jsg_alert, top, 96),
         FIELD(jsg_alert, sources, 176),
@@ -124,7 +126,7 @@ TEST_CASE("the fields of this schema have their places", "[records]") {
         FIELD(jsg_service, relearning, 280),
         FIELD(jsg_service, relearn_request, 284),
         FIELD(jsg_service, baselines_learned, 288),
-        FIELD(jsg_service, doubts, 292),
+        FIELD(jsg_service, warnings, 292),
         FIELD(jsg_service, untracked_sockets, 308),
         FIELD(jsg_spread, sum_microbits, 0),
         FIELD(jsg_spread, sum_of_squares, 8),
@@ -139,7 +141,7 @@ TEST_CASE("the fields of this schema have their places", "[records]") {
         FIELD(jsg_baseline, waiting_socket_seconds, 84),
         FIELD(jsg_baseline, transition_counts, 88),
         FIELD(jsg_baseline, occupancy_socket_seconds, 88 + 4 * 196),
-        FIELD(jsg_requests, relearn, 0),
+        FIELD(jsg_control, relearn, 0),
         FIELD(jsg_stats, sources_lost, 56),
         FIELD(jsg_stats, not_enough_traffic, 64),
         FIELD(jsg_stats, alerts, 88),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tests of following services that learn anew: what is said, and when nothing is left to wait for.
+// Tests of following services that relearn: what is said, and when nothing is left to wait for.
 #include "load/options.hpp"
 #include "observe/relearning.hpp"
 #include "tests/catch_compat.hpp"
@@ -18,7 +18,7 @@ struct Detector {
         options.learn_s = 60;
         config = make_config(options);
     }
-    jsg_service& guard(std::uint32_t place, std::uint32_t port, jsg_mode mode = JSG_GUARDING) {
+    jsg_service& monitor(std::uint32_t place, std::uint32_t port, jsg_mode mode = JSG_MONITORING) {
         services[place - 1].port = port;
         services[place - 1].mode = mode;
         services[place - 1].relearn_request = 7;
@@ -34,12 +34,12 @@ struct Detector {
 
 void take_up(jsg_service& service) {
     service.relearn_request = 8;
-    service.relearning = service.mode == JSG_GUARDING;
+    service.relearning = service.mode == JSG_MONITORING;
     service.learned_steps = 0;
 }
 
 void end_learning(jsg_service& service) {
-    service.mode = JSG_GUARDING;
+    service.mode = JSG_MONITORING;
     service.relearning = 0;
     service.baselines_learned++;
 }
@@ -49,10 +49,10 @@ void end_learning(jsg_service& service) {
 TEST_CASE("every service is waited for until it has learned what it was asked to",
           "[relearning_progress]") {
     Detector detector;
-    jsg_service& guarding = detector.guard(1, 8080);
-    jsg_service& learning = detector.guard(3, 80, JSG_LEARNING);
-    detector.guard(4, 81, JSG_LEAVING);
-    guarding.learned_steps = 30;
+    jsg_service& monitoring = detector.monitor(1, 8080);
+    jsg_service& learning = detector.monitor(3, 80, JSG_LEARNING);
+    detector.monitor(4, 81, JSG_LEAVING);
+    monitoring.learned_steps = 30;
     Relearning relearning(detector.services, detector.config, {});
     CHECK(relearning.ports() == std::vector<std::uint16_t>{80, 8080});
     CHECK(relearning.learn_s() == 60);
@@ -63,18 +63,18 @@ TEST_CASE("every service is waited for until it has learned what it was asked to
     CHECK_FALSE(relearning.is_over());
     CHECK(relearning.done_s() == 0);
 
-    take_up(guarding);
+    take_up(monitoring);
     take_up(learning);
     CHECK(detector.follow(relearning) ==
-          Lines{"port 8080: learns its baseline anew; the one it has stays in force meanwhile",
-                "port 80: learns its baseline anew; the one it has stays in force meanwhile"});
-    guarding.learned_steps = 20;
+          Lines{"port 8080: relearns; the old baseline stays in force until then",
+                "port 80: relearns; the old baseline stays in force until then"});
+    monitoring.learned_steps = 20;
     learning.learned_steps = 9;
     CHECK(detector.follow(relearning).empty());
     CHECK(relearning.done_s() == 18);
 
-    guarding.learned_steps = 31;
-    end_learning(guarding);
+    monitoring.learned_steps = 31;
+    end_learning(monitoring);
     CHECK(detector.follow(relearning) == Lines{"port 8080: learned its baseline in 62 s"});
     CHECK_FALSE(relearning.is_over());
     CHECK(relearning.learned() == std::vector<std::uint32_t>{1});
@@ -89,7 +89,7 @@ TEST_CASE("every service is waited for until it has learned what it was asked to
 TEST_CASE("a reading that was taken in the middle of a request is not taken for its end",
           "[relearning_progress]") {
     Detector detector;
-    jsg_service& service = detector.guard(1, 80);
+    jsg_service& service = detector.monitor(1, 80);
     Relearning relearning(detector.services, detector.config, {});
     service.relearn_request = 8;  // relearning is not set yet
     detector.follow(relearning);
@@ -101,7 +101,7 @@ TEST_CASE("a reading that was taken in the middle of a request is not taken for 
 
 TEST_CASE("what learning waits for, and what it lacks, is said once", "[relearning_progress]") {
     Detector detector;
-    jsg_service& service = detector.guard(2, 80, JSG_LEARNING_ON);
+    jsg_service& service = detector.monitor(2, 80, JSG_STILL_LEARNING);
     Relearning relearning(detector.services, detector.config, 80);
     take_up(service);
     CHECK(detector.follow(relearning) == Lines{"port 80: begins its learning again"});
@@ -111,19 +111,19 @@ TEST_CASE("what learning waits for, and what it lacks, is said once", "[relearni
     service.alerts[JSG_OCCUPANCY].state = JSG_QUIET;
     service.learned_steps = 30;
     CHECK(detector.follow(relearning) ==
-          Lines{"port 80: showed too little to learn from in 60 s (0 of 100 transitions, 0 of 30 "
-                "socket-seconds, 0 of 20 stays of a connection in a phase); goes on learning"});
+          Lines{"port 80: not enough traffic in 60 s (0 of 100 transitions, 0 of 30 "
+                "socket-seconds, 0 of 20 episodes (a connection in a phase)); still learning"});
     service.alerts[JSG_OCCUPANCY].state = JSG_ALERT;
     CHECK(detector.follow(relearning).empty());
 }
 
 TEST_CASE("a service that goes is not waited for", "[relearning_progress]") {
     Detector detector;
-    detector.guard(1, 80);
-    jsg_service& other = detector.guard(2, 81);
+    detector.monitor(1, 80);
+    jsg_service& other = detector.monitor(2, 81);
     Relearning relearning(detector.services, detector.config, {});
     detector.services[0].port = 82;  // its place has gone to another
-    CHECK(detector.follow(relearning) == Lines{"port 80: no longer guarded, so not waited for"});
+    CHECK(detector.follow(relearning) == Lines{"port 80: no longer monitored, so not waited for"});
     CHECK_FALSE(relearning.is_over());
     other.mode = JSG_LEAVING;
     detector.follow(relearning);
@@ -133,8 +133,8 @@ TEST_CASE("a service that goes is not waited for", "[relearning_progress]") {
 
 TEST_CASE("one port can be waited for alone", "[relearning_progress]") {
     Detector detector;
-    detector.guard(1, 80);
-    detector.guard(2, 81);
+    detector.monitor(1, 80);
+    detector.monitor(2, 81);
     CHECK(Relearning(detector.services, detector.config, 81).ports() ==
           std::vector<std::uint16_t>{81});
     CHECK(Relearning(detector.services, detector.config, 82).ports().empty());

@@ -12,15 +12,15 @@
 
 using namespace replayed;
 
-TEST_CASE("a replay learns, guards, raises and clears as the kernel does", "[replay]") {
+TEST_CASE("a replay learns, monitors, raises and clears as the kernel does", "[replay]") {
     const Outcome outcome = play(whole_run().entries());
     REQUIRE(outcome.windows.size() == 275);
     for (std::size_t i = 0; i < outcome.windows.size(); ++i) {
         CAPTURE(i);
         const jsg_window& window = outcome.windows[i];
         CHECK(window.sequence == i + 1);
-        CHECK(window.mode == (i < learn_steps ? JSG_LEARNING : JSG_GUARDING));
-        CHECK(window.looked_at_ppm == 1'000'000);
+        CHECK(window.mode == (i < learn_steps ? JSG_LEARNING : JSG_MONITORING));
+        CHECK(window.sampled_ppm == 1'000'000);
         CHECK(window.idle_sockets == Script::idle);
         CHECK(window.end_unix_ms == 1'700'000'000'000 + window.sequence * 1000);
     }
@@ -38,7 +38,7 @@ TEST_CASE("a replay learns, guards, raises and clears as the kernel does", "[rep
     CHECK(held.at_unix_ms <= outcome.windows[80 + confirm + 3].end_unix_ms);
     CHECK(held_no_more.event == JSG_CLEAR);
     CHECK(held_no_more.number == 1);
-    CHECK(outcome.windows[110 + clear - 2].occupancy_alert == JSG_ALERT);
+    CHECK(outcome.windows[110 + clear - 2].signal[JSG_OCCUPANCY].alert == JSG_ALERT);
     CHECK(outcome.alerts[2].event == JSG_RAISE);
     CHECK(outcome.alerts[2].signal == JSG_TRANSITIONS);
     CHECK(outcome.alerts[2].number == 2);
@@ -75,7 +75,7 @@ TEST_CASE("what the looks found is in the replayed windows, and full queues in w
     }
     REQUIRE(replay.service(port).baseline);
     CHECK(replay.service(port).baseline->queue_full_s == 15);
-    CHECK((replay.service(port).service.doubts & JSG_DOUBT_QUEUE_FULL) != 0);
+    CHECK((replay.service(port).service.warnings & JSG_WARN_QUEUE_FULL) != 0);
 }
 
 TEST_CASE("a service keeps its place in the replay for as long as it did in the recording",
@@ -157,7 +157,7 @@ TEST_CASE("a recording without its history has the windows that were recorded", 
     }
 }
 
-TEST_CASE("a replayed request to learn anew brings another baseline in force", "[replay]") {
+TEST_CASE("a replayed request to relearn brings another baseline in force", "[replay]") {
     const auto entries = whole_run().entries();
     std::optional<jsg_baseline> first;
     std::uint64_t changed_at = 0;
@@ -236,17 +236,17 @@ TEST_CASE("the share of the sockets that were looked at comes back as it was", "
         window.record.sockets = static_cast<std::uint32_t>(state >> 33) % 140'000 + 1;
         const std::uint64_t looked_at = (state >> 20) % (window.record.sockets + 1ULL);
         if (looked_at == 0) continue;
-        window.record.looked_at_ppm =
+        window.record.sampled_ppm =
             static_cast<std::uint32_t>(looked_at * 1'000'000 / window.record.sockets);
-        if (!window.record.looked_at_ppm) continue;
-        shares.push_back(window.record.looked_at_ppm);
+        if (!window.record.sampled_ppm) continue;
+        shares.push_back(window.record.sampled_ppm);
         script.push(window);
     }
     const Outcome outcome = play(script.entries());
     REQUIRE(outcome.windows.size() == shares.size());
     for (std::size_t i = 0; i < shares.size(); ++i) {
         CAPTURE(i);
-        CHECK(outcome.windows[i].looked_at_ppm == shares[i]);
+        CHECK(outcome.windows[i].sampled_ppm == shares[i]);
     }
 }
 
@@ -269,7 +269,7 @@ TEST_CASE("a sample of sockets counts as so many samples as were looked at", "[r
         script.push(window);
         const jsg_window replayed = play(script.entries(), given).windows.at(0);
         CHECK(replayed.sample_weight == sample_weight);
-        return replayed.occupancy_chance_nanobits;
+        return replayed.signal[JSG_OCCUPANCY].significance_nanobits;
     };
     CHECK(chance_of(2) > chance_of(1));
     CHECK(chance_of(4) > chance_of(2));
@@ -277,11 +277,11 @@ TEST_CASE("a sample of sockets counts as so many samples as were looked at", "[r
 
 TEST_CASE("the first field that differs is the first of the recording's line", "[replay]") {
     jsg_window recorded{};
-    recorded.looked_at_ppm = 1'000'000;
+    recorded.sampled_ppm = 1'000'000;
     CHECK_FALSE(window_difference(recorded, recorded));
     jsg_window replayed = recorded;
     replayed.state_entropy_nanobits = 5'000'000'000;
-    replayed.occupancy_js_nanobits = 130'000'000;
+    replayed.signal[JSG_OCCUPANCY].js_nanobits = 130'000'000;
     CHECK(window_difference(recorded, replayed) == "occupancy/js_bits is 0.13, recorded 0");
     replayed.sockets = 3;
     CHECK(window_difference(recorded, replayed) == "sockets is 3, recorded 0");

@@ -22,26 +22,28 @@ TEST_CASE("no step that is not known is learned late", "[replay]") {
     for (RecordingEntry& entry : entries) {
         auto* window = std::get_if<RecordedWindow>(&entry);
         if (!window) continue;
-        // Without what waits a lesson would take whatever is wrong about the step.
+        // Without what waits a pending_baseline would take whatever is wrong about the step.
         for (const int cell : {JSG_WAITING * JSG_AGES, JSG_WAITING * JSG_AGES + 1})
             window->step.occupancy[cell] = window->occupancy[cell] = 0;
         std::uint32_t sum = 0;
         for (const std::uint32_t count : window->step.transitions) sum += count;
         most = std::max(most, sum);
     }
-    const auto check_lessons = [&](Replay& replay, const std::vector<RecordingEntry>& some) {
+    const auto check_pending_baselines = [&](Replay& replay,
+                                             const std::vector<RecordingEntry>& some) {
         std::optional<jsg_baseline> before;
         for (const RecordingEntry& entry : some) {
             replay.take(entry);
             const RecordedService now = replay.service(port);
-            const auto lesson = now.lesson ? now.lesson : now.baseline;
+            const auto pending_baseline =
+                now.pending_baseline ? now.pending_baseline : now.baseline;
             CAPTURE(now.service.sequence);
-            REQUIRE(lesson);
-            if (before && lesson->learned_s > before->learned_s) {
-                CHECK(lesson->transitions >= before->transitions);
-                CHECK(lesson->transitions - before->transitions <= most);
+            REQUIRE(pending_baseline);
+            if (before && pending_baseline->learned_s > before->learned_s) {
+                CHECK(pending_baseline->transitions >= before->transitions);
+                CHECK(pending_baseline->transitions - before->transitions <= most);
             }
-            before = lesson;
+            before = pending_baseline;
         }
         REQUIRE(before);
         CHECK(before->learned_s > 10);
@@ -66,15 +68,15 @@ TEST_CASE("no step that is not known is learned late", "[replay]") {
                 replay.take(entry);
             }
         }
-        CHECK(std::get<RecordedService>(later[0]).service.mode == JSG_LEARNING_ON);
+        CHECK(std::get<RecordedService>(later[0]).service.mode == JSG_STILL_LEARNING);
         CHECK(std::get<RecordedService>(later[0]).service.quiet_steps > JSG_LEARN_DELAY_STEPS);
     }
     {
         Replay replay(header());
-        check_lessons(replay, with_gap);
+        check_pending_baselines(replay, with_gap);
     }
     Replay replay(header());
-    check_lessons(replay, later);
+    check_pending_baselines(replay, later);
 }
 
 TEST_CASE("other thresholds, evidence and confirmation give other alerts", "[replay]") {
@@ -142,7 +144,7 @@ TEST_CASE("after windows that are missing the others have their counts, and go o
         CHECK(window.state_entropy_nanobits == wanted.state_entropy_nanobits);
         // It has learned for the same time: as much later as there is missing.
         CHECK(window.mode ==
-              (window.sequence <= learn_steps + missing ? JSG_LEARNING : JSG_GUARDING));
+              (window.sequence <= learn_steps + missing ? JSG_LEARNING : JSG_MONITORING));
     }
     CHECK(outcome.windows.back().sequence == whole.windows.back().sequence);
 
@@ -168,10 +170,10 @@ TEST_CASE("after windows that are missing the others have their counts, and go o
         if (window.sequence <= learn_steps) continue;
         CAPTURE(window.sequence);
         const jsg_window& wanted = whole.windows[window.sequence - 1];
-        CHECK(window.mode == JSG_GUARDING);
-        CHECK(window.occupancy_js_nanobits == wanted.occupancy_js_nanobits);
-        CHECK(window.occupancy_verdict == wanted.occupancy_verdict);
-        CHECK(window.transition_verdict == wanted.transition_verdict);
+        CHECK(window.mode == JSG_MONITORING);
+        CHECK(window.signal[JSG_OCCUPANCY].js_nanobits == wanted.signal[JSG_OCCUPANCY].js_nanobits);
+        CHECK(window.signal[JSG_OCCUPANCY].verdict == wanted.signal[JSG_OCCUPANCY].verdict);
+        CHECK(window.signal[JSG_TRANSITIONS].verdict == wanted.signal[JSG_TRANSITIONS].verdict);
     }
 }
 
@@ -196,22 +198,22 @@ TEST_CASE("what happened while windows were missing is in force after them", "[r
         return rest;
     };
     const Outcome whole = play(entries);
-    const Outcome guarding = play(with_gap({RecordedBaseline{port, last_missing, learned}}));
-    REQUIRE(guarding.windows.size() == whole.windows.size() - missing);
-    for (std::size_t i = first_missing - 1; i < guarding.windows.size(); ++i) {
+    const Outcome monitoring = play(with_gap({RecordedBaseline{port, last_missing, learned}}));
+    REQUIRE(monitoring.windows.size() == whole.windows.size() - missing);
+    for (std::size_t i = first_missing - 1; i < monitoring.windows.size(); ++i) {
         CAPTURE(i);
-        CHECK(guarding.windows[i].mode == JSG_GUARDING);
-        CHECK(guarding.windows[i].occupancy_js_nanobits ==
-              whole.windows[i + missing].occupancy_js_nanobits);
+        CHECK(monitoring.windows[i].mode == JSG_MONITORING);
+        CHECK(monitoring.windows[i].signal[JSG_OCCUPANCY].js_nanobits ==
+              whole.windows[i + missing].signal[JSG_OCCUPANCY].js_nanobits);
     }
-    CHECK(guarding.alerts.size() == whole.alerts.size());
+    CHECK(monitoring.alerts.size() == whole.alerts.size());
 
     std::vector<RecordingEntry> asked = with_gap({RecordedBaseline{port, last_missing, learned},
                                                   RecordedRelearning{port, last_missing + 1}});
     asked.resize(first_missing + 4);  // with the window after the gap
     Replay replay(header());
     play(replay, asked);
-    CHECK(replay.service(port).service.mode == JSG_GUARDING);
+    CHECK(replay.service(port).service.mode == JSG_MONITORING);
     CHECK(replay.service(port).service.relearning);
 }
 
@@ -235,7 +237,7 @@ TEST_CASE("a window with missing steps does not go into the spread", "[replay]")
     }
 }
 
-TEST_CASE("a replay that learns anew, or from a given baseline, does so from the first window",
+TEST_CASE("a replay that relearns, or from a given baseline, does so from the first window",
           "[replay]") {
     // Begins in the middle: what was learned before is another's.
     Script script;
@@ -246,7 +248,7 @@ TEST_CASE("a replay that learns anew, or from a given baseline, does so from the
         play(replay, script.entries());
         state = replay.service(port);
     }
-    REQUIRE(state.service.mode == JSG_GUARDING);
+    REQUIRE(state.service.mode == JSG_MONITORING);
     Script later = script;
     later.steps(100, 20);
     later.steps(20, 20, 150);
@@ -259,7 +261,7 @@ TEST_CASE("a replay that learns anew, or from a given baseline, does so from the
     REQUIRE(learned.windows.size() == 120);
     for (const jsg_window& window : learned.windows) {
         CAPTURE(window.sequence);
-        CHECK(window.mode == (window.sequence <= 130 ? JSG_LEARNING : JSG_GUARDING));
+        CHECK(window.mode == (window.sequence <= 130 ? JSG_LEARNING : JSG_MONITORING));
         CHECK(window.transitions == play(later.entries()).windows[window.sequence - 1].transitions);
     }
     REQUIRE(learned.alerts.size() == 1);
@@ -275,8 +277,8 @@ TEST_CASE("a replay that learns anew, or from a given baseline, does so from the
         given.baselines[port] = *replay.service(port).baseline;
     }
     const Outcome with_baseline = play(rest, given);
-    CHECK(with_baseline.windows.front().mode == JSG_GUARDING);
-    CHECK(with_baseline.windows.front().occupancy_verdict != JSG_NOT_JUDGED);
+    CHECK(with_baseline.windows.front().mode == JSG_MONITORING);
+    CHECK(with_baseline.windows.front().signal[JSG_OCCUPANCY].verdict != JSG_NOT_JUDGED);
     CHECK(with_baseline.alerts.empty());
     CHECK(play(rest).alerts.size() == 1);
     // A baseline of another port changes nothing.
@@ -285,7 +287,7 @@ TEST_CASE("a replay that learns anew, or from a given baseline, does so from the
     CHECK(play(rest, of_another).alerts.size() == 1);
 }
 
-TEST_CASE("an alert that was up when recording began is judged anew by other thresholds",
+TEST_CASE("an alert that was up when recording began is judged again by other thresholds",
           "[replay]") {
     const auto entries = whole_run().entries();
     RecordedService state;
@@ -342,7 +344,7 @@ TEST_CASE("entries that cannot follow on each other are refused, and a second re
     CHECK_FALSE(refused(too_many));
 
     for (std::uint32_t jsg_config::*field :
-         {&jsg_config::window_steps, &jsg_config::learn_steps, &jsg_config::chance_exponent}) {
+         {&jsg_config::window_steps, &jsg_config::learn_steps, &jsg_config::false_alarm_exponent}) {
         RecordingHeader wrong = header();
         wrong.config.*field = 0;
         CHECK_THROWS_AS(Replay(wrong), Error);

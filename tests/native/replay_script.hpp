@@ -54,7 +54,7 @@ class Script {
         counted.occupancy[JSG_REQUEST_MOVING * JSG_AGES] = arrived;
         counted.occupancy[JSG_WAITING * JSG_AGES + 1] = wobble;
         held_for_ = held ? held_for_ + 1 : 0;
-        counted.occupancy[JSG_REQUEST_STALLED * JSG_AGES + std::min(held_for_ / 2, 6U)] = held;
+        counted.occupancy[JSG_REQUEST_SLOW * JSG_AGES + std::min(held_for_ / 2, 6U)] = held;
         window.record.sockets = arrived + wobble + held + idle;
         window.record.idle_sockets = idle;
         window.record.waiting_sockets = wobble;
@@ -81,7 +81,7 @@ class Script {
         window.record.port = port_;
         window.record.end_ns = 5'000'123'456 + sequence * (second_ns + 1'234);
         window.record.end_unix_ms = 1'700'000'000'000 + sequence * 1000;
-        if (!window.record.looked_at_ppm) window.record.looked_at_ppm = 1'000'000;
+        if (!window.record.sampled_ppm) window.record.sampled_ppm = 1'000'000;
         if (!window.record.sample_weight) window.record.sample_weight = 1;
         window.listeners = 1;
         entries_.push_back(window);
@@ -129,7 +129,7 @@ bool is_same(const Value& a, const Value& b) {
     return std::memcmp(&a, &b, sizeof(a)) == 0;
 }
 
-// Learns, is attacked by held requests for 30 s, recovers, learns anew, is flooded by resets.
+// Learns, is attacked by held requests for 30 s, recovers, relearns, is flooded by resets.
 inline Script whole_run() {
     Script script;
     script.steps(80, 20);

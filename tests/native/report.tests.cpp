@@ -32,7 +32,7 @@ Report reported(const Story& story, std::optional<std::uint64_t> window = {}) {
 const PortHistory& history_of(const Report& report) { return report.ports.begin()->second.history; }
 
 double js_of(const ShownWindow& shown, jsg_signal signal) {
-    return js_nanobits(shown.window.record, signal) / double{JSG_NANO};
+    return shown.window.record.signal[signal].js_nanobits / double{JSG_NANO};
 }
 
 Analysis example_analysis() {
@@ -80,7 +80,7 @@ class Recording {
     fs::path path_;
 };
 
-constexpr std::uint64_t guarding = Story::learning + 1;  // the first such window
+constexpr std::uint64_t monitoring = Story::learning + 1;  // the first such window
 
 }  // namespace
 
@@ -95,7 +95,7 @@ TEST_CASE("a report has every section, and is sound", "[report]") {
           "<caption>Alerts</caption>", "Divergence of transitions", "Divergence of occupancy",
           "Transitions, old state by new state", "Occupancy, phase by age", "trend of states",
           "open requests", "Analysis of occupancy", "How to read this", "threshold",
-          "chance bound"})
+          "significance bound"})
         CHECK(has(page, piece));
     CHECK_FALSE(has(page, "<script"));
     CHECK_FALSE(has(page, " style=\""));
@@ -144,7 +144,7 @@ TEST_CASE("alerts, gaps and learning are told with their times", "[report]") {
     CHECK(history.missing == Story::missed);
     REQUIRE(history.gaps.spans.size() == 1);
     CHECK(history.baselines == 1);
-    CHECK(history.guarded == history.windows - Story::learning);
+    CHECK(history.monitored == history.windows - Story::learning);
     REQUIRE(history.learning.spans.size() == 1);
     REQUIRE(history.alerts.spans.size() == 2);
     const AlertSpan& first = history.alerts.spans[0];
@@ -162,11 +162,11 @@ TEST_CASE("alerts, gaps and learning are told with their times", "[report]") {
 TEST_CASE("an alert's peak is that of its windows that were over", "[report]") {
     Report report(story_header({}));
     RecordedWindow window = story_window({}, 100);
-    window.record.occupancy_alert = JSG_ALERT;
+    window.record.signal[JSG_OCCUPANCY].alert = JSG_ALERT;
     for (const auto& [js, found] :
-         {std::pair(200u, JSG_OVER), std::pair(900u, JSG_NO_EXCESS), std::pair(400u, JSG_OVER)}) {
-        window.record.occupancy_js_nanobits = js * 1'000'000;
-        window.record.occupancy_verdict = found;
+         {std::pair(200u, JSG_ABOVE), std::pair(900u, JSG_NO_EXCESS), std::pair(400u, JSG_ABOVE)}) {
+        window.record.signal[JSG_OCCUPANCY].js_nanobits = js * 1'000'000;
+        window.record.signal[JSG_OCCUPANCY].verdict = found;
         report.take(window);
     }
     report.finish();
@@ -181,9 +181,9 @@ TEST_CASE("an alert that was up before the recording says so", "[report]") {
     service.service.alerts[JSG_OCCUPANCY].state = JSG_ALERT;
     report.take(service);
     RecordedWindow window = story_window({}, 100);
-    window.record.occupancy_alert = JSG_ALERT;
+    window.record.signal[JSG_OCCUPANCY].alert = JSG_ALERT;
     report.take(window);
-    window.record.occupancy_alert = JSG_QUIET;
+    window.record.signal[JSG_OCCUPANCY].alert = JSG_QUIET;
     window.record.sequence++;
     report.take(window);
     report.finish();
@@ -200,12 +200,12 @@ TEST_CASE("the window shown is the one at the peak of those over, or the one ask
     for (std::uint64_t sequence = 1; sequence <= story.windows; sequence++) {
         const RecordedWindow window = story_window(story, sequence);
         const bool there = sequence < story.gap() || sequence >= story.gap() + Story::missed;
-        if (there && window.record.occupancy_verdict == JSG_OVER)
-            peak = std::max(peak, window.record.occupancy_js_nanobits);
+        if (there && window.record.signal[JSG_OCCUPANCY].verdict == JSG_ABOVE)
+            peak = std::max(peak, window.record.signal[JSG_OCCUPANCY].js_nanobits);
     }
     const auto& shown = history_of(peaks).signals[JSG_OCCUPANCY].shown;
     REQUIRE(shown);
-    CHECK(shown->window.record.occupancy_js_nanobits == peak);
+    CHECK(shown->window.record.signal[JSG_OCCUPANCY].js_nanobits == peak);
     CHECK(shown->baseline);
 
     const Report asked = reported(story, 200);
@@ -245,11 +245,11 @@ TEST_CASE("the parts of the cells shown add up to the recorded divergence", "[re
 TEST_CASE("a port that left and came again is told as one, its alert ended", "[report]") {
     Report report(story_header({}));
     RecordedWindow window = story_window({}, 300);
-    window.record.occupancy_alert = JSG_ALERT;
+    window.record.signal[JSG_OCCUPANCY].alert = JSG_ALERT;
     report.take(window);
     report.take(RecordedEnd{8080, 300});
     window = story_window({}, 301);
-    window.record.occupancy_alert = JSG_QUIET;
+    window.record.signal[JSG_OCCUPANCY].alert = JSG_QUIET;
     report.take(window);
     report.finish();
     CHECK(history_of(report).ends == 1);
@@ -260,13 +260,13 @@ TEST_CASE("a port that left and came again is told as one, its alert ended", "[r
 
 TEST_CASE("more ports than a detector has services are counted, not shown", "[report]") {
     Report report(story_header({}));
-    for (std::uint32_t port = 1; port <= Report::ports_most + 2; port++) {
+    for (std::uint32_t port = 1; port <= Report::max_ports + 2; port++) {
         Story story;
         story.port = port;
         report.take(story_window(story, 100));
     }
     report.finish();
-    CHECK(report.ports.size() == Report::ports_most);
+    CHECK(report.ports.size() == Report::max_ports);
     CHECK(report.entries_left_out == 2);
     CHECK(has(report_page(report), "Only the first 64 ports are shown"));
 }
@@ -280,9 +280,9 @@ TEST_CASE("a page of a hundred thousand windows is small", "[report]") {
     for (std::uint64_t sequence = 1; sequence <= story.windows; sequence++) {
         window.record.sequence = sequence;
         window.record.end_unix_ms = Story::begin_ms + sequence * 1000;
-        window.record.occupancy_js_nanobits =
+        window.record.signal[JSG_OCCUPANCY].js_nanobits =
             static_cast<std::uint32_t>(sequence * 7919 % JSG_NANO);
-        window.record.occupancy_alert = sequence % 50 < 10 ? JSG_ALERT : JSG_QUIET;
+        window.record.signal[JSG_OCCUPANCY].alert = sequence % 50 < 10 ? JSG_ALERT : JSG_QUIET;
         report.take(window);
     }
     report.finish();
@@ -337,18 +337,18 @@ TEST_CASE("an analysis is a page of its own, with classes, measures and strips",
 }
 
 TEST_CASE("a report is written as a whole, and not over what is no file", "[report]") {
-    const auto folder = fs::temp_directory_path();
-    const auto path = folder / "jsguard-report-test.html";
+    const auto directory = fs::temp_directory_path();
+    const auto path = directory / "jsguard-report-test.html";
     write_report_page(path, reported({}));
     std::ifstream file(path);
     const std::string text((std::istreambuf_iterator<char>(file)), {});
     CHECK(text == report_page(reported({})));
     fs::remove(path);
     CHECK_THROWS_AS(check_report_target("/dev/null", {}), Error);
-    CHECK_THROWS_AS(check_report_target(folder / "no-such-folder" / "x.html", {}), Error);
+    CHECK_THROWS_AS(check_report_target(directory / "no-such-directory" / "x.html", {}), Error);
 }
 
-TEST_CASE("a recording without a window on guard is reported without an analysis", "[report]") {
+TEST_CASE("a recording without a window monitoring is reported without an analysis", "[report]") {
     Recording recording;
     recording.service(80);
     Report report = read_report({recording.path(), {}, {}});
@@ -362,12 +362,12 @@ TEST_CASE("a recording without a window on guard is reported without an analysis
     CHECK(fault_of(report_page(report)) == "");
 }
 
-TEST_CASE("of two ports the one on guard is analyzed", "[report]") {
+TEST_CASE("of two ports the one monitoring is analyzed", "[report]") {
     Recording recording;
-    recording.service(80, guarding - 1);
-    recording.service(443, guarding - 6);
-    recording.windows(80, guarding, guarding + 4);
-    recording.windows(443, guarding - 5, guarding - 1);
+    recording.service(80, monitoring - 1);
+    recording.service(443, monitoring - 6);
+    recording.windows(80, monitoring, monitoring + 4);
+    recording.windows(443, monitoring - 5, monitoring - 1);
     const Report report = read_report({recording.path(), {}, {}});
     CHECK(report.ports.at(80).analyses.size() == 2);
     CHECK(report.ports.at(443).analyses.empty());
@@ -376,26 +376,26 @@ TEST_CASE("of two ports the one on guard is analyzed", "[report]") {
 
 TEST_CASE("a port whose windows all have an alert up has nothing to measure from", "[report]") {
     Recording recording;
-    recording.service(80, guarding - 1);
-    RecordedWindow window = story_window({}, guarding);
+    recording.service(80, monitoring - 1);
+    RecordedWindow window = story_window({}, monitoring);
     window.record.port = 80;
-    window.record.occupancy_alert = JSG_ALERT;
+    window.record.signal[JSG_OCCUPANCY].alert = JSG_ALERT;
     recording.write(window);
     CHECK(read_report({recording.path(), {}, {}}).ports.at(80).analyses.empty());
 }
 
 TEST_CASE("what is written to a recording while it is read a second time is left out", "[report]") {
     Recording recording;
-    recording.service(80, guarding - 1);
-    recording.service(443, guarding - 6);
-    recording.windows(80, guarding, guarding + 4);
-    recording.windows(443, guarding - 5, guarding - 1);
+    recording.service(80, monitoring - 1);
+    recording.service(443, monitoring - 6);
+    recording.windows(80, monitoring, monitoring + 4);
+    recording.windows(443, monitoring - 5, monitoring - 1);
     int calls = 0;
     const Report report =
         read_report({recording.path(), {}, {}}, [&](std::uint64_t, std::uint64_t) {
             if (++calls != 13) return;  // of twelve entries, the second time's first
-            recording.windows(80, guarding + 5, guarding + 9);
-            recording.windows(443, guarding, guarding + 4);
+            recording.windows(80, monitoring + 5, monitoring + 9);
+            recording.windows(443, monitoring, monitoring + 4);
         });
     CHECK(calls == 24);
     REQUIRE(report.ports.at(80).analyses.size() == 2);
@@ -405,8 +405,8 @@ TEST_CASE("what is written to a recording while it is read a second time is left
 
 TEST_CASE("a recording that is cut while it is read twice is wrong input", "[report]") {
     Recording recording;
-    recording.service(80, guarding - 1);
-    recording.windows(80, guarding, guarding + 4);
+    recording.service(80, monitoring - 1);
+    recording.windows(80, monitoring, monitoring + 4);
     const auto header = recording_line(story_header({})).size() + 1;
     int calls = 0;
     const auto cut = [&](std::uint64_t, std::uint64_t) {
@@ -419,8 +419,8 @@ TEST_CASE("a recording that is cut while it is read twice is wrong input", "[rep
 TEST_CASE("one port is read alone", "[report]") {
     Recording recording;
     for (const std::uint32_t port : {80u, 443u}) {
-        recording.service(port, guarding - 1);
-        recording.windows(port, guarding, guarding + 4);
+        recording.service(port, monitoring - 1);
+        recording.windows(port, monitoring, monitoring + 4);
     }
     const Report report = read_report({recording.path(), {}, 443});
     REQUIRE(report.ports.size() == 1);

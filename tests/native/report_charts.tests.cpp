@@ -100,10 +100,10 @@ TEST_CASE("the check of pages finds what is not sound", "[report]") {
 
 TEST_CASE("a short line is drawn whole", "[report]") {
     Timeline timeline(1000);
-    for (std::uint64_t i = 0; i < Timeline::buckets_most; i++)
+    for (std::uint64_t i = 0; i < Timeline::max_buckets; i++)
         timeline.add(5000 + i * 1000, static_cast<double>(i % 7));
     const auto points = points_of(timeline);
-    REQUIRE(points.size() == Timeline::buckets_most);
+    REQUIRE(points.size() == Timeline::max_buckets);
     CHECK(timeline.runs().size() == 1);
     CHECK(points[9].unix_ms == 14000);
     CHECK(points[9].value == 2);
@@ -116,8 +116,8 @@ TEST_CASE("thinning keeps the extremes of a long line, where they were", "[repor
     for (std::uint64_t i = 0; i < windows; i++)
         timeline.add(i * 1000, i == peak ? 9 : i == peak + 1 ? -9 : std::sin(double(i)));
     CAPTURE(windows, peak);
-    CHECK(points_of(timeline).size() <= 2 * Timeline::buckets_most);
-    CHECK(points_of(timeline).size() > Timeline::buckets_most / 2);
+    CHECK(points_of(timeline).size() <= 2 * Timeline::max_buckets);
+    CHECK(points_of(timeline).size() > Timeline::max_buckets / 2);
     CHECK(drawn(timeline, {peak * 1000, 9}));
     CHECK(drawn(timeline, {(peak + 1) * 1000, -9}));
     CHECK(timeline.highest().unix_ms == peak * 1000);

@@ -16,7 +16,7 @@ namespace {
 std::uint64_t hash_with(const std::function<void(Options&)>& change) {
     Options options;
     change(options);
-    return request_hash(make_config(options), options);
+    return options_hash(make_config(options), options);
 }
 
 }  // namespace
@@ -46,7 +46,7 @@ TEST_CASE("baselines that are given are part of the request, those that are kept
     baseline.learned_s = 60;
     Options options;
     const auto hash = [&](const Baselines& given) {
-        return request_hash(make_config(options), options, given);
+        return options_hash(make_config(options), options, given);
     };
     const auto none = hash({}), one = hash({{80, baseline}});
     CHECK(one != none);
@@ -65,11 +65,11 @@ TEST_CASE("how alerts are told, and by whom, is no other request", "[request]") 
               o.duration_s = 5;
           }) == hash_with([](Options&) {}));
     jsg_config config = make_config({});
-    const auto plain = request_hash(config, {});
+    const auto plain = options_hash(config, {});
     config.instance = 1;
     config.program_hash = 2;
-    config.request_hash = 3;
-    CHECK(request_hash(config, {}) == plain);
+    config.options_hash = 3;
+    CHECK(options_hash(config, {}) == plain);
 }
 
 // The values are those of its authors (draft-eastlake-fnv, test vectors).

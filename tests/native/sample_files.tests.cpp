@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Which files are samples of which class: folders, parts of a recording, names, what is refused.
+// Which files are samples of which class: directories, parts of a recording, names, what is
+// refused.
 #include "offline/analysis/sample_files.hpp"
 
 #include <unistd.h>
@@ -15,15 +16,15 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// A folder with these files, empty, which is removed at the end.
-class Folder {
+/// A directory with these files, empty, which is removed at the end.
+class Directory {
   public:
-    explicit Folder(const std::vector<std::string>& names)
+    explicit Directory(const std::vector<std::string>& names)
         : path_(fs::temp_directory_path() / ("jsguard-samples-" + std::to_string(getpid()))) {
         fs::create_directories(path_ / "empty");
         for (const std::string& name : names) std::ofstream(path_ / name);
     }
-    ~Folder() { fs::remove_all(path_); }
+    ~Directory() { fs::remove_all(path_); }
     std::string operator/(const std::string& name) const { return (path_ / name).string(); }
 
   private:
@@ -40,24 +41,25 @@ using Names = std::vector<std::string>;
 
 }  // namespace
 
-TEST_CASE("of a folder all recordings are taken, by name", "[sample-files]") {
-    const Folder folder({"b.jsonl", "a.jsonl", "index.json", "notes.txt", "d.jsonl.bak"});
-    const auto classes = sample_classes({folder / ""}, {});
+TEST_CASE("of a directory all recordings are taken, by name", "[sample-files]") {
+    const Directory directory({"b.jsonl", "a.jsonl", "index.json", "notes.txt", "d.jsonl.bak"});
+    const auto classes = sample_classes({directory / ""}, {});
     REQUIRE(classes.size() == 1);
     CHECK(classes[0].name == "normal");
     CHECK(names_of(classes[0]) == Names{"a.jsonl", "b.jsonl"});
 }
 
-TEST_CASE("of a folder without recordings all probability files are taken", "[sample-files]") {
-    const Folder folder({"b.json", "a.json", "notes.txt"});
-    CHECK(names_of(sample_classes({folder / ""}, {})[0]) == Names{"a.json", "b.json"});
+TEST_CASE("of a directory without recordings all probability files are taken", "[sample-files]") {
+    const Directory directory({"b.json", "a.json", "notes.txt"});
+    CHECK(names_of(sample_classes({directory / ""}, {})[0]) == Names{"a.json", "b.json"});
 }
 
 TEST_CASE("a path without a name belongs to the attack named before", "[sample-files]") {
-    const Folder folder({"n.jsonl", "a.jsonl", "b.jsonl", "c.jsonl", "d.jsonl"});
-    const auto classes = sample_classes(
-        {folder / "n.jsonl"}, {"slow=" + folder / "a.jsonl", folder / "b.jsonl",
-                               "flood=" + folder / "c.jsonl", "slow=" + folder / "d.jsonl"});
+    const Directory directory({"n.jsonl", "a.jsonl", "b.jsonl", "c.jsonl", "d.jsonl"});
+    const auto classes =
+        sample_classes({directory / "n.jsonl"},
+                       {"slow=" + directory / "a.jsonl", directory / "b.jsonl",
+                        "flood=" + directory / "c.jsonl", "slow=" + directory / "d.jsonl"});
     REQUIRE(classes.size() == 3);
     CHECK(classes[1].name == "slow");
     CHECK(names_of(classes[1]) == Names{"a.jsonl", "b.jsonl", "d.jsonl"});
@@ -66,9 +68,9 @@ TEST_CASE("a path without a name belongs to the attack named before", "[sample-f
 }
 
 TEST_CASE("a part of a recording is named in seconds", "[sample-files]") {
-    const Folder folder({"a.jsonl", "odd@1-2"});
+    const Directory directory({"a.jsonl", "odd@1-2"});
     const auto range = [&](const std::string& text) {
-        return sample_classes({folder / text}, {})[0].files.at(0).range;
+        return sample_classes({directory / text}, {})[0].files.at(0).range;
     };
     CHECK(range("a.jsonl").whole());
     CHECK(range("a.jsonl@60-120").from == 60);
@@ -78,21 +80,21 @@ TEST_CASE("a part of a recording is named in seconds", "[sample-files]") {
     CHECK(range("a.jsonl@-50").from == 0);
     CHECK(range("a.jsonl@-50").to == 50);
     CHECK(range("odd@1-2").whole());  // the name of a file
-    CHECK(range("@7-9").from == 7);   // of each file of the folder
+    CHECK(range("@7-9").from == 7);   // of each file of the directory
 }
 
 TEST_CASE("what names no samples is wrong input, and told why", "[sample-files]") {
-    const Folder folder({"a.jsonl", "b.json"});
-    const std::string a = folder / "a.jsonl";
-    fs::create_symlink("loop", folder / "loop");
-    const std::string too_long = folder / std::string(300, 'x');
+    const Directory directory({"a.jsonl", "b.json"});
+    const std::string a = directory / "a.jsonl";
+    fs::create_symlink("loop", directory / "loop");
+    const std::string too_long = directory / std::string(300, 'x');
     struct Row {
         Names normal, attacks;
         std::string why;
     };
     const std::vector<Row> rows = {
-        {{folder / "none.jsonl"}, {}, "none.jsonl: No such file or directory"},
-        {{folder / "empty"}, {}, "has neither *.jsonl nor *.json"},
+        {{directory / "none.jsonl"}, {}, "none.jsonl: No such file or directory"},
+        {{directory / "empty"}, {}, "has neither *.jsonl nor *.json"},
         {{a + "@"}, {}, "write it as FILE@60-120"},
         {{a + "@-"}, {}, "write it as FILE@60-120"},
         {{a + "@60"}, {}, "write it as FILE@60-120"},
@@ -101,8 +103,8 @@ TEST_CASE("what names no samples is wrong input, and told why", "[sample-files]"
         {{"/dev/null"}, {}, "it is no plain file"},
         {{too_long}, {}, "x...: File name too long"},
         {{too_long + "@1"}, {}, "x...: File name too long"},
-        {{folder / "loop"}, {}, "loop: Too many levels of symbolic links"},
-        {{folder / "loop@1-2"}, {}, "loop: Too many levels of symbolic links"},
+        {{directory / "loop"}, {}, "loop: Too many levels of symbolic links"},
+        {{directory / "loop@1-2"}, {}, "loop: Too many levels of symbolic links"},
         {{a}, {a}, "has no name; write --attack NAME="},
         {{a}, {"=" + a}, "an attack cannot be named \"\""},
         {{a}, {"normal=" + a}, "an attack cannot be named \"normal\""},
@@ -120,8 +122,8 @@ TEST_CASE("what names no samples is wrong input, and told why", "[sample-files]"
 }
 
 TEST_CASE("probability files and recordings are not analyzed together", "[sample-files]") {
-    const Folder folder({"a.jsonl", "b.json"});
-    const std::string a = folder / "a.jsonl", b = folder / "b.json";
+    const Directory directory({"a.jsonl", "b.json"});
+    const std::string a = directory / "a.jsonl", b = directory / "b.json";
     CHECK(!are_probability_files(sample_classes({a}, {"slow=" + a})));
     CHECK(are_probability_files(sample_classes({b}, {"slow=" + b})));
     CHECK_THROWS_WITH(are_probability_files(sample_classes({a}, {"slow=" + b})),

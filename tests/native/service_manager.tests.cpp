@@ -77,7 +77,7 @@ std::string trouble_of(const char* variable, const std::string& value) {
     setenv("WATCHDOG_USEC", hours_us, 1);
     setenv(variable, value.c_str(), 1);
     ServiceManager service;
-    service.ready("on guard");
+    service.ready("monitoring");
     return service.take_trouble();
 }
 
@@ -89,8 +89,8 @@ TEST_CASE("a service manager hears that the service is ready, how it stands, and
     Manager manager(before.empty() ? name_of_our_own() : name_of_our_own(before));
     ServiceManager service;
     CHECK(manager.heard() == "(nothing)");
-    service.ready("guarding 2 ports");
-    CHECK(manager.heard() == "READY=1\nSTATUS=guarding 2 ports\n");
+    service.ready("monitoring 2 ports");
+    CHECK(manager.heard() == "READY=1\nSTATUS=monitoring 2 ports\n");
     service.status("an alert is up");
     CHECK(manager.heard() == "STATUS=an alert is up\n");
     service.alive();
@@ -159,7 +159,7 @@ TEST_CASE("without a service manager nothing is told, and nothing is amiss", "[s
     for (const char* variable : variables) unsetenv(variable);
     setenv("WATCHDOG_USEC", "x", 1);
     ServiceManager service;
-    service.ready("on guard");
+    service.ready("monitoring");
     service.alive();
     service.stopping();
     CHECK(service.take_trouble().empty());
@@ -174,7 +174,7 @@ TEST_CASE("a variable that cannot be used is told once, and ends nothing", "[ser
         CAPTURE(name);
         const std::string trouble = trouble_of("NOTIFY_SOCKET", name);
         CHECK(contains(trouble, "NOTIFY_SOCKET is \""));
-        CHECK(contains(trouble, "told nothing; start jsguard-load without the variable"));
+        CHECK(contains(trouble, "gets no messages; start jsguard-load without the variable"));
     }
     SECTION("the time of the watchdog") {
         const std::string time = GENERATE("", "0", "-1", "1.5", "10s", "18446744073709551616");
@@ -199,8 +199,8 @@ TEST_CASE("the longest names of sockets are taken", "[service_manager]") {
                                       : path + std::string(most - path.size() - 1, 'x');
     Manager manager(name);
     ServiceManager service;
-    service.ready("on guard");
-    CHECK(manager.heard() == "READY=1\nSTATUS=on guard\n");
+    service.ready("monitoring");
+    CHECK(manager.heard() == "READY=1\nSTATUS=monitoring\n");
 }
 
 TEST_CASE("a manager that is away hears all when it is back, and the user of it once",
@@ -209,14 +209,14 @@ TEST_CASE("a manager that is away hears all when it is back, and the user of it 
     setenv("WATCHDOG_USEC", hours_us, 1);
     ServiceManager service;
     manager.go();
-    service.ready("guarding 1 port");
-    CHECK(contains(service.take_trouble(), "the service manager does not take what it is told: "));
-    service.status("guarding 2 ports");
+    service.ready("monitoring 1 port");
+    CHECK(contains(service.take_trouble(), "the service manager does not accept messages: "));
+    service.status("monitoring 2 ports");
     for (int i = 0; i < 3; i++) service.alive();
     CHECK(service.take_trouble().empty());
     manager.listen();
     service.alive();
-    CHECK(manager.heard() == "READY=1\nSTATUS=guarding 2 ports\nWATCHDOG=1\n");
+    CHECK(manager.heard() == "READY=1\nSTATUS=monitoring 2 ports\nWATCHDOG=1\n");
     service.alive();
     CHECK(manager.heard() == "(nothing)");
 }

@@ -15,7 +15,7 @@
 
 namespace {
 
-constexpr std::uint64_t windows_most = 1 << 24;
+constexpr std::uint64_t max_windows = 1 << 24;
 constexpr std::uint64_t micro = 1'000'000;  // of a bit
 static_assert(std::numeric_limits<long double>::digits >= 64);
 
@@ -141,7 +141,7 @@ TEST_CASE("every short list of small divergences agrees with long double", "[spr
 TEST_CASE("so many windows that the sums are full do not overflow, and no more are taken",
           "[spread]") {
     jsg_spread spread{};
-    spread.windows = windows_most - 1;
+    spread.windows = max_windows - 1;
     spread.maximum_nanobits = JSG_NANO;
 
     SECTION("all of them at the largest divergence") {
@@ -152,8 +152,8 @@ TEST_CASE("so many windows that the sums are full do not overflow, and no more a
         CHECK(spread.deviation_nanobits == 0);
     }
     SECTION("half of them at the largest divergence, half at none") {
-        spread.sum_microbits = windows_most / 2 * micro;
-        spread.sum_of_squares = windows_most / 2 * micro * micro;
+        spread.sum_microbits = max_windows / 2 * micro;
+        spread.sum_of_squares = max_windows / 2 * micro * micro;
         jsg_spread_add(&spread, 0);
         CHECK(spread.mean_nanobits == JSG_NANO / 2);
         CHECK(spread.deviation_nanobits == JSG_NANO / 2);
@@ -163,7 +163,7 @@ TEST_CASE("so many windows that the sums are full do not overflow, and no more a
         jsg_spread_add(&spread, 5000);
         CHECK(spread.maximum_nanobits == 5000);
     }
-    CHECK(spread.windows == windows_most);
+    CHECK(spread.windows == max_windows);
     const jsg_spread full = spread;
     jsg_spread_add(&spread, JSG_NANO);
     jsg_spread_add(&spread, 0);
@@ -209,7 +209,7 @@ TEST_CASE("no divergence that was seen while learning is over the threshold from
     std::mt19937_64 random(3);
     for (int i = 0; i < 1000; ++i) {
         std::vector<std::uint32_t> nanobits(JSG_SPREAD_WINDOWS + random() % 50);
-        for (auto& js : nanobits) js = random() % (JSG_THRESHOLD_MOST_NANOBITS + 1);
+        for (auto& js : nanobits) js = random() % (JSG_THRESHOLD_MAX_NANOBITS + 1);
         const jsg_spread spread = spread_of(nanobits);
         CAPTURE(i, spread.maximum_nanobits);
         REQUIRE(jsg_threshold_of_spread(&spread) >= spread.maximum_nanobits);

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "common/alert_text.hpp"
-#include "kernel/chance.h"
+#include "kernel/significance.h"
 #include "tests/catch_compat.hpp"
 #include "texts.hpp"
 
@@ -27,16 +27,16 @@ jsg_stats all_losses() {
 
 }  // namespace
 
-TEST_CASE("the first line says what is guarded and how", "[alert_text]") {
+TEST_CASE("the first line says what is monitored and how", "[alert_text]") {
     Options options;
     options.ports = {80, 443};
     options.transition_threshold_nanobits = 250'000'000;
     CHECK(start_line(options, options.ports) ==
-          "guarding ports 80, 443: threshold 0.12 bits for occupancy, 0.25 bits for transitions; "
+          "monitoring ports 80, 443: threshold 0.12 bits for occupancy, 0.25 bits for transitions; "
           "window 10 s, step 1 s; learning for 60 s");
     const std::vector<std::uint16_t> one = {80};
     options.ports = one;
-    CHECK(contains(start_line(options, one), "guarding port 80: "));
+    CHECK(contains(start_line(options, one), "monitoring port 80: "));
 }
 
 TEST_CASE("the first line says which threshold is from the spread", "[alert_text]") {
@@ -54,7 +54,7 @@ TEST_CASE("the first line says in which network namespace", "[alert_text]") {
     CHECK_FALSE(contains(start_line(options, {}), "namespace"));
     options.netns = "/run/netns/web";
     CHECK(contains(start_line(options, {}),
-                   "guarding every listening port (none now) in the "
+                   "monitoring every listening port (none now) in the "
                    "network namespace /run/netns/web: threshold "));
     options.netns = "two\nlines";
     CHECK(contains(start_line(options, {}), " in the network namespace two?lines: "));
@@ -62,11 +62,11 @@ TEST_CASE("the first line says in which network namespace", "[alert_text]") {
 
 TEST_CASE("the first line says which listening ports there are", "[alert_text]") {
     Options options;
-    CHECK(contains(start_line(options, {}), "guarding every listening port (none now): "));
+    CHECK(contains(start_line(options, {}), "monitoring every listening port (none now): "));
     options.excluded_ports = {22, 25};
     const std::vector<std::uint16_t> now = {80, 443};
     CHECK(contains(start_line(options, now),
-                   "guarding every listening port but 22, 25 (now 80, 443): "));
+                   "monitoring every listening port but 22, 25 (now 80, 443): "));
 }
 
 TEST_CASE("the first line says who need not learn", "[alert_text]") {
@@ -92,8 +92,8 @@ TEST_CASE("the summary says that nothing was lost", "[alert_text]") {
 TEST_CASE("the summary names every loss", "[alert_text]") {
     const std::string line = summary_line(all_losses());
     for (const char* part :
-         {"11 transitions of unknown states", "12 listening ports not guarded",
-          "13 sockets never looked at", "15 alerts (the ring buffer was full)", "16 window records",
+         {"11 transitions of unknown states", "12 listening ports not monitored",
+          "13 sockets never sampled", "15 alerts (the ring buffer was full)", "16 window records",
           "17 steps that came late", "18 sources that gave way while they were counted"}) {
         CAPTURE(part);
         CHECK(contains(line, part));
@@ -117,48 +117,48 @@ TEST_CASE("the summary leaves out what was not lost", "[alert_text]") {
 }
 
 TEST_CASE("what a baseline still lacks is said with what it has", "[alert_text]") {
-    jsg_baseline lesson{};
-    lesson.learned_s = 60;
-    CHECK(lacking_text(lesson, 1) ==
-          "0 of 100 transitions, 0 of 30 socket-seconds, 0 of 20 stays of a connection in a phase");
-    CHECK_FALSE(jsg_baseline_suffices(&lesson, 1));
-    lesson.transitions = 99;
-    lesson.judged_socket_seconds = 20;
-    lesson.waiting_socket_seconds = 9;
-    lesson.occupancy_socket_seconds[occupancy(JSG_REQUEST_MOVING, 0)] = 19;
-    lesson.occupancy_socket_seconds[occupancy(JSG_REQUEST_MOVING, 1)] = 10;
-    CHECK(lacking_text(lesson, 1) ==
-          "99 of 100 transitions, 29 of 30 socket-seconds, 19 of 20 stays of a connection in a "
-          "phase");
-    lesson.transitions = 100;
-    CHECK(lacking_text(lesson, 1) ==
-          "29 of 30 socket-seconds, 19 of 20 stays of a connection in a phase");
-    lesson.waiting_socket_seconds = 10;
-    CHECK(jsg_baseline_complete(&lesson));
-    CHECK_FALSE(jsg_baseline_suffices(&lesson, 1));
-    CHECK(lacking_text(lesson, 1) == "19 of 20 stays of a connection in a phase");
-    lesson.occupancy_socket_seconds[occupancy(JSG_WAITING, 0)] = 1;
-    CHECK(lacking_text(lesson, 1).empty());
-    CHECK(jsg_baseline_suffices(&lesson, 1));
-    lesson.transitions = 99;
-    CHECK(lacking_text(lesson, 1) == "99 of 100 transitions");
-    CHECK_FALSE(jsg_baseline_suffices(&lesson, 1));
-    lesson.transitions = 100;
-    lesson.judged_socket_seconds = UINT32_MAX;
-    lesson.waiting_socket_seconds = 1;  // 0 together, if they were added up in 32 bits
-    CHECK(lacking_text(lesson, 1).empty());
+    jsg_baseline pending_baseline{};
+    pending_baseline.learned_s = 60;
+    CHECK(
+        lacking_text(pending_baseline, 1) ==
+        "0 of 100 transitions, 0 of 30 socket-seconds, 0 of 20 episodes (a connection in a phase)");
+    CHECK_FALSE(jsg_baseline_suffices(&pending_baseline, 1));
+    pending_baseline.transitions = 99;
+    pending_baseline.judged_socket_seconds = 20;
+    pending_baseline.waiting_socket_seconds = 9;
+    pending_baseline.occupancy_socket_seconds[occupancy(JSG_REQUEST_MOVING, 0)] = 19;
+    pending_baseline.occupancy_socket_seconds[occupancy(JSG_REQUEST_MOVING, 1)] = 10;
+    CHECK(lacking_text(pending_baseline, 1) ==
+          "99 of 100 transitions, 29 of 30 socket-seconds, 19 of 20 episodes (a connection in a "
+          "phase)");
+    pending_baseline.transitions = 100;
+    CHECK(lacking_text(pending_baseline, 1) ==
+          "29 of 30 socket-seconds, 19 of 20 episodes (a connection in a phase)");
+    pending_baseline.waiting_socket_seconds = 10;
+    CHECK(jsg_baseline_complete(&pending_baseline));
+    CHECK_FALSE(jsg_baseline_suffices(&pending_baseline, 1));
+    CHECK(lacking_text(pending_baseline, 1) == "19 of 20 episodes (a connection in a phase)");
+    pending_baseline.occupancy_socket_seconds[occupancy(JSG_WAITING, 0)] = 1;
+    CHECK(lacking_text(pending_baseline, 1).empty());
+    CHECK(jsg_baseline_suffices(&pending_baseline, 1));
+    pending_baseline.transitions = 99;
+    CHECK(lacking_text(pending_baseline, 1) == "99 of 100 transitions");
+    CHECK_FALSE(jsg_baseline_suffices(&pending_baseline, 1));
+    pending_baseline.transitions = 100;
+    pending_baseline.judged_socket_seconds = UINT32_MAX;
+    pending_baseline.waiting_socket_seconds = 1;  // 0 together, if they were added up in 32 bits
+    CHECK(lacking_text(pending_baseline, 1).empty());
 }
 
-TEST_CASE("each doubt about a baseline has its reason", "[alert_text]") {
-    CHECK(doubts_text(0).empty());
-    CHECK(doubts_text(JSG_DOUBT_OLD_AND_SILENT) ==
-          "most connections that were not idle were held for 8 s or longer without progress");
-    CHECK(doubts_text(JSG_DOUBT_QUEUE_FULL) == "its accept queue was full");
-    CHECK(
-        doubts_text(JSG_DOUBT_OLD_AND_SILENT | JSG_DOUBT_QUEUE_FULL) ==
-        "most connections that were not idle were held for 8 s or longer without progress, and its "
-        "accept queue was full");
-    CHECK(doubts_text(JSG_DOUBT_UNBALANCED).empty());  // which is none of an attack
+TEST_CASE("each warning about a baseline has its reason", "[alert_text]") {
+    CHECK(warnings_text(0).empty());
+    CHECK(warnings_text(JSG_WARN_OLD_AND_STALLED) ==
+          "most connections that were not idle made no progress for 8 s or longer");
+    CHECK(warnings_text(JSG_WARN_QUEUE_FULL) == "its accept queue was full");
+    CHECK(warnings_text(JSG_WARN_OLD_AND_STALLED | JSG_WARN_QUEUE_FULL) ==
+          "most connections that were not idle made no progress for 8 s or longer, and its "
+          "accept queue was full");
+    CHECK(warnings_text(JSG_WARN_UNBALANCED).empty());  // which is none of an attack
 }
 
 TEST_CASE("the thresholds that were learned are told each for its signal", "[alert_text]") {

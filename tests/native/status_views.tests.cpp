@@ -39,9 +39,9 @@ std::string text_of_verdict(jsg_verdict verdict, std::uint32_t js_nanobits) {
     seen.services.resize(1);
     seen.config.min_transitions = 100;
     seen.config.confirm_steps = 3;
-    seen.services[0].service.alerts[JSG_OCCUPANCY].over_steps = 2;
-    window_of(seen, 0).occupancy_verdict = verdict;
-    window_of(seen, 0).occupancy_js_nanobits = js_nanobits;
+    seen.services[0].service.alerts[JSG_OCCUPANCY].above_steps = 2;
+    window_of(seen, 0).signal[JSG_OCCUPANCY].verdict = verdict;
+    window_of(seen, 0).signal[JSG_OCCUPANCY].js_nanobits = js_nanobits;
     return text_of(seen);
 }
 
@@ -58,14 +58,14 @@ Observation sixty_four_services() {
 TEST_CASE("the status of three services is one screen", "[status]") {
     CHECK(text_of(samples::observation()) ==
           R"(jsguard on web1, Linux 6.18.0, up 3 h 12 min
-guards the ports it was given in every network namespace; window 10 s, step 1 s, threshold 0.12
-ALERT port 8080: occupancy over since 2026-01-02 03:00:45 UTC, raised 3 min 18 s ago, peak 0.960 bits
+monitors the ports it was given in every network namespace; window 10 s, step 1 s, threshold 0.12
+ALERT port 8080: occupancy above the threshold since 2026-01-02 03:00:45 UTC, raised 3 min 18 s ago, peak 0.960 bits
 
 PORT  MODE              OCCUPANCY   TRANSITIONS  SOCKETS  REQUESTS
-  80  guarding          0.034/0.12  0.002/0.12      1203        11
+  80  monitoring        0.034/0.12  0.002/0.12      1203        11
  443  learning 23/60 s  -           -               1203        11
-8080  guarding          0.681/0.12  0.002/0.12      1703       511  ALERT
-(OCCUPANCY, TRANSITIONS: divergence from normal/threshold, in bits; ~: what chance alone may give, where that is more)
+8080  monitoring        0.681/0.12  0.002/0.12      1703       511  ALERT
+(OCCUPANCY, TRANSITIONS: divergence from normal/threshold, in bits; ~: the significance bound, where it is larger)
 
 since the start: 30,000 windows, 700,000 transitions, 1 alert; nothing lost
 cost: ticks 1.00 % of one CPU, maps 10.1 MiB, longest tick 45 us; a transition's is not measured (sysctl kernel.bpf_stats_enabled=1 turns that on, and costs a little itself))");
@@ -76,7 +76,7 @@ TEST_CASE("the status of three services fits a terminal of 80 by 24", "[status]"
     CHECK(lines.size() <= 23);  // and the prompt
     for (const std::string& line : lines) CHECK(line.size() <= 80);
     CHECK(contains(status_text(samples::observation(), {.width = 80}),
-                   "in bits; ~: what\n  chance alone may give, where that is more)\n"));
+                   "in bits; ~: the\n  significance bound, where it is larger)\n"));
 }
 
 TEST_CASE("a narrow terminal does without columns, not with broken lines", "[status]") {
@@ -89,15 +89,15 @@ TEST_CASE("a narrow terminal does without columns, not with broken lines", "[sta
     CHECK_FALSE(contains(table_in(64), "REQUESTS"));
     CHECK(table_in(50) ==
           R"(PORT MODE             OCCUPANCY  TRANSITIONS
-  80 guarding         0.034/0.12 0.002/0.12
+  80 monitoring       0.034/0.12 0.002/0.12
  443 learning 23/60 s -          -
-8080 guarding         0.681/0.12 0.002/0.12  ALERT
+8080 monitoring       0.681/0.12 0.002/0.12  ALERT
 )");
     CHECK(table_in(40) ==
           R"(PORT MODE             OCCUPANCY
-  80 guarding         0.034/0.12
+  80 monitoring       0.034/0.12
  443 learning 23/60 s -
-8080 guarding         0.681/0.12 ALERT
+8080 monitoring       0.681/0.12 ALERT
 )");
     CHECK(contains(table_in(24), "\n8080 0.681/0.12 ALERT\n"));
 }
@@ -127,7 +127,7 @@ TEST_CASE("broken lines lose no word, whatever the width", "[status]") {
     };
     Observation seen = sixty_four_services();
     for (auto& service : seen.services)
-        service.window->occupancy_verdict = JSG_MOVING;  // names all ports
+        service.window->signal[JSG_OCCUPANCY].verdict = JSG_MOVING;  // names all ports
     const auto whole = words(text_of(seen));
     for (std::size_t width = 1; width < 200; ++width) {
         CAPTURE(width);
@@ -143,21 +143,21 @@ TEST_CASE("broken lines lose no word, whatever the width", "[status]") {
 TEST_CASE("64 services that differ have one line each, and few others", "[status]") {
     Observation seen = sixty_four_services();
     for (auto& service : seen.services) {
-        service.window->occupancy_verdict = JSG_NO_EXCESS;
+        service.window->signal[JSG_OCCUPANCY].verdict = JSG_NO_EXCESS;
         service.service.sockets = service.service.port;
     }
     const auto lines = lines_of(text_of(seen));
     CHECK(lines.size() == JSG_SERVICES + 10);
     CHECK(std::count_if(lines.begin(), lines.end(), [](const std::string& line) {
-              return line.starts_with("650") && contains(line, "  guarding  ");
+              return line.starts_with("650") && contains(line, "  monitoring  ");
           }) == JSG_SERVICES);
-    CHECK(contains(text_of(seen), "\nports 65000-65063: occupancy over the threshold, but no "));
+    CHECK(contains(text_of(seen), "\nports 65000-65063: occupancy above the threshold, but not "));
 }
 
 TEST_CASE("64 services that say the same are one screen", "[status]") {
     Observation seen = sixty_four_services();
     CHECK(lines_of(text_of(seen)).size() == 10);
-    CHECK(contains(text_of(seen), "\n65000-65063  guarding  0.034/0.12  0.002/0.12      1203  "));
+    CHECK(contains(text_of(seen), "\n65000-65063  monitoring  0.034/0.12  0.002/0.12      1203  "));
     // Not across one that differs, nor across one that is not there; nor two alone.
     seen.services[10].service.sockets = 7;
     seen.services.erase(seen.services.begin() + 61);
@@ -169,20 +169,21 @@ TEST_CASE("64 services that say the same are one screen", "[status]") {
         CHECK(contains(text, port));
 }
 
-TEST_CASE("nothing guarded is said", "[status]") {
+TEST_CASE("nothing monitored is said", "[status]") {
     Observation seen = samples::observation();
     seen.services.clear();
-    CHECK(contains(text_of(seen), "\nno alert is up\n\nNo port is guarded: none is listening.\n"));
+    CHECK(
+        contains(text_of(seen), "\nno alert is up\n\nNo port is monitored: none is listening.\n"));
     CHECK(json_of(seen)["services"] == ordered_json::array());
     CHECK(json_of(seen)["alerts_up"] == 0);
-    CHECK(not_guarded_text(seen, 81) == "port 81 is not guarded; none is");
+    CHECK(not_monitored_text(seen, 81) == "port 81 is not monitored; none is");
 }
 
-TEST_CASE("a port that is not guarded is told from those that are", "[status]") {
+TEST_CASE("a port that is not monitored is told from those that are", "[status]") {
     Observation seen = samples::observation();
-    CHECK(not_guarded_text(seen, 81) == "port 81 is not guarded; ports 80, 443, 8080 are");
+    CHECK(not_monitored_text(seen, 81) == "port 81 is not monitored; ports 80, 443, 8080 are");
     seen.services.resize(1);
-    CHECK(not_guarded_text(seen, 81) == "port 81 is not guarded; port 80 is");
+    CHECK(not_monitored_text(seen, 81) == "port 81 is not monitored; port 80 is");
 }
 
 TEST_CASE("a detector that was killed is told in one line", "[status]") {
@@ -215,21 +216,22 @@ TEST_CASE("a detector whose alerts nobody reads says so, as long as it lives", "
     CHECK(json_of(seen)["attended"].is_null());
 }
 
-TEST_CASE("the head says what is guarded", "[status]") {
+TEST_CASE("the head says what is monitored", "[status]") {
     Observation seen = samples::observation();
     seen.host = "two\nlines";
-    seen.config.guard_listeners = 1;
+    seen.config.monitor_listeners = 1;
     seen.config.netns = 4'026'532'177;
     seen.config.step_ns = 2 * second_ns;
     seen.config.transition_threshold_nanobits = 0;
-    CHECK(contains(text_of(seen),
-                   "jsguard on two?lines, Linux 6.18.0, up 3 h 12 min\n"
-                   "guards every listening port in network namespace 4026532177; window 20 s, step "
-                   "2 s, threshold auto of transitions and 0.12 of occupancy\n"));
+    CHECK(
+        contains(text_of(seen),
+                 "jsguard on two?lines, Linux 6.18.0, up 3 h 12 min\n"
+                 "monitors every listening port in network namespace 4026532177; window 20 s, step "
+                 "2 s, threshold auto of transitions and 0.12 of occupancy\n"));
     CHECK(json_of(seen)["netns"] == 4'026'532'177);
     CHECK(json_of(seen)["config"]["window_s"] == 20);
     CHECK(json_of(seen)["config"]["transition_threshold_bits"].is_null());
-    CHECK(json_of(seen)["config"]["guard_listeners"] == true);
+    CHECK(json_of(seen)["config"]["monitor_listeners"] == true);
     CHECK_FALSE(json_of(samples::observation()).contains("netns"));
 }
 
@@ -248,19 +250,19 @@ TEST_CASE("without CAP_SYS_ADMIN only the ticks of the cost are known, and nothi
         CHECK(json_of(seen)["cost"][unknown].is_null());
 }
 
-TEST_CASE("what learning on lacks is told", "[status]") {
+TEST_CASE("what still learning lacks is told", "[status]") {
     Observation seen = samples::observation();
     ObservedService& service = seen.services[1];
-    service.service.mode = JSG_LEARNING_ON;
+    service.service.mode = JSG_STILL_LEARNING;
     service.service.learned_steps = 75;
-    service.lesson.emplace();
-    service.lesson->transitions = 12;
-    CHECK(contains(text_of(seen), "\n 443  learning on  -  "));
+    service.pending_baseline.emplace();
+    service.pending_baseline->transitions = 12;
+    CHECK(contains(text_of(seen), "\n 443  still learning  -  "));
     CHECK(contains(text_of(seen),
-                   "port 443: goes on learning, has seen only 12 of 100 transitions, 0 of 30 "
-                   "socket-seconds, 0 of 20 stays of a connection in a phase\n"));
+                   "port 443: still learning, has seen only 12 of 100 transitions, 0 of 30 "
+                   "socket-seconds, 0 of 20 episodes (a connection in a phase)\n"));
     const auto told = json_of(seen)["services"][1];
-    CHECK(told["mode"] == "learning on");
+    CHECK(told["mode"] == "still learning");
     CHECK(contains(told["lacking"], "12 of 100 transitions"));
     CHECK(json_of(samples::observation())["services"][1]["lacking"].is_null());
 }
@@ -269,19 +271,19 @@ TEST_CASE("services that lack the same are told in one line", "[status]") {
     Observation seen = sixty_four_services();
     seen.services.resize(3);
     for (ObservedService& service : seen.services) {
-        service.service.mode = JSG_LEARNING_ON;
+        service.service.mode = JSG_STILL_LEARNING;
         service.service.learned_steps = 60;
-        service.lesson.emplace();
+        service.pending_baseline.emplace();
     }
-    CHECK(contains(text_of(seen), "ports 65000-65002: goes on learning, has seen only 0 "));
+    CHECK(contains(text_of(seen), "ports 65000-65002: still learning, has seen only 0 "));
 }
 
-TEST_CASE("learning anew is told, and that an alert holds it up", "[status]") {
+TEST_CASE("relearning is told, and that an alert holds it up", "[status]") {
     Observation seen = samples::observation();
     seen.services[2].service.relearning = 1;
     seen.services[2].service.learned_steps = 90;
-    CHECK(contains(text_of(seen), "\n8080  learning anew 60/60 s  0.681/0.12  "));
-    CHECK(contains(text_of(seen), "port 8080: learning anew waits until its alert has cleared\n"));
+    CHECK(contains(text_of(seen), "\n8080  relearning 60/60 s  0.681/0.12  "));
+    CHECK(contains(text_of(seen), "port 8080: relearning waits until its alert has cleared\n"));
     CHECK(json_of(seen)["services"][2]["relearning"] == true);
     CHECK(json_of(seen)["services"][2]["learned_s"] == 90);
 }
@@ -289,13 +291,13 @@ TEST_CASE("learning anew is told, and that an alert holds it up", "[status]") {
 TEST_CASE("what is doubtful about a baseline is told", "[status]") {
     Observation seen = samples::observation();
     CHECK_FALSE(contains(text_of(seen), "baseline"));
-    seen.services[0].service.doubts =
-        JSG_DOUBT_OLD_AND_SILENT | JSG_DOUBT_QUEUE_FULL | JSG_DOUBT_UNBALANCED;
+    seen.services[0].service.warnings =
+        JSG_WARN_OLD_AND_STALLED | JSG_WARN_QUEUE_FULL | JSG_WARN_UNBALANCED;
     CHECK(contains(text_of(seen), "port 80: its baseline looks like an attack: most connections "));
     CHECK(contains(text_of(seen), "port 80: no transitions alert: while it learned, "));
-    CHECK(json_of(seen)["services"][0]["doubts"] ==
+    CHECK(json_of(seen)["services"][0]["warnings"] ==
           ordered_json({"old and silent", "queue full", "unbalanced"}));
-    CHECK(json_of(seen)["services"][1]["doubts"] == ordered_json::array());
+    CHECK(json_of(seen)["services"][1]["warnings"] == ordered_json::array());
 }
 
 TEST_CASE("a threshold that is not set yet is told as such", "[status]") {
@@ -305,31 +307,32 @@ TEST_CASE("a threshold that is not set yet is told as such", "[status]") {
     CHECK(json_of(seen)["services"][0]["signals"][1]["threshold_bits"].is_null());
     seen.services[0].window.reset();
     CHECK(contains(text_of(seen),
-                   "  80  guarding          -           -               1203         -\n"));
+                   "  80  monitoring        -           -               1203         -\n"));
     CHECK(json_of(seen)["services"][0]["window"].is_null());
 }
 
-TEST_CASE("chance stands for the threshold where it is more", "[status]") {
+TEST_CASE("the significance bound stands for the threshold where it is larger", "[status]") {
     Observation seen = samples::observation();
-    window_of(seen, 0).transition_chance_nanobits = 120'000'001;
-    window_of(seen, 0).occupancy_chance_nanobits = 4'000'000'000;
-    CHECK(contains(text_of(seen), "  80  guarding          0.034/~1    0.002/~0.12  "));
-    CHECK(json_of(seen)["services"][0]["signals"][1]["chance_bits"] == 4.0);
+    window_of(seen, 0).signal[JSG_TRANSITIONS].significance_nanobits = 120'000'001;
+    window_of(seen, 0).signal[JSG_OCCUPANCY].significance_nanobits = 4'000'000'000;
+    CHECK(contains(text_of(seen), "  80  monitoring        0.034/~1    0.002/~0.12  "));
+    CHECK(json_of(seen)["services"][0]["signals"][1]["significance_bits"] == 4.0);
 }
 
 TEST_CASE("odd verdicts are told in words, usual ones not", "[status]") {
     CHECK(contains(text_of_verdict(JSG_NOT_ENOUGH_TRAFFIC, 130'000'000),
-                   "port 80: occupancy over the threshold, but chance explains it\n"));
+                   "port 80: occupancy above the threshold, but within the significance bound\n"));
     CHECK(contains(text_of_verdict(JSG_NOT_ENOUGH_TRAFFIC, 10'000'000),
                    "port 80: occupancy under 100 in the window: too few for an alert\n"));
     CHECK(contains(text_of_verdict(JSG_MOVING, 130'000'000),
                    "occupancy more open than expected, "
                    "but they move"));
     CHECK(contains(text_of_verdict(JSG_EXCESS_ONLY, 10'000'000), "of normal phases and ages"));
-    CHECK(contains(text_of_verdict(JSG_NO_EXCESS, 130'000'000), "no more open than may be"));
+    CHECK(contains(text_of_verdict(JSG_NO_EXCESS, 130'000'000), "not more open than expected"));
     CHECK(contains(text_of_verdict(JSG_UNBALANCED, 130'000'000), "mostly close"));
-    CHECK(contains(text_of_verdict(JSG_OVER, 130'000'000),
-                   "port 80: occupancy over, 2 of the 3 windows in a row that raise an alert\n"));
+    CHECK(contains(text_of_verdict(JSG_ABOVE, 130'000'000),
+                   "port 80: occupancy above the threshold, 2 of the 3 windows in a row that raise "
+                   "an alert\n"));
     CHECK(contains(text_of_verdict(JSG_NOTHING_SEEN, 0), "  nothing seen  0.002/0.12  "));
     CHECK_FALSE(contains(text_of_verdict(JSG_NORMAL, 10'000'000), "port 80:"));
 }
@@ -348,10 +351,10 @@ TEST_CASE("two alerts of one port are two, and one that clears says so", "[statu
     service.alerts[JSG_TRANSITIONS] = service.alerts[JSG_OCCUPANCY];
     service.alerts[JSG_TRANSITIONS].clear_steps = 4;
     CHECK(alerts_up(seen) == 2);
-    CHECK(contains(
-        text_of(seen),
-        "peak 0.960 bits\nALERT port 8080: transitions over since 2026-01-02 03:00:45 UTC, "
-        "raised 3 min 18 s ago, peak 0.960 bits; clearing, 4 of 10 windows\n"));
+    CHECK(contains(text_of(seen),
+                   "peak 0.960 bits\nALERT port 8080: transitions above the threshold since "
+                   "2026-01-02 03:00:45 UTC, "
+                   "raised 3 min 18 s ago, peak 0.960 bits; clearing, 4 of 10 windows\n"));
     CHECK(json_of(seen)["alerts_up"] == 2);
 }
 
@@ -407,24 +410,24 @@ TEST_CASE("colour is a red ALERT and nothing else", "[status]") {
 TEST_CASE("the JSON of a service under attack", "[status]") {
     CHECK(
         json_of(samples::observation())["services"][2].dump() ==
-        R"({"port":8080,"mode":"guarding","relearning":false,"learned_s":0,"baselines_learned":1,)"
-        R"("lacking":null,"doubts":[],"listeners":1,"untracked_sockets":0,"signals":[)"
-        R"({"signal":"transitions","js_bits":0.002345678,"threshold_bits":0.12,"chance_bits":0.01,)"
+        R"({"port":8080,"mode":"monitoring","relearning":false,"learned_s":0,"baselines_learned":1,)"
+        R"("lacking":null,"warnings":[],"listeners":1,"untracked_sockets":0,"signals":[)"
+        R"({"signal":"transitions","js_bits":0.002345678,"threshold_bits":0.12,"significance_bits":0.01,)"
         R"("verdict":"normal","alert":"quiet"},)"
-        R"({"signal":"occupancy","js_bits":0.681234567,"threshold_bits":0.12,"chance_bits":0.09,)"
-        R"("verdict":"over","alert":"alert","id":"5f0c9a1e0001-1","number":1,"since":"2026-01-02T03:00:45.678+00:00",)"
+        R"({"signal":"occupancy","js_bits":0.681234567,"threshold_bits":0.12,"significance_bits":0.09,)"
+        R"("verdict":"above","alert":"alert","id":"5f0c9a1e0001-1","number":1,"since":"2026-01-02T03:00:45.678+00:00",)"
         R"("duration_s":198.005,"peak_js_bits":0.96}],)"
         R"("window":{"sequence":11460,"end":"2026-01-02T03:04:05.278+00:00","transitions":4000,)"
         R"("exchanges":900,"sockets":1703,"idle_sockets":1180,"waiting_sockets":2,)"
         R"("open_requests":511,"open_sockets":520.5,"expected_sockets":19.25,)"
-        R"("held_sockets":515,"full_queues":0}})");
+        R"("stalled_sockets":515,"full_queues":0}})");
 }
 
 TEST_CASE("the JSON of what is not judged has no divergence", "[status]") {
     const auto learning = json_of(samples::observation())["services"][1];
     for (const auto& signal : learning["signals"]) {
         CHECK(signal["js_bits"].is_null());
-        CHECK(signal["chance_bits"].is_null());
+        CHECK(signal["significance_bits"].is_null());
         CHECK(signal["verdict"] == "not judged");
         CHECK(signal["threshold_bits"] == 0.12);
         CHECK_FALSE(signal.contains("since"));
@@ -446,7 +449,7 @@ TEST_CASE("the JSON is one line whose fields stand in one order", "[status]") {
     CHECK(names == std::vector<std::string>{"schema", "timestamp", "hostname", "kernel", "uptime_s",
                                             "attended", "config", "alerts_up", "services", "totals",
                                             "lost", "cost"});
-    CHECK(object["schema"] == 1);
+    CHECK(object["schema"] == 2);
     CHECK(object["timestamp"] == "2026-01-02T03:04:05.678+00:00");
     CHECK(object["uptime_s"] == 11520.0);
     CHECK(object["cost"]["tick_cpu_ratio"] == 0.01);

@@ -40,7 +40,7 @@ jsg_alert raise_of(std::uint32_t netns = 0) {
     alert.window_s = 10;
     alert.netns = netns;
     alert.top_count = 1;
-    alert.top[0] = {occupancy(JSG_REQUEST_STALLED, 4), 710'000'000, 20'000'000, 310'000'000};
+    alert.top[0] = {occupancy(JSG_REQUEST_SLOW, 4), 710'000'000, 20'000'000, 310'000'000};
     alert.sources.sockets = 512;
     alert.sources.distinct = 2;
     alert.sources.top_count = 2;
@@ -73,22 +73,22 @@ std::string value(const LogMessage& message, const std::string& name) {
     return values.value_or("(none)");
 }
 
-// A folder with the sockets of a journal and of a syslog, each there if it is asked for.
+// A directory with the sockets of a journal and of a syslog, each there if it is asked for.
 class Loggers {
   public:
     Loggers() {
         std::string name = std::filesystem::temp_directory_path() / "jsguard-log.XXXXXX";
         REQUIRE(mkdtemp(name.data()) != nullptr);
-        folder_ = name;
+        directory_ = name;
     }
     ~Loggers() {
         for (const int fd : fds_) close(fd);
-        std::filesystem::remove_all(folder_);
+        std::filesystem::remove_all(directory_);
     }
     Loggers(const Loggers&) = delete;
     Loggers& operator=(const Loggers&) = delete;
 
-    std::string path(const std::string& name) const { return folder_ / name; }
+    std::string path(const std::string& name) const { return directory_ / name; }
     int listen_at(const std::string& name) {
         sockaddr_un address{};
         address.sun_family = AF_UNIX;
@@ -103,7 +103,7 @@ class Loggers {
     SystemLog log() const { return SystemLog(path("journal"), path("syslog")); }
 
   private:
-    std::filesystem::path folder_;
+    std::filesystem::path directory_;
     std::vector<int> fds_;
 };
 
@@ -132,7 +132,7 @@ TEST_CASE("a raise has each figure of its JSON in a field of its own", "[system_
     CHECK(value(message, "JSGUARD_THRESHOLD_BITS") == "0.12");
     CHECK(value(message, "JSGUARD_SINCE") == "2026-01-02T03:04:03.678+00:00");
     CHECK(value(message, "JSGUARD_NETNS") == "4026531992");
-    CHECK(value(message, "JSGUARD_TOP_CELL") == "request stalled 8-16s");
+    CHECK(value(message, "JSGUARD_TOP_CELL") == "request slow 8-16s");
     CHECK(value(message, "JSGUARD_SOURCES") == "2");
     CHECK(value(message, "JSGUARD_SOURCES_INEXACT") == "false");
     CHECK(value(message, "JSGUARD_TOP_SOURCE") == "2001:db8:1:2::/64");
@@ -224,12 +224,12 @@ TEST_CASE("without a logger messages are kept, told once, and taken by the next"
     SystemLog log = loggers.log();
     log.send(notice("first"));
     log.send(notice("second"));
-    CHECK(contains(log.retry(), "nobody listens at " + loggers.path("journal") + " or " +
+    CHECK(contains(log.retry(), "nothing listens at " + loggers.path("journal") + " or " +
                                     loggers.path("syslog") + "; start "));
     CHECK(log.retry().empty());
     CHECK(log.kept() == 2);
     const int journal = loggers.listen_at("journal");
-    CHECK(log.retry() == "the system's log takes messages again; lost meanwhile: nothing");
+    CHECK(log.retry() == "the system's log accepts messages again; lost until now: nothing");
     CHECK(log.retry().empty());
     CHECK(contains(next(journal), "first"));
     CHECK(contains(next(journal), "second"));
@@ -270,7 +270,7 @@ TEST_CASE("each time that the logger takes nothing is told, and its end", "[syst
         std::string told;
         while (!next(journal).empty() || log.kept())
             if (const std::string now = log.retry(); !now.empty()) told += now;
-        CHECK(told == "the system's log takes messages again; lost meanwhile: " +
+        CHECK(told == "the system's log accepts messages again; lost until now: " +
                           counted(too_many, "message", "messages"));
         loggers.leave("journal");
     }

@@ -29,44 +29,44 @@ std::string failure(const std::function<void()>& function) {
 }  // namespace
 
 TEST_CASE("a textfile is replaced as a whole, and goes with its writer", "[textfile]") {
-    const Folder folder;
-    write_text(folder / "j.prom", std::string(100'000, 'x'));
+    const Directory directory;
+    write_text(directory / "j.prom", std::string(100'000, 'x'));
     {
-        Textfile textfile(folder / "j.prom");
+        Textfile textfile(directory / "j.prom");
         CHECK(told(textfile, "a 1\n").empty());
-        CHECK(content(folder / "j.prom") == "a 1\n");
-        CHECK((fs::status(folder / "j.prom").permissions() & fs::perms::all) ==
+        CHECK(content(directory / "j.prom") == "a 1\n");
+        CHECK((fs::status(directory / "j.prom").permissions() & fs::perms::all) ==
               static_cast<fs::perms>(0644));
         CHECK(told(textfile, {}).empty());
-        CHECK(content(folder / "j.prom") == "a 1\n");
+        CHECK(content(directory / "j.prom") == "a 1\n");
         CHECK(told(textfile, "a 2\n").empty());
-        CHECK(content(folder / "j.prom") == "a 2\n");
-        CHECK(folder.files() == 2);  // and its lock
+        CHECK(content(directory / "j.prom") == "a 2\n");
+        CHECK(directory.files() == 2);  // and its lock
     }
-    CHECK(folder.files() == 0);
+    CHECK(directory.files() == 0);
 }
 
 TEST_CASE("a textfile that fails is told once, and once that it works again", "[textfile]") {
-    const Folder folder;
-    fs::create_directory(folder / "sub");
-    Textfile textfile(folder / "sub" / "j.prom");
-    fs::remove_all(folder / "sub");
+    const Directory directory;
+    fs::create_directory(directory / "sub");
+    Textfile textfile(directory / "sub" / "j.prom");
+    fs::remove_all(directory / "sub");
     const std::string first = told(textfile, "a 1\n");
     CHECK(contains(first, "cannot write the textfile"));
     CHECK(contains(first, "No such file or directory"));
     CHECK(contains(first, "tried again"));
     CHECK(told(textfile, "a 1\n").empty());
-    fs::create_directory(folder / "sub");
+    fs::create_directory(directory / "sub");
     CHECK(told(textfile, {}).empty());
     CHECK(contains(told(textfile, "a 2\n"), "is written again"));
     CHECK(told(textfile, "a 3\n").empty());
-    fs::remove_all(folder / "sub");
+    fs::remove_all(directory / "sub");
     CHECK(contains(told(textfile, "a 4\n"), "cannot write"));
 }
 
 TEST_CASE("figures that cannot be had are told like a file that cannot be written", "[textfile]") {
-    const Folder folder;
-    Textfile textfile(folder / "j.prom");
+    const Directory directory;
+    Textfile textfile(directory / "j.prom");
     const auto fail = []() -> Text { throw Error(ExitCode::runtime, "cannot read the map x"); };
     CHECK(contains(textfile.write(fail), "cannot read the map x"));
     CHECK(textfile.write(fail).empty());
@@ -74,61 +74,61 @@ TEST_CASE("figures that cannot be had are told like a file that cannot be writte
 }
 
 TEST_CASE("a link is replaced, not the file that it leads to", "[textfile]") {
-    const Folder folder;
-    write_text(folder / "other", "other");
-    fs::create_symlink(folder / "other", folder / "j.prom");
+    const Directory directory;
+    write_text(directory / "other", "other");
+    fs::create_symlink(directory / "other", directory / "j.prom");
     {
-        Textfile textfile(folder / "j.prom");
+        Textfile textfile(directory / "j.prom");
         CHECK(told(textfile, "a 1\n").empty());
-        CHECK(content(folder / "other") == "other");
-        CHECK(content(folder / "j.prom") == "a 1\n");
+        CHECK(content(directory / "other") == "other");
+        CHECK(content(directory / "j.prom") == "a 1\n");
     }
-    CHECK(content(folder / "other") == "other");
-    CHECK(folder.files() == 1);
+    CHECK(content(directory / "other") == "other");
+    CHECK(directory.files() == 1);
 }
 
 TEST_CASE("a textfile has one writer, and another once that has gone", "[textfile]") {
-    const Folder folder;
-    const auto second = [&] { const Textfile textfile(folder / "j.prom"); };
+    const Directory directory;
+    const auto second = [&] { const Textfile textfile(directory / "j.prom"); };
     {
-        Textfile first(folder / "j.prom");
+        Textfile first(directory / "j.prom");
         CHECK(contains(failure(second), "another jsguard-load writes "));
         CHECK(told(first, "a 1\n").empty());
         CHECK(contains(failure(second), "another jsguard-load writes "));
-        CHECK(content(folder / "j.prom") == "a 1\n");
-        const Textfile beside(folder / "k.prom");
+        CHECK(content(directory / "j.prom") == "a 1\n");
+        const Textfile beside(directory / "k.prom");
     }
     CHECK_NOTHROW(second());
-    write_text(folder / "j.prom.lock", "");  // as after SIGKILL
+    write_text(directory / "j.prom.lock", "");  // as after SIGKILL
     CHECK_NOTHROW(second());
-    CHECK(folder.files() == 0);
+    CHECK(directory.files() == 0);
 }
 
 TEST_CASE("a textfile's lock that somebody removed is there again, if nobody has taken it",
           "[textfile]") {
-    const Folder folder;
-    Textfile first(folder / "j.prom");
-    fs::remove(folder / "j.prom.lock");
+    const Directory directory;
+    Textfile first(directory / "j.prom");
+    fs::remove(directory / "j.prom.lock");
     CHECK(told(first, "a 1\n").empty());
-    CHECK(fs::exists(folder / "j.prom.lock"));
-    fs::remove(folder / "j.prom.lock");
+    CHECK(fs::exists(directory / "j.prom.lock"));
+    fs::remove(directory / "j.prom.lock");
     {
-        Textfile second(folder / "j.prom");
+        Textfile second(directory / "j.prom");
         CHECK(told(second, "b 1\n").empty());
         CHECK(contains(told(first, "a 2\n"), "another jsguard-load writes "));
-        CHECK(content(folder / "j.prom") == "b 1\n");
+        CHECK(content(directory / "j.prom") == "b 1\n");
     }
     CHECK(contains(told(first, "a 3\n"), "is written again"));
 }
 
 TEST_CASE("a textfile that could never be written is refused before", "[textfile]") {
-    const Folder folder;
-    REQUIRE(mkfifo((folder / "pipe.prom").c_str(), 0600) == 0);
-    fs::create_directory(folder / "sub.prom");
-    for (const fs::path& path : {folder / "absent" / "j.prom", folder / "pipe.prom",
-                                 folder / "sub.prom", fs::path("/dev/null/j.prom")}) {
+    const Directory directory;
+    REQUIRE(mkfifo((directory / "pipe.prom").c_str(), 0600) == 0);
+    fs::create_directory(directory / "sub.prom");
+    for (const fs::path& path : {directory / "absent" / "j.prom", directory / "pipe.prom",
+                                 directory / "sub.prom", fs::path("/dev/null/j.prom")}) {
         CAPTURE(path);
         CHECK(contains(refusal([&] { const Textfile textfile(path); }), "cannot write a textfile"));
     }
-    CHECK(folder.files() == 2);
+    CHECK(directory.files() == 2);
 }

@@ -85,10 +85,10 @@ TEST_CASE("past alerts are found in the windows, the last first", "[past_alerts]
         windows.back().end_unix_ms = 1000 * sequence;
         windows.back().end_ns = 1'001 * sequence;
     }
-    windows[14].occupancy_js_nanobits = 900'000'000;
-    windows[15].occupancy_js_nanobits = 950'000'000;
-    windows[15].occupancy_verdict = JSG_NO_EXCESS;  // not over: not the alert's
-    windows[30].transition_alert = JSG_ALERT;
+    windows[14].signal[JSG_OCCUPANCY].js_nanobits = 900'000'000;
+    windows[15].signal[JSG_OCCUPANCY].js_nanobits = 950'000'000;
+    windows[15].signal[JSG_OCCUPANCY].verdict = JSG_NO_EXCESS;  // not over: not the alert's
+    windows[30].signal[JSG_TRANSITIONS].alert = JSG_ALERT;
     const auto alerts = past_alerts(windows);
     REQUIRE(alerts.size() == 3);  // the last one is still up
     CHECK(alerts[0].signal == JSG_TRANSITIONS);
@@ -161,7 +161,7 @@ TEST_CASE("the choice stays on the list, and moves on when its service has gone"
     CHECK(choice.port() == 0);
 }
 
-TEST_CASE("a fixed port stays, guarded or not", "[watch_choice]") {
+TEST_CASE("a fixed port stays, monitored or not", "[watch_choice]") {
     Observation seen = samples::observation();
     WatchChoice choice(443);
     REQUIRE(choice.follow(seen));

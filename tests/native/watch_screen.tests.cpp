@@ -78,7 +78,7 @@ Observation nothing_closed_yet() {
     for (ObservedService& one : seen.services) {
         one.window.reset();
         one.baseline.reset();
-        one.lesson.reset();
+        one.pending_baseline.reset();
         one.service.sequence = 0;
         one.service.mode = JSG_LEARNING;
         for (auto& threshold : one.service.threshold_nanobits) threshold = 0;
@@ -164,7 +164,7 @@ TEST_CASE("everything has its place at 80x24 and at 120x40", "[watch]") {
                                  "443",
                                  "80",
                                  "learning",
-                                 "guarding",
+                                 "monitoring",
                                  "! occupancy",
                                  "0.681/0.12",
                                  "0.002/0.12",
@@ -172,7 +172,7 @@ TEST_CASE("everything has its place at 80x24 and at 120x40", "[watch]") {
                                  "511",
                                  "occupancy",
                                  "transitions",
-                                 "over",
+                                 "above",
                                  "▁",
                                  "█",
                                  "┃",
@@ -180,11 +180,11 @@ TEST_CASE("everything has its place at 80x24 and at 120x40", "[watch]") {
                                  "2.500 bits, rising (mean 2.400)",
                                  "phase",
                                  "response moving",
-                                 "response stalled",
+                                 "response slow",
                                  "request moving",
-                                 "request stalled",
+                                 "request slow",
                                  "closing",
-                                 "unnoticed",
+                                 "half closed",
                                  "waiting",
                                  "idle",
                                  "1,180",
@@ -220,7 +220,7 @@ TEST_CASE("a narrow and low screen keeps what matters most", "[watch]") {
     CAPTURE(screen);
     for (const char* part :
          {"jsguard web1", "1 alert up", " 8080 ! ALERT occupancy, peak 0.960, ra…", "0.681/0.12",
-          "0.002/0.12", "request stalled", "q quit", " 2 min 30 s ▁▁▁▁▁▁▁▁█"})
+          "0.002/0.12", "request slow", "q quit", " 2 min 30 s ▁▁▁▁▁▁▁▁█"})
         CHECK(contains(screen, part));
     // A row of the sparkline is worth more than one of nothing.
     CHECK_FALSE(contains(screen, "request moving"));
@@ -233,7 +233,7 @@ TEST_CASE("a narrow and low screen keeps what matters most", "[watch]") {
 TEST_CASE("counts, shares and the baseline's shares stand in one row", "[watch]") {
     const Observation seen = samples::observation();
     const Lines lines = watch_screen({seen, attacked_port, {}, false}, {120, 40, true});
-    const std::string request = line_text(lines, "request stalled");
+    const std::string request = line_text(lines, "request slow");
     CAPTURE(request);
     CHECK(contains(request, "511  98 %   0 % █"));
     const std::string opened = line_text(lines, "SYN_RECV");
@@ -248,7 +248,7 @@ TEST_CASE("sockets are counted with their weight already, and not weighted again
     Observation seen = samples::observation();
     seen.services.back().window->sample_weight = 3;
     const Lines lines = watch_screen({seen, attacked_port, {}, false}, {120, 40, true});
-    CHECK(contains(line_text(lines, "request stalled"), " 511  98 %"));
+    CHECK(contains(line_text(lines, "request slow"), " 511  98 %"));
     CHECK(contains(line_text(lines, "age of phase"), "8-16s 511"));
 }
 
@@ -267,16 +267,16 @@ TEST_CASE("two alerts of one service are both told", "[watch]") {
         joined(watch_screen({seen, attacked_port, {}, false}, {100, 40, true}));
     CHECK(contains(
         screen,
-        "! ALERT occupancy, peak 0.960 bits, raised 3 min 18 s ago, over since 03:00:45 UTC"));
-    CHECK(contains(screen, "! ALERT transitions, peak 0.960 bits, raised 3 min 18 s ago, over"));
+        "! ALERT occupancy, peak 0.960 bits, raised 3 min 18 s ago, above since 03:00:45 UTC"));
+    CHECK(contains(screen, "! ALERT transitions, peak 0.960 bits, raised 3 min 18 s ago, above"));
     CHECK(contains(screen, "! occupancy, ! transitions"));
 }
 
 TEST_CASE("the list has the alarming services first, and the chosen one in sight", "[watch]") {
     const Lines three =
         watch_screen({samples::observation(), quiet_port, {}, false}, {80, 24, true});
-    CHECK(line_with(three, "  8080  guarding") < line_with(three, ">   80  guarding"));
-    CHECK(line_with(three, "  8080  guarding") > 0);
+    CHECK(line_with(three, "  8080  monitoring") < line_with(three, ">   80  monitoring"));
+    CHECK(line_with(three, "  8080  monitoring") > 0);
     const Lines many = watch_screen({many_services(), 8064, {}, false}, {80, 24, true});
     CHECK(line_with(many, "> 8064") > 0);
     CHECK(line_with(many, "  8001") == -1);
@@ -326,7 +326,7 @@ TEST_CASE("what is cut says so", "[watch]") {
     ends(true, "occupancy, peak…");
     ends(false, "occupancy, peak>");
     CHECK(line_text(watch_screen({no_service(), 81}, {20, 10, true}), "port 81") ==
-          "port 81 is not guar…");
+          "port 81 is not moni…");
     // Keys are left out as a whole.
     CHECK(text_of(watch_screen({seen, quiet_port}, {40, 10, true})).back() ==
           "q quit   j/k or arrows service   p pause");
@@ -387,8 +387,8 @@ TEST_CASE("past alerts say when they were raised, and which were before", "[watc
 
 TEST_CASE("a detector without services says so", "[watch]") {
     const Observation seen = no_service();
-    CHECK(contains(joined(watch_screen({seen}, {80, 24, true})), "no port is guarded yet"));
-    CHECK(contains(joined(watch_screen({seen, 81}, {80, 24, true})), "port 81 is not guarded"));
+    CHECK(contains(joined(watch_screen({seen}, {80, 24, true})), "no port is monitored yet"));
+    CHECK(contains(joined(watch_screen({seen, 81}, {80, 24, true})), "port 81 is not monitored"));
 }
 
 TEST_CASE("a screen that is paused says so", "[watch]") {
@@ -408,7 +408,7 @@ TEST_CASE("a window is one plain line", "[watch]") {
     const Observation seen = samples::observation();
     const ObservedService& attacked = seen.services.back();
     CHECK(watch_line(*attacked.window, attacked.service) ==
-          "2026-01-02T03:04:05.278+00:00 port 8080 guarding: occupancy 0.681/0.12 over, "
+          "2026-01-02T03:04:05.278+00:00 port 8080 monitoring: occupancy 0.681/0.12 above, "
           "transitions 0.002/0.12 normal, 1703 sockets, 511 requests, ALERT occupancy");
     const ObservedService& learning = seen.services[1];
     CHECK(watch_line(*learning.window, learning.service) ==

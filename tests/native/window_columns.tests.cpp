@@ -99,7 +99,7 @@ TEST_CASE("each column shows the field that its name says", "[export]") {
         {"end_ns", "11461000000123"},
         {"port", "8080"},
         {"sequence", "11460"},
-        {"mode", "guarding"},
+        {"mode", "monitoring"},
         {"transitions", "4000"},
         {"exchanges", "900"},
         {"sockets", "1703"},
@@ -109,26 +109,26 @@ TEST_CASE("each column shows the field that its name says", "[export]") {
         {"full_queues", "0"},
         {"transition_js_bits", "0.002345678"},
         {"transition_threshold_bits", "0.12"},
-        {"transition_chance_bits", "0.01"},
+        {"transition_significance_bits", "0.01"},
         {"transition_kl_bits", "0.003"},
         {"transition_verdict", "normal"},
         {"transition_alert", "quiet"},
         {"occupancy_js_bits", "0.681234567"},
         {"occupancy_threshold_bits", "0.250000001"},
-        {"occupancy_chance_bits", "0.09"},
+        {"occupancy_significance_bits", "0.09"},
         {"occupancy_kl_bits", "0.012"},
-        {"occupancy_verdict", "over"},
+        {"occupancy_verdict", "above"},
         {"occupancy_alert", "alert"},
         {"with_waiting", "false"},
         {"open_sockets", "520.5"},
         {"expected_sockets", "19.25"},
         {"excess_sockets", "482"},
-        {"held_sockets", "515"},
-        {"held_excess_sockets", "476.5"},
+        {"stalled_sockets", "515"},
+        {"stalled_excess_sockets", "476.5"},
         {"transition_entropy_bits", "2.9"},
         {"state_entropy_bits", "2.5"},
         {"state_entropy_trend_bits", "2.4"},
-        {"looked_at_ppm", "1000000"},
+        {"sampled_ppm", "1000000"},
         {"sample_weight", "1"},
         {"uptime_s", "11520"},
         {"transition_runs", "70"},
@@ -218,10 +218,10 @@ TEST_CASE("a column's name is unique, in snake case, and ends with its unit", "[
 TEST_CASE("numbers are exact, with a dot, whatever the locale", "[export]") {
     const std::locale before = std::locale::global(std::locale(std::locale(), new CommaLocale));
     ExportedWindow row = sample(true);
-    row.window.transition_kl_nanobits = UINT64_MAX;
-    row.window.transition_js_nanobits = 1;
+    row.window.signal[JSG_TRANSITIONS].kl_nanobits = UINT64_MAX;
+    row.window.signal[JSG_TRANSITIONS].js_nanobits = 1;
     row.window.open_millisockets = 7;
-    row.window.occupancy_js_nanobits = 1'000'000'000;
+    row.window.signal[JSG_OCCUPANCY].js_nanobits = 1'000'000'000;
     auto cells = by_name(row);
     std::locale::global(before);
     CHECK(cells["transition_kl_bits"] == "18446744073.709551615");

@@ -12,12 +12,11 @@
 using namespace jsguard;
 
 int main(int argc, char** argv) {
-    constexpr std::uint64_t windows_least = 100, windows_most = 10'000'000;
-    const auto windows =
-        argc > 1 ? whole_number(argv[1], windows_least, windows_most) : std::nullopt;
+    constexpr std::uint64_t min_windows = 100, max_windows = 10'000'000;
+    const auto windows = argc > 1 ? whole_number(argv[1], min_windows, max_windows) : std::nullopt;
     if (!windows) {
         fmt::print(stderr, "usage: write-story WINDOWS [HOST [PORT...]], WINDOWS {} to {}\n",
-                   windows_least, windows_most);
+                   min_windows, max_windows);
         return 2;
     }
     Story story;

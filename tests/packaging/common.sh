@@ -31,6 +31,31 @@ finish() {
     echo "all checks passed"
 }
 
+# exposure FILE: the exposure level in the output of systemd-analyze security, or in a document that quotes it.
+exposure() { sed -nE 's/.*Overall exposure level for jsguard.service: ([0-9.]+) .*/\1/p' "$1"; }
+
+# check_unit ROOT UNIT WORK: systemd has nothing to say about the unit of a package that is unpacked in ROOT, and its exposure
+# is at most what docs/operations.md says. Files for both go to the directory WORK.
+check_unit() {
+    local root=$1 unit=$1$2 work=$3 program
+    program=$(sed -nE 's/^ExecStart=([^ ]+).*/\1/p' "$unit")
+    [[ -x $root$program ]] || fail "the unit starts $program, which is not in the package"
+    # Here the program is not where the unit says.
+    sed "s,^ExecStart=[^ ]*,ExecStart=$root$program," "$unit" >"$work/jsguard.service"
+    systemd-analyze verify --man=no "$work/jsguard.service" >"$work/verify.txt" 2>&1 || fail "systemd-analyze verify fails"
+    [[ ! -s $work/verify.txt ]] || fail "systemd-analyze verify: $(<"$work/verify.txt")"
+    systemd-analyze security --offline=true --no-pager "$work/jsguard.service" >"$work/security.txt"
+    awk -v found="$(exposure "$work/security.txt")" -v told="$(exposure "$source_dir/docs/operations.md")" \
+        'BEGIN { exit !(found != "" && told != "" && found + 0 <= told + 0) }' ||
+        fail "systemd-analyze security: exposure $(exposure "$work/security.txt"), but docs/operations.md says $(exposure "$source_dir/docs/operations.md")"
+}
+
+# check_lintian CHANGES WORK: lintian has nothing to say.
+check_lintian() {
+    lintian --allow-root --display-info --fail-on none "$1" >"$2/lintian.txt"
+    [[ ! -s $2/lintian.txt ]] || fail "lintian: $(<"$2/lintian.txt")"
+}
+
 # help_options PROGRAM [COMMAND...]: one a line, sorted, each of its names.
 help_options() {
     "$@" --help | sed -nE 's/^  (-[^ ]+).*/\1/p' | tr , '\n' | sort

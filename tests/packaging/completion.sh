@@ -12,7 +12,7 @@ source "$completion"
 work=$(mktemp -d --tmpdir jsguard-completion.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
-mkdir folder
+mkdir directory
 touch b.json today.jsonl page.html node.prom 'two words.jsonl' other.txt
 
 # completed WORD...: what bash makes of the last word, one a line, sorted; by the function that it would call.
@@ -62,9 +62,9 @@ completes 'auto' jsguard-load --threshold ''
 completes 'auto' jsguard-load --threshold = a
 completes 'auto' jsguard-load --threshold =
 completes '' jsguard-load --localport ''
-completes 'b.json|folder' jsguard-load --keep-baseline ''
+completes 'b.json|directory' jsguard-load --keep-baseline ''
 completes 'node.prom' jsguard-load --textfile n
-completes 'folder' jsguard-load --pin-dir f
+completes 'directory' jsguard-load --pin-dir d
 completes 'root' jsguard-load --pin-group roo
 completes 'status' jsguard st
 completes 'record|replay|report' jsguard re
@@ -74,7 +74,7 @@ completes 'csv|json|prometheus' jsguard export --format ''
 completes 'csv' jsguard export --format = c
 completes 'two words.jsonl' jsguard replay tw
 completes 'today.jsonl' jsguard replay --json to
-completes 'b.json|folder|today.jsonl|two words.jsonl' jsguard analyze --normal ''
+completes 'b.json|directory|today.jsonl|two words.jsonl' jsguard analyze --normal ''
 completes 'page.html' jsguard report today.jsonl --html p
 completes 'today.jsonl' jsguard record tod
 completes '' jsguard status ''

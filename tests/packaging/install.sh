@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# install.sh FOLDER: the package in the folder is installed, upgraded, removed and purged, in a root of its own: an
+# install.sh FOLDER: the package in the directory is installed, upgraded, removed and purged, in a root of its own: an
 # overlay over this machine's, of which nothing stays.
 
 if [[ ! ${JSGUARD_OWN_MOUNTS:-} ]] && ((EUID == 0)); then

@@ -43,7 +43,7 @@ systemctl is-active -q jsguard || {
     finish
 }
 [[ -e $pins/windows ]] || fail "it is active without a detector"
-[[ $(shown StatusText) == guarding* ]] || fail "its status is \"$(shown StatusText)\""
+[[ $(shown StatusText) == monitoring* ]] || fail "its status is \"$(shown StatusText)\""
 journalctl --sync
 journal_has JSGUARD_EVENT=start || fail "the journal has no start of it"
 [[ $(systemctl is-enabled jsguard) == enabled ]] || fail "it is not enabled"
@@ -59,13 +59,13 @@ done
 [[ $(stat -c '%a %U' /var/lib/jsguard) == "700 root" ]] || fail "/var/lib/jsguard: $(stat -c '%a %U' /var/lib/jsguard)"
 [[ $(stat -c '%a %U' $pins) == "700 root" ]] || fail "$pins: $(stat -c '%a %U' $pins)"
 
-say "reload: it learns anew, and goes on"
+say "reload: it relearns, and goes on"
 pid=$(shown MainPID)
-asked() { bpftool -j map dump pinned $pins/requests | jq '.[0].formatted.value.relearn'; }
+asked() { bpftool -j map dump pinned $pins/control | jq '.[0].formatted.value.relearn'; }
 before=$(asked)
 asked_anew() { (($(asked) != before)); }
 systemctl reload jsguard || fail "systemctl reload: exit code $?"
-wait_for asked_anew || fail "a reload does not ask the services to learn anew"
+wait_for asked_anew || fail "a reload does not ask the services to relearn"
 [[ $(shown MainPID) == "$pid" ]] || fail "a reload is another process"
 
 say "watchdog: a loader that is stopped is killed, and started again"

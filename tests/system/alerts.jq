@@ -12,13 +12,13 @@ def well_formed:
     and (.timestamp
         | test("^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{3}[+]00:00$"))
     and (.jsguard
-        | .schema == 1 and (.id | type == "string" and . != "")
+        | .schema == 2 and (.id | type == "string" and . != "")
         and (.event == "raise" or .event == "clear")
         and (.signal == "occupancy" or .signal == "transitions")
         and (.js_bits | bits) and (.threshold_bits | bits)
-        and (.chance_bits | type == "number" and . >= 0)
+        and (.significance_bits | type == "number" and . >= 0)
         and numbers(.port, .window_s, .transitions, .sockets, .open_requests, .open_sockets,
-            .expected_sockets, .held_sockets, .sources, .source_sockets)
+            .expected_sockets, .stalled_sockets, .sources, .source_sockets)
         and (.sources_inexact | type == "boolean")
         and (.top_source_share | bits)
         and (.top_sources | type == "array" and length <= 5

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Baselines of a running detector: shown, learned anew, saved, merged; and files that are no baselines.
+# Baselines of a running detector: shown, relearned, saved, merged; and files that are no baselines.
 
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -14,7 +14,7 @@ system_begin
 take_ports
 readonly port=$first_port
 readonly learn_s=5
-readonly anew_s=40 # for learning anew: its steps are learned ten late
+readonly anew_s=40 # for relearning: its steps are learned ten late
 
 # --- what is run, and what is found ------------------------------------------------------------
 
@@ -32,7 +32,7 @@ in_file() { jq -e --argjson port "$port" ".services[\$port | tostring] | $1" "$2
 # Of the one service.
 in_service() { dump_map services | jq -se ".[] | select(.key == 1).value | $1" >/dev/null; }
 in_force() { dump_map baselines | jq -s '.[] | select(.key == 1).value'; }
-folder_is_clean() { [[ -z $(find "$1" -name '*.json.*') ]]; }
+directory_is_clean() { [[ -z $(find "$1" -name '*.json.*') ]]; }
 
 # --- a running detector ------------------------------------------------------------------------
 
@@ -45,7 +45,7 @@ visitors=$spawned
 start_detector --localport "$port" --learn "$learn_s" --save-baseline "$work/saved.json"
 wait_for 20 says "port $port: learned its baseline in" || die "nothing was learned"
 wait_for "$patience_s" test -s "$work/saved.json" || die "what was learned is not saved"
-cp "$work/saved.json" "$work/good.json" # for what is learned anew is saved too
+cp "$work/saved.json" "$work/good.json" # for what is relearned is saved too
 baseline 0 show --running --pin-dir "$pin_dir"
 grep -q "^port $port: learned for [0-9]* s" "$work/said.out" || fail "show --running does not tell the port"
 baseline 0 show --running --pin-dir "$pin_dir" --json --port "$port"
@@ -57,36 +57,36 @@ in_file ".learned_s >= $learn_s" "$work/said.out" || fail "show does not tell wh
 baseline 2 show --running --pin-dir "$pin_dir" --port 1
 baseline 2 show "$work/good.json" --running
 
-say "Ctrl-C while it learns anew leaves the file as it was"
+say "Ctrl-C while it relearns leaves the file as it was"
 cp "$work/good.json" "$work/learned.json"
 spawn learn env --default-signal=INT "$JSGUARD" baseline learn "$work/learned.json" --pin-dir "$pin_dir"
 learning=$spawned
-learns() { grep -q "port $port: learns its baseline anew" "$work/learn.err"; }
+learns() { grep -q "port $port: relearns" "$work/learn.err"; }
 wait_for "$patience_s" learns || fail "learn does not say what it waits for"
 stop "$learning" INT
 status=0
 wait "$learning" || status=$?
 ((status == 1)) || fail "Ctrl-C: exit code $status"
 cmp -s "$work/good.json" "$work/learned.json" || fail "Ctrl-C: the file was written"
-folder_is_clean "$work" || fail "Ctrl-C: something is left beside the file"
+directory_is_clean "$work" || fail "Ctrl-C: something is left beside the file"
 
-say "it learns anew when it is asked, and goes on guarding meanwhile"
-before=$(dump_map requests | jq .value.relearn)
+say "it relearns when it is asked, and keeps monitoring meanwhile"
+before=$(dump_map control | jq .value.relearn)
 baseline 0 relearn --pin-dir "$pin_dir"
 grep -q "port $port$" "$work/said.err" || fail "relearn does not tell the port"
-(($(dump_map requests | jq .value.relearn) == before + 1)) || fail "relearn asks for nothing"
-wait_for "$patience_s" in_service ".relearning == 1 and .mode == \"JSG_GUARDING\"" ||
+(($(dump_map control | jq .value.relearn) == before + 1)) || fail "relearn asks for nothing"
+wait_for "$patience_s" in_service ".relearning == 1 and .mode == \"JSG_MONITORING\"" ||
     fail "asked to relearn, it does not"
 spawn record "$JSGUARD" record "$work/windows.jsonl" --pin-dir "$pin_dir" --duration 12
 recording=$spawned
 baseline 0 learn "$work/learned.json" --pin-dir "$pin_dir"
-in_file ".learned_s >= $learn_s" "$work/learned.json" || fail "what was learned anew is not in the file"
+in_file ".learned_s >= $learn_s" "$work/learned.json" || fail "what was relearned is not in the file"
 jq -e --argjson learned "$(in_force)" --argjson port "$port" \
     '.services[$port | tostring] | .transitions == $learned.transitions and .exchanges == $learned.exchanges' \
     "$work/learned.json" >/dev/null || fail "the file is not what is in force"
-cmp -s "$work/good.json" "$work/learned.json" && fail "what was learned anew is what was there before"
+cmp -s "$work/good.json" "$work/learned.json" && fail "what was relearned is what was there before"
 baseline 2 learn "$work/learned.json" --pin-dir "$pin_dir" --port 1
-baseline 2 learn "$work/no-such-folder/b.json" --pin-dir "$pin_dir"
+baseline 2 learn "$work/no-such-directory/b.json" --pin-dir "$pin_dir"
 
 say "a recording teaches too"
 wait "$recording" || fail "record: exit code $?"
@@ -133,7 +133,7 @@ stop "$visitors"
 
 say "a merged file is one to start from"
 start_detector --localport "$port" --baseline "$work/merged.json"
-wait_for "$patience_s" in_service '.mode == "JSG_GUARDING"' || fail "it does not guard by the merged file"
+wait_for "$patience_s" in_service '.mode == "JSG_MONITORING"' || fail "it does not monitor by the merged file"
 stop_detector INT
 
 # refused NAME: one line on stderr, exit code 2, nothing loaded, the file as it was. A file that is none
@@ -168,7 +168,7 @@ refused corrupt
 refused empty
 { cat "$work/good.json" && head -c $((17 << 20)) /dev/zero | tr '\0' ' '; } >"$work/oversized.json"
 refused oversized
-jq '.schema = 2' "$work/good.json" >"$work/schema.json"
+jq '.schema = 3' "$work/good.json" >"$work/schema.json"
 refused schema
 sed 's/"learned_s": [0-9]*/"learned_s": NaN/' "$work/good.json" >"$work/nan.json"
 refused nan
@@ -182,8 +182,8 @@ spoilt wrong-total '.transitions += 1'
 spoilt blind '.divergence_while_learning.occupancy = {windows: 4294967295, mean_bits: 1, deviation_bits: 1, maximum_bits: 0}'
 spoilt no-windows '.divergence_while_learning.transitions = {windows: 0, mean_bits: 1, deviation_bits: 0, maximum_bits: 1}'
 spoilt all-zero '.transition_counts = {} | .occupancy_socket_seconds = {} | del(.transitions, .socket_seconds)'
-spoilt few-stays '.learned_s = 1000 | .occupancy_socket_seconds = {"request stalled 1-2s": 900} | del(.socket_seconds)'
-grep -q '0 of 20 stays of a connection in a phase' "$work/refused.err" || fail "few stays: not what lacks"
+spoilt few-episodes '.learned_s = 1000 | .occupancy_socket_seconds = {"request slow 1-2s": 900} | del(.socket_seconds)'
+grep -q '0 of 20 episodes (a connection in a phase)' "$work/refused.err" || fail "few episodes: not what lacks"
 [[ $(sha256sum <"$work/merged.json") == "$sum_before" ]] || fail "a merge that was refused changed its file"
 
 say "a disk that is full leaves the old file whole"
@@ -201,6 +201,6 @@ grep -q 'No space left on device' "$work/full.err" || fail "a full disk: not wha
 cmp -s "$work/good.json" "$work/full/b.json" || fail "a full disk: the old file was changed"
 baseline 1 merge "$work/full/b.json" "$work/good.json" "$work/learned.json"
 cmp -s "$work/good.json" "$work/full/b.json" || fail "a full disk: merge changed the old file"
-folder_is_clean "$work/full" || fail "a full disk: something is left beside the old file"
+directory_is_clean "$work/full" || fail "a full disk: something is left beside the old file"
 
 finish

@@ -32,7 +32,7 @@ starts() {
     wait_for "$patience_s" nothing_left_behind "${before[@]}" || fail "$*: left in the kernel: $(left_behind "${before[@]}")"
     [[ ! -e $pin_dir ]] || fail "$*: something was pinned"
 }
-guards() { grep -q "^guarding port $first_port: " "$work/start.err" || fail "$1: did not guard"; }
+monitors() { grep -q "^monitoring port $first_port: " "$work/start.err" || fail "$1: did not monitor"; }
 refuses() {
     (($(wc -l <"$work/start.err") == 1)) || fail "$1: not one line on stderr"
     grep -qF "$2" "$work/start.err" || fail "$1: does not say \"$2\": $(cat "$work/start.err")"
@@ -41,7 +41,7 @@ refuses() {
 say "not mounted: mounts it, if it may"
 inside "$unmount"
 starts 0 "${as[@]}" "$loader"
-guards "not mounted"
+monitors "not mounted"
 
 say "not mounted, and no right to mount"
 starts 1 "${as[@]}" setpriv "${two_capabilities[@]}" "$loader"
@@ -52,7 +52,7 @@ inside "$unmount; mount -t bpf bpf /sys/fs/bpf -o ro"
 starts 1 "${as[@]}" "$loader"
 refuses "read-only" "Read-only file system"
 
-say "another file system at the pin folder"
+say "another file system at the pin directory"
 inside "$unmount; mount -t bpf bpf /sys/fs/bpf; mkdir $pin_dir; mount -t tmpfs none $pin_dir"
 starts 1 "${as[@]}" "$loader"
 refuses "another file system" "$pin_dir is not in a BPF file system"
@@ -63,6 +63,6 @@ starts 4 "${as[@]}" setpriv "${other_user[@]}" "${two_capabilities_kept[@]}" "$l
 refuses "root's" "Permission denied"
 inside "$unmount; mount -t bpf bpf /sys/fs/bpf -o mode=1777"
 starts 0 "${as[@]}" setpriv "${other_user[@]}" "${two_capabilities_kept[@]}" "$loader"
-guards "for everybody"
+monitors "for everybody"
 
 finish

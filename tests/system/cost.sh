@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# What it costs to be watched: CPU time and memory of jsguard-load, --textfile and jsguard watch, with 64 guarded ports.
+# What it costs to be watched: CPU time and memory of jsguard-load, --textfile and jsguard watch, with 64 monitored ports.
 
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -56,8 +56,8 @@ remove_second() { if [[ -d $second_pin_dir ]]; then rm -r "$second_pin_dir"; fi;
 at_end+=(remove_second)
 spawn second "$JSGUARD_LOAD" --pin-dir "$second_pin_dir" --localport "$port_list" --learn 10 --textfile "$file"
 with_textfile=$spawned
-all_guarded() { [[ -e $file ]] && (($(grep -c '^jsguard_occupancy_sockets{' "$file") == ports * 49)); }
-wait_for 20 all_guarded || die "the file has not the cells of all ports"
+all_monitored() { [[ -e $file ]] && (($(grep -c '^jsguard_occupancy_sockets{' "$file") == ports * 49)); }
+wait_for 20 all_monitored || die "the file has not the cells of all ports"
 tm() { tmux -S "$work/tmux" -f /dev/null "$@"; }
 end_tmux() { tm kill-server 2>/dev/null; }
 at_end=(end_tmux "${at_end[@]}")

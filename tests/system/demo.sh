@@ -13,45 +13,45 @@ said() { [[ $(wc -l <"$work/detector.out") -ge $1 ]]; }
 show_said() { sed -n "$1{s/^/    /p}" "$work/detector.out"; }
 learned() { grep -q "learned its baseline" "$work/detector.err"; }
 busy() { (($(connections) >= 100)); }
-connections() { sockets "$@" | awk -v port="$guarded_port" '$1 == port { n = $2 } END { print n + 0 }'; }
+connections() { sockets "$@" | awk -v port="$monitored_port" '$1 == port { n = $2 } END { print n + 0 }'; }
 
 # answer: first line of what an honest visitor gets now.
 # shellcheck disable=SC2016
 answer() {
     "${in_client[@]}" timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1"
         printf "GET / HTTP/1.1\r\nHost: demo\r\nConnection: close\r\n\r\n" >&3
-        head -n 1 <&3' "$honest_address" "$guarded_port" 2>/dev/null || echo "(no answer)"
+        head -n 1 <&3' "$honest_address" "$monitored_port" 2>/dev/null || echo "(no answer)"
 }
 
 need_root_and_bpf
 need ip iproute2 ss iproute2 nginx nginx-light slowhttptest slowhttptest
 system_begin
 take_ports
-readonly guarded_port=$first_port
+readonly monitored_port=$first_port
 new_namespaces
 
-tell "1. nginx serves port $guarded_port in a network namespace of its own. Honest visitors come from a second
+tell "1. nginx serves port $monitored_port in a network namespace of its own. Honest visitors come from a second
    one: 40 short connections a second (pages, downloads, aborts, bursts), and 20 a second that
    behave like browsers and then sit idle, as keep-alive lets them."
 make_site
-start_nginx "$guarded_port"
-start_honest short short "$guarded_port"
-start_honest browsers browsers "$guarded_port"
+start_nginx "$monitored_port"
+start_honest short short "$monitored_port"
+start_honest browsers browsers "$monitored_port"
 wait_for 20 busy || die "the visitors do not get in"
 
 tell "2. The detector learns for $learn_s s what is normal there:
-   jsguard-load --threshold 0.12 --learn $learn_s --localport $guarded_port"
-start_detector --timestamp --threshold 0.12 --learn "$learn_s" --localport "$guarded_port"
+   jsguard-load --threshold 0.12 --learn $learn_s --localport $monitored_port"
+start_detector --timestamp --threshold 0.12 --learn "$learn_s" --localport "$monitored_port"
 wait_for $((learn_s + 10)) learned || die "the detector has not learned"
 sleep "$quiet_s"
 said 1 && {
     show_said 1
     die "an alert without an attack"
 }
-echo "   Learned. $quiet_s s on guard with $(connections) connections open: no alert."
+echo "   Learned. $quiet_s s monitoring with $(connections) connections open: no alert."
 
 tell "3. A Slowloris attack from a third namespace: slowhttptest -H, 500 connections at 100 a second."
-start_attack H "$guarded_port" "$attack_s"
+start_attack H "$monitored_port" "$attack_s"
 attack=$spawned
 began=$(now_ms)
 wait_for "$raise_within_s" said 1 || die "no alert within $raise_within_s s"

@@ -11,8 +11,9 @@ source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
 
 usage() {
     cat <<END
-usage: detection.sh [--tls] [--only WORD,...] [--quiet SECONDS] [--results FILE] [--windows FILE]
+usage: detection.sh [--fast | --tls] [--only WORD,...] [--quiet SECONDS] [--results FILE] [--windows FILE]
                     [--shell] [--keep]
+  --fast            five attacks, one of them over TLS, with short times: it takes about 100 s
   --tls             the matrix over TLS, HTTP/1.1 and HTTP/2, instead of the plain one
   --only WORD,...   combinations with all these words: nginx apache2; short browsers; H B X creep; with --tls
                     nginx-tls nginx-h2; short browsers h2load; H B X creep h2-head h2-body h2-window
@@ -20,16 +21,18 @@ usage: detection.sh [--tls] [--only WORD,...] [--quiet SECONDS] [--results FILE]
   --results FILE    figures of each combination, one JSON object a line
   --windows FILE    window records of the whole run, one JSON object a line
   --shell           a shell inside, with everything running, before the attacks
-  --keep            keep the folder with all logs
+  --keep            keep the directory with all logs
 JSGUARD_LOAD and HONEST_LOAD say where the programs are.
 END
 }
 
 only=
-tls=0
-quiet_s=120
+tls=0 fast=0
+learn_s=60 quiet_s=120 attack_s=45
+settled_s=80 # by then the server's keep-alive of 75 s ends the first of the browsers' connections
 own_option() {
     case $1 in
+    --fast) fast=1 learn_s=25 quiet_s=15 attack_s=25 settled_s=5 ;;
     --tls) tls=1 ;;
     --only) only=$2 words=2 ;;
     --quiet) quiet_s=$2 words=2 ;;
@@ -39,8 +42,6 @@ own_option() {
 parse_options "$@"
 
 readonly threshold=0.12
-readonly learn_s=60
-readonly attack_s=45
 readonly creep_s=75         # the creeping attack takes 67 s to open its connections
 readonly raise_within_s=10  # from the attack's start
 readonly creep_raise_within_s=45
@@ -48,11 +49,10 @@ readonly clear_within_s=60 # from the attack's end
 # At the least, before the detector starts.
 readonly browsers_open=1000
 readonly h2load_open=400
-readonly settled_s=80        # by then the server's keep-alive of 75 s ends the first of them
 readonly least_open=5
 # Of two quick attacks the second begins when the first one's connections are in, where each takes a handshake of TLS:
 # a machine that is at its end keeps the visitors of all servers waiting, which is rightly an alert on each.
-readonly apart_s=$((tls ? 6 : 1))
+readonly apart_s=1 tls_apart_s=6
 
 pairs=() # of server and honest load
 # By port, for all that is run.
@@ -69,7 +69,11 @@ wanted() {
 
 # matrix: server and honest load, and the attacks on it.
 matrix() {
-    if ((tls)); then
+    if ((fast)); then
+        echo nginx short H B X
+        echo apache2 short H
+        echo nginx-tls short H
+    elif ((tls)); then
         echo nginx-tls short creep H B X
         echo nginx-tls browsers creep H B X
         echo nginx-h2 h2load creep H B X h2-head h2-body h2-window
@@ -99,6 +103,8 @@ choose_combinations() {
     mapfile -t ports < <(printf '%s\n' "${!server[@]}" | sort -n)
 }
 
+with_tls() { [[ " ${server[*]} " == *" nginx-tls "* || " ${server[*]} " == *" nginx-h2 "* ]]; }
+
 # ports_where SERVER LOAD: into $chosen.
 ports_where() {
     local port
@@ -111,7 +117,7 @@ ports_where() {
 start_servers() {
     local port nginx_ports=()
     make_site
-    if ((tls)); then make_certificate; fi
+    if with_tls; then make_certificate; fi
     for port in "${ports[@]}"; do
         case ${server[$port]} in
         nginx) nginx_ports+=("$port") ;;
@@ -180,7 +186,11 @@ start_attacks() {
             attack_began[$port]=$(now_ms)
             start_attack "$a" "$port" "$seconds"
             attack_pid[$port]=$spawned
-            if [[ $a == creep ]]; then watch_attacks 1; else watch_attacks "$apart_s"; fi
+            if [[ $a != creep && ${scheme[$port]:-http} == https ]]; then
+                watch_attacks "$tls_apart_s"
+            else
+                watch_attacks "$apart_s"
+            fi
         done
     done
 }
@@ -259,8 +269,8 @@ show_windows() {
             | [(.end_unix_ms - $began) / 1000, .sockets, .idle_sockets, .waiting_sockets,
                .open_requests, .exchanges, .open_millisockets / 1000,
                .expected_millisockets / 1000, .excess_millisockets / 1000,
-               .occupancy_js_nanobits / 1e9, .occupancy_verdict, .occupancy_alert, .transitions,
-               .transition_js_nanobits / 1e9, .transition_verdict, .transition_alert]
+               .signal[1].js_nanobits / 1e9, .signal[1].verdict, .signal[1].alert, .transitions,
+               .signal[0].js_nanobits / 1e9, .signal[0].verdict, .signal[0].alert]
             | map(if type == "string" then ltrimstr("JSG_") else . end) | @tsv' \
             "$work/windows.json" | sort -n
     } | aligned
@@ -286,7 +296,8 @@ judge() {
 
 need_root_and_bpf
 need ip iproute2 ss iproute2 nginx nginx-light slowhttptest slowhttptest
-if ((tls)); then need openssl openssl h2load nghttp2-client; else need apache2 apache2-bin; fi
+if ((tls || fast)); then need openssl openssl; fi
+if ((tls)); then need h2load nghttp2-client; else need apache2 apache2-bin; fi
 system_begin
 take_ports
 choose_combinations
@@ -298,7 +309,7 @@ start_visitors
 visitors_began=$(now_ms)
 wait_for 120 visitors_are_in || die "the honest visitors are not in after 120 s"
 
-mark=$(cpu_mark)
+phase_begins
 say "learning, $learn_s s"
 start_detector --json --threshold "$threshold" --learn "$learn_s" \
     --localport "$(IFS=, && echo "${ports[*]}")"
@@ -308,16 +319,18 @@ if ! wait_for $((learn_s + 15)) all_learned; then
 fi
 modes=$(services)
 learned_ms=$(now_ms)
-say "quiet, $quiet_s s (CPUs $(cpu_busy "$mark" "$(cpu_mark)") % busy while learning)"
-mark=$(cpu_mark)
+phase_ends learning
+say "quiet, $quiet_s s"
+phase_begins
 hold_quiet
+phase_ends quiet
 shell_if_asked
 
-say "attacks (CPUs $(cpu_busy "$mark" "$(cpu_mark)") % busy in the quiet time)"
-mark=$(cpu_mark)
+say "attacks"
+phase_begins
 start_attacks
 wait_for $((creep_s + 30)) attacks_are_over || die "an attack does not end"
-say "attacks over (CPUs $(cpu_busy "$mark" "$(cpu_mark)") % busy)"
+phase_ends attacks
 wait_for "$clear_within_s" all_alerts_cleared || true
 
 judge

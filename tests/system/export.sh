@@ -107,7 +107,7 @@ in_both sockets .sockets
 in_both exchanges .exchanges
 in_both state_entropy_bits '.state_entropy_nanobits / 1e9 | if . == floor then floor else . end'
 in_both open_sockets '.open_millisockets / 1000 | if . == floor then floor else . end'
-in_both occupancy_verdict '.occupancy_verdict | ltrimstr("JSG_") | ascii_downcase | gsub("_"; "-")'
+in_both occupancy_verdict '.signal[1].verdict | ltrimstr("JSG_") | ascii_downcase | gsub("_"; "-")'
 complete json
 [[ $(column csv sequence | head -n 4) == "$(jq -r .sequence "$work/json.out" | head -n 4)" ]] || fail "CSV and JSON differ"
 awk -F, 'NR == 1 { cells = NF } NF != cells { exit 1 }' "$work/csv.out" || fail "a row has another number of fields"
@@ -130,12 +130,12 @@ export_to since 0 --format json --port "$second_port" --since "$as_status_has_it
 export_to none 0 --format json --since 0s
 [[ ! -s $work/none.out ]] || fail "--since 0s has windows of the past"
 export_to nobody 0 --format csv --port $((port + 5))
-(($(wc -l <"$work/nobody.out") == 1)) || fail "a port that is not guarded has windows"
-grep -q "port $((port + 5)) is not guarded" "$work/nobody.err" || fail "it does not say that the port is not guarded"
+(($(wc -l <"$work/nobody.out") == 1)) || fail "a port that is not monitored has windows"
+grep -q "port $((port + 5)) is not monitored" "$work/nobody.err" || fail "it does not say that the port is not monitored"
 export_to prometheus 0 --format prometheus --port "$port"
 grep -q "port=\"$port\"" "$work/prometheus.out" || fail "no figures of the port for Prometheus"
 if grep -q "port=\"$second_port\"" "$work/prometheus.out"; then fail "figures of another port for Prometheus"; fi
-refused 1 "port $((port + 5)) is not guarded; ports $port, $second_port are" --format prometheus --port $((port + 5))
+refused 1 "port $((port + 5)) is not monitored; ports $port, $second_port are" --format prometheus --port $((port + 5))
 
 # --- as they close ------------------------------------------------------------------------------
 
@@ -229,13 +229,13 @@ grep -q "has shown no life for" "$work/left.err" || fail "a killed detector look
 export_to left 1 --format csv --follow
 grep -q "has shown no life for" "$work/left.err" || fail "--follow: a killed detector looks like a live one"
 
-say "one that guards no port is missed too"
+say "one that monitors no port is missed too"
 start_detector
-spawn unguarding "$JSGUARD" export --pin-dir "$pin_dir" --format json --follow --port 1
+spawn unmonitoring "$JSGUARD" export --pin-dir "$pin_dir" --format json --follow --port 1
 killed_pid=$spawned
-told_to_wait() { grep -q "^port 1 is not guarded yet; waits until it is$" "$work/unguarding.err"; }
+told_to_wait() { grep -q "^port 1 is not monitored yet; waits until it is$" "$work/unmonitoring.err"; }
 wait_for "$patience_s" told_to_wait || fail "it does not say that it waits"
 stop_detector KILL
-ended_by_silence unguarding "$killed_pid"
+ended_by_silence unmonitoring "$killed_pid"
 
 finish

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# How often chance, and what real traffic has beyond chance, puts a window over what chance gives.
+# How often chance, and what real traffic has beyond chance, puts a window above the significance bound.
 #
 # nginx under honest visitors at three levels of traffic, several ports each, in one detector with a
-# false-alarm probability that can be measured. A window counts if its divergence is over the record's
-# chance, whatever the threshold; windows that do not overlap are taken, so that they are trials.
+# false-alarm probability that can be measured. A window counts if its divergence is above the record's
+# significance bound, whatever the threshold; windows that do not overlap are taken, so that they are trials.
 
 # shellcheck source=servers.sh
 source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
@@ -12,7 +12,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
 usage() {
     cat <<END
 usage: false_alarms.sh [--seconds SECONDS] [--learn SECONDS] [--probability P] [--keep]
-  --seconds SECONDS   on guard, up to 1000 (900)
+  --seconds SECONDS   monitoring, up to 1000 (900)
   --learn SECONDS     learning (120)
   --probability P     false alarms a window that are allowed (0.01)
 END
@@ -50,10 +50,11 @@ rates() {
             --argjson levels "$(level_table)" --argjson window "$window_s" '
             [inputs
                 | select($levels[.port | tostring] == $level and .end_unix_ms > $learned
-                    and .sequence % $window == 0 and .mode == "JSG_GUARDING")
-                | {js: .[$signal + "_js_nanobits"], chance: .[$signal + "_chance_nanobits"]}
+                    and .sequence % $window == 0 and .mode == "JSG_MONITORING")
+                | .signal[if $signal == "occupancy" then 1 else 0 end]
+                | {js: .js_nanobits, bound: .significance_nanobits}
                 | select(.js > 0)]
-            | (map(select(.js > .chance)) | length) as $over
+            | (map(select(.js > .bound)) | length) as $over
             | "\($signal) \($level)/s \(length) \($over) \(if length == 0 then "-" else $over / length end)"' \
             "$work/windows.json"
     done
@@ -82,7 +83,7 @@ for port in "${!level_of[@]}"; do
     spawn "honest-$port" "${in_client[@]}" "$HONEST_LOAD" --profile short --rate "${level_of[$port]}" \
         --burst 0 --seed "$port" "$honest_address:$port"
 done
-say "learning, $learn_s s; then $seconds s on guard"
+say "learning, $learn_s s; then $seconds s monitoring"
 start_detector --json --netns "/run/netns/$server_ns" --false-alarm "$probability" --learn "$learn_s" \
     --localport "$(IFS=, && echo "${!level_of[*]}")"
 wait_for $((learn_s + 20)) all_learned || die "not every port is judged"
@@ -90,14 +91,14 @@ learned_ms=$(now_ms)
 sleep "$seconds"
 dump_map windows | jq -c .value >"$work/windows.json"
 {
-    echo "signal traffic windows over_chance rate"
+    echo "signal traffic windows above_bound rate"
     rates occupancy
     rates transition
 } | tee "$work/rates" | aligned
 while read -r signal level trials over rate; do
     [[ $trials =~ ^[0-9]+$ ]] || continue
     if ((trials == 0)) || awk -v rate="$rate" -v bound="$probability" 'BEGIN { exit !(rate > bound) }'; then
-        fail "$signal at $level: $over of $trials windows are over chance"
+        fail "$signal at $level: $over of $trials windows are above the significance bound"
     fi
 done <"$work/rates"
 say "bound: $probability a window; alerts: $(count_events raise)"

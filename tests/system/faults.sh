@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Faults around the loader: nobody reads its alerts, the disk is full, files and folders change under it.
+# Faults around the loader: nobody reads its alerts, the disk is full, files and directories change under it.
 
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -92,8 +92,8 @@ readonly lost=$((ports - 1 - room))
 grep -qF "$lost alerts (the ring buffer was full)" "$work/status.txt" ||
     fail "jsguard status does not show what was lost"
 check_windows_advance "nobody reads"
-kill -HUP "$detector_pid" # what asks it to learn anew must not end what waits
-check_windows_advance "asked to learn anew while nobody reads"
+kill -HUP "$detector_pid" # what asks it to relearn must not end what waits
+check_windows_advance "asked to relearn while nobody reads"
 writes_and_waits || fail "SIGHUP ended the wait for the reader"
 
 say "read on: what was kept comes in order, and the gaps in the numbers are what was lost"
@@ -129,7 +129,7 @@ rm "$work/detector.out"
 
 # --- the disk is full --------------------------------------------------------------------------
 
-say "no space for what was learned: the old file stays whole, the guard goes on"
+say "no space for what was learned: the old file stays whole, the monitor goes on"
 mkdir "$work/disk"
 mount -t tmpfs -o size=64k none "$work/disk"
 leave_disk() { umount "$work/disk"; }
@@ -139,7 +139,7 @@ dd if=/dev/zero of="$work/disk/filler" bs=4096 status=none 2>/dev/null || true #
 spawn visitors "$HONEST_LOAD" --profile short --rate 40 --small-path /wait/0.4 --large-path /wait/0.6 "127.0.0.1:$port"
 readonly visitors=$spawned
 start_detector --localport "$port" --learn "$learn_s" --save-baseline "$work/disk/b.json"
-wait_for 20 says "No space left on device; goes on guarding" || fail "that there is no space is not told"
+wait_for 20 says "No space left on device; keeps monitoring" || fail "that there is no space is not told"
 check_windows_advance "no space"
 cmp -s "$work/recorded.json" "$work/disk/b.json" || fail "no space: the old file was harmed"
 no_half_file "$work/disk"
@@ -152,53 +152,53 @@ no_half_file "$work/disk"
 
 say "space again at the end: the file is written after all"
 start_detector --localport "$port" --learn "$learn_s" --save-baseline "$work/disk/b.json"
-wait_for 20 says "No space left on device; goes on guarding" || fail "that there is no space is not told"
+wait_for 20 says "No space left on device; keeps monitoring" || fail "that there is no space is not told"
 rm "$work/disk/filler"
 ended 0
 jq -e --arg port "$port" '.services[$port].transitions > 0' "$work/disk/b.json" >/dev/null ||
     fail "the file was not written"
 stop "$visitors"
 
-# --- files and folders that change ---------------------------------------------------------------
+# --- files and directories that change ---------------------------------------------------------------
 
-# What starts from a file is on guard at once, and has what it may save at the end.
-readonly folder=$work/folder
+# What starts from a file is monitoring at once, and has what it may save at the end.
+readonly directory=$work/directory
 prepare() {
-    rm -rf "$folder"
-    mkdir "$folder"
-    cp "$work/known.json" "$folder/start.json"
-    cp "$work/known.json" "$folder/b.json"
-    start_detector --localport "$port_list" --baseline "$folder/start.json" --save-baseline "$folder/b.json"
+    rm -rf "$directory"
+    mkdir "$directory"
+    cp "$work/known.json" "$directory/start.json"
+    cp "$work/known.json" "$directory/b.json"
+    start_detector --localport "$port_list" --baseline "$directory/start.json" --save-baseline "$directory/b.json"
 }
 is_known() { cmp -s <(jq -S .services "$work/known.json") <(jq -S .services "$1"); }
 
 say "the baseline files are replaced or removed while it runs: what is written at the end is whole"
 prepare
-echo garbage >"$folder/start.json" # it was read once
-echo garbage >"$folder/other" && mv "$folder/other" "$folder/b.json"
+echo garbage >"$directory/start.json" # it was read once
+echo garbage >"$directory/other" && mv "$directory/other" "$directory/b.json"
 check_windows_advance "files replaced"
 ended 0
-is_known "$folder/b.json" || fail "replaced: what was written is not whole"
-[[ $(<"$folder/start.json") == garbage ]] || fail "the file that it started from was written"
+is_known "$directory/b.json" || fail "replaced: what was written is not whole"
+[[ $(<"$directory/start.json") == garbage ]] || fail "the file that it started from was written"
 prepare
-rm "$folder/start.json" "$folder/b.json"
+rm "$directory/start.json" "$directory/b.json"
 check_windows_advance "files removed"
 ended 0
-is_known "$folder/b.json" || fail "removed: what was written is not whole"
+is_known "$directory/b.json" || fail "removed: what was written is not whole"
 
-say "a folder in the file's place, or none around it: one line, exit code 1"
+say "a directory in the file's place, or none around it: one line, exit code 1"
 prepare
-rm "$folder/b.json"
-mkdir "$folder/b.json"
+rm "$directory/b.json"
+mkdir "$directory/b.json"
 ended 1
-(($(errors) == 1)) || fail "a folder in its place: not one line"
-grep -qF "it is not a regular file" "$work/detector.err" || fail "a folder in its place: not told"
-[[ -d $folder/b.json ]] || fail "the folder was harmed"
+(($(errors) == 1)) || fail "a directory in its place: not one line"
+grep -qF "it is not a regular file" "$work/detector.err" || fail "a directory in its place: not told"
+[[ -d $directory/b.json ]] || fail "the directory was harmed"
 prepare
-rm -r "$folder"
-check_windows_advance "no folder"
+rm -r "$directory"
+check_windows_advance "no directory"
 ended 1
-(($(errors) == 1)) || fail "no folder: not one line"
-[[ ! -e $folder ]] || fail "the folder is back"
+(($(errors) == 1)) || fail "no directory: not one line"
+[[ ! -e $directory ]] || fail "the directory is back"
 
 finish

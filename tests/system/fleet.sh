@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Two guarded namespaces, a real Prometheus with the files of docs/fleet, and an attack that Alertmanager hears of.
+# Two monitored namespaces, a real Prometheus with the files of docs/fleet, and an attack that Alertmanager hears of.
 
 # shellcheck source=servers.sh
 source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
@@ -13,30 +13,30 @@ need ip iproute2 ss iproute2 nginx nginx-light slowhttptest slowhttptest curl cu
     prometheus-node-exporter prometheus-node-exporter prometheus-alertmanager prometheus-alertmanager
 system_begin
 take_ports
-readonly guarded_port=$first_port # the same in both namespaces
+readonly monitored_port=$first_port # the same in both namespaces
 readonly exporter=127.0.0.1:$((first_port + 1)) prometheus=127.0.0.1:$((first_port + 2))
 readonly alertmanager=127.0.0.1:$((first_port + 3)) receiver=127.0.0.1:$((first_port + 4))
 
-# --- two guarded namespaces --------------------------------------------------------------------
+# --- two monitored namespaces --------------------------------------------------------------------
 
 # serve_calm: the visitors' namespace has a server of its own too, which nobody attacks.
 serve_calm() {
     mkdir "$work/calm"
     {
         nginx_head "$work/calm"
-        echo "    server { listen $guarded_port; root $work/site;" \
+        echo "    server { listen $monitored_port; root $work/site;" \
             "location /upload { proxy_pass http://unix:$work/calm/backend.sock:/; } } }"
     } >"$work/calm/nginx.conf"
     spawn calm "${in_client[@]}" nginx -e "$work/calm/error.log" -p "$work/calm" -c "$work/calm/nginx.conf" -g 'daemon off;'
     wait_for "$patience_s" calm_listens || die "the other nginx does not listen"
-    spawn honest-calm "${in_client[@]}" "$HONEST_LOAD" --profile short "127.0.0.1:$guarded_port"
+    spawn honest-calm "${in_client[@]}" "$HONEST_LOAD" --profile short "127.0.0.1:$monitored_port"
 }
-calm_listens() { [[ -n $("${in_client[@]}" ss -Htln "( sport = :$guarded_port )") ]]; }
+calm_listens() { [[ -n $("${in_client[@]}" ss -Htln "( sport = :$monitored_port )") ]]; }
 
-# guard NAME NAMESPACE: a detector of its own; pid in $spawned.
-guard() {
+# monitor NAME NAMESPACE: a detector of its own; pid in $spawned.
+monitor() {
     spawn "detector-$1" env --default-signal=INT "$JSGUARD_LOAD" --json --pin-dir "$pin_dir-$1" --netns "/run/netns/$2" \
-        --textfile "$work/textfiles/$1.prom" --localport "$guarded_port" --learn "$learn_s" --clear 3
+        --textfile "$work/textfiles/$1.prom" --localport "$monitored_port" --learn "$learn_s" --clear 3
     wait_for "$patience_s" test -s "$work/textfiles/$1.prom" || die "the detector $1 writes no figures"
 }
 remove_pins() {
@@ -101,12 +101,12 @@ at_end+=(remove_pins)
 new_namespaces
 make_site
 mkdir "$work/textfiles"
-start_nginx "$guarded_port"
-start_honest short short "$guarded_port"
+start_nginx "$monitored_port"
+start_honest short short "$monitored_port"
 serve_calm
-guard attacked "$server_ns"
+monitor attacked "$server_ns"
 attacked_pid=$spawned
-guard calm "$client_ns"
+monitor calm "$client_ns"
 calm_pid=$spawned
 attacked=$(inode_of "$server_ns")
 calm=$(inode_of "$client_ns")
@@ -114,9 +114,9 @@ calm=$(inode_of "$client_ns")
 say "Prometheus, node_exporter and Alertmanager"
 start_receiver
 start_fleet
-wait_for "$learned_within_s" holds "count(jsguard_guarding{port=\"$guarded_port\"} == 1) == 2" ||
+wait_for "$learned_within_s" holds "count(jsguard_monitoring{port=\"$monitored_port\"} == 1) == 2" ||
     die "the detectors have not learned, or Prometheus does not know"
-say "learned; $quiet_s s on guard"
+say "learned; $quiet_s s monitoring"
 sleep "$quiet_s"
 [[ -z $(heard '.labels.severity == "critical"') ]] || fail "an alert without an attack: $(heard true)"
 [[ $(ask 'sum(node_textfile_scrape_error)') == 0 ]] || fail "node_exporter cannot read the files"
@@ -126,16 +126,16 @@ odd=$(curl -s "http://$prometheus/api/v1/rules" | jq -c '.data.groups[].rules[] 
 # --- the attack --------------------------------------------------------------------------------
 
 say "an attack on one of them"
-start_attack H "$guarded_port" 120
+start_attack H "$monitored_port" 120
 attack_pid=$spawned
 began=$(now_ms)
-up_there='.labels.alertname == "JsguardAlertUp" and .labels.netns == "'$attacked'" and .labels.port == "'$guarded_port'"'
+up_there='.labels.alertname == "JsguardAlertUp" and .labels.netns == "'$attacked'" and .labels.port == "'$monitored_port'"'
 wait_for "$raised_within_s" is_heard "$up_there" || die "Alertmanager hears of no alert"
 say "Alertmanager heard of it after $((($(now_ms) - began) / 1000)) s: $(heard "$up_there" | head -n 1 | jq -c '[.labels, .annotations]')"
 wait_for "$answer_within_s" is_received "$up_there and .status == \"firing\"" || fail "Alertmanager does not pass it on"
 told=$(jq -rs 'map(.jsguard | select(.event == "raise"))[0] | "\(.netns) \(.port) \(.signal) \(.since)"' "$work/detector-attacked.out")
 read -r netns port signal since <<<"$told"
-[[ "$netns $port" == "$attacked $guarded_port" ]] || fail "the detector itself says $told"
+[[ "$netns $port" == "$attacked $monitored_port" ]] || fail "the detector itself says $told"
 heard "$up_there and .labels.signal == \"$signal\"" | jq -e --arg since "${since:0:10} ${since:11:8}" '.annotations
     | (.divergence | test("^0[.][0-9]{3} bits$")) and .threshold == "0.120 bits" and (.since | startswith($since))' >/dev/null ||
     fail "annotations: $(heard "$up_there" | jq -c .annotations), and the detector says since $since"

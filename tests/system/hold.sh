@@ -16,7 +16,7 @@ usage: hold.sh [--long] [--results FILE] [--windows FILE] [--shell] [--keep]
   --results FILE    figures of the run, one JSON object a line
   --windows FILE    window records of the whole run, one JSON object a line
   --shell           a shell inside, with everything running, before the attack
-  --keep            keep the folder with all logs
+  --keep            keep the directory with all logs
 JSGUARD_LOAD, HONEST_LOAD and SLOW_BACKEND say where the programs are.
 END
 }
@@ -47,14 +47,14 @@ start_server() {
     {
         nginx_head "$work/patient"
         echo "    client_header_timeout 900s; client_body_timeout 900s; send_timeout 900s;"
-        echo "    server { listen $guarded_port; root $work/site; location /talk { $(to_backend "$backend_port") } }"
+        echo "    server { listen $monitored_port; root $work/site; location /talk { $(to_backend "$backend_port") } }"
         echo "}"
     } >"$work/patient/nginx.conf"
-    run_nginx patient "$guarded_port"
+    run_nginx patient "$monitored_port"
     nginx_pid=$spawned
 }
 
-open_now() { sockets "$@" | awk -v port="$guarded_port" '$1 == port { n = $2 } END { print n + 0 }'; }
+open_now() { sockets "$@" | awk -v port="$monitored_port" '$1 == port { n = $2 } END { print n + 0 }'; }
 attack_open() { open_now dst "$attacker"; }
 attack_is_cut() { (($(attack_open) <= lost)); }
 all_talk() { (($(open_now) >= talkers)); }
@@ -74,7 +74,7 @@ attack_goes_on() {
     if alive "$attack_pid" && ((open < lost && $1 > started_at + 3)); then stop "$attack_pid"; fi
     if gone "$attack_pid"; then
         started_at=$1
-        start_attack H "$guarded_port" $((attack_s - $1))
+        start_attack H "$monitored_port" $((attack_s - $1))
         attack_pid=$spawned
     fi
 }
@@ -84,7 +84,7 @@ cut_attack() {
     local before
     before=$(attack_open)
     cut_ms=$(now_ms)
-    "${in_server[@]}" ss -K -tn dst "$attacker" sport = ":$guarded_port" >/dev/null 2>&1 || true
+    "${in_server[@]}" ss -K -tn dst "$attacker" sport = ":$monitored_port" >/dev/null 2>&1 || true
     if ! attack_is_cut; then
         # Its workers end with all their connections, and it starts others.
         # shellcheck disable=SC2046 # one pid a word
@@ -98,7 +98,7 @@ hold_attack() {
     local second cut=0
     started_at=0
     attack_began=$(now_ms)
-    start_attack H "$guarded_port" "$attack_s"
+    start_attack H "$monitored_port" "$attack_s"
     attack_pid=$spawned
     while second=$((($(now_ms) - attack_began) / 1000)) && ((second < attack_s - 1)); do
         still_running
@@ -134,7 +134,7 @@ judge() {
     local sentence over_ms back_ms=$((cut_ms + back_within_s * 1000)) raised
     over_ms=$(now_ms)
     dump_map windows | jq -c .value >"$work/windows.json" || fail "the window records cannot be read"
-    jq -nc --argjson port "$guarded_port" --argjson needed "$held" --argjson began "$attack_began" \
+    jq -nc --argjson port "$monitored_port" --argjson needed "$held" --argjson began "$attack_began" \
         --argjson ended "$attack_ended" --argjson cut "$(held_between "$cut_ms" "$back_ms")" \
         --argjson back "$(held_between "$back_ms" $((attack_ended - 2000)))" \
         --argjson all "$(held_between 0 "$cut_ms")" --arg mode "$judged_as" \
@@ -171,31 +171,32 @@ need_root_and_bpf
 need ip iproute2 ss iproute2 nginx nginx-light slowhttptest slowhttptest pgrep procps
 system_begin
 take_ports
-readonly guarded_port=$first_port backend_port=$((first_port + 1))
+readonly monitored_port=$first_port backend_port=$((first_port + 1))
 new_namespaces
 
 say "nginx and its honest visitors start"
 start_server
-start_visits short short "$guarded_port"
+start_visits short short "$monitored_port"
 honest_pids=("$spawned")
-start_visits talk websockets "$guarded_port" --rate 40 --max-open "$talkers" --small-path /talk
+start_visits talk websockets "$monitored_port" --rate 40 --max-open "$talkers" --small-path /talk
 honest_pids+=("$spawned")
 talk_pid=$spawned
 wait_for 30 all_talk || die "there are not $talkers WebSockets after 30 s"
 
-mark=$(cpu_mark)
+phase_begins
 say "learning, $learn_s s"
-start_detector --json --netns "/run/netns/$server_ns" --learn "$learn_s" --localport "$guarded_port"
+start_detector --json --netns "/run/netns/$server_ns" --learn "$learn_s" --localport "$monitored_port"
 wait_for $((learn_s + 15)) learned || die "the port is not judged after $((learn_s + 15)) s"
 judged_as=$(services | awk '{ print $2 }')
 learned_ms=$(now_ms)
 sleep "$quiet_s"
 shell_if_asked
 
-say "attack, $attack_s s (CPUs $(cpu_busy "$mark" "$(cpu_mark)") % busy before)"
-mark=$(cpu_mark)
+phase_ends "before the attack"
+say "attack, $attack_s s"
+phase_begins
 hold_attack
-say "attack over (CPUs $(cpu_busy "$mark" "$(cpu_mark)") % busy)"
+phase_ends attack
 watch_after
 
 judge

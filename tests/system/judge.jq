@@ -31,14 +31,14 @@ def greatest(f): map(f) | max;
     as $up
 | {
     server, load, attack, port,
-    baseline: (if .mode == "JSG_LEARNING_ON" then "built-in" else "own" end),
+    baseline: (if .mode == "JSG_STILL_LEARNING" then "built-in" else "own" end),
     attack_s: ($run.ended | seconds_since($run.began)),
     connections_held: .held,
     connections_least: .least,
     raised_after_s: ($raise.at | seconds_since($run.began)),
     js_bits_at_raise: $raise.js_bits,
     top_cell: ($raise.top_cells[0].cell? // null),
-    least_js_bits_while_up: ($up | map(.occupancy_js_nanobits) | min | if . then . / 1e9 else . end),
+    least_js_bits_while_up: ($up | map(.signal[1].js_nanobits) | min | if . then . / 1e9 else . end),
     peak_js_bits: $clear.peak_js_bits,
     cleared_after_s: ($clear.at | seconds_since($run.ended)),
     transitions_raised_after_s: ($mine | map(select(.event == "raise" and .signal == "transitions"))
@@ -46,8 +46,8 @@ def greatest(f): map(f) | max;
     raises_after_attack: ($mine
         | map(select(.event == "raise" and $run.ended != null and .at > $run.ended)) | length),
     quiet_windows: ($quiet | length),
-    quiet_max_occupancy_js_bits: ($quiet | greatest(.occupancy_js_nanobits) // 0 | . / 1e9),
-    quiet_max_transition_js_bits: ($quiet | greatest(.transition_js_nanobits) // 0 | . / 1e9),
+    quiet_max_occupancy_js_bits: ($quiet | greatest(.signal[1].js_nanobits) // 0 | . / 1e9),
+    quiet_max_transition_js_bits: ($quiet | greatest(.signal[0].js_nanobits) // 0 | . / 1e9),
     quiet_max_excess: ($quiet | greatest(.excess_millisockets) // 0 | . / 1e3),
     failures: [
         ($early[] | "\(.signal) alert without an attack, at \(.timestamp)"),

@@ -17,10 +17,10 @@ event() {
         --arg id "${4:-a-1}" --argjson port "${5:-80}" '
         {timestamp: (1767322800 + $second | todate | sub("Z$"; ".250+00:00")),
          event_type: "jsguard", hostname: "h",
-         jsguard: ({schema: 1, $event, $id, $port, $signal, js_bits: 0.5, threshold_bits: 0.12,
-            chance_bits: 0.05, window_s: 10, transitions: 1, sockets: 1, open_requests: 1,
-            open_sockets: 1, expected_sockets: 1, held_sockets: 1,
-            top_cells: [{cell: "request stalled 8-16s", window: 0.7, baseline: 0, bits: 0.3}],
+         jsguard: ({schema: 2, $event, $id, $port, $signal, js_bits: 0.5, threshold_bits: 0.12,
+            significance_bits: 0.05, window_s: 10, transitions: 1, sockets: 1, open_requests: 1,
+            open_sockets: 1, expected_sockets: 1, stalled_sockets: 1,
+            top_cells: [{cell: "request slow 8-16s", window: 0.7, baseline: 0, bits: 0.3}],
             sources: 1, sources_inexact: false, source_sockets: 1, top_source_share: 1,
             top_sources: [{addr: "192.0.2.7", sockets: 1}]}
             + if $event == "clear" then {duration_s: 1, peak_js_bits: 0.6} else {} end)}'
@@ -30,7 +30,7 @@ event() {
 expect() {
     local got
     got=$(jq -nr -L "$here" --slurpfile alerts /dev/stdin \
-        --slurpfile windows <(echo '{"port":80,"end_unix_ms":1767322850000,"occupancy_js_nanobits":20000000,"transition_js_nanobits":1,"excess_millisockets":0}') \
+        --slurpfile windows <(echo '{"port":80,"end_unix_ms":1767322850000,"signal":[{"js_nanobits":1},{"js_nanobits":20000000}],"excess_millisockets":0}') \
         --slurpfile runs <(jq -nc --arg attack "$1" --argjson held "$2" --argjson zero "$second_0" \
             --argjson began "$began" --argjson ended "$ended" '{server: "nginx", load: "short",
             $attack, expects: (if $attack == "none" or $attack == "h2-window" then "nothing" else "alert" end), port: 80, needed: (if $attack == "creep" then 200 elif $attack == "none" then 0 else 500 end), $held, least: 0}
@@ -79,7 +79,7 @@ check() {
 
 { event raise 1 && event clear 2; } | check "documented alerts" 'map(well_formed)' '[true,true]'
 for field in schema event id port signal js_bits threshold_bits window_s transitions sockets \
-    open_requests top_cells chance_bits open_sockets expected_sockets held_sockets sources \
+    open_requests top_cells significance_bits open_sockets expected_sockets stalled_sockets sources \
     sources_inexact source_sockets top_source_share top_sources; do
     event raise 1 | check "an alert without $field" "map(del(.jsguard.$field) | well_formed)" '[false]'
 done

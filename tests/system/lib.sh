@@ -14,9 +14,9 @@ readonly patience_s=$JSGUARD_PATIENCE # for what takes a moment
 : "${JSGUARD_LOAD:=$here/../../build/quickstart/loader/jsguard-load}"
 : "${JSGUARD:=$(dirname "$JSGUARD_LOAD")/jsguard}"
 : "${JSGUARD_REQUIRE_BPF:=0}"
-: "${JSGUARD_KEEP:=0}" # 1: the folder with all logs stays
+: "${JSGUARD_KEEP:=0}" # 1: the directory with all logs stays
 
-work=             # our folder, while we run
+work=             # our directory, while we run
 spawned=          # pid of what spawn() started last
 started_pids=()   # all of them
 at_end=()         # functions to call at exit, after our processes have gone
@@ -87,7 +87,7 @@ die() {
     exit 1
 }
 
-# show_log FILE [LINES]: the end of a file in our folder.
+# show_log FILE [LINES]: the end of a file in our directory.
 show_log() {
     [[ -s $work/$1 ]] || return 0
     echo "--- the end of $1:"
@@ -208,14 +208,35 @@ readonly ticks_per_second
 cpu_ms() { awk -v hz="$ticks_per_second" '{ printf "%d", ($14 + $15) * 1000 / hz }' "/proc/$1/stat"; }
 memory_kib() { awk '/^VmRSS:/ { print $2 }' "/proc/$1/status"; }
 
-# CPU time of the machine in ticks: busy, and all. cpu_busy gives the percent between two marks.
-cpu_mark() {
-    awk '/^cpu / { busy = $2 + $3 + $4 + $7 + $8 + $9; print busy, busy + $5 + $6 }' /proc/stat
+# A test that fills the CPUs measures the CPUs. So a third of them stays free of what it runs.
+readonly most_own_percent=67
+phase_began= # "busy all own" in ticks, when the phase began
+
+# own_ticks: CPU time of this test: of this script and what it has waited for, of all that it started, and of all processes
+# in its namespaces.
+own_ticks() {
+    {
+        printf '%s\n' $$ "${started_pids[@]}"
+        if declare -F processes_in_namespaces >/dev/null; then processes_in_namespaces; fi
+    } | sort -un | sed 's,.*,/proc/&/stat,' | { xargs cat 2>/dev/null || true; } | # some have ended
+        sed 's/.*) //' | awk '{ sum += $12 + $13 + $14 + $15 } END { print sum + 0 }'
 }
-cpu_busy() {
-    awk -v from="$1" -v to="$2" 'BEGIN {
-        split(from, a); split(to, b)
-        printf "%.0f", 100 * (b[1] - a[1]) / (b[2] - a[2]) }'
+# cpu_ticks: "busy all own": of the machine, of all CPUs together, and of this test.
+cpu_ticks() {
+    awk '/^cpu / { busy = $2 + $3 + $4 + $7 + $8 + $9; printf "%d %d ", busy, busy + $5 + $6 }' /proc/stat
+    own_ticks
+}
+phase_begins() { phase_began=$(cpu_ticks); }
+
+# phase_ends NAME: says how busy the CPUs were, and fails if this test took more of them than it may.
+phase_ends() {
+    local busy own
+    read -r busy own < <(awk -v from="$phase_began" -v to="$(cpu_ticks)" 'BEGIN {
+        split(from, a); split(to, b); all = b[2] - a[2] + 0.001
+        printf "%.0f %.0f\n", 100 * (b[1] - a[1]) / all, 100 * (b[3] - a[3]) / all }')
+    say "CPUs in the phase \"$1\": $busy % busy, $own % by this test"
+    ((own <= most_own_percent)) ||
+        fail "this test takes $own % of the CPUs in the phase \"$1\"; at most $most_own_percent % are allowed: fewer ports, or cheaper visitors"
 }
 
 # take_ports: 64 ports from $first_port on that no other run of these tests has at the same time; the
@@ -240,13 +261,13 @@ start_detector() {
     spawn detector env --default-signal=INT "$JSGUARD_LOAD" --pin-dir "$pin_dir" "$@"
     detector_pid=$spawned
     wait_for "$patience_s" detector_began || true
-    if ! detector_guards || ! alive "$detector_pid"; then
+    if ! detector_monitors || ! alive "$detector_pid"; then
         die "the detector did not start"
     fi
 }
 
-detector_guards() { grep -q '^guarding ' "$work/detector.err"; }
-detector_began() { detector_guards || ! alive "$detector_pid"; }
+detector_monitors() { grep -q '^monitoring ' "$work/detector.err"; }
+detector_began() { detector_monitors || ! alive "$detector_pid"; }
 
 # stop_detector [SIGNAL]: its exit code in $detector_status.
 # shellcheck disable=SC2034
@@ -257,11 +278,15 @@ stop_detector() {
 }
 
 # dump_map NAME: the entries of a pinned map, one JSON object {"key":…,"value":…} a line.
-dump_map() { bpftool -j map dump pinned "$pin_dir/$1" | jq -c '.[].formatted // empty'; }
+# On failure bpftool prints an object that has the error.
+dump_map() {
+    bpftool -j map dump pinned "$pin_dir/$1" |
+        jq -c 'if type == "object" then error(.error) else .[].formatted // empty end'
+}
 
-# services: "port mode" of each guarded service.
+# services: "port mode" of each monitored service.
 services() { dump_map services | jq -r '.value | select(.port > 0) | "\(.port) \(.mode)"'; }
-services_judged() { services | grep -cwE 'JSG_GUARDING|JSG_LEARNING_ON' || true; }
+services_judged() { services | grep -cwE 'JSG_MONITORING|JSG_STILL_LEARNING' || true; }
 
 last_window() { dump_map windows | jq -s 'map(.value.sequence) | max // 0'; }
 windows_beyond() { (($(last_window) > $1)); }

@@ -41,7 +41,7 @@ check_rights() {
 
 # --- what it must still do -----------------------------------------------------------------------
 
-on_guard() { (($(services_judged) == 1)); }
+on_monitor() { (($(services_judged) == 1)); }
 raised() { grep -q '"event":"raise"' "$work/detector.out"; }
 says() { grep -qF "port $port: $1" "$work/detector.err"; }
 series() { grep '^jsguard_' | sed 's/ .*//' | sort; }
@@ -60,10 +60,10 @@ run_as() {
     spawn detector "$@"
     detector_pid=$spawned
     wait_for "$patience_s" detector_began || true
-    if ! detector_guards || ! alive "$detector_pid"; then die "the detector did not start: $*"; fi
+    if ! detector_monitors || ! alive "$detector_pid"; then die "the detector did not start: $*"; fi
 }
 
-# check_work NAME WORDS...: started by them it alerts, writes what it should, learns anew, and leaves nothing.
+# check_work NAME WORDS...: started by them it alerts, writes what it should, relearns, and leaves nothing.
 check_work() {
     local name=$1 bounding=$2 attack
     shift 2
@@ -84,7 +84,7 @@ check_work() {
     wait_for 30 raised || fail "$name: no alert: $("$JSGUARD" status --pin-dir "$pin_dir")"
     stop "$attack"
     kill -HUP "$detector_pid"
-    wait_for "$patience_s" says "learns its baseline anew" || fail "$name: SIGHUP does nothing"
+    wait_for "$patience_s" says "relearns; the old baseline stays in force" || fail "$name: SIGHUP does nothing"
     stop_detector INT
     ((detector_status == 0)) || fail "$name: exit code $detector_status"
     check_alert_lines
@@ -100,7 +100,7 @@ say "user 0 with CAP_BPF and CAP_PERFMON alone does"
 check_work "user 0 with two capabilities" "$bpf_and_perfmon" \
     setpriv --bounding-set "$few" --inh-caps=-all "$loader" --pin-dir "$pin_dir"
 
-say "another user with these, and folders of its own, does"
+say "another user with these, and directories of its own, does"
 as_nobody=(setpriv --reuid "$nobody" --regid "$nobody" --clear-groups)
 chown "$nobody" "$work/out"
 install -d -o "$nobody" -m 700 "$pin_dir"
@@ -143,7 +143,7 @@ mode() { stat -c '%a %g' "$1"; }
 # check_modes FOLDER-MODE PIN-MODE GROUP
 check_modes() {
     local pin
-    [[ $(mode "$pins") == "$1 $3" ]] || fail "the folder is $(mode "$pins"), not $1 $3"
+    [[ $(mode "$pins") == "$1 $3" ]] || fail "the directory is $(mode "$pins"), not $1 $3"
     for pin in "$pins"/*; do
         [[ $(mode "$pin") == "$2 $3" ]] || fail "$pin is $(mode "$pin"), not $2 $3"
     done

@@ -85,7 +85,7 @@ probes 0 "${as[@]}" setpriv "${other_user[@]}" "${two_capabilities_kept[@]}" "$l
 check_facts "two capabilities, another user" '.trial.loaded and .pin_dir.state == "ready"'
 inside "$unmount; mount -t bpf bpf /sys/fs/bpf -o mode=0700"
 probes 4 "${as[@]}" setpriv "${other_user[@]}" "${two_capabilities_kept[@]}" "$loader"
-check_facts "a folder of root's" '.trial.loaded and .process.may_load and .pin_dir.state == "not writable"'
+check_facts "a directory of root's" '.trial.loaded and .process.may_load and .pin_dir.state == "not writable"'
 
 say "in a user namespace the kernel refuses, in its own words"
 probes 4 unshare --user --map-root-user "$loader"
@@ -99,7 +99,7 @@ probes 3 "${as[@]}" "$loader"
 check_facts "no BTF" '(.kernel.btf | not) and all(.kernel.needs[]; .there == null) and .kernel.socket_reader == null'
 grep -qF CONFIG_DEBUG_INFO_BTF=y "$work/probe.out" || fail "no BTF: does not say what to do"
 
-say "where the pin folder would be"
+say "where the pin directory would be"
 inside "$unmount"
 probes 0 "${as[@]}" "$loader"
 check_facts "no BPF file system" '.pin_dir.state == "to be mounted"'
@@ -110,10 +110,10 @@ probes 1 "${as[@]}" "$loader"
 check_facts "a read-only BPF file system" '.pin_dir.state == "read-only"'
 inside "$unmount; mount -t bpf bpf /sys/fs/bpf -o mode=0711; install -d -o 65534 $pin_dir"
 probes 1 "${as[@]}" "$loader"
-check_facts "another user's folder" '.pin_dir.state == "another user\u0027s" and .trial.loaded'
+check_facts "another user's directory" '.pin_dir.state == "another user\u0027s" and .trial.loaded'
 status=0
 "${as[@]}" timeout "$patience_s" "$loader" --pin-dir "$pin_dir" -d 1 2>"$work/start.err" || status=$?
-((status == 1)) || fail "in another user's folder it starts, or fails otherwise: exit code $status"
+((status == 1)) || fail "in another user's directory it starts, or fails otherwise: exit code $status"
 for told in probe.out start.err; do
     grep -qF "belongs to another user, who could remove the pins" "$work/$told" || fail "$told does not say what is wrong"
 done
@@ -122,6 +122,6 @@ probes 1 "${as[@]}" "$loader"
 check_facts "what is not jsguard's" '.pin_dir.state == "not jsguard\u0027s" and .trial.loaded'
 inside "$unmount; mount -t tmpfs none /sys/fs/bpf"
 probes 1 "${as[@]}" setpriv "${two_capabilities[@]}" "$loader"
-check_facts "a plain folder" '.pin_dir.state == "not bpffs"'
+check_facts "a plain directory" '.pin_dir.state == "not bpffs"'
 
 finish

@@ -12,9 +12,9 @@ need promtool prometheus prometheus-node-exporter prometheus-node-exporter curl 
 system_begin
 take_ports
 readonly port=$first_port exporter_port=$((first_port + 1))
-readonly folder=$work/textfiles
-readonly file=$folder/jsguard.prom
-mkdir "$folder"
+readonly directory=$work/textfiles
+readonly file=$directory/jsguard.prom
+mkdir "$directory"
 
 # --- what is in the file -----------------------------------------------------------------------
 
@@ -54,7 +54,7 @@ refused() {
 }
 
 say "a file that node_exporter would not read, or that cannot be there, is refused"
-mkdir "$work/folder.prom" "$work/read-only"
+mkdir "$work/directory.prom" "$work/read-only"
 mount -t tmpfs -o ro tmpfs "$work/read-only"
 leave_mounts() {
     local mounted
@@ -63,11 +63,11 @@ leave_mounts() {
     done
 }
 at_end+=(leave_mounts)
-refused "$folder/jsguard.txt" "ends in .prom"
+refused "$directory/jsguard.txt" "ends in .prom"
 refused "$work/none/jsguard.prom" "No such file or directory"
-refused "$work/folder.prom" "not a regular file"
+refused "$work/directory.prom" "not a regular file"
 refused "$work/read-only/jsguard.prom" "Read-only file system"
-[[ -z $(ls -A "$folder") ]] || fail "a refusal leaves $(ls -A "$folder")"
+[[ -z $(ls -A "$directory") ]] || fail "a refusal leaves $(ls -A "$directory")"
 
 # --- under load ----------------------------------------------------------------------------------
 
@@ -78,7 +78,7 @@ wait_for "$patience_s" answers || die "the server does not answer"
 spawn honest "$HONEST_LOAD" --profile short --rate 40 --small-path /wait/1 "127.0.0.1:$port"
 honest_pid=$spawned
 start_detector --localport "$port" --learn 5 --window 5 --textfile "$file"
-wait_for 30 value_is "jsguard_guarding{port=\"$port\"}" 1 || die "the file does not say that it is on guard"
+wait_for 30 value_is "jsguard_monitoring{port=\"$port\"}" 1 || die "the file does not say that it is monitoring"
 judged() { [[ -n $(value "jsguard_divergence{port=\"$port\",signal=\"occupancy\"}") ]]; }
 wait_for "$patience_s" judged || fail "no divergence is in the file"
 [[ $(stat -c '%a %U' "$file") == "644 root" ]] || fail "the file is $(stat -c '%a %U' "$file")"
@@ -90,7 +90,7 @@ diff <(grep '^# TYPE' "$file") <(grep '^# TYPE' "$work/export.prom") >&2 || fail
 say "the file says what the maps hold"
 # Figures of one window, in the order of the query below.
 cp "$file" "$work/copy.prom"
-figures=$(for name in window_transitions window_exchanges open_requests state_entropy transition_entropy held_sockets; do
+figures=$(for name in window_transitions window_exchanges open_requests state_entropy transition_entropy stalled_sockets; do
     value "jsguard_$name{port=\"$port\"}" "$work/copy.prom"
 done)
 figures+=" $(for signal in transitions occupancy; do
@@ -99,13 +99,13 @@ figures+=" $(for signal in transitions occupancy; do
 done)"
 dump_map windows | jq -se --argjson seen "[$(xargs <<<"$figures" | tr ' ' ,)]" 'any(.[].value;
     [.transitions, .exchanges, .open_requests, .state_entropy_nanobits / 1e9, .transition_entropy_nanobits / 1e9,
-     .held_millisockets / 1e3, .transition_js_nanobits / 1e9, .transition_kl_nanobits / 1e9,
-     .occupancy_js_nanobits / 1e9, .occupancy_kl_nanobits / 1e9] == $seen)' >/dev/null ||
+     .stalled_millisockets / 1e3, .signal[0].js_nanobits / 1e9, .signal[0].kl_nanobits / 1e9,
+     .signal[1].js_nanobits / 1e9, .signal[1].kl_nanobits / 1e9] == $seen)' >/dev/null ||
     fail "no window has these figures: $(xargs <<<"$figures")"
 windows_closed() { dump_map stats | jq '.value.windows'; }
 before=$(windows_closed)
 inode=$(inode)
-wait_for "$patience_s" replaced_since "$inode" || fail "the file is not written anew"
+wait_for "$patience_s" replaced_since "$inode" || fail "the file is not written again"
 seen=$(value jsguard_windows_total)
 ((before <= seen && seen <= $(windows_closed))) || fail "windows: $seen, before $before, after $(windows_closed)"
 
@@ -119,7 +119,7 @@ while (((reads < 3000 || versions < 3) && $(now_ms) < deadline)); do
     for ((i = 0; i < 100; i++)); do
         mapfile lines <"$file"
         check_whole "read $reads"
-        names=("$folder"/*.prom)
+        names=("$directory"/*.prom)
         ((${#names[@]} == 1)) || fail "node_exporter would read ${names[*]}"
         ((failures < 5)) || die "and so on"
         reads=$((reads + 1))
@@ -134,7 +134,7 @@ echo "$reads reads, $versions versions"
 say "node_exporter serves it, without privilege"
 spawn exporter setpriv --reuid=nobody --regid=nogroup --clear-groups prometheus-node-exporter \
     --web.listen-address="127.0.0.1:$exporter_port" --collector.disable-defaults --collector.textfile \
-    --collector.textfile.directory="$folder"
+    --collector.textfile.directory="$directory"
 exporter_pid=$spawned
 scrape() { curl -sf "http://127.0.0.1:$exporter_port/metrics" >"$work/scraped"; }
 serves_all() { scrape && [[ $(series_by_name <"$work/scraped") == $(series_by_name <"$file") ]]; }
@@ -143,7 +143,7 @@ wait_for "$patience_s" serves_all || {
     diff <(series_by_name <"$work/scraped") <(series_by_name <"$file") || true
 }
 grep -qx 'node_textfile_scrape_error 0' "$work/scraped" || fail "node_exporter: $(grep scrape_error "$work/scraped")"
-grep -q "^jsguard_guarding{port=\"$port\"} 1$" "$work/scraped" || fail "node_exporter does not say that it is on guard"
+grep -q "^jsguard_monitoring{port=\"$port\"} 1$" "$work/scraped" || fail "node_exporter does not say that it is monitoring"
 stop "$exporter_pid"
 
 say "a second detector with the same file is refused, and does no harm"
@@ -154,7 +154,7 @@ timeout 20 "$JSGUARD_LOAD" --pin-dir "$pin_dir-second" --localport "$port" -d 1 
     fail "a second detector says: $(<"$work/second.out")"
 [[ ! -e $pin_dir-second ]] || fail "the second detector was loaded"
 inode=$(inode)
-wait_for "$patience_s" replaced_since "$inode" || fail "beside a refused one the file is not written anew"
+wait_for "$patience_s" replaced_since "$inode" || fail "beside a refused one the file is not written again"
 
 say "counters agree with the map, to the last transition"
 stop "$honest_pid"
@@ -171,7 +171,7 @@ wait_for "$patience_s" agrees || fail "transitions: $(in_file) in the file, $(co
 say "the file goes with the detector, and stays after SIGKILL"
 stop_detector
 ((detector_status == 0)) || fail "Ctrl-C: exit code $detector_status"
-[[ -z $(ls -A "$folder") ]] || fail "Ctrl-C leaves $(ls -A "$folder")"
+[[ -z $(ls -A "$directory") ]] || fail "Ctrl-C leaves $(ls -A "$directory")"
 start_detector --localport "$port" --learn 60 --textfile "$file"
 wait_for "$patience_s" test -e "$file" || fail "there is no file"
 stop_detector KILL
@@ -181,14 +181,14 @@ inode=$(inode)
 start_detector --localport "$port" --learn 60 --textfile "$file"
 wait_for "$patience_s" replaced_since "$inode" || fail "after SIGKILL the file is not written by the next"
 stop_detector
-[[ -z $(ls -A "$folder") ]] || fail "after SIGKILL and a second run there is $(ls -A "$folder")"
+[[ -z $(ls -A "$directory") ]] || fail "after SIGKILL and a second run there is $(ls -A "$directory")"
 
 # --- trouble ----------------------------------------------------------------------------------------
 
 said() { (($(grep -cF -- "$1" "$work/detector.err") >= ${2:-1})); }
 windows_beyond() { (($(windows_closed) > $1)); }
 
-say "a full disk, and a folder that goes, are told once, and guarding goes on"
+say "a full disk, and a directory that goes, are told once, and monitoring goes on"
 mkdir "$work/small"
 mount -t tmpfs -o size=1m tmpfs "$work/small"
 readonly sub=$work/small/sub
@@ -202,12 +202,12 @@ wait_for "$patience_s" windows_beyond $(($(windows_closed) + 2)) || fail "with a
 rm "$work/small/filler"
 wait_for "$patience_s" said "is written again" || fail "a disk that is no longer full is not told"
 rm -r "$sub"
-wait_for "$patience_s" said "No such file or directory" || fail "a folder that went is not told"
-wait_for "$patience_s" windows_beyond $(($(windows_closed) + 2)) || fail "without the folder no windows are closed"
+wait_for "$patience_s" said "No such file or directory" || fail "a directory that went is not told"
+wait_for "$patience_s" windows_beyond $(($(windows_closed) + 2)) || fail "without the directory no windows are closed"
 mkdir "$sub"
-wait_for "$patience_s" said "is written again" 2 || fail "a folder that came back is not told"
+wait_for "$patience_s" said "is written again" 2 || fail "a directory that came back is not told"
 only_the_file() { [[ $(ls -A "$sub") == jsguard.prom$'\n'jsguard.prom.lock ]]; } # while no other is written
-wait_for "$patience_s" only_the_file || fail "in the folder: $(ls -A "$sub")"
+wait_for "$patience_s" only_the_file || fail "in the directory: $(ls -A "$sub")"
 (($(grep -c 'cannot write the textfile' "$work/detector.err") == 2)) || fail "trouble is not told once each"
 stop_detector
 ((detector_status == 0)) || fail "Ctrl-C after trouble: exit code $detector_status"

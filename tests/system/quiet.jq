@@ -16,7 +16,7 @@ def tells_of_held_requests:
         | (select((.sources // 0) < 50) | "\(.sources // "no") sources in the alert, there are 100 and more"),
           (select((.top_source_share // 1) >= 0.2) | "top_source_share is \(.top_source_share // "not there")"));
 def line_tells:
-    select(test("requests held") and test("sources") | not) | "the line says nothing of requests held or of sources: \(.)";
+    select(test("requests stalled") and test("sources") | not) | "the line says nothing of requests stalled or of sources: \(.)";
 
 $limits[0] as $limits
 | ($windows | map(select(.end_unix_ms > $limits.learned and .end_unix_ms <= $limits.over)) | group_by(.port)
@@ -30,12 +30,12 @@ $limits[0] as $limits
 | ($lines | map(select(test("^[A-Z]+ port \($run.port)( in network namespace [0-9]+)?:")))) as $text
 | {
     scenario, port, windows: ($mine | length),
-    max_occupancy_js_bits: ($mine | greatest(.occupancy_js_nanobits) / 1e9),
-    max_transition_js_bits: ($mine | greatest(.transition_js_nanobits) / 1e9),
+    max_occupancy_js_bits: ($mine | greatest(.signal[1].js_nanobits) / 1e9),
+    max_transition_js_bits: ($mine | greatest(.signal[0].js_nanobits) / 1e9),
     max_excess: ($mine | greatest(.excess_millisockets) / 1e3),
     max_transitions: ($mine | greatest(.transitions)),
-    occupancy_verdicts: ($mine | counts(.occupancy_verdict)),
-    transition_verdicts: ($mine | counts(.transition_verdict)),
+    occupancy_verdicts: ($mine | counts(.signal[1].verdict)),
+    transition_verdicts: ($mine | counts(.signal[0].verdict)),
     alerts: ($raised | length),
     raised: [$raised[] | {after_s: ((ms - $limits.learned) / 1000 | round)} + (.jsguard
         | {signal, js_bits, sources, top_source_share, sockets, open_requests,
@@ -45,7 +45,7 @@ $limits[0] as $limits
         (select($mine | length < 10) | "only \($mine | length) windows were judged"),
         ($run.did_not_happen[] | "did not happen: \(.)"),
         (select($run.allowed == "none") | $raised[]
-            | "\(.jsguard.signal) alert, \(((ms - $limits.learned) / 1000) | round) s on guard, for \([.jsguard.top_cells[:3][] | .cell] | join(", "))"),
+            | "\(.jsguard.signal) alert, \(((ms - $limits.learned) / 1000) | round) s monitoring, for \([.jsguard.top_cells[:3][] | .cell] | join(", "))"),
         (select($run.allowed == "told")
             | ($raised | map(select(.jsguard.signal == "occupancy")) | select(length == 0)
                 | "no alert, though all requests were held"),

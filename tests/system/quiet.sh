@@ -3,7 +3,7 @@
 # What is no attack: nights, crowds, restarts, slow lines, WebSockets, long polls, HTTP/2, back ends.
 #
 # All scenarios run side by side, each on a port of its own, with one detector, one learning time and
-# one time on guard. Each must really happen and raise nothing; a back end that stalls may raise an
+# one time monitoring. Each must really happen and raise nothing; a back end that stalls may raise an
 # alert that says what it sees, and WebSockets that are never answered may raise anything.
 
 # shellcheck source=quiet_scenarios.sh
@@ -11,34 +11,36 @@ source "$(dirname "${BASH_SOURCE[0]}")/quiet_scenarios.sh"
 
 usage() {
     cat <<END
-usage: quiet.sh [--only NAME,...] [--long] [--results FILE] [--windows FILE] [--shell] [--keep]
+usage: quiet.sh [--only NAME,...] [--fast | --long] [--results FILE] [--windows FILE] [--shell] [--keep]
   --only NAME,...   these scenarios, or all whose names begin so:
 $(printf '                      %s\n' "${scenarios[@]}")
-  --long            600 s on guard, not 60
+  --fast            flash-crowd-short and slow-uploads, with short times: it takes about 80 s
+  --long            600 s monitoring, not 60
   --results FILE    figures of each scenario, one JSON object a line
   --windows FILE    window records of the whole run, one JSON object a line
   --shell           a shell inside, with everything running, at the end
-  --keep            keep the folder with all logs
+  --keep            keep the directory with all logs
 JSGUARD_LOAD, HONEST_LOAD and SLOW_BACKEND say where the programs are.
 END
 }
 
 only=
+learn_s=60
 own_option() {
     case $1 in
     --only) only=$2 words=2 ;;
+    --fast) only=flash-crowd-short,slow-uploads learn_s=25 scenario_s=40 crowd_s=25 ;;
     --long) scenario_s=600 crowd_s=60 talk_rate=4 ;;
     *) return 1 ;;
     esac
 }
 parse_options "$@"
 
-readonly learn_s=60
 readonly settled_s=10 # at the least
 readonly text_pin_dir=$pin_dir-text # of the detector that speaks to people
 
 chosen=()
-events=() # "second command", on guard
+events=() # "second command", monitoring
 learned_ms=0
 over_ms=0
 
@@ -78,7 +80,7 @@ of_each() {
     for name in "${chosen[@]}"; do "$1_${name//-/_}" "${port_of[$name]}"; done
 }
 
-# at SECOND COMMAND...: on guard.
+# at SECOND COMMAND...: monitoring.
 at() { events+=("$*"); }
 
 start_servers() {
@@ -136,14 +138,14 @@ still_running() {
     [[ -z $detector_pid ]] || alive "$detector_pid" || die "the detector ended by itself"
 }
 
-# Seconds on guard.
-guarded_s() { echo $((($(now_ms) - learned_ms) / 1000)); }
+# Seconds monitoring.
+monitored_s() { echo $((($(now_ms) - learned_ms) / 1000)); }
 
-# be_on_guard: what was planned, in order; each second in open.txt "second port connections".
-be_on_guard() {
+# be_on_monitor: what was planned, in order; each second in open.txt "second port connections".
+be_on_monitor() {
     local now due=() event left
     mapfile -t due < <(printf '%s\n' "${events[@]}" | sort -sn)
-    while now=$(guarded_s) && ((now < scenario_s)); do
+    while now=$(monitored_s) && ((now < scenario_s)); do
         left=()
         for event in "${due[@]}"; do
             if ((${event%% *} > now)); then
@@ -232,7 +234,7 @@ start_servers
 of_each visit
 settle
 
-mark=$(cpu_mark)
+phase_begins
 say "learning, $learn_s s"
 start_detectors
 wait_for $((learn_s + 15)) all_learned || {
@@ -240,12 +242,13 @@ wait_for $((learn_s + 15)) all_learned || {
     die "not every port is judged after $((learn_s + 15)) s"
 }
 learned_ms=$(now_ms)
-say "on guard, $scenario_s s (CPUs $(cpu_busy "$mark" "$(cpu_mark)") % busy while learning)"
-mark=$(cpu_mark)
+phase_ends learning
+say "monitoring, $scenario_s s"
+phase_begins
 of_each act
-be_on_guard
+be_on_monitor
 over_ms=$(now_ms)
-say "over (CPUs $(cpu_busy "$mark" "$(cpu_mark)") % busy)"
+phase_ends monitoring
 shell_if_asked
 judge
 cat "$work"/honest-*.out | grep -v '^open' || true

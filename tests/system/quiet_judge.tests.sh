@@ -16,7 +16,7 @@ alert() {
         --argjson sources "${4:-null}" --argjson share "${5:-null}" --argjson port "${6:-80}" '
         {timestamp: (1767322800 + $second | todate | sub("Z$"; ".000+00:00")),
          jsguard: ({$event, $port, $signal, js_bits: 0.5, sockets: 1, open_requests: 1,
-            top_cells: [{cell: "request stalled 8-16s", window: 0.7, baseline: 0, bits: 0.3}]}
+            top_cells: [{cell: "request slow 8-16s", window: 0.7, baseline: 0, bits: 0.3}]}
             + if $sources then {$sources, top_source_share: $share} else {} end)}'
 }
 
@@ -26,9 +26,7 @@ expect() {
     local got
     got=$(jq -nr -L "$here" --slurpfile alerts /dev/stdin \
         --slurpfile windows <(jq -nc --argjson count "$2" --argjson learned "$learned" '
-            range($count) | {port: 80, end_unix_ms: ($learned + 1000 * (. + 1)), occupancy_js_nanobits: 20000000,
-                transition_js_nanobits: 1, excess_millisockets: 0, transitions: 5,
-                occupancy_verdict: "JSG_NORMAL", transition_verdict: "JSG_NORMAL"}') \
+            range($count) | {port: 80, end_unix_ms: ($learned + 1000 * (. + 1)), signal: [{js_nanobits: 1, verdict: "JSG_NORMAL"}, {js_nanobits: 20000000, verdict: "JSG_NORMAL"}], excess_millisockets: 0, transitions: 5}') \
         --slurpfile runs <(jq -nc --arg allowed "$1" --argjson reasons "$3" \
             '{scenario: "s", port: 80, $allowed, did_not_happen: $reasons}') \
         --slurpfile limits <(jq -nc --argjson learned "$learned" '{$learned, over: ($learned + 60000)}') \
@@ -37,18 +35,18 @@ expect() {
     fail "$1: expected '$5', got '$got'"
 }
 
-readonly told='["ALERT port 80 in network namespace 4026532001: occupancy 0.5 bits: requests held, 90 spread over 80 sources"]'
+readonly told='["ALERT port 80 in network namespace 4026532001: occupancy 0.5 bits: requests stalled, 90 spread over 80 sources"]'
 readonly untold='["ALERT port 80: occupancy 0.5 bits from normal"]'
-readonly blamed='["ALERT port 80: occupancy 0.5 bits: requests held, 90 spread over 80 sources: an Attack"]'
+readonly blamed='["ALERT port 80: occupancy 0.5 bits: requests stalled, 90 spread over 80 sources: an Attack"]'
 readonly later='["ALERT port 80: transitions 0.5 bits", "CLEAR port 80: occupancy after 5 s"]'
 
 : | expect none 60 '[]' '[]' ""
 alert raise 5 occupancy null null 81 | expect none 60 '[]' '[]' ""
 { alert raise 5 && alert clear 9; } |
-    expect none 60 '[]' '[]' "occupancy alert, 5 s on guard, for request stalled 8-16s"
+    expect none 60 '[]' '[]' "occupancy alert, 5 s monitoring, for request slow 8-16s"
 alert raise 61 | expect none 60 '[]' '[]' ""
 alert raise 5 transitions |
-    expect none 60 '[]' '[]' "transitions alert, 5 s on guard, for request stalled 8-16s"
+    expect none 60 '[]' '[]' "transitions alert, 5 s monitoring, for request slow 8-16s"
 : | expect none 9 '[]' '[]' "only 9 windows were judged"
 : | expect none 60 '["no crowd came"]' '[]' "did not happen: no crowd came"
 : | expect any 60 '["no crowd came"]' '[]' "did not happen: no crowd came"
@@ -65,8 +63,8 @@ alert raise 5 occupancy 80 0.2 | expect told 60 '[]' "$told" "top_source_share i
 alert raise 5 | expect told 60 '[]' "$told" \
     "no sources in the alert, there are 100 and more; top_source_share is not there"
 alert raise 5 occupancy 80 0.02 | expect told 60 '[]' "$untold" \
-    "the line says nothing of requests held or of sources: ALERT port 80: occupancy 0.5 bits from normal"
+    "the line says nothing of requests stalled or of sources: ALERT port 80: occupancy 0.5 bits from normal"
 alert raise 5 occupancy 80 0.02 | expect told 60 '[]' "$blamed" \
-    "the word attack is in: ALERT port 80: occupancy 0.5 bits: requests held, 90 spread over 80 sources: an Attack"
+    "the word attack is in: ALERT port 80: occupancy 0.5 bits: requests stalled, 90 spread over 80 sources: an Attack"
 
 finish

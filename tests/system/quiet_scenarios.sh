@@ -4,7 +4,7 @@
 # Sourced by quiet.sh. Each scenario NAME has, with _ for -,
 #   serve_NAME PORT   its servers
 #   visit_NAME PORT   the visitors that the detector learns from
-#   act_NAME PORT     what happens on guard: at SECOND COMMAND...
+#   act_NAME PORT     what happens monitoring: at SECOND COMMAND...
 #   check_NAME PORT   at the end, once all visitors have gone: did_not_happen REASON
 
 # shellcheck source=servers.sh
@@ -31,13 +31,13 @@ readonly talkers=200
 readonly polled=60
 
 # Of the short form.
-scenario_s=60 # on guard
+scenario_s=60 # monitoring
 crowd_s=40    # how long the crowds stay
 talk_rate=5   # WebSockets opened a second
 
 # By scenario, and by the name of a visitor or server.
 declare -A port_of=() visitor=() leaver=() master=() workers_before=() workers_after=() restarted=()
-# Of what is not guarded.
+# Of what is not monitored.
 front_port='' backend_port='' stalling_port=''
 
 # least PERCENT FIGURE: that share of it, in whole numbers.
@@ -293,7 +293,7 @@ check_long_polls() {
     were_open polls "$polled"
     came_back polls $((polled * scenario_s / 30))
     grep -q "port $1: WARNING: its baseline looks like an attack: most connections" "$work/detector.err" ||
-        did_not_happen "the detector has no doubts about a baseline of long polls"
+        did_not_happen "the detector has no warnings about a baseline of long polls"
 }
 # came_back NAME COUNT: so many answers.
 came_back() {
@@ -337,9 +337,9 @@ check_h2_browsers() {
 serve_proxy_back_end() {
     site "$1"
     {
-        echo "    upstream guarded { server 127.0.0.1:$1; keepalive 16; }"
+        echo "    upstream monitored { server 127.0.0.1:$1; keepalive 16; }"
         # shellcheck disable=SC2016
-        echo "    server { listen $front_port; location / { proxy_pass http://guarded;" \
+        echo "    server { listen $front_port; location / { proxy_pass http://monitored;" \
             'proxy_http_version 1.1; proxy_set_header Connection ""; } }'
     } >>"$work/sites"
 }

@@ -29,7 +29,7 @@ has_windows() { (($(windows_in "$1" 2>/dev/null || echo 0) >= $2)); }
 # check_recording FILE: every line is whole, and the windows follow on each other.
 check_recording() {
     [[ $(tail -c 1 "$1" | od -An -tx1) == " 0a" ]] || fail "$1 does not end with a whole line"
-    jq -se '.[0].type == "recording" and .[0].schema == 1' "$1" >/dev/null || fail "$1 has no header"
+    jq -se '.[0].type == "recording" and .[0].schema == 2' "$1" >/dev/null || fail "$1 has no header"
     jq -se 'map(select(.type == "window").sequence) | length > 0 and . == [range(.[0]; .[0] + length)]' "$1" \
         >/dev/null || fail "windows are missing in $1"
     jq -se 'all(.[]; .type != "gap")' "$1" >/dev/null || fail "$1 has a gap"
@@ -51,7 +51,7 @@ record 0 - -d 2 --port "$port"
 check_recording "$work/said.out"
 
 record 0 "$work/nobody.jsonl" -d 2 --port $((port + 1))
-said "port $((port + 1)) is not guarded yet"
+said "port $((port + 1)) is not monitored yet"
 said "0 windows of 0 services recorded, 0 missed"
 
 say "what is there is not overwritten unasked"
@@ -64,7 +64,7 @@ record 0 "$work/first.jsonl" --overwrite -d 2
 check_recording "$work/first.jsonl"
 record 2 "$work" -d 1
 one_line
-record 2 "$work/no/such/folder.jsonl" -d 1
+record 2 "$work/no/such/directory.jsonl" -d 1
 one_line
 
 say "a file system that is full ends it, and says so"

@@ -17,10 +17,10 @@ usage() {
     cat <<END
 usage: record_data.sh [--out DIR] [--long SECONDS] [--dry-run] [--no-cookies] [--keep]
   --out DIR         where the recordings go, and index.json, which says when each attack was (tests/data)
-  --long SECONDS    on guard in normal-long (600)
+  --long SECONDS    monitoring in normal-long (600)
   --dry-run         the traffic alone: nothing is recorded
   --no-cookies      SYN floods on a server without SYN cookies, which Linux has by default
-  --keep            keep the folder with all logs
+  --keep            keep the directory with all logs
 It takes about 13 minutes. JSGUARD_LOAD, JSGUARD, HONEST_LOAD and CONNECT_FLOOD say where the programs are.
 END
 }
@@ -239,7 +239,7 @@ write_index() {
 
 need_root_and_bpf
 need ip iproute2 ss iproute2 nstat iproute2 nginx nginx-light slowhttptest slowhttptest hping3 hping3
-[[ -d $out ]] || die "no folder $out"
+[[ -d $out ]] || die "no directory $out"
 ((dry_run)) || [[ -x $JSGUARD ]] || die "no $JSGUARD: build first, or set JSGUARD"
 [[ -x $CONNECT_FLOOD ]] || die "no $CONNECT_FLOOD: build first, or set CONNECT_FLOOD"
 system_begin
@@ -259,7 +259,7 @@ visit staying 31 normal normal-long "${attacks[@]/#/mix-}"
 visitors_began=$(now_ms)
 wait_for 120 browsers_are_in || die "the honest visitors are not in after 120 s"
 
-mark=$(cpu_mark)
+phase_begins
 say "learning, $learn_s s"
 start_detector --json --netns "/run/netns/$server_ns" --learn "$learn_s" --localport "$(IFS=, && echo "${ports[*]}")"
 detector_began_ms=$(now_ms)
@@ -267,8 +267,9 @@ detector_began_ms=$(now_ms)
 : >"$work/held.txt"
 : >"$work/half_open.txt"
 go_on_until "$slow_alone_s"
-say "slow attacks (CPUs $(cpu_busy "$mark" "$(cpu_mark)") % busy before)"
-mark=$(cpu_mark)
+phase_ends "before the attacks"
+say "slow attacks"
+phase_begins
 leave slow
 go_on_until "$slow_s"
 for name in {,mix-}slow-{header,body,read}; do begin_attack "$name"; done
@@ -278,8 +279,9 @@ go_on_until "$connect_s"
 stop_recording normal {,mix-}slow-{header,body,read}
 ((${#attack_pid[@]} == 0)) || die "slow attacks do not end: ${!attack_pid[*]}"
 
-say "connect floods (CPUs $(cpu_busy "$mark" "$(cpu_mark)") % busy)"
-mark=$(cpu_mark)
+phase_ends "slow attacks"
+say "connect floods"
+phase_begins
 for name in {,mix-}flood-connect; do begin_attack "$name"; done
 go_on_until "$connect_ends_s"
 end_attack {,mix-}flood-connect
@@ -288,8 +290,9 @@ leave syn
 go_on_until "$syn_s"
 stop_recording {,mix-}flood-connect
 
-say "SYN floods (CPUs $(cpu_busy "$mark" "$(cpu_mark)") % busy)"
-mark=$(cpu_mark)
+phase_ends "connect floods"
+say "SYN floods"
+phase_begins
 cookies=$(tcp_counter SyncookiesSent)
 for name in {,mix-}flood-syn; do begin_attack "$name"; done
 go_on_until "$syn_ends_s"
@@ -298,7 +301,8 @@ say "$(($(tcp_counter SyncookiesSent) - cookies)) SYN cookies sent, $(tcp_counte
 go_on_until "$syn_over_s"
 stop_recording {,mix-}flood-syn
 
-say "normal-long goes on (CPUs $(cpu_busy "$mark" "$(cpu_mark)") % busy)"
+phase_ends "SYN floods"
+say "normal-long goes on"
 go_on_until $((learn_s + long_s))
 stop_recording normal-long
 

@@ -85,7 +85,7 @@ refuses "no such file" "$work/none.jsonl" --html "$work/x.html"
 refuses "no recording" /etc/hostname --html "$work/x.html"
 refuses "no such window" "$work/story.jsonl" --html "$work/x.html" --window 100000
 refuses "no such port" "$work/story.jsonl" --html "$work/x.html" --port 1
-refuses "a folder as target" "$work/story.jsonl" --html "$work/page"
+refuses "a directory as target" "$work/story.jsonl" --html "$work/page"
 [[ -e $work/x.html ]] && fail "a refused report was written"
 
 say "an hour: $("$write_story" 3600 >"$work/hour.jsonl"; { time -p "$jsguard" report "$work/hour.jsonl" --html "$work/hour.html"; } 2>&1 | head -n 1)"

@@ -13,7 +13,7 @@ readonly port=$first_port # nobody listens there: windows are closed all the sam
 
 # --- what it has in the kernel ---------------------------------------------------------------
 
-# Ids, one a line. Programs are ours if they use a map that is pinned in our folder.
+# Ids, one a line. Programs are ours if they use a map that is pinned in our directory.
 pinned_maps() {
     local pin
     for pin in "$pin_dir"/*; do bpftool -j map show pinned "$pin" | jq .id; done
@@ -75,17 +75,17 @@ check_windows_advance "beside a refused one"
 say "the pinned maps can be read as they stand"
 bpftool map dump pinned "$pin_dir/windows" >"$work/windows.txt"
 for field in sequence end_unix_ms port mode transitions sockets idle_sockets open_requests \
-    transition_js_nanobits occupancy_js_nanobits transition_verdict occupancy_alert; do
+    signal js_nanobits significance_nanobits verdict alert; do
     grep -q "\"$field\": " "$work/windows.txt" || fail "a dump of windows has no field $field"
 done
 grep -q "\"port\": $port" "$work/windows.txt" || fail "a dump of windows does not name port $port"
 
-say "it says what it has not seen enough of to learn from, and learns anew when it is asked"
+say "it says what it has not seen enough of to learn from, and relearns when it is asked"
 says() { grep -qF "port $port: $1" "$work/detector.err"; }
-wait_for "$patience_s" says "showed too little to learn from in 5 s (0 of 100 transitions, 0 of 30 socket-seconds, 0 of 20" ||
+wait_for "$patience_s" says "not enough traffic in 5 s (0 of 100 transitions, 0 of 30 socket-seconds, 0 of 20" ||
     fail "nothing is said of too little traffic"
 kill -HUP "$detector_pid"
-check_windows_advance "asked to learn anew"
+check_windows_advance "asked to relearn"
 
 say "Ctrl-C ends it with a summary"
 stop_detector INT
@@ -105,8 +105,8 @@ env --default-signal=INT "$JSGUARD_LOAD" --pin-dir "$pin_dir" --localport "$port
     >"$work/detector.out" 2> >(exec head -n 1 >"$work/head.out") </dev/null &
 detector_pid=$!
 started_pids+=("$detector_pid")
-gave_up_learning() { [[ $(services 2>/dev/null) == "$port JSG_LEARNING_ON" ]]; }
-wait_for "$((patience_s + 10))" gave_up_learning || die "stderr closed: it does not go on guarding"
+gave_up_learning() { [[ $(services 2>/dev/null) == "$port JSG_STILL_LEARNING" ]]; }
+wait_for "$((patience_s + 10))" gave_up_learning || die "stderr closed: it does not keeps monitoring"
 check_windows_advance "stderr closed, something to tell" # in these seconds it tried
 alive "$detector_pid" || die "stderr closed: it ended when it had something to tell"
 check_windows_advance "stderr closed, something told"

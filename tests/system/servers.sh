@@ -50,6 +50,14 @@ remove_namespaces() {
     done
 }
 
+# processes_in_namespaces: pids, one a line.
+processes_in_namespaces() {
+    local ns
+    for ns in "$attack_ns" "$client_ns" "$server_ns"; do
+        [[ ! -e /run/netns/$ns ]] || ip netns pids "$ns"
+    done
+}
+
 listens() { [[ -n $("${in_server[@]}" ss -Htln "( sport = :$1 )") ]]; }
 
 # sockets [FILTER...]: "port count" for each port that has connections, half-closed ones too.

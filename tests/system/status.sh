@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# jsguard status beside a running detector: learning, on guard, an alert, a killed one, and clear refusals.
+# jsguard status beside a running detector: learning, monitoring, an alert, a killed one, and clear refusals.
 
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -74,7 +74,7 @@ dumped() {
 window_dumped() {
     dump_map windows | jq -c --argjson port "$port" --argjson sequence "$1" \
         '.value | select(.port == $port and .sequence == $sequence) |
-            {sockets, open_requests, js_bits: (.occupancy_js_nanobits / 1e9), verdict: .occupancy_verdict}'
+            {sockets, open_requests, js_bits: (.signal[1].js_nanobits / 1e9), verdict: .signal[1].verdict}'
 }
 
 # agrees: --json and the maps say the same, once both were read within one step.
@@ -125,39 +125,39 @@ spawn server "$SLOW_BACKEND" "$port"
 start_detector --localport "$port,$quiet_port" --learn 6 --window 4 --clear 3
 status 0
 said "^jsguard on .* up [0-9.]+ s\$"
-said "^guards the ports it was given in every network namespace; window 4 s, step 1 s, threshold 0.12\$"
+said "^monitors the ports it was given in every network namespace; window 4 s, step 1 s, threshold 0.12\$"
 said "^no alert is up\$"
 said "^$port +learning [0-6]/6 s +- "
 said "^since the start: .*; (nothing lost|lost or left out: )"
 said "^cost: ticks [0-9.]+ % of one CPU, maps [0-9.]+ MiB, longest tick [0-9]+ us; "
 status 0 --json
 # shellcheck disable=SC2016 # jq's own variables
-holds '.schema == 1 and .alerts_up == 0 and (.services | map(.port)) == [$a, $b]' \
+holds '.schema == 2 and .alerts_up == 0 and (.services | map(.port)) == [$a, $b]' \
     --argjson a "$port" --argjson b "$quiet_port"
 holds 'all(.services[].signals[]; .js_bits == null)'
 holds '.cost.map_bytes > 1e6 and .uptime_s < 600 and .cost.tick_cpu_ratio < 1'
 status 0 --json --port "$quiet_port"
 # shellcheck disable=SC2016
 holds '.services | map(.port) == [$b]' --argjson b "$quiet_port"
-refused 1 "port $((port + 2)) is not guarded; ports $port, $quiet_port are" --port $((port + 2))
+refused 1 "port $((port + 2)) is not monitored; ports $port, $quiet_port are" --port $((port + 2))
 
-say "on guard"
+say "monitoring"
 spawn visits bash -c "$visits"
-wait_for 40 says 0 "^ *$port +guarding +[0-9.]+/~?[0-9.]+ " || fail "port $port is not on guard: $(cat "$work/said.out")"
-wait_for "$patience_s" says 0 "^port $quiet_port: goes on learning, has seen only 0 of 100 transitions" ||
-    fail "it does not say that port $quiet_port showed too little: $(cat "$work/said.out")"
-said "^ *$quiet_port +learning on +"
+wait_for 40 says 0 "^ *$port +monitoring +[0-9.]+/~?[0-9.]+ " || fail "port $port is not monitoring: $(cat "$work/said.out")"
+wait_for "$patience_s" says 0 "^port $quiet_port: still learning, has seen only 0 of 100 transitions" ||
+    fail "it does not say that port $quiet_port had too little traffic: $(cat "$work/said.out")"
+said "^ *$quiet_port +still learning +"
 
 say "an alert: exit code 10, and the JSON says what the maps hold"
 spawn attack bash -c "$attack"
 attack_pid=$spawned
 wait_for 40 with_status 10 || fail "no alert within 40 s"
 status 10
-said "^ALERT port $port: occupancy over since 20.* UTC, raised [0-9]+ s ago, peak [01]\.[0-9]+ bits"
+said "^ALERT port $port: occupancy above the threshold since 20.* UTC, raised [0-9]+ s ago, peak [01]\.[0-9]+ bits"
 said "^ *$port .*  ALERT\$"
-plugin 2 "^CRITICAL - ALERT port $port: occupancy over since "
+plugin 2 "^CRITICAL - ALERT port $port: occupancy above the threshold since "
 status 10 --json
-holds '.alerts_up == 1 and (.services[0].signals[1] | .alert == "alert" and .verdict == "over" and .duration_s < 60)'
+holds '.alerts_up == 1 and (.services[0].signals[1] | .alert == "alert" and .verdict == "above" and .duration_s < 60)'
 status 0 --port "$quiet_port"
 said "^no alert is up for port $quiet_port\$"
 wait_for "$patience_s" agrees ||

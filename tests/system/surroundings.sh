@@ -21,7 +21,7 @@ left_behind() {
         | select((.id | IN($held[]) | not) and ((.pinned // []) == []))'
     bpftool -f -j map show | jq -c --argjson before "$2" --argjson held "$(ids_in_descriptors map)" \
         --argjson used "$(bpftool -j prog show | jq 'map(.map_ids[]?)')" '.[] |
-        select(.id > $before and (.name // "" | IN("windows", "alerts", "looks", "jsguard_.bss")))
+        select(.id > $before and (.name // "" | IN("windows", "alerts", "last_samples", "jsguard_.bss")))
         | select((.id | IN($held[], $used[]) | not) and ((.pinned // []) == []))'
 }
 nothing_left_behind() { [[ -z $(left_behind "$@") ]]; }

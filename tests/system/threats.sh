@@ -19,7 +19,7 @@ mkdir "$work/out"
 
 # succeeds WORDS...: for what must fail; its output is kept.
 succeeds() { "$@" >"$work/tried.out" 2>&1; }
-requests() { dump_map requests | jq .value.relearn; }
+requests() { dump_map control | jq .value.relearn; }
 
 # A file system of its own, which lets everybody in: that of the machine may be closed to all but root.
 leave_bpffs() { if mountpoint -q "$work/bpf"; then umount "$work/bpf"; fi; }
@@ -40,13 +40,13 @@ visit() {
 }
 is_served() { (: <"/dev/tcp/127.0.0.1/$learned_port") 2>/dev/null; }
 
-say "an attack in the first seconds of learning is learned, and doubted aloud"
+say "an attack in the first seconds of learning is learned, and warned about aloud"
 spawn backend "$SLOW_BACKEND" "$learned_port"
 wait_for "$patience_s" is_served || die "the server does not answer"
 # It runs beside what comes next.
 spawn learner env --default-signal=INT "$JSGUARD_LOAD" --pin-dir "$work/bpf/learner" --localport "$learned_port" --learn 20
 readonly learner=$spawned
-learner_began() { grep -q '^guarding ' "$work/learner.err"; }
+learner_began() { grep -q '^monitoring ' "$work/learner.err"; }
 wait_for "$patience_s" learner_began || die "the detector did not start"
 spawn attack "$here/hold_connections.sh" 127.0.0.1 "$learned_port" 60
 readonly attack=$spawned
@@ -58,21 +58,21 @@ say "a user without privilege reads and writes no map, by its pin or by its id, 
 readonly pins=$work/bpf/jsguard
 spawn detector env --default-signal=INT "$JSGUARD_LOAD" --pin-dir "$pins" --localport "$port" --learn 2 --textfile "$work/out/jsguard.prom"
 detector_pid=$spawned
-wait_for "$patience_s" detector_guards || die "the detector did not start"
+wait_for "$patience_s" detector_monitors || die "the detector did not start"
 dump_map() { bpftool -j map dump pinned "$pins/$1" | jq -c '.[].formatted // empty'; }
-map_id=$(bpftool -j map show pinned "$pins/requests" | jq .id)
+map_id=$(bpftool -j map show pinned "$pins/control" | jq .id)
 readonly map_id
 readonly write=(key 0 0 0 0 value 7 0 0 0 0 0 0 0)
 succeeds bpftool map dump id "$map_id" || die "root cannot read the map by its id, so that nobody can shows nothing"
 asked=$(requests)
-for where in "pinned $pins/requests" "id $map_id"; do
+for where in "pinned $pins/control" "id $map_id"; do
     read -ra named <<<"$where"
     succeeds "${as_user[@]}" bpftool map dump "${named[@]}" && fail "a user reads the map by ${named[0]}"
     succeeds "${as_user[@]}" bpftool map update "${named[@]}" "${write[@]}" && fail "a user writes the map by ${named[0]}"
 done
-succeeds "${as_user[@]}" rm -f "$pins/requests" && fail "a user removes a pin"
-succeeds "${as_user[@]}" "$work/jsguard" baseline relearn --pin-dir "$pins" && fail "a user has it learn anew"
-(($(requests) == asked)) || fail "somebody asked it to learn anew"
+succeeds "${as_user[@]}" rm -f "$pins/control" && fail "a user removes a pin"
+succeeds "${as_user[@]}" "$work/jsguard" baseline relearn --pin-dir "$pins" && fail "a user has it relearn"
+(($(requests) == asked)) || fail "somebody asked it to relearn"
 
 say "nor does root of a user namespace of the user's own"
 if succeeds "${as_user[@]}" unshare -Urn true; then
@@ -98,13 +98,13 @@ stop_detector INT
 say "a group that may read the pins cannot write them"
 spawn detector env --default-signal=INT "$JSGUARD_LOAD" --pin-dir "$pins" --localport "$port" --pin-group "$readers"
 detector_pid=$spawned
-wait_for "$patience_s" detector_guards || die "the detector did not start"
+wait_for "$patience_s" detector_monitors || die "the detector did not start"
 asked=$(requests)
 succeeds "${as_reader[@]}" "$work/jsguard" status --pin-dir "$pins" || fail "a member of the group cannot read: $(cat "$work/tried.out")"
-succeeds "${as_reader[@]}" "$work/jsguard" baseline relearn --pin-dir "$pins" && fail "a member of the group has it learn anew"
-succeeds "${as_reader[@]}" bpftool map update pinned "$pins/requests" "${write[@]}" && fail "a member of the group writes a map"
-succeeds "${as_reader[@]}" rm -f "$pins/requests" && fail "a member of the group removes a pin"
-(($(requests) == asked)) || fail "a member of the group asked it to learn anew"
+succeeds "${as_reader[@]}" "$work/jsguard" baseline relearn --pin-dir "$pins" && fail "a member of the group has it relearn"
+succeeds "${as_reader[@]}" bpftool map update pinned "$pins/control" "${write[@]}" && fail "a member of the group writes a map"
+succeeds "${as_reader[@]}" rm -f "$pins/control" && fail "a member of the group removes a pin"
+(($(requests) == asked)) || fail "a member of the group asked it to relearn"
 stop_detector INT
 
 # --- files that root reads -----------------------------------------------------------------------
@@ -128,7 +128,7 @@ for file in port.json "$escape.json" pipe endless huge; do refused "$work/out/$f
 
 # --- what was learned under attack ---------------------------------------------------------------
 
-wait_for 40 says "WARNING: its baseline looks like an attack" || fail "what was learned under attack is not doubted: $(cat "$work/learner.err")"
+wait_for 40 says "WARNING: its baseline looks like an attack" || fail "what was learned under attack is not warned about: $(cat "$work/learner.err")"
 stop "$attack"
 stop "$learner" INT
 

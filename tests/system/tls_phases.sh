@@ -20,7 +20,7 @@ ports=()
 
 # row NAME EXPECTED KIND MODE [OPTIONS...]: nginx speaks KIND there, ssl or http2; EXPECTED is the phase
 # of all connections, or the phases that they are in between them (idle|waiting), each with the least number
-# of them (waiting:20|request); "gone": none is left; "other" is response, closing and unnoticed together.
+# of them (waiting:20|request); "gone": none is left; "other" is response, closing and half closed together.
 row() {
     local port=$((first_port + ${#ports[@]}))
     ports+=("$port")
@@ -130,7 +130,7 @@ new_namespaces
 make_site
 make_certificate
 start_nginx "${listens_on[@]}"
-mark=$(cpu_mark)
+phase_begins
 start_detector --learn 3600 --localport "$(IFS=, && echo "${ports[*]}")"
 start_clients
 wait_for 30 all_are_in || die "not all connections are in"
@@ -138,6 +138,7 @@ sleep "$settle_s"
 from_ms=$(now_ms)
 sleep "$watch_s"
 to_ms=$(now_ms)
-say "$((${#ports[@]} * count)) connections, each row's at a look (CPUs $(cpu_busy "$mark" "$(cpu_mark)") % busy)"
+say "$((${#ports[@]} * count)) connections, each row's in one sample"
+phase_ends "from the start"
 judge
 finish

@@ -54,7 +54,7 @@ ended() {
 }
 
 listens() { [[ -n $(ss -Htln "( sport = :$1 )") ]]; }
-guards_both() { (($(services_judged) == 2)); }
+monitors_both() { (($(services_judged) == 2)); }
 
 # --- without a screen --------------------------------------------------------------------------
 
@@ -78,10 +78,10 @@ timeout 15 "$JSGUARD" watch --pin-dir "$pin_dir" -d 2 --port "$other" >"$work/on
 grep -q " port $other " "$work/one.txt" || fail "no plain lines of port $other alone"
 grep -q " port $port " "$work/one.txt" && fail "--port $other shows $port too"
 timeout 15 "$JSGUARD" watch --pin-dir "$pin_dir" -d 1 --plain --port $((port + 2)) >"$work/none.txt" 2>"$work/none.err" ||
-    fail "a port that is not guarded: exit code $?"
-grep -qF "port $((port + 2)) is not guarded yet; waits until it is" "$work/none.err" ||
+    fail "a port that is not monitored: exit code $?"
+grep -qF "port $((port + 2)) is not monitored yet; waits until it is" "$work/none.err" ||
     fail "it does not say that it waits: $(cat "$work/none.err")"
-grep -q "not guarded" "$work/plain.err" && fail "it says that it waits, and need not"
+grep -q "not monitored" "$work/plain.err" && fail "it says that it waits, and need not"
 watch dumb 80 24 TERM=dumb
 expect dumb "port $port "
 tm send-keys -t dumb C-c
@@ -90,12 +90,12 @@ expect dumb "status=0"
 # --- on a screen -------------------------------------------------------------------------------
 
 say "the screen shows ports, bars, divergences, states, phases and ages"
-wait_for "$patience_s" guards_both || fail "the services are not judged"
+wait_for "$patience_s" monitors_both || fail "the services are not judged"
 watch main 80 24 TERM=screen
 watch wide 120 40 TERM=screen
 for name in main wide; do
-    for text in jsguard "0 alerts up" "2 ports" "$port" "$other" "learning on" occupancy transitions /0.12 entropy phase \
-        "request stalled" "response moving" idle "state entered" "age of phase" 32s+ "past alerts" "·" "┃" "q quit"; do
+    for text in jsguard "0 alerts up" "2 ports" "$port" "$other" "still learning" occupancy transitions /0.12 entropy phase \
+        "request slow" "response moving" idle "state entered" "age of phase" 32s+ "past alerts" "·" "┃" "q quit"; do
         expect "$name" "$text"
     done
 done

@@ -11,7 +11,7 @@ need_root_and_bpf
 need ip iproute2 ss iproute2 nginx nginx-light slowhttptest slowhttptest
 system_begin
 take_ports
-readonly guarded_port=$first_port
+readonly monitored_port=$first_port
 new_namespaces
 
 learned() { grep -q "learned its baseline" "$work/detector.err"; }
@@ -19,15 +19,15 @@ happened() { (($(count_events "$1") > 0)); }
 seconds_since() { echo "$((($(now_ms) - $1 + 500) / 1000))"; }
 
 make_site
-start_nginx "$guarded_port"
-start_visits short short "$guarded_port" --rate 5 --burst 0
-start_detector --json --learn "$learn_s" --localport "$guarded_port"
+start_nginx "$monitored_port"
+start_visits short short "$monitored_port" --rate 5 --burst 0
+start_detector --json --learn "$learn_s" --localport "$monitored_port"
 wait_for $((learn_s + patience_s)) learned || die "the detector has not learned"
 sleep "$quiet_s"
 [[ ! -s $work/detector.out ]] || die "an alert without an attack"
 
 began=$(now_ms)
-start_attack H "$guarded_port" "$attack_s" -c "$connections" -r 30
+start_attack H "$monitored_port" "$attack_s" -c "$connections" -r 30
 readonly attack=$spawned
 wait_for "$raise_within_s" happened raise || die "no alert within $raise_within_s s"
 echo "figure raised_s $(seconds_since "$began")"
@@ -38,7 +38,7 @@ echo "figure cleared_s $(seconds_since "$ended")"
 
 check_alert_lines
 # shellcheck disable=SC2016
-[[ $(alerts 'select(.jsguard.port == $port) | .jsguard.event' --argjson port "$guarded_port" | xargs) == "raise clear" ]] ||
+[[ $(alerts 'select(.jsguard.port == $port) | .jsguard.event' --argjson port "$monitored_port" | xargs) == "raise clear" ]] ||
     fail "not one raise and its clear: $(<"$work/detector.out")"
 stop_detector INT
 ((detector_status == 0)) || fail "the detector's exit code is $detector_status"

@@ -67,8 +67,8 @@ busybox=$(command -v busybox)
 readonly busybox
 if ldd "$busybox" >/dev/null 2>&1; then skip "$busybox is linked dynamically: apt-get install busybox-static"; fi
 
-folder=$(kernel_folder "$kernel") || skip "no kernel $kernel to be had by apt"
-readonly folder
+directory=$(kernel_directory "$kernel") || skip "no kernel $kernel to be had by apt"
+readonly directory
 
 # --- what the guest runs -----------------------------------------------------------------------
 
@@ -172,7 +172,7 @@ cat "$work/stdout" &
 passing=$!
 timeout --foreground "$timeout_s" qemu-system-x86_64 -nodefaults -no-user-config -machine q35 \
     -accel tcg,thread=multi -smp 2 -m 1G -cpu max,cx16=off \
-    -kernel "$folder/kernel" -initrd "$folder/initramfs.gz" \
+    -kernel "$directory/kernel" -initrd "$directory/initramfs.gz" \
     -append "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check slub_debug=F $append" \
     -object memory-backend-memfd,id=memory,size=1G,share=on -numa node,memdev=memory \
     -chardev socket,id=root,path="$work/root.socket" -device vhost-user-fs-pci,chardev=root,tag=host-root \
@@ -181,7 +181,7 @@ timeout --foreground "$timeout_s" qemu-system-x86_64 -nodefaults -no-user-config
     -serial stdio -serial chardev:stdout </dev/null >&2 || say "QEMU ended with $?"
 : <>"$work/stdout" # so that cat ends even where QEMU did not begin
 wait "$passing" || true
-say "$(<"$folder/package"), $((SECONDS - began)) s"
+say "$(<"$directory/package"), $((SECONDS - began)) s"
 
 if [[ ! -s $out/.guest/status ]]; then
     say "the guest did not come to the command's end (a panic, or over $timeout_s s)"

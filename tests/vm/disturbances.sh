@@ -15,7 +15,7 @@ need ip iproute2 ss iproute2 nginx nginx-light
 [[ -e $cpu ]] || skip "CPU 1 cannot be taken offline here"
 system_begin
 take_ports
-readonly guarded_port=$first_port
+readonly monitored_port=$first_port
 new_namespaces
 
 # Waiting is by a clock that nobody sets.
@@ -48,11 +48,11 @@ readonly visit='
     echo "$made"'
 
 make_site
-start_nginx "$guarded_port"
-start_detector --json --timestamp --learn "$learn_s" --localport "$guarded_port"
+start_nginx "$monitored_port"
+start_detector --json --timestamp --learn "$learn_s" --localport "$monitored_port"
 visitors=()
 for number in 0 1 2 3; do
-    spawn "visitor$number" "${in_client[@]}" taskset --cpu-list "$((number % 2))" bash -c "$visit" "$honest_address" "$guarded_port"
+    spawn "visitor$number" "${in_client[@]}" taskset --cpu-list "$((number % 2))" bash -c "$visit" "$honest_address" "$monitored_port"
     visitors+=("$spawned")
 done
 wait_for $((learn_s + patience_s)) learned || die "the detector has not learned"

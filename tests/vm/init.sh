@@ -1,6 +1,6 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: BSD-2-Clause
-# First process of the guest: the host's root under a throw-away overlay, then what boot.sh left in the shared folder.
+# First process of the guest: the host's root under a throw-away overlay, then what boot.sh left in the shared directory.
 # shellcheck shell=sh
 b=/bin/busybox new=/new
 
@@ -20,7 +20,7 @@ $b mount -t virtiofs -o ro host-root /ro || die "the host's root cannot be mount
 $b mount -t tmpfs tmpfs /rw
 $b mkdir /rw/upper /rw/work
 $b mount -t overlay -o lowerdir=/ro,upperdir=/rw/upper,workdir=/rw/work overlay $new || die "no overlay"
-for folder in proc sys dev; do $b mount --move /$folder $new/$folder; done
+for directory in proc sys dev; do $b mount --move /$directory $new/$directory; done
 $b mkdir -p $new/dev/shm $new/dev/pts
 $b mount -t tmpfs tmpfs $new/run
 $b mount -t tmpfs tmpfs $new/dev/shm
@@ -29,7 +29,7 @@ $b mount -t bpf bpf $new/sys/fs/bpf
 $b mount -t tracefs tracefs $new/sys/kernel/tracing
 $b mount -t cgroup2 cgroup2 $new/sys/fs/cgroup
 $b mkdir -p $new/run/out $new/run/lock
-$b mount -t virtiofs host-out $new/run/out || die "the shared folder cannot be mounted"
+$b mount -t virtiofs host-out $new/run/out || die "the shared directory cannot be mounted"
 $b ip link set lo up
 $b hostname guest
 exec $b switch_root $new /bin/bash /run/out/.guest/start

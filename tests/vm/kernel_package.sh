@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # A distribution's kernel as QEMU boots it: fetched by apt, unpacked, with an initramfs that brings up the host's root.
 # shellcheck shell=bash
-# Sourced by boot.sh, which says where its folder ($vm) and a static busybox are. The machine's own apt configuration and
+# Sourced by boot.sh, which says where its directory ($vm) and a static busybox are. The machine's own apt configuration and
 # lists stay as they are.
 : "${vm:?}"
 
@@ -126,20 +126,20 @@ fetch_kernel() {
     echo "$image" >"$2/package"
 }
 
-# kernel_folder VERSION: where its kernel, initramfs, package name and unpacked tree are; fetched once.
-kernel_folder() {
-    local folder=$JSGUARD_VM_CACHE/$1
+# kernel_directory VERSION: where its kernel, initramfs, package name and unpacked tree are; fetched once.
+kernel_directory() {
+    local directory=$JSGUARD_VM_CACHE/$1
     mkdir -p "$JSGUARD_VM_CACHE"
     (
         flock 9
-        if [[ ! -s $folder/package ]]; then
-            rm -rf "$folder"
-            fetch_kernel "$1" "$folder" || exit 1
+        if [[ ! -s $directory/package ]]; then
+            rm -rf "$directory"
+            fetch_kernel "$1" "$directory" || exit 1
         fi
-        if [[ ! -s $folder/initramfs.gz || $vm/init.sh -nt $folder/initramfs.gz ||
-            $vm/kernel_package.sh -nt $folder/initramfs.gz ]]; then
-            make_initramfs "$folder/tree" "$folder/initramfs.gz"
+        if [[ ! -s $directory/initramfs.gz || $vm/init.sh -nt $directory/initramfs.gz ||
+            $vm/kernel_package.sh -nt $directory/initramfs.gz ]]; then
+            make_initramfs "$directory/tree" "$directory/initramfs.gz"
         fi
     ) 9>"$JSGUARD_VM_CACHE/lock" >&2 || return 1
-    echo "$folder"
+    echo "$directory"
 }

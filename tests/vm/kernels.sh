@@ -10,7 +10,7 @@ usage() {
     cat <<END
 usage: kernels.sh [--keep FOLDER] [--document FILE] [KERNEL...]
   KERNEL...        versions, or "newest" (5.10 6.1 6.12 6.18 newest)
-  --keep FOLDER    where the output of each goes, and what is complete there is not run again (a temporary folder)
+  --keep FOLDER    where the output of each goes, and what is complete there is not run again (a temporary directory)
   --document FILE  whose table is written (docs/kernels.md); none: it is only printed
 JSGUARD_BUILD says which build's programs run (build/quickstart). Needs root.
 END

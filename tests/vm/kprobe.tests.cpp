@@ -42,10 +42,10 @@ Kprobe attach_kprobe() {
     return kprobe;
 }
 
-Transitions seen_by(const Kprobe& kprobe, int place) {
+Transitions seen_by(const Kprobe& kprobe, int service_id) {
     Transitions seen;
     for (int cell = 0; cell < JSG_TRANSITION_CELLS; ++cell) {
-        if (const auto count = kprobe->bss->seen[place][cell])
+        if (const auto count = kprobe->bss->seen[service_id][cell])
             seen[{cell / JSG_STATES, cell % JSG_STATES}] = count;
     }
     return seen;
@@ -89,7 +89,7 @@ void run_script(std::uint16_t port, Family family) {
     const Socket waiting = connect_to(port, family);
     listener.close();
 
-    // Opened from the guarded port, to one that answers and to one that does not.
+    // Opened from the monitored port, to one that answers and to one that does not.
     const Socket elsewhere = listen_on(nobody, family);
     const Socket active = connect_to(nobody, family, port);
     CHECK_THROWS(connect_to(nobody + 1, family, port));
@@ -109,22 +109,22 @@ TEST_CASE(
     run_script(port_v4, Family::v4);
     run_script(port_v6, Family::v6);
 
-    for (int place = 0; place < KPROBE_PORTS; ++place) {
-        const auto number = static_cast<std::uint32_t>(place + 1);
+    for (int service_id = 0; service_id < KPROBE_PORTS; ++service_id) {
+        const auto number = static_cast<std::uint32_t>(service_id + 1);
         const auto alike = [&] {
-            return by_tcp_set_state(counted(detector, number)) == seen_by(kprobe, place);
+            return by_tcp_set_state(counted(detector, number)) == seen_by(kprobe, service_id);
         };
         CHECK(wait_until(20, alike));
         const Transitions all = counted(detector, number);
         CHECK(missed_by(kprobe) == 0);
-        CHECK(by_tcp_set_state(all) == seen_by(kprobe, place));
+        CHECK(by_tcp_set_state(all) == seen_by(kprobe, service_id));
         // The script made them: no two empty tables are compared.
         CHECK(all.at({JSG_TCP_LISTEN, JSG_TCP_SYN_RECV}) == endings.size() * each + 2);
         CHECK(all.at({JSG_TCP_CLOSE, JSG_TCP_LISTEN}) == 1);
-        CHECK(seen_by(kprobe, place).size() >= 12);
-        std::cout << "place " << number << ": counted " << all << "\n  by the kprobe "
-                  << seen_by(kprobe, place) << '\n';
+        CHECK(seen_by(kprobe, service_id).size() >= 12);
+        std::cout << "service_id " << number << ": counted " << all << "\n  by the kprobe "
+                  << seen_by(kprobe, service_id) << '\n';
     }
     CHECK(kprobe->bss->out_of_range == 0);
-    CHECK(detector.stats().unknown_states == 0);
+    CHECK(detector.reader().stats().unknown_states == 0);
 }

@@ -23,14 +23,14 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-constexpr std::uintmax_t bytes_most = 1 << 20;  // a file of all pairs of states has under 10 KiB
-constexpr double least_share = 1e-6;
+constexpr std::uintmax_t max_bytes = 1 << 20;  // a file of all pairs of states has under 10 KiB
+constexpr double min_share = 1e-6;
 
 std::string read_text(const fs::path& path) {
     std::error_code failed;
     const std::uintmax_t bytes = fs::file_size(path, failed);
     if (failed) refuse(failed.message());
-    if (bytes > bytes_most) refuse(fmt::format("it is over {} bytes", bytes_most));
+    if (bytes > max_bytes) refuse(fmt::format("it has more than {} bytes", max_bytes));
     std::ifstream file(path, std::ios::binary);
     std::string text(std::istreambuf_iterator<char>(file), {});
     if (!file.is_open() || file.bad()) refuse("it cannot be read");
@@ -71,9 +71,9 @@ Probabilities probabilities_from_json(std::string_view text) {
         any = any || share > 0;
         // "1-8" and "01-8" are one pair.
         if (!probabilities.emplace(*pair, share).second)
-            refuse(fmt::format("the pair \"{}\" stands there twice", key));
+            refuse(fmt::format("the pair \"{}\" is there twice", key));
     }
-    if (!any) refuse("no share in it is over 0");
+    if (!any) refuse("no share in it is above 0");
     return probabilities;
 }
 
@@ -95,7 +95,7 @@ ProbabilityVector clipped_probabilities(const Probabilities& probabilities,
     for (const TransitionPair& key : keys) {
         const auto found = probabilities.find(key);
         const double share = found == probabilities.end() ? 0 : found->second;
-        shares.push_back(std::clamp(share, least_share, 1.0));
+        shares.push_back(std::clamp(share, min_share, 1.0));
     }
     const double sum = std::accumulate(shares.begin(), shares.end(), 0.0);
     for (double& share : shares) share /= sum;

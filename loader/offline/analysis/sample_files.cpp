@@ -51,26 +51,26 @@ SampleFile path_and_range(std::string_view text) {
 }
 
 // Its recordings; if there are none, its probability files.
-std::vector<fs::path> files_in(const fs::path& folder) {
+std::vector<fs::path> files_in(const fs::path& directory) {
     std::vector<fs::path> files, older;
     std::error_code failed;
-    fs::directory_iterator entry(folder, failed);
+    fs::directory_iterator entry(directory, failed);
     for (; !failed && entry != fs::directory_iterator(); entry.increment(failed)) {
         const fs::path& path = entry->path();
         if (path.extension() == ".jsonl") files.push_back(path);
         if (is_probability_file(path)) older.push_back(path);
     }
     if (failed)
-        fail(
-            fmt::format("cannot read the folder {}: {}; give one that can be read, or its files by "
-                        "name",
-                        printable(folder.string()), failed.message()));
+        fail(fmt::format(
+            "cannot read the directory {}: {}; give one that can be read, or its files by "
+            "name",
+            printable(directory.string()), failed.message()));
     if (files.empty()) files = std::move(older);
     if (files.empty())
         fail(
-            fmt::format("the folder {} has neither *.jsonl nor *.json; give recordings made by "
+            fmt::format("the directory {} has neither *.jsonl nor *.json; give recordings made by "
                         "jsguard record",
-                        printable(folder.string())));
+                        printable(directory.string())));
     std::sort(files.begin(), files.end());
     return files;
 }
@@ -80,10 +80,10 @@ void check_file(const fs::path& path) {
     std::error_code failed;
     const fs::file_status status = fs::status(path, failed);
     if (fs::is_regular_file(status)) return;
-    fail(
-        fmt::format("cannot analyze {}: {}; give a recording made by jsguard record, or a folder "
-                    "of them",
-                    printable(path.string()), failed ? failed.message() : "it is no plain file"));
+    fail(fmt::format(
+        "cannot analyze {}: {}; give a recording made by jsguard record, or a directory "
+        "of them",
+        printable(path.string()), failed ? failed.message() : "it is no plain file"));
 }
 
 void add_files(SampleClass& group, std::string_view text) {

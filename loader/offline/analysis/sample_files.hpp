@@ -29,10 +29,10 @@ struct SampleClass {
 };
 constexpr std::string_view normal_class = "normal";
 
-// The classes that the options name, normal first, and of each its files: of a folder all *.jsonl,
-// or if it has none all *.json, in the order of their names. normal: "PATH" or "PATH@FROM-TO" each,
-// where either number may be missing; attacks: "NAME=PATH" or "NAME=PATH@FROM-TO", or PATH alone
-// for the class named before. Throws Error(usage).
+// The classes that the options name, normal first, and of each its files: of a directory all
+// *.jsonl, or if it has none all *.json, in the order of their names. normal: "PATH" or
+// "PATH@FROM-TO" each, where either number may be missing; attacks: "NAME=PATH" or
+// "NAME=PATH@FROM-TO", or PATH alone for the class named before. Throws Error(usage).
 std::vector<SampleClass> sample_classes(const std::vector<std::string>& normal,
                                         const std::vector<std::string>& attacks);
 

@@ -27,7 +27,8 @@ namespace {
 namespace fs = std::filesystem;
 
 bool is_quiet(const jsg_window& record) {
-    return record.transition_alert == JSG_QUIET && record.occupancy_alert == JSG_QUIET;
+    return record.signal[JSG_TRANSITIONS].alert == JSG_QUIET &&
+           record.signal[JSG_OCCUPANCY].alert == JSG_QUIET;
 }
 
 // Holds the steps of a port back until it is known that no alert came soon after.
@@ -81,14 +82,14 @@ struct Reading {
 constexpr auto to_the_end = std::numeric_limits<std::uint64_t>::max();
 
 // Reads so many entries, for a recording may grow.
-Reading read(const fs::path& path, std::optional<std::uint16_t> port, std::uint64_t entries_most,
+Reading read(const fs::path& path, std::optional<std::uint16_t> port, std::uint64_t max_entries,
              const FitSteps::Sink& learn) {
     RecordingReader reader(path);
     TerminalBar bar("reading");
     Reading reading;
     reading.header = reader.header();
     std::map<std::uint16_t, FitSteps> by_port;
-    while (reading.entries < entries_most) {
+    while (reading.entries < max_entries) {
         const auto entry = reader.next();
         if (!entry) break;
         ++reading.entries;
@@ -115,11 +116,11 @@ Reading read(const fs::path& path, std::optional<std::uint16_t> port, std::uint6
 }
 
 // The kernel's learning, with one place for each port; one at a time in a process.
-class Lessons {
+class PendingBaselines {
   public:
     // steps: so many each port, of JSG_SERVICES or fewer, is to learn.
-    Lessons(jsg_config config, std::uint64_t steps) {
-        // A lesson that has ended learns no more.
+    PendingBaselines(jsg_config config, std::uint64_t steps) {
+        // A pending_baseline that has ended learns no more.
         config.learn_steps = static_cast<std::uint32_t>(steps + 1);
         const auto ignore = [](void*, const jsg_alert*) {};
         if (kernel_replay_begin(&config, ignore, nullptr) != 0)
@@ -138,7 +139,7 @@ class Lessons {
         step.transitions = window.transitions.data();
         step.occupancy = window.occupancy.data();
         step.listeners = window.listeners;
-        kernel_replay_turn(place, &step);
+        kernel_replay_service_step(place, &step);
         if (kernel_replay_service(place)->learned_steps != record.sequence)
             throw Error(ExitCode::usage,
                         fmt::format("port {}: there is more to learn than 32 bits can count; learn "
@@ -147,17 +148,17 @@ class Lessons {
     }
 
     Baselines all() const {
-        Baselines lessons;
+        Baselines pending_baselines;
         for (const auto& [port, place] : places_) {
-            jsg_baseline lesson = *kernel_replay_lesson(place);
+            jsg_baseline pending_baseline = *kernel_replay_pending_baseline(place);
             // As from a file: it is not learned any further.
-            for (jsg_spread& spread : lesson.spread) {
+            for (jsg_spread& spread : pending_baseline.spread) {
                 spread.sum_microbits = 0;
                 spread.sum_of_squares = 0;
             }
-            lessons[port] = lesson;
+            pending_baselines[port] = pending_baseline;
         }
-        return lessons;
+        return pending_baselines;
     }
 
   private:
@@ -177,8 +178,9 @@ class Lessons {
 void keep_sufficient(BaselineFile& file, const std::map<std::uint16_t, LearnedSteps>& steps) {
     for (const auto& [port, one] : steps) {
         const auto found = file.baselines.find(port);
-        const jsg_baseline lesson = found == file.baselines.end() ? jsg_baseline{} : found->second;
-        const std::string lacking = lacking_text(lesson, file.origin.step_s);
+        const jsg_baseline pending_baseline =
+            found == file.baselines.end() ? jsg_baseline{} : found->second;
+        const std::string lacking = lacking_text(pending_baseline, file.origin.step_s);
         tell(fmt::format(
             "port {}: learned from {} steps, left {} out{}", port, one.learned, one.left_out,
             lacking.empty() ? "" : "; that is too little (" + lacking + "), so not written"));
@@ -188,7 +190,8 @@ void keep_sufficient(BaselineFile& file, const std::map<std::uint16_t, LearnedSt
 
 }  // namespace
 
-RecordedLesson lesson_of(const fs::path& recording, std::optional<std::uint16_t> port) {
+RecordedPendingBaseline pending_baseline_of(const fs::path& recording,
+                                            std::optional<std::uint16_t> port) {
     const Reading first = read(recording, port, to_the_end, [](const RecordedWindow&) {});
     if (first.steps.size() > JSG_SERVICES)
         throw Error(ExitCode::usage,
@@ -199,14 +202,14 @@ RecordedLesson lesson_of(const fs::path& recording, std::optional<std::uint16_t>
     for (const auto& [its, steps] : first.steps) {
         if (steps.learned != 0) ports_by_steps[steps.learned].insert(its);
     }
-    RecordedLesson all;
+    RecordedPendingBaseline all;
     for (const auto& [steps, its_ports] : ports_by_steps) {
         const std::set<std::uint32_t>& ports = its_ports;  // clang 14 captures no binding
-        Lessons lessons(first.header.config, steps);
+        PendingBaselines pending_baselines(first.header.config, steps);
         read(recording, port, first.entries, [&](const RecordedWindow& window) {
-            if (ports.count(window.record.port)) lessons.learn(window);
+            if (ports.count(window.record.port)) pending_baselines.learn(window);
         });
-        all.file.baselines.merge(lessons.all());
+        all.file.baselines.merge(pending_baselines.all());
     }
     all.steps = first.steps;
     all.file.origin = {first.header.host, first.header.kernel, first.last_unix_ms,
@@ -218,9 +221,9 @@ BaselineFile learned_from(std::span<const fs::path> recordings, std::optional<st
     std::vector<BaselineFile> files;
     std::map<std::uint16_t, LearnedSteps> steps;
     for (const fs::path& path : recordings) {
-        const RecordedLesson lesson = lesson_of(path, port);
-        files.push_back(lesson.file);
-        for (const auto& [its, one] : lesson.steps) {
+        const RecordedPendingBaseline pending_baseline = pending_baseline_of(path, port);
+        files.push_back(pending_baseline.file);
+        for (const auto& [its, one] : pending_baseline.steps) {
             steps[its].learned += one.learned;
             steps[its].left_out += one.left_out;
         }

@@ -18,16 +18,16 @@ struct LearnedSteps {
     std::uint64_t left_out = 0;  // an alert was up or being confirmed, then or soon after
 };
 
-struct RecordedLesson {
+struct RecordedPendingBaseline {
     BaselineFile file;  // of the ports that showed too little too
     std::map<std::uint16_t, LearnedSteps> steps;
 };
 
-// What one recording teaches. Its steps are learned as while a detector learns anew: none while an
+// What one recording teaches. Its steps are learned as while a detector relearns: none while an
 // alert is up or is being confirmed, and not the last ones before, ten or a window's; nor those
 // before a gap. port: learn that one alone. Throws Error(usage) if the file is no recording.
-RecordedLesson lesson_of(const std::filesystem::path& recording,
-                         std::optional<std::uint16_t> port = {});
+RecordedPendingBaseline pending_baseline_of(const std::filesystem::path& recording,
+                                            std::optional<std::uint16_t> port = {});
 
 // The baselines of all recordings together; says on stderr what was learned, and which ports showed
 // too little and are left out. Throws Error(usage) if none is left.

@@ -21,12 +21,13 @@ namespace {
 // times the squares of both spreads, two for each window, stay under 2^125.
 __extension__ typedef unsigned __int128 Wide;
 
-constexpr std::uint32_t total_most = std::numeric_limits<std::uint32_t>::max();
+constexpr std::uint32_t max_total = std::numeric_limits<std::uint32_t>::max();
 
 std::uint32_t added(std::uint64_t a, std::uint64_t b, std::string_view what) {
-    if (a + b > total_most)
-        throw Error(ExitCode::usage, fmt::format("together they have over {} {}; leave a file out",
-                                                 total_most, what));
+    if (a + b > max_total)
+        throw Error(
+            ExitCode::usage,
+            fmt::format("together they have more than {} {}; leave a file out", max_total, what));
     return static_cast<std::uint32_t>(a + b);
 }
 

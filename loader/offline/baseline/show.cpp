@@ -24,7 +24,7 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr std::size_t cells_shown = 8;
-constexpr std::uint32_t measures_schema = 1;
+constexpr std::uint32_t measures_schema = 2;
 constexpr std::array signals = {JSG_TRANSITIONS, JSG_OCCUPANCY};
 
 const std::string& known(const std::string& text) {
@@ -85,7 +85,7 @@ std::string baseline_text(std::uint16_t port, const jsg_baseline& baseline, std:
     line("socket-seconds", socket_seconds(baseline),
          fmt::format("{:>14.3f} open on average, not idle",
                      thousandths(open_millisockets(baseline))));
-    line("stays in a phase", stays(baseline, step_s), "");
+    line("episodes", episodes(baseline, step_s), "");
     text += spread_text(baseline);
     for (const jsg_signal signal : signals) text += cells_text(distribution_of(baseline, signal));
     return text;
@@ -116,7 +116,7 @@ ordered_json baseline_json(const jsg_baseline& baseline, std::uint32_t step_s) {
         {"exchanges_per_s", thousandths(exchanges_per_kilosecond(baseline))},
         {"socket_seconds", socket_seconds(baseline)},
         {"open_sockets", thousandths(open_millisockets(baseline))},
-        {"stays", stays(baseline, step_s)}};
+        {"episodes", episodes(baseline, step_s)}};
     for (const jsg_signal signal : signals) {
         ordered_json one = distribution_json(distribution_of(baseline, signal));
         one["divergence_while_learning"] = spread_measures(baseline.spread[signal]);

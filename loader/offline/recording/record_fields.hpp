@@ -55,7 +55,7 @@ class FieldWriter {
         object_[name] = parts_json(nanobits, nano_in_one);
     }
     void divergence(const char* name, std::uint32_t nanobits) { bits(name, nanobits); }
-    void chance(const char* name, std::uint32_t nanobits) { bits(name, nanobits); }
+    void significance(const char* name, std::uint32_t nanobits) { bits(name, nanobits); }
     void thousandths(const char* name, std::uint32_t value) {
         object_[name] = parts_json(value, milli_in_one);
     }
@@ -107,11 +107,11 @@ class FieldWriter {
         for (const __u64 one : nanobits) array.push_back(parts_json(one, nano_in_one));
         object_[name] = std::move(array);
     }
-    void lesson(const char* name, const std::optional<jsg_baseline>& lesson) {
-        if (lesson) object_[name] = lesson_to_json(*lesson);
+    void pending_baseline(const char* name, const std::optional<jsg_baseline>& pending_baseline) {
+        if (pending_baseline) object_[name] = pending_baseline_to_json(*pending_baseline);
     }
     void baseline(const char* name, const std::optional<jsg_baseline>& baseline) {
-        lesson(name, baseline);
+        pending_baseline(name, baseline);
     }
 
   private:
@@ -144,12 +144,12 @@ class FieldReader {
         value = read.get<bool>() ? 1 : 0;
     }
     void bits(const char* name, __u64& nanobits) {
-        nanobits = read_parts(object_, name, nano_in_one, exact_most);
+        nanobits = read_parts(object_, name, nano_in_one, max_exact);
     }
     // A divergence or a threshold: up to 1.
     void divergence(const char* name, __u32& nanobits) { nanobits = read_bits(object_, name); }
     // Over 1 bit, and up to where it saturates, no divergence says anything.
-    void chance(const char* name, __u32& nanobits) {
+    void significance(const char* name, __u32& nanobits) {
         nanobits = static_cast<__u32>(read_parts(object_, name, nano_in_one, UINT32_MAX));
     }
     void thousandths(const char* name, __u32& value) {
@@ -160,7 +160,7 @@ class FieldReader {
         nanobits = read == unset_threshold ? 0 : read_bits(object_, name);
     }
     void seconds(const char* name, std::uint64_t& nanoseconds) {
-        nanoseconds = read_parts(object_, name, nano_in_one, exact_most);
+        nanoseconds = read_parts(object_, name, nano_in_one, max_exact);
     }
     template <class Time>
     void time(Time& unix_ms) {
@@ -206,14 +206,15 @@ class FieldReader {
             refuse(fmt::format("\"{}\" has {} numbers in place of {}", name, all.size(),
                                nanobits.size()));
         for (std::size_t i = 0; i < nanobits.size(); ++i)
-            nanobits[i] = read_parts({{name, all[i]}}, name, nano_in_one, exact_most);
+            nanobits[i] = read_parts({{name, all[i]}}, name, nano_in_one, max_exact);
     }
     // Left out where there is none.
-    void lesson(const char* name, std::optional<jsg_baseline>& lesson) {
-        if (object_.contains(name)) lesson = lesson_from_json(object_member(object_, name));
+    void pending_baseline(const char* name, std::optional<jsg_baseline>& pending_baseline) {
+        if (object_.contains(name))
+            pending_baseline = pending_baseline_from_json(object_member(object_, name));
     }
     void baseline(const char* name, std::optional<jsg_baseline>& baseline) {
-        lesson(name, baseline);
+        pending_baseline(name, baseline);
         if (baseline && (!baseline->learned_s || !jsg_baseline_complete(&*baseline)))
             refuse(fmt::format("\"{}\" has seen too little to be one", name));
     }

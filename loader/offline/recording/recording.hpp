@@ -25,8 +25,8 @@ struct RecordingHeader {
 struct RecordedService {
     jsg_service service{};                 // .sequence: of the last window that is not recorded
     std::optional<jsg_baseline> baseline;  // in force
-    std::optional<jsg_baseline> lesson;    // being learned
-    std::vector<jsg_reading> history;      // the steps up to then that are known, oldest first
+    std::optional<jsg_baseline> pending_baseline;  // being learned
+    std::vector<jsg_reading> history;  // the steps up to then that are known, oldest first
 };
 
 // One closed window: its record, as in the map "windows", and the counts that it was judged by.
@@ -46,7 +46,7 @@ struct RecordedBaseline {
     jsg_baseline baseline{};
 };
 
-// The service was asked to learn anew, and began to with the window of that sequence.
+// The service was asked to relearn, and began to with the window of that sequence.
 struct RecordedRelearning {
     std::uint32_t port = 0;
     std::uint64_t sequence = 0;

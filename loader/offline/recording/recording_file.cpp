@@ -13,6 +13,7 @@
 
 #include "common/error.hpp"
 #include "common/file_replacement.hpp"
+#include "common/file_schema.hpp"
 #include "common/json_fields.hpp"
 #include "offline/recording/recording_lines.hpp"
 
@@ -22,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // The longest line is a service's with its history, of which this holds the longest.
-constexpr std::size_t line_most = 4 << 20;
+constexpr std::size_t max_line = 4 << 20;
 constexpr std::string_view next_step = "give a file that jsguard record wrote";
 
 // The lines of a file, one at a time.
@@ -92,8 +93,8 @@ std::optional<std::string_view> Lines::next() {
         const std::size_t taken = with_newline_ ? newline + 1 : rest_.size();
         rest_.remove_prefix(taken);
         bytes_read_ += taken;
-        if (line_.size() > line_most)
-            refuse_line(fmt::format("it is longer than {} bytes", line_most));
+        if (line_.size() > max_line)
+            refuse_line(fmt::format("it is longer than {} bytes", max_line));
     }
     if (line_.empty() && !with_newline_) return {};
     return line_;
@@ -175,6 +176,7 @@ struct RecordingReader::Open {
     Lines lines;
     Order order;
     RecordingHeader header;
+    std::uint32_t schema = file_schema;
     std::uint64_t cut_lines = 0;
 };
 
@@ -185,7 +187,10 @@ RecordingReader::RecordingReader(const fs::path& path) : open_(std::make_unique<
         refuse(fmt::format("cannot use the recording {}: it is empty; {}", printable(path.native()),
                            next_step));
     try {
-        open_->header = header_of(parse_json(*line));
+        nlohmann::ordered_json first = parse_json(*line);
+        open_->schema = file_schema_of(first);
+        to_present_schema(first, open_->schema);
+        open_->header = header_of(first);
     } catch (const Error& error) {
         lines.refuse_line(error.what());
     }
@@ -198,7 +203,9 @@ std::optional<RecordingEntry> RecordingReader::next() {
     const auto line = lines.next();
     if (!line) return {};
     try {
-        RecordingEntry entry = entry_of(parse_json(*line));
+        nlohmann::ordered_json object = parse_json(*line);
+        to_present_schema(object, open_->schema);
+        RecordingEntry entry = entry_of(object);
         open_->order.check(entry);
         return entry;
     } catch (const Error& error) {

@@ -4,8 +4,9 @@
 
 #include <array>
 
+#include "common/file_schema.hpp"
 #include "common/seconds.hpp"
-#include "kernel/chance.h"
+#include "kernel/significance.h"
 #include "load/options.hpp"
 #include "offline/recording/record_fields.hpp"
 #include "offline/recording/recording_file.hpp"
@@ -15,7 +16,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr std::uint32_t file_schema = 1;
 // Since then nothing has changed of what a recording holds.
 constexpr std::uint32_t oldest_detector_schema = 3;
 constexpr const char* header_type = "recording";
@@ -62,13 +62,13 @@ void config_fields(Fields& fields, Config& config) {
     steps_field(fields, "learn_s", config.learn_steps, step_ns);
     fields.threshold("transition_threshold_bits", config.transition_threshold_nanobits);
     fields.threshold("occupancy_threshold_bits", config.occupancy_threshold_nanobits);
-    fields.count("false_alarm_exponent", config.chance_exponent);
+    fields.count("false_alarm_exponent", config.false_alarm_exponent);
     fields.count("min_transitions", config.min_transitions);
     fields.count("min_sockets", config.min_sockets);
     fields.count("min_rate", config.min_rate);
     fields.count("confirm_windows", config.confirm_steps);
     fields.count("clear_windows", config.clear_steps);
-    fields.flag("guard_listeners", config.guard_listeners);
+    fields.flag("monitor_listeners", config.monitor_listeners);
     fields.count("readings_per_service", config.readings_per_service);
     fields.count("cpus", config.cpus);
     fields.count("netns", config.netns);
@@ -97,7 +97,7 @@ void track_fields(Fields& fields, Track& track) {
     fields.large_count("since_unix_ms", track.since_unix_ms);
     fields.large_count("raised_ns", track.raised_ns);
     fields.large_count("number", track.number);
-    fields.count("over_steps", track.over_steps);
+    fields.count("above_steps", track.above_steps);
     fields.count("clear_steps", track.clear_steps);
     fields.divergence("peak_bits", track.peak_nanobits);
 }
@@ -109,7 +109,7 @@ void state_fields(Fields& fields, Service& service) {
     fields.word("mode", service.mode, mode_words);
     fields.large_count("started_ns", service.started_ns);
     fields.large_count("last_used_ns", service.last_used_ns);
-    fields.flag("stays", service.stays);
+    fields.flag("pinned", service.pinned);
     fields.count("listeners", service.listeners);
     fields.count("sockets", service.sockets);
     fields.count("untracked_sockets", service.untracked_sockets);
@@ -120,7 +120,7 @@ void state_fields(Fields& fields, Service& service) {
     fields.flag("relearning", service.relearning);
     fields.count("relearn_request", service.relearn_request);
     fields.count("baselines_learned", service.baselines_learned);
-    fields.count("doubts", service.doubts);
+    fields.count("warnings", service.warnings);
     for (const jsg_signal signal : {JSG_TRANSITIONS, JSG_OCCUPANCY}) {
         fields.object(signal_name(signal).data(), [&](auto& inner) {
             inner.threshold("threshold_bits", service.threshold_nanobits[signal]);
@@ -133,15 +133,15 @@ void state_fields(Fields& fields, Service& service) {
 }
 
 void check_service(const RecordedService& recorded) {
-    if (recorded.service.mode == JSG_GUARDING && !recorded.baseline)
-        refuse("a service whose mode is guarding has no \"baseline\"");
+    if (recorded.service.mode == JSG_MONITORING && !recorded.baseline)
+        refuse("a service whose mode is monitoring has no \"baseline\"");
 }
 
 template <class Fields, class Recorded>
 void fields_of(Fields& fields, Recorded& recorded, const RecordedService&) {
     state_fields(fields, recorded.service);
     fields.baseline("baseline", recorded.baseline);
-    fields.lesson("lesson", recorded.lesson);
+    fields.pending_baseline("pending_baseline", recorded.pending_baseline);
     fields.list("history", recorded.history,
                 [](auto& inner, auto& reading) { reading_fields(inner, reading); });
     if constexpr (!std::is_const_v<Recorded>) check_service(recorded);
@@ -151,33 +151,33 @@ template <class Fields, class Window>
 void transition_fields(Fields& fields, Window& window) {
     auto& record = window.record;
     fields.total_of("total", record.transitions, "counts", window.transitions, transition_names);
-    fields.divergence("js_bits", record.transition_js_nanobits);
-    fields.bits("kl_bits", record.transition_kl_nanobits);
+    fields.divergence("js_bits", record.signal[JSG_TRANSITIONS].js_nanobits);
+    fields.bits("kl_bits", record.signal[JSG_TRANSITIONS].kl_nanobits);
     fields.bits("entropy_bits", record.transition_entropy_nanobits);
-    fields.chance("chance_bits", record.transition_chance_nanobits);
+    fields.significance("significance_bits", record.signal[JSG_TRANSITIONS].significance_nanobits);
     fields.threshold("threshold_bits", window.threshold_nanobits[JSG_TRANSITIONS]);
-    fields.word("verdict", record.transition_verdict, verdict_words);
-    fields.word("alert", record.transition_alert, alert_state_words);
+    fields.word("verdict", record.signal[JSG_TRANSITIONS].verdict, verdict_words);
+    fields.word("alert", record.signal[JSG_TRANSITIONS].alert, alert_state_words);
     fields.cells("counts", window.transitions, transition_names);
 }
 
 template <class Fields, class Window>
 void occupancy_fields(Fields& fields, Window& window) {
     auto& record = window.record;
-    std::uint32_t looks = total(window.occupancy, "counts");
-    fields.total_of("looks", looks, "counts", window.occupancy, occupancy_names);
+    std::uint32_t samples = total(window.occupancy, "counts");
+    fields.total_of("samples", samples, "counts", window.occupancy, occupancy_names);
     fields.flag("with_waiting", record.with_waiting);
-    fields.divergence("js_bits", record.occupancy_js_nanobits);
-    fields.bits("kl_bits", record.occupancy_kl_nanobits);
-    fields.chance("chance_bits", record.occupancy_chance_nanobits);
+    fields.divergence("js_bits", record.signal[JSG_OCCUPANCY].js_nanobits);
+    fields.bits("kl_bits", record.signal[JSG_OCCUPANCY].kl_nanobits);
+    fields.significance("significance_bits", record.signal[JSG_OCCUPANCY].significance_nanobits);
     fields.threshold("threshold_bits", window.threshold_nanobits[JSG_OCCUPANCY]);
-    fields.word("verdict", record.occupancy_verdict, verdict_words);
-    fields.word("alert", record.occupancy_alert, alert_state_words);
+    fields.word("verdict", record.signal[JSG_OCCUPANCY].verdict, verdict_words);
+    fields.word("alert", record.signal[JSG_OCCUPANCY].alert, alert_state_words);
     fields.thousandths("open_sockets", record.open_millisockets);
     fields.thousandths("expected_sockets", record.expected_millisockets);
     fields.thousandths("excess_sockets", record.excess_millisockets);
-    fields.thousandths("held_sockets", record.held_millisockets);
-    fields.thousandths("held_excess_sockets", record.held_excess_millisockets);
+    fields.thousandths("stalled_sockets", record.stalled_millisockets);
+    fields.thousandths("stalled_excess_sockets", record.stalled_excess_millisockets);
     fields.cells("counts", window.occupancy, occupancy_names);
 }
 
@@ -196,7 +196,7 @@ void fields_of(Fields& fields, Window& window, const RecordedWindow&) {
     fields.count("exchanges", record.exchanges);
     fields.count("listeners", window.listeners);
     fields.count("full_queues", record.full_queues);
-    fields.count("looked_at_ppm", record.looked_at_ppm);
+    fields.count("sampled_ppm", record.sampled_ppm);
     fields.count("sample_weight", record.sample_weight);
     fields.object("transitions", [&](auto& inner) { transition_fields(inner, window); });
     fields.object("occupancy", [&](auto& inner) { occupancy_fields(inner, window); });
@@ -260,11 +260,12 @@ void check_recorded_config(const jsg_config& config) {
     if (config.step_ns == 0 || config.step_ns % second_ns != 0)
         refuse("\"step_s\" is not a whole number of seconds");
     const std::uint64_t step_s = config.step_ns / second_ns;
-    if (config.window_steps == 0 || step_s > window_most_s / config.window_steps)
-        refuse(fmt::format("\"window_s\" is not 1 to {}", window_most_s));
+    if (config.window_steps == 0 || step_s > max_window_s / config.window_steps)
+        refuse(fmt::format("\"window_s\" is not 1 to {}", max_window_s));
     if (config.learn_steps == 0) refuse("\"learn_s\" is 0");
-    if (config.chance_exponent == 0 || config.chance_exponent > JSG_CHANCE_EXPONENTS)
-        refuse(fmt::format("\"false_alarm_exponent\" is not 1 to {}", JSG_CHANCE_EXPONENTS));
+    if (config.false_alarm_exponent == 0 ||
+        config.false_alarm_exponent > JSG_SIGNIFICANCE_EXPONENTS)
+        refuse(fmt::format("\"false_alarm_exponent\" is not 1 to {}", JSG_SIGNIFICANCE_EXPONENTS));
     if (config.readings_per_service < jsg_readings_needed(config.window_steps) ||
         config.readings_per_service > jsg_readings_needed(JSG_WINDOWS_KEPT))
         refuse(fmt::format("\"readings_per_service\" is not {} to {}",
@@ -276,8 +277,6 @@ void check_recorded_config(const jsg_config& config) {
 }
 
 RecordingHeader header_of(const ordered_json& line) {
-    if (read_count(member(line, "schema"), "schema") != file_schema)
-        refuse(fmt::format("its schema is not {}: another version wrote it", file_schema));
     if (member(line, "type") != header_type)
         refuse(fmt::format("its type is not \"{}\"", header_type));
     RecordingHeader header;

@@ -19,7 +19,7 @@ namespace {
 bool replaying = false;
 
 [[noreturn]] void refuse(const std::string& why) {
-    throw Error(ExitCode::usage, fmt::format("cannot replay: {}; record it anew", why));
+    throw Error(ExitCode::usage, fmt::format("cannot replay: {}; record it again", why));
 }
 
 template <typename Value>
@@ -55,7 +55,7 @@ Replay::Replay(const RecordingHeader& header, ReplayChanges changes)
            judges_otherwise_);
     change(config_.occupancy_threshold_nanobits, changes_.occupancy_threshold_nanobits,
            judges_otherwise_);
-    change(config_.chance_exponent, changes_.chance_exponent, judges_otherwise_);
+    change(config_.false_alarm_exponent, changes_.false_alarm_exponent, judges_otherwise_);
     change(config_.min_sockets, changes_.min_sockets, judges_otherwise_);
     change(config_.min_transitions, changes_.min_transitions, judges_otherwise_);
     change(config_.confirm_steps, changes_.confirm_steps, judges_otherwise_);
@@ -109,7 +109,7 @@ jsg_service Replay::changed(const RecordedService& recorded, const jsg_baseline*
     jsg_service service = recorded.service;
     if (given || changes_.learn_steps) {
         service = begun_anew(recorded.service);
-        service.mode = given ? JSG_GUARDING : JSG_LEARNING;
+        service.mode = given ? JSG_MONITORING : JSG_LEARNING;
     } else if (judges_otherwise_) {
         // The first turn sets the thresholds, and what was confirmed by others says nothing.
         service.started_ns = 0;
@@ -121,7 +121,7 @@ jsg_service Replay::changed(const RecordedService& recorded, const jsg_baseline*
 void Replay::begin(const RecordedService& recorded) {
     const std::uint32_t port = recorded.service.port;
     const jsg_mode mode = recorded.service.mode;
-    if (port == 0 || port >= JSG_PORTS || mode > JSG_GUARDING)
+    if (port == 0 || port >= JSG_PORTS || mode > JSG_MONITORING)
         refuse("it holds a service that is none");
     const auto baseline = changes_.baselines.find(static_cast<std::uint16_t>(port));
     const jsg_baseline* given = baseline == changes_.baselines.end() ? nullptr : &baseline->second;
@@ -130,7 +130,7 @@ void Replay::begin(const RecordedService& recorded) {
     const jsg_service service = changed(recorded, given);
     kernel_replay_set_service(
         places_[port].number, &service, as_recorded ? pointer(recorded.baseline) : given,
-        as_recorded ? pointer(recorded.lesson) : nullptr, recorded.history.data(),
+        as_recorded ? pointer(recorded.pending_baseline) : nullptr, recorded.history.data(),
         static_cast<std::uint32_t>(recorded.history.size()));
 }
 
@@ -147,7 +147,7 @@ std::optional<jsg_window> Replay::turn(const RecordedWindow& window) {
                                   .occupancy = window.occupancy.data(),
                                   .listeners = window.listeners,
                                   .relearn = std::exchange(place.relearns, false)};
-    kernel_replay_turn(place.number, &step);
+    kernel_replay_service_step(place.number, &step);
     ++windows_;
     return *kernel_replay_window(place.number);
 }
@@ -165,7 +165,7 @@ void Replay::bring_in_force(const RecordedBaseline& learned) {
 void Replay::ask_to_relearn(const RecordedRelearning& relearning) {
     Place& place = place_of(relearning.port);
     if (relearning.sequence <= kernel_replay_service(place.number)->sequence)
-        refuse(fmt::format("port {} is asked to learn anew with its window {}, which is over",
+        refuse(fmt::format("port {} is asked to relearn with its window {}, which is over",
                            relearning.port, relearning.sequence));
     place.relearns = true;
 }
@@ -188,9 +188,9 @@ RecordedService Replay::service(std::uint32_t port) const {
     const std::uint32_t number = places_.at(port).number;
     RecordedService found;
     found.service = *kernel_replay_service(number);
-    if (found.service.mode == JSG_GUARDING) found.baseline = *kernel_replay_baseline(number);
-    if (found.service.mode != JSG_GUARDING || found.service.relearning)
-        found.lesson = *kernel_replay_lesson(number);
+    if (found.service.mode == JSG_MONITORING) found.baseline = *kernel_replay_baseline(number);
+    if (found.service.mode != JSG_MONITORING || found.service.relearning)
+        found.pending_baseline = *kernel_replay_pending_baseline(number);
     for (std::uint32_t ago = kernel_replay_known_steps(number); ago-- > 0;)
         kernel_replay_past_step(number, ago, &found.history.emplace_back());
     return found;

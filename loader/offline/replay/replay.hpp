@@ -16,12 +16,12 @@ namespace jsguard {
 struct ReplayChanges {
     std::optional<std::uint32_t> transition_threshold_nanobits;  // 0: from the spread
     std::optional<std::uint32_t> occupancy_threshold_nanobits;
-    std::optional<std::uint32_t> chance_exponent;
+    std::optional<std::uint32_t> false_alarm_exponent;
     std::optional<std::uint32_t> min_sockets;
     std::optional<std::uint32_t> min_transitions;
     std::optional<std::uint32_t> confirm_steps;
     std::optional<std::uint32_t> clear_steps;
-    // Every service without a baseline below learns anew from the first of its windows.
+    // Every service without a baseline below relearns from the first of its windows.
     std::optional<std::uint32_t> learn_steps;
     // Of these ports, in force from the first window.
     Baselines baselines;
@@ -49,13 +49,13 @@ class Replay {
     const jsg_config& config() const { return config_; }
     std::uint64_t windows() const { return windows_; }
     std::uint64_t missing_windows() const { return missing_; }
-    // A guarded port's service as it is after its last window.
+    // A monitored port's service as it is after its last window.
     RecordedService service(std::uint32_t port) const;
 
   private:
     struct Place {
         std::uint32_t number = 0;
-        bool relearns = false;      // was asked to learn anew before its next window
+        bool relearns = false;      // was asked to relearn before its next window
         bool is_uncertain = false;  // windows of it were missing
     };
 

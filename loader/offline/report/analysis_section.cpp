@@ -81,7 +81,7 @@ struct Mark {
 std::vector<Mark> marks_of(const Analysis& analysis) {
     std::vector<Mark> marks = {
         {analysis.thresholds[js].maximum, "maximum rule", "line-threshold"},
-        {analysis.thresholds[js].deviation, "deviation rule", "line-chance"}};
+        {analysis.thresholds[js].deviation, "deviation rule", "line-significance"}};
     if (analysis.separation)
         marks.push_back({(*analysis.separation)[js].best, "best threshold", "line-c"});
     return marks;

@@ -20,8 +20,8 @@ double sockets_of(std::uint32_t millisockets) { return millisockets / double{JSG
 
 // The larger, the more a window is worth to be shown: what speaks for an alert first.
 auto interest(const jsg_window& record, jsg_signal signal) {
-    return std::tuple(verdict(record, signal) == JSG_OVER, has_divergence(record, signal),
-                      js_nanobits(record, signal));
+    return std::tuple(record.signal[signal].verdict == JSG_ABOVE,
+                      has_divergence(record.signal[signal]), record.signal[signal].js_nanobits);
 }
 
 std::uint64_t total(std::span<const std::uint32_t> counts) {
@@ -37,7 +37,7 @@ double js_bits(std::int64_t part_q55) {
 }
 
 CellShare unexpected_cell(std::uint64_t share_q32) {
-    const std::uint64_t q48 = jsg_unexpected_q48(share_q32);
+    const std::uint64_t q48 = jsg_excess_cell_q48(share_q32);
     return {0, probability(q48), js_bits(jsg_js_part_q55(0, q48))};
 }
 
@@ -85,7 +85,7 @@ std::vector<CellShare> occupancy_shares(const ShownWindow& shown) {
         for (CellShare& cell : shares) cell.bits = cell.window / 2;
     }
     shares.resize(JSG_OCCUPANCY_CELLS);
-    shares[JSG_CELL_UNEXPECTED] = unexpected_cell(share_q32);
+    shares[JSG_CELL_EXCESS] = unexpected_cell(share_q32);
     return shares;
 }
 
@@ -130,21 +130,21 @@ void PortHistory::take(const RecordedWindow& entry) {
     missing_now_ = 0;
     last_ms = at;
 
-    guarded += record.mode == JSG_GUARDING;
-    if (record.mode != JSG_LEARNING && record.mode != JSG_LEARNING_ON)
+    monitored += record.mode == JSG_MONITORING;
+    if (record.mode != JSG_LEARNING && record.mode != JSG_STILL_LEARNING)
         end_learning(at);
     else if (!learning_now_)
         learning_now_ = {at, at};
 
     for (const jsg_signal signal : {JSG_TRANSITIONS, JSG_OCCUPANCY}) {
         SignalHistory& history = signals[signal];
-        if (has_divergence(record, signal)) {
-            history.divergence.add(at, bits(js_nanobits(record, signal)));
-            history.chance.add(at, bits(chance_nanobits(record, signal)));
+        if (has_divergence(record.signal[signal])) {
+            history.divergence.add(at, bits(record.signal[signal].js_nanobits));
+            history.significance.add(at, bits(record.signal[signal].significance_nanobits));
         }
         if (entry.threshold_nanobits[signal] > 0)
             history.threshold.add(at, bits(entry.threshold_nanobits[signal]));
-        history.over += verdict(record, signal) == JSG_OVER;
+        history.over += record.signal[signal].verdict == JSG_ABOVE;
         follow_alert(signal, entry, at);
         consider(signal, entry);
     }
@@ -186,7 +186,7 @@ void PortHistory::finish() {
 }
 
 void PortHistory::follow_alert(jsg_signal signal, const RecordedWindow& entry, std::uint64_t at) {
-    if (alert_state(entry.record, signal) != JSG_ALERT) {
+    if (entry.record.signal[signal].alert != JSG_ALERT) {
         end_alert(signal, at, false);
         return;
     }
@@ -194,8 +194,8 @@ void PortHistory::follow_alert(jsg_signal signal, const RecordedWindow& entry, s
     if (!up) up = {signal, at, at, 0, was_up_[signal], false};
     was_up_[signal] = false;
     // As the detector's own peak: of the windows that are over.
-    if (verdict(entry.record, signal) == JSG_OVER)
-        up->peak_bits = std::max(up->peak_bits, bits(js_nanobits(entry.record, signal)));
+    if (entry.record.signal[signal].verdict == JSG_ABOVE)
+        up->peak_bits = std::max(up->peak_bits, bits(entry.record.signal[signal].js_nanobits));
 }
 
 void PortHistory::end_alert(jsg_signal signal, std::uint64_t at_ms, bool still_up) {

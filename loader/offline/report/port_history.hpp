@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-#include "common/window_signal.hpp"
+#include "common/cells.hpp"
 #include "offline/recording/recording.hpp"
 #include "offline/report/heat_map.hpp"
 #include "offline/report/timeline.hpp"
@@ -39,10 +39,10 @@ struct ShownWindow {
 // One signal over time, in bits.
 struct SignalHistory {
     explicit SignalHistory(std::uint64_t step_ms)
-        : divergence(step_ms), threshold(step_ms), chance(step_ms) {}
+        : divergence(step_ms), threshold(step_ms), significance(step_ms) {}
     Timeline divergence;  // of windows that were judged
     Timeline threshold;
-    Timeline chance;
+    Timeline significance;
     std::uint64_t over = 0;            // windows that counted towards an alert
     std::optional<ShownWindow> shown;  // that was asked for, or at the peak
 };
@@ -79,14 +79,14 @@ class PortHistory {
     std::uint64_t windows = 0;
     std::uint64_t first_ms = 0;
     std::uint64_t last_ms = 0;
-    std::uint64_t guarded = 0;  // of the windows: in mode guarding
-    std::uint64_t missing = 0;  // windows that were not recorded
+    std::uint64_t monitored = 0;  // of the windows: in mode monitoring
+    std::uint64_t missing = 0;    // windows that were not recorded
     std::uint64_t baselines = 0;
     std::uint64_t relearnings = 0;
     std::uint64_t ends = 0;
     std::array<SignalHistory, JSG_SIGNALS> signals;
     Timeline state_entropy, state_entropy_trend, transition_entropy;
-    Timeline sockets, idle, open_requests;  // at the last look of each window
+    Timeline sockets, idle, open_requests;  // at the last sample of each window
     Timeline open, expected;                // not idle, on average over each window
     BoundedSpans<AlertSpan> alerts;         // in the order in which they ended
     BoundedSpans<TimeSpan> gaps, learning;
@@ -107,7 +107,7 @@ class PortHistory {
 
 // What the window and its baseline have of each cell, with the baseline's share as the detector
 // computes it, and each cell's part of the divergence. Of occupancy, all but the last JSG_AGES
-// cells if the record is without waiting, and JSG_CELL_UNEXPECTED as the last one. The window's
+// cells if the record is without waiting, and JSG_CELL_EXCESS as the last one. The window's
 // shares alone without a baseline.
 std::vector<CellShare> cell_shares(const ShownWindow& shown, jsg_signal signal);
 

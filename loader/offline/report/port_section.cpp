@@ -56,17 +56,16 @@ std::string missing_text(const PortHistory& history) {
 }
 
 std::string learning_text(const PortHistory& history) {
-    const std::uint64_t learning = history.windows - history.guarded;
+    const std::uint64_t learning = history.windows - history.monitored;
     std::string text =
-        learning == 0 ? "The service was on guard all the time."
+        learning == 0 ? "The service was monitored all the time."
                       : fmt::format("In {} of the windows the service was learning what is normal.",
                                     number_text(learning));
     if (history.baselines > 0)
-        text += fmt::format(
-            " {} in force meanwhile.",
-            counted_apart(history.baselines, "new baseline came", "new baselines came"));
+        text += fmt::format(" {} into force.", counted_apart(history.baselines, "new baseline came",
+                                                             "new baselines came"));
     if (history.relearnings > 0)
-        text += fmt::format(" It was asked to learn anew {}.",
+        text += fmt::format(" It was asked to relearn {}.",
                             counted_apart(history.relearnings, "time", "times"));
     if (history.ends > 0)
         text += fmt::format(" The port fell out of use {}.",
@@ -167,7 +166,7 @@ void write_divergence(Html& html, const std::string& id, const PortHistory& hist
     chart.lines = {
         {"divergence", which == JSG_TRANSITIONS ? "line-a" : "line-b", &signal.divergence},
         {"threshold", "line-threshold", &signal.threshold},
-        {"chance bound", "line-chance", &signal.chance, false}};
+        {"significance bound", "line-significance", &signal.significance, false}};
     chart.spans = spans_of(history, which);
     write_chart(html, chart);
 }
@@ -214,14 +213,14 @@ void write_over_time(Html& html, const std::string& id, const PortHistory& histo
 
 std::string shown_text(const ShownWindow& shown, jsg_signal signal) {
     const jsg_window& record = shown.window.record;
-    const std::uint32_t js = js_nanobits(record, signal);
+    const std::uint32_t js = record.signal[signal].js_nanobits;
     std::string text = fmt::format("Window {}, which ended at {} UTC: ", record.sequence,
                                    utc_text(record.end_unix_ms));
     text += fmt::format("{} bits, verdict \u201c{}\u201d", bits_text(js / double{JSG_NANO}),
-                        verdict_name(verdict(record, signal)));
+                        verdict_name(record.signal[signal].verdict));
     if (!shown.baseline)
-        text += signal == JSG_OCCUPANCY && record.mode == JSG_LEARNING_ON
-                    ? ". Held against the built-in baseline, for nothing was learned yet."
+        text += signal == JSG_OCCUPANCY && record.mode == JSG_STILL_LEARNING
+                    ? ". Compared with the generic baseline: nothing was learned yet."
                     : ". No baseline was in force.";
     else
         text += fmt::format(". Baseline of {} s.", shown.baseline->learned_s);
@@ -299,11 +298,11 @@ void write_cells(Html& html, const std::string& id, const PortHistory& history, 
         html.leaf("p", text + " It has nothing in any cell.");
         return;
     }
-    if (signal == JSG_OCCUPANCY && cells[JSG_CELL_UNEXPECTED].baseline > 0)
+    if (signal == JSG_OCCUPANCY && cells[JSG_CELL_EXCESS].baseline > 0)
         text += fmt::format(
             " More was open than expected: {:.0f} % of the baseline stand for "
             "that, in no cell, and the cells share the rest.",
-            100 * cells[JSG_CELL_UNEXPECTED].baseline);
+            100 * cells[JSG_CELL_EXCESS].baseline);
     HeatMap map = signal == JSG_TRANSITIONS ? transition_map(cells) : occupancy_map(cells);
     map.id = fmt::format("{}-{}-cells", id, signal_name(signal));
     map.summary = text;
@@ -332,7 +331,7 @@ void write_port_section(Html& html, const std::string& id, std::uint32_t port,
     if (analyses.empty()) return;
     html.leaf("h3", "Analysis");
     html.leaf("p",
-              "Each guarded window measured against the mean of those without an alert. Class "
+              "Each monitored window measured against the mean of those without an alert. Class "
               "\u201cnormal\u201d: no alert was up; class \u201calert\u201d: one was.");
     for (const Analysis& analysis : analyses)
         write_analysis(html, fmt::format("{}-analysis-{}", id, analysis.distribution), analysis,

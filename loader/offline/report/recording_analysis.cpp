@@ -21,7 +21,8 @@ namespace {
 enum Class : std::size_t { quiet_class, alert_class };
 
 Class class_of(const jsg_window& record) {
-    const bool up = record.transition_alert == JSG_ALERT || record.occupancy_alert == JSG_ALERT;
+    const bool up = record.signal[JSG_TRANSITIONS].alert == JSG_ALERT ||
+                    record.signal[JSG_OCCUPANCY].alert == JSG_ALERT;
     return up ? alert_class : quiet_class;
 }
 
@@ -56,9 +57,9 @@ class PortAnalysis {
 };
 
 // None for any other entry.
-const RecordedWindow* guarded_window(const RecordingEntry& entry) {
+const RecordedWindow* monitored_window(const RecordingEntry& entry) {
     const auto* window = std::get_if<RecordedWindow>(&entry);
-    return window && window->record.mode == JSG_GUARDING ? window : nullptr;
+    return window && window->record.mode == JSG_MONITORING ? window : nullptr;
 }
 
 bool has_window(const Report& report) {
@@ -91,7 +92,7 @@ Report read_report(const ReportRequest& request,
     for (; const auto entry = first.next(); ++entries) {
         if (progress) progress(first.bytes_read(), 2 * first.bytes());
         report.take(*entry);
-        const RecordedWindow* window = guarded_window(*entry);
+        const RecordedWindow* window = monitored_window(*entry);
         if (window && report.ports.contains(window->record.port))
             analyses[window->record.port].learn(*window);
     }
@@ -106,7 +107,7 @@ Report read_report(const ReportRequest& request,
         const auto entry = second.next();
         if (!entry) break;
         if (progress) progress(second.bytes() + second.bytes_read(), 2 * second.bytes());
-        const RecordedWindow* window = guarded_window(*entry);
+        const RecordedWindow* window = monitored_window(*entry);
         if (!window) continue;
         const auto found = analyses.find(window->record.port);
         if (found != analyses.end()) found->second.measure(*window);

@@ -71,12 +71,12 @@ void write_guide(Html& html) {
     const std::vector<std::pair<std::string, std::string>> words = {
         {"Divergence",
          "How far a window is from what the service normally does: Jensen-Shannon, 0 (equal) to 1 "
-         "bit (nothing in common). Transitions: what moved. Occupancy: what is held open, in which "
+         "bit (nothing in common). Transitions: what moved. Occupancy: what is open, in which "
          "phase and for how long."},
-        {"Threshold and chance bound",
-         "A window counts towards an alert if its divergence is over both, and there is evidence: "
-         "enough transitions, or more sockets open and held than expected. Below the chance bound "
-         "a window of so few samples says nothing."},
+        {"Threshold and significance bound",
+         "A window counts towards an alert if its divergence is above both, and there is evidence: "
+         "enough transitions, or more sockets open and stalled than expected. Below the "
+         "significance bound a window of so few samples says nothing."},
         {"Alert",
          "Shaded from the first window with the alert up to the first one without; its peak is "
          "that of the windows that counted."},
@@ -86,7 +86,7 @@ void write_guide(Html& html) {
          "up with all others to the divergence."},
         {"Lines", fmt::format("Long recordings are thinned: of each of at most {} stretches of "
                               "time the lowest and the highest value are drawn.",
-                              Timeline::buckets_most)}};
+                              Timeline::max_buckets)}};
     const auto list = html.open("dl", {{"class", "guide"}});
     for (const auto& [word, text] : words) {
         html.leaf("dt", word);
@@ -104,7 +104,7 @@ void write_body(Html& html, const Report& report) {
         write_port_section(html, port_id(port), port, reported.history, reported.analyses);
     if (report.entries_left_out > 0)
         html.leaf("p",
-                  fmt::format("Only the first {} ports are shown; {} left out.", Report::ports_most,
+                  fmt::format("Only the first {} ports are shown; {} left out.", Report::max_ports,
                               counted_apart(report.entries_left_out, "line of others is",
                                             "lines of others are")));
     write_guide(html);
@@ -126,7 +126,7 @@ void Report::take(const RecordingEntry& entry) {
     if (port_ && port != *port_) return;
     auto found = ports.find(port);
     if (found == ports.end()) {
-        if (ports.size() == ports_most) {
+        if (ports.size() == max_ports) {
             entries_left_out++;
             return;
         }

@@ -25,7 +25,7 @@ struct ReportedPort {
 class Report {
   public:
     // A detector has no more services at a time; ports that come later are counted.
-    static constexpr std::size_t ports_most = JSG_SERVICES;
+    static constexpr std::size_t max_ports = JSG_SERVICES;
 
     // window: the sequence of the one to show, instead of those at the peaks. port: the only one.
     explicit Report(RecordingHeader header, std::optional<std::uint64_t> window = {},
@@ -36,7 +36,7 @@ class Report {
 
     RecordingHeader header;
     std::map<std::uint32_t, ReportedPort> ports;
-    std::uint64_t entries_left_out = 0;  // of ports beyond ports_most
+    std::uint64_t entries_left_out = 0;  // of ports beyond max_ports
     bool cut_short = false;              // the recording's last line
 
   private:

@@ -19,7 +19,7 @@ constexpr double width = 720, height = 330;
 constexpr double left = 84, right = 20, top = 56, bottom = 68;
 constexpr double plot_width = width - left - right, plot_height = height - top - bottom;
 constexpr double label_letter_width = 14;  // at most
-constexpr double span_least = 2;           // so that a short one is seen
+constexpr double min_span = 2;             // so that a short one is seen
 constexpr int ticks_across = 5, ticks_up = 4;
 constexpr std::uint64_t second_ms = 1000, minute_ms = 60 * second_ms, hour_ms = 60 * minute_ms,
                         day_ms = 24 * hour_ms;
@@ -111,7 +111,7 @@ void write_spans(Html& html, const Scale& scale, const std::vector<ChartSpan>& s
     double free_from = left;
     for (const ChartSpan& span : spans) {
         const double from = scale.x(span.from_ms);
-        const double shown = std::max(scale.x(span.to_ms) - from, span_least);
+        const double shown = std::max(scale.x(span.to_ms) - from, min_span);
         html.empty("rect", {{"class", fmt::format("span {}", span.style)},
                             {"x", coordinate(from)},
                             {"y", coordinate(top)},

@@ -33,7 +33,7 @@ void Timeline::add(std::uint64_t unix_ms, double value) {
     }
     // A clock that was set back puts its windows where it says, or at the start.
     const std::uint64_t since = unix_ms > origin_ms_ ? unix_ms - origin_ms_ : 0;
-    while (since / bucket_ms_ >= buckets_most) halve();
+    while (since / bucket_ms_ >= max_buckets) halve();
     const std::size_t place = since / bucket_ms_;
     if (place >= buckets_.size()) buckets_.resize(place + 1);
     take(buckets_[place], point, point, 1);

@@ -17,7 +17,7 @@ struct TimedValue {
 // neighbours become one. So the extremes of the whole are always shown, where they were.
 class Timeline {
   public:
-    static constexpr std::size_t buckets_most = 500;
+    static constexpr std::size_t max_buckets = 500;
 
     explicit Timeline(std::uint64_t step_ms) : bucket_ms_(step_ms > 0 ? step_ms : 1) {}
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tests of whether a folder is seen to be locked, in the kernel's own words and by a real lock.
-#include "common/folder_lock.hpp"
+// Tests of whether a directory is seen to be locked, in the kernel's own words and by a real lock.
+#include "common/directory_lock.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -19,10 +19,10 @@ using namespace jsguard;
 namespace {
 
 // In memory: there the device that stat tells is the one that /proc/locks names.
-class Folder {
+class Directory {
   public:
-    Folder() { REQUIRE(mkdtemp(name_)); }
-    ~Folder() { rmdir(name_); }
+    Directory() { REQUIRE(mkdtemp(name_)); }
+    ~Directory() { rmdir(name_); }
     const char* name() const { return name_; }
 
   private:
@@ -36,7 +36,7 @@ bool tells(const std::string& locks) {
 
 }  // namespace
 
-TEST_CASE("a lock is known by its kind, its device and its inode", "[folder_lock]") {
+TEST_CASE("a lock is known by its kind, its device and its inode", "[directory_lock]") {
     CHECK(
         tells("1: POSIX  ADVISORY  WRITE 7 fe:00:12 0 EOF\n"
               "2: FLOCK  ADVISORY  WRITE 4711 00:1f:12345 0 EOF\n"));
@@ -50,21 +50,22 @@ TEST_CASE("a lock is known by its kind, its device and its inode", "[folder_lock
     CHECK_FALSE(tells("1: -> FLOCK  ADVISORY  WRITE 4711 00:1f:12345 0 EOF\n"));  // it waits
 }
 
-TEST_CASE("a folder is locked from flock() to the end of it, and looking does not lock it",
-          "[folder_lock]") {
-    const Folder folder;
+TEST_CASE("a directory is locked from flock() to the end of it, and looking does not lock it",
+          "[directory_lock]") {
+    const Directory directory;
     // Where other PID namespaces may hold it, that nobody does is not known.
-    CHECK_FALSE(is_locked(folder.name()).value_or(false));
+    CHECK_FALSE(is_locked(directory.name()).value_or(false));
     {
-        const FileDescriptor held(open(folder.name(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        CHECK_FALSE(is_locked(folder.name()).value_or(false));
+        const FileDescriptor held(open(directory.name(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        CHECK_FALSE(is_locked(directory.name()).value_or(false));
         REQUIRE(flock(held.get(), LOCK_EX | LOCK_NB) == 0);
-        CHECK(is_locked(folder.name()) == true);
+        CHECK(is_locked(directory.name()) == true);
         CHECK_FALSE(is_locked("/dev/shm").value_or(false));
     }
-    CHECK_FALSE(is_locked(folder.name()).value_or(false));
+    CHECK_FALSE(is_locked(directory.name()).value_or(false));
 }
 
-TEST_CASE("of a folder that is not there it is not told whether it is locked", "[folder_lock]") {
+TEST_CASE("of a directory that is not there it is not told whether it is locked",
+          "[directory_lock]") {
     CHECK_FALSE(is_locked("/dev/shm/jsguard-lock.none").has_value());
 }

@@ -9,17 +9,17 @@ namespace jsguard {
 
 // An empty file with that name is there, and locked, while it is held. The lock ends with its
 // process, however that ends; after SIGKILL the file stays, and whoever comes next takes it.
-class HeldName {
+class NameLock {
   public:
     // Throws Error(runtime): with the text taken if another holds it; one that begins with tried if
     // it cannot be had.
-    HeldName(std::filesystem::path name, std::string tried, std::string taken);
+    NameLock(std::filesystem::path name, std::string tried, std::string taken);
     // Removes the file.
-    ~HeldName();
-    HeldName(const HeldName&) = delete;
-    HeldName& operator=(const HeldName&) = delete;
+    ~NameLock();
+    NameLock(const NameLock&) = delete;
+    NameLock& operator=(const NameLock&) = delete;
 
-    // Takes the name anew if the file is no longer ours. Throws as the constructor does.
+    // Takes the name again if the file is no longer ours. Throws as the constructor does.
     void renew();
 
   private:

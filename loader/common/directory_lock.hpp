@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Whether a process holds the lock on a folder, found out without taking it.
+// Whether a process holds the lock on a directory, found out without taking it.
 #pragma once
 
 #include <sys/types.h>
@@ -14,8 +14,8 @@ namespace jsguard {
 // waits for it has not.
 bool tells_of_lock(std::istream& locks, dev_t device, ino_t inode);
 
-// None where it cannot be told: the folder is not there, /proc/locks is not, or it leaves out the
-// processes of other PID namespaces.
-std::optional<bool> is_locked(const std::string& folder);
+// None where it cannot be told: the directory is not there, /proc/locks is not, or it leaves out
+// the processes of other PID namespaces.
+std::optional<bool> is_locked(const std::string& directory);
 
 }  // namespace jsguard

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Whether a process holds the lock on a folder, found out without taking it.
-#include "common/folder_lock.hpp"
+// Whether a process holds the lock on a directory, found out without taking it.
+#include "common/directory_lock.hpp"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -37,9 +37,9 @@ bool tells_of_lock(std::istream& locks, dev_t device, ino_t inode) {
     return false;
 }
 
-std::optional<bool> is_locked(const std::string& folder) {
+std::optional<bool> is_locked(const std::string& directory) {
     struct stat info {};
-    if (stat(folder.c_str(), &info) != 0) return {};
+    if (stat(directory.c_str(), &info) != 0) return {};
     for (int i = 0; i < looks; ++i) {
         std::ifstream locks(locks_file);
         if (!locks) return {};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A name in the file system that one process at a time can hold.
-#include "common/held_name.hpp"
+#include "common/name_lock.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -14,7 +14,7 @@
 
 namespace jsguard {
 
-HeldName::HeldName(std::filesystem::path name, std::string tried, std::string taken)
+NameLock::NameLock(std::filesystem::path name, std::string tried, std::string taken)
     : name_(std::move(name)), tried_(std::move(tried)), taken_(std::move(taken)) {
     try {
         renew();
@@ -24,19 +24,19 @@ HeldName::HeldName(std::filesystem::path name, std::string tried, std::string ta
     }
 }
 
-HeldName::~HeldName() {
+NameLock::~NameLock() {
     if (is_ours()) unlink(name_.c_str());  // while locked: nobody else holds it yet
     if (fd_ >= 0) close(fd_);
 }
 
-bool HeldName::is_ours() const {
+bool NameLock::is_ours() const {
     struct stat locked {};
     struct stat named {};
     return fd_ >= 0 && fstat(fd_, &locked) == 0 && lstat(name_.c_str(), &named) == 0 &&
            locked.st_dev == named.st_dev && locked.st_ino == named.st_ino;
 }
 
-void HeldName::renew() {
+void NameLock::renew() {
     constexpr mode_t mode = 0600;  // who can open it could lock it
     // Until what is locked has the name: the one before may have removed it in between.
     while (!is_ours()) {

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* layouts.h: layouts that only the BPF programs use; outside, only tests read them. */
+#ifndef JSG_LAYOUTS_H
+#define JSG_LAYOUTS_H
+
+#include "decision.h"
+#include "js_divergence.h"
+#include "jsguard.h"
+
+/*
+ * A remembered socket. The fields after sk are one 64-bit word, which is 0 while the slot is being
+ * taken or emptied. The state shows whether a transition was missed: if so, the next transition
+ * begins in another state. A closed socket keeps its slot until it is destroyed.
+ */
+struct jsg_slot {
+	__u64 sk;
+	__u32 born_ms;
+	__u8 service_id;
+	__u8 state; /* that its last transition led to */
+	__u8 was_there; /* 1: open before the detector, so its age is not known */
+	__u8 reserved;
+};
+JSG_ASSERT(sizeof(struct jsg_slot) == 16, "jsg_slot is packed by hand");
+
+/* Scratch space of the programs, on one CPU. */
+struct jsg_scratch {
+	__u64 transition_sk; /* address of the socket that jsg_transition runs for */
+	__u64 preempted_sk; /* the same for jsg_preempted */
+	__u64 destroy_sk; /* the same for jsg_destroy */
+	__u64 untracked_sk; /* of the last socket that was counted and found no slot */
+	__u64 existing_sk; /* the same as transition_sk, for jsg_existing */
+};
+
+/* What is counted late or rarely for one service. These counters only grow. */
+struct jsg_late {
+	__u32 transitions[JSG_TRANSITION_CELLS]; /* missed ones, modulo 2^32 */
+	__u64 untracked_opened; /* accepted sockets that found no slot */
+	__u64 untracked_closed; /* of them, those that were destroyed, as far as that is known */
+};
+
+/* What the samples found for one service. */
+struct jsg_step_samples {
+	__u32 occupancy[JSG_PHASE_CELLS]; /* only grows, modulo 2^32 */
+	__u32 answers; /* only grows */
+	__u32 full_queue_steps; /* only grows */
+	__u32 sockets; /* this field and the next ones: since the service's last window closed */
+	__u32 sampled;
+	__u32 idle; /* each sampled socket counts with the sampling weight */
+	__u32 waiting;
+	__u32 open_requests;
+	__u32 listeners;
+	__u32 closed; /* sockets that their processes have not closed yet */
+	__u32 full_queues;
+	__u32 pass; /* number of the samples between two windows */
+	__u64 deviating_cells; /* one bit for each cell whose sources are counted */
+	struct jsg_sources sources;
+};
+
+/* A source of sockets in deviating cells. */
+struct jsg_source_entry {
+	struct jsg_source source; /* its sockets in the pass */
+	__u32 service_id; /* 0: the entry is free */
+	__u32 pass; /* of the service, in which the source was last seen */
+	__u32 seen_ms;
+	__u32 reserved;
+};
+JSG_ASSERT(sizeof(struct jsg_source_entry) == 32, "jsg_source_entry is packed by hand");
+
+/* What was counted between two readings. */
+struct jsg_counts {
+	struct jsg_reading cells;
+	__u32 transitions; /* total */
+	__u32 moving; /* the moving phases' part of judged */
+	__u32 judged; /* total of the occupancy cells without waiting: sockets times steps */
+	__u32 waiting;
+	__u32 exchanges;
+};
+
+/* How far a window is from its baseline in one signal. */
+struct jsg_distance {
+	struct jsg_expectation sockets; /* occupancy only */
+	__u64 kl_nanobits;
+	__u64 entropy_nanobits;
+	__u64 deviating_cells; /* one bit for each cell that the window has more of; occupancy only
+				*/
+	__u32 js_nanobits;
+	__u32 significance_nanobits;
+	__u32 cells; /* that either distribution has counts in */
+	__u32 with_waiting;
+};
+
+/* Scratch space of a service step. */
+struct jsg_work {
+	struct jsg_counts counts; /* of the present window, or of the step that is being learned */
+	struct jsg_baseline normal; /* what a window is compared with */
+	__u32 p[JSG_CELLS_MAX]; /* the histograms that are being compared */
+	__u32 q[JSG_CELLS_MAX];
+	struct jsg_distance distance; /* result of the last comparison */
+	struct jsg_distance signal[JSG_SIGNALS]; /* results of the window, by enum jsg_signal */
+	struct jsg_window record;
+	struct jsg_alert alert;
+	struct jsg_sources sources; /* of the last step's samples */
+	__u64 untracked_opened;
+	__u64 untracked_closed;
+};
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* sampling.bpf.h: samples the sockets in the slots, all of them or a fair part. */
+#ifndef JSG_SAMPLING_BPF_H
+#define JSG_SAMPLING_BPF_H
+
+#include "missed.bpf.h"
+#include "sources.bpf.h"
+
+/* The tick samples a group of slots at a time. */
+#define GROUP 16
+JSG_ASSERT(SLOTS % GROUP == 0, "the last group is whole");
+
+/*
+ * Sockets sampled in a second before only a part of the groups is sampled: about 1 % of one CPU. A
+ * socket's slot depends on a hash, so every 2nd, 4th ... group is a fair part.
+ */
+#define MAX_SAMPLES_PER_SECOND 32768
+
+/* Chooses the sampling weight of the next step by the sockets that this step passed. */
+static __always_inline void choose_sample_weight(struct jsg_clock *clock)
+{
+	__u64 affordable = MAX_SAMPLES_PER_SECOND * step_seconds();
+	__u32 shift = 0;
+
+	if (clock->remembered > affordable)
+		shift = jsg_highest_bit((clock->remembered - 1) / affordable) + 1;
+	jsg_sample_weight = 1U << (shift & 15);
+	clock->remembered = 0;
+}
+
+/* The tick's walk over a slice of the slots. */
+struct jsg_walk {
+	__u32 first;
+	__u32 now_ms;
+	__u32 sample_mask; /* a group is sampled if its number has these bits clear */
+	__u32 weight; /* number of sockets that each sampled socket represents */
+	__u32 remembered; /* sockets with a slot that the walk passed so far */
+};
+
+/*
+ * Slots whose socket ended, or was replaced, without a program being run. A young socket may still
+ * be on its way into its state, so its slot is left alone. A socket that is being closed has no
+ * port any more.
+ */
+#define SETTLED_MS 2000
+
+static __always_inline int is_settled(const struct jsg_slot *slot, __u32 now_ms)
+{
+	return now_ms - slot->born_ms > SETTLED_MS;
+}
+
+/* Whether the socket's memory is free or belongs to another socket. */
+static __always_inline int is_gone(const struct jsg_tcp *tcp, const struct jsg_slot *slot)
+{
+	if (tcp->state == JSG_TCP_NONE || tcp->state >= JSG_STATES)
+		return 1;
+	if (tcp->state == JSG_TCP_CLOSE)
+		return 0;
+	return (tcp->state == JSG_TCP_LISTEN) != (slot->state == JSG_TCP_LISTEN) ||
+	       (tcp->port && jsg_service_of_port[tcp->port & (JSG_PORTS - 1)] != slot->service_id);
+}
+
+/* Stands in sk while the tick empties a slot: nobody finds that slot, and nobody takes it. */
+#define SLOT_BEING_EMPTIED 1
+
+/*
+ * Brings the slot in line with its socket. Returns whether they differed. The programs write the
+ * slot before the kernel changes the socket, so a transition that a program has seen is in the slot
+ * already.
+ */
+static __always_inline int reconcile(struct jsg_slot *shared, struct jsg_slot *slot,
+				     const struct jsg_tcp *tcp, __u32 now_ms)
+{
+	__u64 word = *slot_word(slot);
+	int closed = tcp->state == JSG_TCP_CLOSE && slot->state != JSG_TCP_CLOSE;
+	/* SYN_RECV leads only to ESTABLISHED, so other states belong to another port's socket. */
+	int half_open = slot->state == JSG_TCP_SYN_RECV;
+	int gone = is_gone(tcp, slot) || (closed && half_open);
+
+	if (!is_settled(slot, now_ms) || (!gone && !closed))
+		return 0;
+	if (!gone) {
+		if (__sync_val_compare_and_swap(slot_word(shared), word, closed_word(word)) == word)
+			count_missed(slot->service_id, slot->state, JSG_TCP_CLOSE,
+				     fins_of(slot->sk));
+		return 1;
+	}
+	if (RELAXED_READ(*slot_word(shared)) != word ||
+	    __sync_val_compare_and_swap(&shared->sk, slot->sk, SLOT_BEING_EMPTIED) != slot->sk)
+		return 1;
+	slot_empty(shared);
+	if (slot->state != JSG_TCP_CLOSE && !half_open)
+		count_missed(slot->service_id, slot->state, JSG_TCP_CLOSE, 0);
+	return 1;
+}
+
+static __always_inline void read_socket(struct jsg_tcp *out, __u64 address)
+{
+	if (jsg_config.has_rdonly_cast)
+		read_by_cast(out, address);
+	else
+		read_by_probe(out, address);
+}
+
+/*
+ * Counts the socket in one slot. If the socket is sampled, or is a listener, reads it and adds what
+ * the sample finds to its service. Weight 0: the socket is not sampled in this step.
+ */
+__noinline int sample_slot(__u32 number, __u32 now_ms, __u32 weight)
+{
+	struct jsg_slot *shared = &jsg_slots[number & SLOT_MASK], slot = {};
+	struct jsg_step_samples *samples;
+	struct jsg_last_sample *last;
+	struct jsg_sample sample;
+	struct jsg_tcp tcp;
+
+	slot.sk = RELAXED_READ(shared->sk);
+	*slot_word(&slot) = RELAXED_READ(*slot_word(shared));
+	if (!slot.sk || !slot.service_id)
+		return 0;
+	samples = step_samples_of(slot.service_id);
+	if (slot.state == JSG_TCP_CLOSE)
+		samples->closed++;
+	else if (slot.state != JSG_TCP_LISTEN)
+		samples->sockets++;
+	if (!weight && slot.state != JSG_TCP_LISTEN)
+		return 0;
+	read_socket(&tcp, slot.sk);
+	barrier();
+	if (RELAXED_READ(shared->sk) != slot.sk)
+		return 0;
+	if (reconcile(shared, &slot, &tcp, now_ms) || slot.state == JSG_TCP_CLOSE)
+		return 0;
+	if (slot.state == JSG_TCP_LISTEN) {
+		samples->listeners++;
+		samples->full_queues += accept_queue_is_full(slot.sk);
+		return 0;
+	}
+
+	last = bpf_map_lookup_elem(&last_samples, &number);
+	if (!last)
+		return 0;
+	if (last->sk != slot.sk || last->born_ms != slot.born_ms)
+		jsg_begin_sampling(last, &tcp, slot.sk, slot.born_ms, slot.was_there);
+	sample = jsg_sample_socket(last, &tcp, now_ms, jsg_config.min_rate);
+
+	samples->sampled++;
+	samples->answers += sample.answered * weight;
+	if (sample.phase == JSG_IDLE)
+		samples->idle += weight;
+	if (sample.phase == JSG_WAITING)
+		samples->waiting += weight;
+	if (sample.phase == JSG_REQUEST_MOVING || sample.phase == JSG_REQUEST_SLOW)
+		samples->open_requests += weight;
+	if (sample.cell >= JSG_PHASE_CELLS)
+		return 0;
+	samples->occupancy[sample.cell] += weight;
+	if (samples->deviating_cells >> sample.cell & 1)
+		count_source(slot.sk, slot.service_id, weight, now_ms);
+	return 0;
+}
+
+/*
+ * Touches the memory that the samples of a group will read. Memory that is asked for together
+ * arrives in about the time of one access. Before 6.2 there is no way to ask.
+ */
+static __always_inline void fetch_socket(__u32 number, __u64 address)
+{
+	const struct tcp_sock *tp =
+		bpf_rdonly_cast((void *)address, bpf_core_type_id_kernel(struct tcp_sock));
+	const struct jsg_last_sample *last = bpf_map_lookup_elem(&last_samples, &number);
+
+	RELAXED_READ(tp->inet_conn.icsk_inet.sk.__sk_common.skc_state);
+	RELAXED_READ(tp->inet_conn.icsk_ack.lrcvtime);
+	RELAXED_READ(tp->bytes_sent);
+	RELAXED_READ(tp->bytes_received);
+	RELAXED_READ(tp->snd_una);
+	if (last)
+		RELAXED_READ(last->sk);
+}
+
+static __always_inline void fetch_group(__u32 first)
+{
+	if (!jsg_config.has_rdonly_cast)
+		return;
+	for (__u32 i = 0; i < GROUP; i++) {
+		__u32 number = (first + i) & SLOT_MASK;
+		__u64 sk = RELAXED_READ(jsg_slots[number].sk);
+
+		if (sk)
+			fetch_socket(number, sk);
+	}
+}
+
+/* Samples the slots of one group. A bpf_loop callback. */
+static long sample_group(__u32 index, void *context)
+{
+	struct jsg_walk *walk = context;
+	__u32 first = walk->first + index * GROUP;
+	__u32 weight = first / GROUP & walk->sample_mask ? 0 : walk->weight;
+
+	if (weight)
+		fetch_group(first);
+	for (__u32 i = 0; i < GROUP; i++) {
+		__u32 number = (first + i) & SLOT_MASK;
+
+		if (!RELAXED_READ(jsg_slots[number].sk))
+			continue;
+		walk->remembered++;
+		sample_slot(number, walk->now_ms, weight);
+	}
+	return 0;
+}
+
+#endif

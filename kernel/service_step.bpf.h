@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* service_step.bpf.h: one step of a service: close a window, judge it, report, learn. */
+#ifndef JSG_SERVICE_STEP_BPF_H
+#define JSG_SERVICE_STEP_BPF_H
+
+#include "alert.bpf.h"
+#include "learning.bpf.h"
+#include "services.bpf.h"
+
+static __always_inline __u64 unix_ms(__u64 now_ns)
+{
+	return (now_ns + jsg_unix_offset_ns) / NS_IN_MS;
+}
+
+/* Follows one signal's verdicts, and sends the alert that this one raises or clears. */
+__noinline int decide(__u32 service_id, enum jsg_signal signal)
+{
+	struct jsg_service *service = bpf_map_lookup_elem(&services, &service_id);
+	const struct jsg_window *record = &jsg_work.record;
+	const struct jsg_window_signal *found;
+	struct jsg_alert_track *track;
+	enum jsg_change change;
+	__u64 raised_ns;
+
+	if (!service || signal >= JSG_SIGNALS)
+		return 0;
+	found = &record->signal[signal];
+	if (found->verdict == JSG_NOT_ENOUGH_TRAFFIC)
+		COUNT(not_enough_traffic, 1);
+	track = &service->alerts[signal];
+	raised_ns = track->raised_ns;
+	change = jsg_track(track, &jsg_config, found->verdict, found->js_nanobits, record->end_ns,
+			   record->end_unix_ms);
+	if (change == JSG_NO_CHANGE)
+		return 0;
+	if (change == JSG_RAISED) {
+		track->number = ++jsg_alert_number;
+		COUNT(alerts, 1);
+	}
+	send_alert(service_id, signal, change == JSG_RAISED ? JSG_RAISE : JSG_CLEAR,
+		   change == JSG_RAISED ? 0 : record->end_ns - raised_ns);
+	return 0;
+}
+
+/* Puts one signal's measured distance into the window's record. Returns what it is judged by. */
+static __always_inline struct jsg_bounds report_distance(const struct jsg_service *service,
+							 enum jsg_signal signal)
+{
+	const struct jsg_distance *distance = &jsg_work.signal[signal];
+	struct jsg_window_signal *found = &jsg_work.record.signal[signal];
+	struct jsg_bounds bounds = {
+		.js = distance->js_nanobits,
+		.threshold = service->threshold_nanobits[signal],
+		.significance = distance->significance_nanobits,
+	};
+
+	found->js_nanobits = distance->js_nanobits;
+	found->kl_nanobits = distance->kl_nanobits;
+	found->significance_nanobits = distance->significance_nanobits;
+	return bounds;
+}
+
+/* Measures the window's transitions. Judges them only if the service has its own baseline. */
+static __always_inline void judge_transitions(const struct jsg_service *service)
+{
+	struct jsg_window *record = &jsg_work.record;
+	const struct jsg_counts *counts = &jsg_work.counts;
+	struct jsg_bounds bounds;
+
+	measure_states();
+	measure_transitions();
+	record->transition_entropy_nanobits = jsg_work.signal[JSG_TRANSITIONS].entropy_nanobits;
+	record->signal[JSG_TRANSITIONS].verdict = JSG_NOT_JUDGED;
+	if (service->mode != JSG_MONITORING)
+		return;
+	bounds = report_distance(service, JSG_TRANSITIONS);
+	record->signal[JSG_TRANSITIONS].verdict =
+		jsg_judge_transitions(&jsg_config, counts->transitions,
+				      are_balanced(counts->cells.transitions) &&
+					      are_balanced(jsg_work.normal.transition_counts),
+				      bounds);
+}
+
+/*
+ * Measures the window's occupancy and judges it. If there are too many sockets, the next samples
+ * count the sources in the cells that the window has more of.
+ */
+static __always_inline void judge_occupancy(__u32 service_id, const struct jsg_service *service,
+					    __u32 steps)
+{
+	struct jsg_window *record = &jsg_work.record;
+	const struct jsg_distance *distance = &jsg_work.signal[JSG_OCCUPANCY];
+	struct jsg_bounds bounds;
+
+	measure_occupancy(service->mode == JSG_STILL_LEARNING, steps);
+	record->open_millisockets = distance->sockets.open;
+	record->expected_millisockets = distance->sockets.expected;
+	record->excess_millisockets = distance->sockets.excess;
+	record->stalled_millisockets = distance->sockets.stalled;
+	record->stalled_excess_millisockets = distance->sockets.stalled_excess;
+	record->with_waiting = distance->with_waiting;
+	bounds = report_distance(service, JSG_OCCUPANCY);
+	record->signal[JSG_OCCUPANCY].verdict =
+		jsg_judge_occupancy(&jsg_config, &distance->sockets, bounds);
+	step_samples_of(service_id)->deviating_cells =
+		distance->sockets.excess || bounds.js > bounds.threshold ? distance->deviating_cells
+									 : 0;
+}
+
+/* Measures the window, and judges it unless the service is in its first learning time. */
+__noinline int judge(__u32 service_id, __u32 steps)
+{
+	struct jsg_service *service = bpf_map_lookup_elem(&services, &service_id);
+	struct jsg_window *record = &jsg_work.record;
+	int above;
+
+	if (!service)
+		return 0;
+	load_normal(service_id, 0);
+	judge_transitions(service);
+	record->signal[JSG_OCCUPANCY].verdict = JSG_NOT_JUDGED;
+	if (service->mode == JSG_LEARNING)
+		return 0;
+	judge_occupancy(service_id, service, steps);
+	decide(service_id, JSG_TRANSITIONS);
+	decide(service_id, JSG_OCCUPANCY);
+
+	/* While relearning, the new normal may well be above the old threshold. */
+	above = service->mode == JSG_STILL_LEARNING &&
+		record->signal[JSG_OCCUPANCY].verdict == JSG_ABOVE;
+	service->quiet_steps = above || jsg_alert_is_up(service) ? 0 : service->quiet_steps + 1;
+	return 0;
+}
+
+/* Keeps the sources that the last step's samples counted, for an alert, and resets them. */
+static __always_inline void report_sources(struct jsg_step_samples *samples)
+{
+	struct jsg_sources *sources = &samples->sources;
+
+	sources->top_count =
+		sources->distinct < JSG_TOP_SOURCES ? sources->distinct : JSG_TOP_SOURCES;
+	jsg_work.sources = *sources;
+	__builtin_memset(sources, 0, sizeof(*sources));
+	samples->pass++;
+}
+
+/* Puts what the last step's samples found into the record, and resets it for the next step. */
+static __always_inline void report_samples(__u32 service_id, struct jsg_service *service,
+					   __u64 now_ns)
+{
+	struct jsg_window *record = &jsg_work.record;
+	struct jsg_step_samples *samples = step_samples_of(service_id);
+	__s64 untracked = (__s64)service->untracked_sockets +
+			  (__s64)(jsg_work.untracked_opened - service->untracked_opened) -
+			  (__s64)(jsg_work.untracked_closed - service->untracked_closed);
+
+	/* Sockets whose beginning was missed close too, so the difference may be below 0. */
+	service->untracked_sockets = untracked > 0 ? (__u32)untracked : 0;
+	service->untracked_opened = jsg_work.untracked_opened;
+	service->untracked_closed = jsg_work.untracked_closed;
+	service->sockets = samples->sockets + service->untracked_sockets;
+	service->listeners = samples->listeners;
+	if (service->sockets || service->listeners || samples->closed || !service->last_used_ns)
+		service->last_used_ns = now_ns;
+
+	record->sockets = service->sockets;
+	record->idle_sockets = samples->idle;
+	record->waiting_sockets = samples->waiting;
+	record->open_requests = samples->open_requests;
+	record->full_queues = samples->full_queues;
+	record->sample_weight = jsg_sample_weight;
+	record->sampled_ppm = 1000000;
+	if (service->sockets)
+		record->sampled_ppm = (__u64)samples->sampled * 1000000 / service->sockets;
+	samples->sockets = 0;
+	samples->sampled = 0;
+	samples->idle = 0;
+	samples->waiting = 0;
+	samples->open_requests = 0;
+	samples->listeners = 0;
+	samples->closed = 0;
+	samples->full_queues = 0;
+	report_sources(samples);
+}
+
+/* Updates the sliding mean of the entropy of the states entered. */
+static __always_inline void follow_trend(struct jsg_service *service)
+{
+	struct jsg_window *record = &jsg_work.record;
+	__u32 index = service->sequence % JSG_TREND_WINDOWS;
+	__u64 count = service->sequence < JSG_TREND_WINDOWS ? service->sequence : JSG_TREND_WINDOWS;
+
+	service->trend_sum_nanobits +=
+		record->state_entropy_nanobits - service->trend_nanobits[index];
+	service->trend_nanobits[index] = record->state_entropy_nanobits;
+	record->state_entropy_trend_nanobits = service->trend_sum_nanobits / count;
+}
+
+/* Puts the record into the ring of windows that are kept. */
+static __always_inline void publish(__u32 service_id, const struct jsg_service *service)
+{
+	struct jsg_window_key key = {.service_id = service_id,
+				     .index = service->sequence % JSG_WINDOWS_KEPT};
+
+	if (bpf_map_update_elem(&windows, &key, &jsg_work.record, BPF_ANY))
+		COUNT(windows_lost, 1);
+	COUNT(windows, 1);
+}
+
+/* Closes the window that ends now, judges it and publishes its record. */
+__noinline int close_window(__u32 service_id, __u64 now_ns)
+{
+	struct jsg_service *service = bpf_map_lookup_elem(&services, &service_id);
+	struct jsg_window *record = &jsg_work.record;
+	__u32 steps = jsg_config.window_steps;
+	__u64 last;
+
+	if (!service)
+		return 0;
+	last = ++service->sequence;
+	if (last < steps)
+		steps = last;
+	take_reading(service_id, last);
+	count_between(service_id, last, last - 1);
+	COUNT(transitions, jsg_work.counts.transitions);
+	count_between(service_id, last, last - steps);
+
+	__builtin_memset(record, 0, sizeof(*record));
+	record->sequence = last;
+	record->end_ns = now_ns;
+	record->end_unix_ms = unix_ms(now_ns);
+	record->port = service->port;
+	record->mode = service->mode;
+	record->transitions = jsg_work.counts.transitions;
+	record->exchanges = jsg_work.counts.exchanges;
+	report_samples(service_id, service, now_ns);
+	judge(service_id, steps);
+	follow_trend(service);
+	for (int signal = 0; signal < JSG_SIGNALS; signal++)
+		record->signal[signal].alert = service->alerts[signal].state;
+	publish(service_id, service);
+	return 0;
+}
+
+/* Starts a service at its first step. A baseline from a file is in force already. */
+static __always_inline void start_service(__u32 service_id, struct jsg_service *service,
+					  __u64 now_ns)
+{
+	const struct jsg_baseline *baseline = bpf_map_lookup_elem(&baselines, &service_id);
+
+	service->started_ns = now_ns;
+	if (service->mode == JSG_FREE)
+		service->mode = JSG_LEARNING;
+	if (baseline)
+		set_thresholds(service, baseline);
+}
+
+/* One step of a service. */
+static __always_inline void service_step(__u32 service_id, __u64 now_ns)
+{
+	struct jsg_service *service = bpf_map_lookup_elem(&services, &service_id);
+
+	if (!service || !service->port)
+		return;
+	if (service->mode == JSG_LEAVING) {
+		empty_entry(service_id);
+		return;
+	}
+	if (!service->started_ns)
+		start_service(service_id, service, now_ns);
+	take_up_relearning(service_id, service);
+	close_window(service_id, now_ns);
+	if (learn(service_id)) {
+		measure_spread(service_id);
+		end_learning(service_id);
+	}
+	if (is_unused(service, now_ns))
+		release_port(service);
+}
+
+#endif

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "inconclusive.hpp"
+#include "kernel/occupancy.h"
 #include "tests/catch_compat.hpp"
 #include "usual.hpp"
 #include "watched.hpp"
@@ -151,13 +152,25 @@ TEST_CASE("more sources than there are entries for: the alert says that it lost 
             held.push_back(connect_from(
                 fmt::format("127.{}.{}.{}", 1 + i / 65536, i / 256 % 256, i % 256), port));
     };
-    // All are there before the first look, so that the alert is about all of them. Nobody accepts.
+    // All are there before the first sample, so that the alert is about all of them. Nobody
+    // accepts. Their age counts from the attaching, because the clock stands still until then. The
+    // clock is armed when all samples up to the raise find them in one age bucket: sources are
+    // counted in the cells that deviated one step before.
+    const auto arm_in_one_age_bucket = [](Watched& w, double attached_s) {
+        const auto bucket_after = [&](double seconds) {
+            const double age_s = std::max(0.0, now_s() - attached_s + seconds);
+            return jsg_age_bucket(static_cast<std::uint32_t>(1000 * age_s));
+        };
+        REQUIRE(wait_until(10, [&] { return bucket_after(-0.3) == bucket_after(3.2); }));
+        w.detector.arm_clock();
+    };
     {
         Watched w(quick_options({some}), {{some, usual_baseline()}});
+        const double attached_s = now_s();
         const Socket listener = listen_on(some);
         std::vector<Socket> held;
         hold_each(held, some, of_some);
-        w.detector.arm_clock();
+        arm_in_one_age_bucket(w, attached_s);
         REQUIRE(w.wait(15, [&] { return raise_of(w, some); }));
         const jsg_sources exact = raise_of(w, some)->sources;
         CHECK(exact.sockets == of_some);
@@ -168,11 +181,12 @@ TEST_CASE("more sources than there are entries for: the alert says that it lost 
         CHECK(w.detector.reader().stats().sources_lost == 0);
     }
     Watched w(quick_options({many}), {{many, usual_baseline()}});
+    const double attached_s = now_s();
     // Eight accept queues have the room that is needed.
     std::vector<Socket> listeners, held;
     for (int i = 0; i < 8; ++i) listeners.push_back(listen_on_shared(many));
     hold_each(held, many, of_many);
-    w.detector.arm_clock();
+    arm_in_one_age_bucket(w, attached_s);
     REQUIRE(w.wait(20, [&] { return raise_of(w, many); }));
     const jsg_sources over = raise_of(w, many)->sources;
     CHECK(over.inexact == 1);

@@ -199,12 +199,14 @@ END
 
 # --- visitors --------------------------------------------------------------------------------
 
+honest_options=() # of honest-load, for start_honest
+
 # start_honest NAME PROFILE PORT...: honest visitors until stopped.
 start_honest() {
     local name=$1 profile=$2 over=()
     shift 2
     [[ ${scheme[$1]:-http} == https ]] && over=(--tls)
-    spawn "honest-$name" "${in_client[@]}" "$HONEST_LOAD" --profile "$profile" "${over[@]}" \
+    spawn "honest-$name" "${in_client[@]}" "$HONEST_LOAD" --profile "$profile" "${over[@]}" "${honest_options[@]}" \
         "${@/#/$honest_address:}"
 }
 

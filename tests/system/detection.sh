@@ -337,7 +337,7 @@ say "attacks"
 phase_begins
 start_attacks
 wait_for $((creep_s + 30)) attacks_are_over || die "an attack does not end"
-phase_ends attacks
+phase_ends attacks attacked
 wait_for "$clear_within_s" all_alerts_cleared || true
 
 judge

@@ -196,7 +196,7 @@ phase_ends "before the attack"
 say "attack, $attack_s s"
 phase_begins
 hold_attack
-phase_ends attack
+phase_ends attack attacked
 watch_after
 
 judge

@@ -228,14 +228,16 @@ cpu_ticks() {
 }
 phase_begins() { phase_began=$(cpu_ticks); }
 
-# phase_ends NAME: says how busy the CPUs were, and fails if this test took more of them than it may.
+# phase_ends NAME [attacked]: prints how busy the CPUs were, and fails if this test took more of them than it may. Not with
+# "attacked": slowhttptest spins on all the CPU time that it gets. It runs with nice 10, so it takes what others leave, and
+# its share says nothing. That visitors are still served is checked by the ports that nobody attacks.
 phase_ends() {
     local busy own
     read -r busy own < <(awk -v from="$phase_began" -v to="$(cpu_ticks)" 'BEGIN {
         split(from, a); split(to, b); all = b[2] - a[2] + 0.001
         printf "%.0f %.0f\n", 100 * (b[1] - a[1]) / all, 100 * (b[3] - a[3]) / all }')
     say "CPUs in the phase \"$1\": $busy % busy, $own % by this test"
-    ((own <= most_own_percent)) ||
+    [[ ${2:-} == attacked ]] || ((own <= most_own_percent)) ||
         fail "this test takes $own % of the CPUs in the phase \"$1\"; at most $most_own_percent % are allowed: fewer ports, or cheaper visitors"
 }
 

@@ -279,7 +279,7 @@ go_on_until "$connect_s"
 stop_recording normal {,mix-}slow-{header,body,read}
 ((${#attack_pid[@]} == 0)) || die "slow attacks do not end: ${!attack_pid[*]}"
 
-phase_ends "slow attacks"
+phase_ends "slow attacks" attacked
 say "connect floods"
 phase_begins
 for name in {,mix-}flood-connect; do begin_attack "$name"; done
@@ -290,7 +290,7 @@ leave syn
 go_on_until "$syn_s"
 stop_recording {,mix-}flood-connect
 
-phase_ends "connect floods"
+phase_ends "connect floods" attacked
 say "SYN floods"
 phase_begins
 cookies=$(tcp_counter SyncookiesSent)
@@ -301,7 +301,7 @@ say "$(($(tcp_counter SyncookiesSent) - cookies)) SYN cookies sent, $(tcp_counte
 go_on_until "$syn_over_s"
 stop_recording {,mix-}flood-syn
 
-phase_ends "SYN floods"
+phase_ends "SYN floods" attacked
 say "normal-long goes on"
 go_on_until $((learn_s + long_s))
 stop_recording normal-long

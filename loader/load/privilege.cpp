@@ -20,9 +20,11 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <initializer_list>
 #include <iterator>
 #include <memory>
+#include <thread>
 #include <type_traits>
 
 #include "common/capabilities.hpp"
@@ -91,11 +93,23 @@ bool may_replace(const fs::path& target, const fs::path& directory) {
     return stat(directory.c_str(), &info) != 0 || !is_kept_for_others(target, info);
 }
 
-// Capabilities, no_new_privs and the filter are each thread's own.
-void need_one_thread() {
+std::ptrdiff_t count_threads() {
     std::error_code error;
     const auto threads = std::distance(fs::directory_iterator("/proc/self/task", error), {});
     if (error) fail("cannot count the threads in /proc/self/task", error.value());
+    return threads;
+}
+
+// Capabilities, no_new_privs and the filter belong to one thread. The kernel may list a thread for
+// a moment after it was joined.
+void need_one_thread() {
+    constexpr int max_attempts = 200;
+    constexpr auto pause = std::chrono::milliseconds(5);
+    auto threads = count_threads();
+    for (int i = 0; threads != 1 && i < max_attempts; ++i) {
+        std::this_thread::sleep_for(pause);
+        threads = count_threads();
+    }
     if (threads != 1)
         throw Error(ExitCode::runtime,
                     fmt::format("cannot give up privilege in a process with {} threads", threads));

@@ -231,11 +231,11 @@ grep -q "has shown no life for" "$work/left.err" || fail "--follow: a killed det
 
 say "one that monitors no port is missed too"
 start_detector
-spawn unmonitoring "$JSGUARD" export --pin-dir "$pin_dir" --format json --follow --port 1
+spawn no_service "$JSGUARD" export --pin-dir "$pin_dir" --format json --follow --port 1
 killed_pid=$spawned
-told_to_wait() { grep -q "^port 1 is not monitored yet; waits until it is$" "$work/unmonitoring.err"; }
+told_to_wait() { grep -q "^port 1 is not monitored yet; waits until it is$" "$work/no_service.err"; }
 wait_for "$patience_s" told_to_wait || fail "it does not say that it waits"
 stop_detector KILL
-ended_by_silence unmonitoring "$killed_pid"
+ended_by_silence no_service "$killed_pid"
 
 finish

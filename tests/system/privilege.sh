@@ -41,7 +41,7 @@ check_rights() {
 
 # --- what it must still do -----------------------------------------------------------------------
 
-on_monitor() { (($(services_judged) == 1)); }
+is_monitored() { (($(services_judged) == 1)); }
 raised() { grep -q '"event":"raise"' "$work/detector.out"; }
 says() { grep -qF "port $port: $1" "$work/detector.err"; }
 series() { grep '^jsguard_' | sed 's/ .*//' | sort; }

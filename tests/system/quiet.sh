@@ -141,8 +141,8 @@ still_running() {
 # Seconds monitoring.
 monitored_s() { echo $((($(now_ms) - learned_ms) / 1000)); }
 
-# be_on_monitor: what was planned, in order; each second in open.txt "second port connections".
-be_on_monitor() {
+# follow_plan: what was planned, in order; each second in open.txt "second port connections".
+follow_plan() {
     local now due=() event left
     mapfile -t due < <(printf '%s\n' "${events[@]}" | sort -sn)
     while now=$(monitored_s) && ((now < scenario_s)); do
@@ -246,7 +246,7 @@ phase_ends learning
 say "monitoring, $scenario_s s"
 phase_begins
 of_each act
-be_on_monitor
+follow_plan
 over_ms=$(now_ms)
 phase_ends monitoring
 shell_if_asked

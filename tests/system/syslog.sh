@@ -88,9 +88,9 @@ raise_and_clear() {
 }
 quick_detector() {
     start_detector --localport "$port" --learn 2 --window 2 --confirm 1 --clear 1 "$@"
-    wait_for 20 on_monitor || die "the detector does not monitor"
+    wait_for 20 is_monitored || die "the detector does not monitor"
 }
-on_monitor() { (($(services_judged) == 1)); }
+is_monitored() { (($(services_judged) == 1)); }
 was_told() { (($(told) > 0)); }
 told() { grep -cF "the system's log does not take a message" "$work/detector.err" || true; }
 resident_kib() { memory_kib "$detector_pid"; }

@@ -41,5 +41,13 @@ done <<<"$unlicensed"
 # CMake takes a semicolon for the end of a test's name, and then runs none.
 grep -Pzo 'TEST_CASE\(\s*("[^"]*"\s*)*"[^"]*;[^"]*"' -r tests --include='*.cpp' | tr '\0' '\n' &&
     complain "no semicolon in the name of a test"
+# What each directory of loader/ may include besides itself, as loader/CMakeLists.txt says.
+declare -A below=([common]=none [offline]=common [observe]='common|offline' [load]='common|offline|observe'
+                  [cli]='common|offline|observe')
+for directory in "${!below[@]}"; do
+    grep -rnE '#include "(common|offline|observe|load|cli)/' "loader/$directory" |
+        grep -vE "#include \"($directory|${below[$directory]})/" &&
+        complain "loader/$directory includes ${below[$directory]} at most"
+done
 echo "style: ${#code[@]} source files, ${#scripts[@]} scripts"
 exit "$failed"

@@ -2,8 +2,6 @@
 // jsguard analyze: how far each sample is from normal, and which measure tells attacks best.
 #include <fmt/format.h>
 
-#include <cerrno>
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -13,8 +11,8 @@
 #include "cli/command.hpp"
 #include "common/error.hpp"
 #include "common/option_adder.hpp"
+#include "common/print.hpp"
 #include "common/progress_bar.hpp"
-#include "common/tell.hpp"
 #include "offline/analysis/analysis_text.hpp"
 #include "offline/analysis/measured_samples.hpp"
 #include "offline/report/report.hpp"
@@ -32,22 +30,16 @@ struct AnalyzeOptions {
     std::optional<std::string> html;
 };
 
-void print(std::string_view text) {
-    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size())
-        throw errno_error(ExitCode::runtime, errno, "cannot write to stdout");
-}
-
 void print_all(const std::vector<Analysis>& analyses, const AnalyzeOptions& options) {
     if (options.json) {
-        write_json(analyses, !options.summary, print);
+        write_json(analyses, !options.summary, print_part);
     } else {
         for (const Analysis& analysis : analyses) {
-            if (&analysis != analyses.data()) print("\n");
-            write_text(analysis, !options.summary, print);
+            if (&analysis != analyses.data()) print_part("\n");
+            write_text(analysis, !options.summary, print_part);
         }
     }
-    if (std::fflush(stdout) != 0)
-        throw errno_error(ExitCode::runtime, errno, "cannot write to stdout");
+    flush_parts();
 }
 
 std::vector<std::filesystem::path> inputs_of(const std::vector<SampleClass>& classes) {
@@ -99,7 +91,7 @@ void add_analyze(CLI::App& app, Run& run) {
                     "to the same")
         ->type_name("NAME=FILE|DIR");
     OptionAdder add(command);
-    add.whole("-L,--localport,", "--port", "PORT", JSG_PORTS - 1, "the windows of this port alone",
+    add.whole("-L,--localport,", "--port", "PORT", max_port, "the windows of this port alone",
               [options = options.get()](std::uint32_t port) {
                   options->port = static_cast<std::uint16_t>(port);
               });

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // jsguard baseline: learn, show, diff, merge, relearn.
 #include <cmath>
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -9,9 +8,10 @@
 #include <vector>
 
 #include "cli/command.hpp"
+#include "common/defaults.hpp"
 #include "common/error.hpp"
 #include "common/file_replacement.hpp"
-#include "load/options.hpp"
+#include "common/print.hpp"
 #include "observe/learn_running.hpp"
 #include "offline/baseline/difference.hpp"
 #include "offline/baseline/learn_recorded.hpp"
@@ -37,12 +37,6 @@ using Shared = std::shared_ptr<BaselineOptions>;
 
 constexpr int exit_code_over = 1;
 
-int print(const std::string& text) {
-    if (std::fputs(text.c_str(), stdout) == EOF || std::fflush(stdout) != 0)
-        throw errno_error(ExitCode::runtime, errno, "cannot write to stdout");
-    return static_cast<int>(ExitCode::clean);
-}
-
 int learn(const BaselineOptions& options) {
     if (options.recordings.empty()) {
         learn_running(options.pin_dir, options.port, options.out);
@@ -63,13 +57,14 @@ int show(const BaselineOptions& options) {
     const BaselineFile file = only_port(
         options.running ? baselines_in_force(options.pin_dir) : read_baseline_file(options.in[0]),
         options.port, name);
-    return print(options.json ? baselines_measures_json(file) : baselines_text(file));
+    print_text(options.json ? baselines_measures_json(file) : baselines_text(file));
+    return static_cast<int>(ExitCode::clean);
 }
 
 int diff(const BaselineOptions& options) {
     const FileDifference difference =
         difference_of(read_baselines(options.in[0]), read_baselines(options.in[1]));
-    print(difference_text(difference, options.in[0].string(), options.in[1].string()));
+    print_text(difference_text(difference, options.in[0].string(), options.in[1].string()));
     const bool over =
         largest_nanobits(difference) > std::llround(options.exit_over_bits * JSG_NANO);
     return over ? exit_code_over : static_cast<int>(ExitCode::clean);
@@ -99,16 +94,6 @@ CLI::App* add(CLI::App& baseline, Run& run, const char* name, const char* help, 
     return command;
 }
 
-void add_port(CLI::App* command, const Shared& options, const char* help) {
-    command->add_option("--port,-L,--localport", options->port, help)
-        ->check(CLI::Range(1, JSG_PORTS - 1));
-}
-
-void add_pin_dir(CLI::App* command, const Shared& options) {
-    command->add_option("--pin-dir", options->pin_dir, "where the detector's maps are pinned")
-        ->capture_default_str();
-}
-
 // CLI::Range takes what is not a number for one that is in the range.
 std::string check_bits(const std::string& text) {
     double bits = -1;
@@ -128,18 +113,18 @@ void add_baseline(CLI::App& app, Run& run) {
     command->add_option("OUT", options->out, "the file")->required();
     command->add_option("--from", options->recordings,
                         "learn from these recordings, and not from the running detector");
-    add_port(command, options,
+    add_port(*command, options->port,
              "with --from: learn this port alone; without: wait for it and write it alone, while "
              "every service relearns");
-    add_pin_dir(command, options);
+    add_pin_dir(*command, options->pin_dir);
     command->get_option("--from")->excludes("--pin-dir");
 
     command = add(*baseline, run, "show", "print a baseline file", options, show);
     command->add_option("FILE", options->in, "a baseline file")->expected(1);
     command->add_flag("--running", options->running, "what the running detector compares with");
     command->add_flag("--json", options->json, "as a JSON object");
-    add_port(command, options, "show this port alone");
-    add_pin_dir(command, options);
+    add_port(*command, options->port, "show this port alone");
+    add_pin_dir(*command, options->pin_dir);
 
     command =
         add(*baseline, run, "diff", "print how far two baseline files are apart", options, diff);
@@ -155,7 +140,7 @@ void add_baseline(CLI::App& app, Run& run) {
 
     command =
         add(*baseline, run, "relearn", "ask the running detector to relearn", options, relearn);
-    add_pin_dir(command, options);
+    add_pin_dir(*command, options->pin_dir);
 }
 
 }  // namespace jsguard

@@ -3,7 +3,13 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <functional>
+#include <optional>
+#include <string>
+
+#include "common/defaults.hpp"
+#include "common/option_adder.hpp"
 
 namespace jsguard {
 
@@ -20,5 +26,19 @@ void add_baseline(CLI::App& app, Run& run);
 void add_analyze(CLI::App& app, Run& run);
 void add_replay(CLI::App& app, Run& run);
 void add_report(CLI::App& app, Run& run);
+
+// Options that several of them have. What they store in must live until run is called.
+template <class Port>
+void add_port(CLI::App& command, Port& port, const char* help) {
+    command.add_option("--port,-L,--localport", port, help)->check(CLI::Range(1, int{max_port}));
+}
+inline void add_pin_dir(CLI::App& command, std::string& pin_dir) {
+    command.add_option("--pin-dir", pin_dir, "where the detector's maps are pinned")
+        ->capture_default_str();
+}
+inline void add_duration(CLI::App& command, std::optional<std::uint32_t>& duration_s) {
+    OptionAdder(command).whole("-d,", "--duration", "SECONDS", max_count,
+                               "stop after so many seconds", store_in(duration_s));
+}
 
 }  // namespace jsguard

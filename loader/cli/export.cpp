@@ -13,21 +13,16 @@
 #include "cli/past_time.hpp"
 #include "cli/status_text.hpp"
 #include "common/clocks.hpp"
-#include "common/counted.hpp"
 #include "common/error.hpp"
-#include "common/print_line.hpp"
-#include "common/tell.hpp"
-#include "load/options.hpp"
+#include "common/print.hpp"
+#include "common/quantity_text.hpp"
+#include "observe/following.hpp"
 #include "observe/observer.hpp"
 #include "observe/prometheus_text.hpp"
-#include "observe/silence.hpp"
-#include "observe/waiting_text.hpp"
 #include "observe/window_export.hpp"
 
 namespace jsguard {
 namespace {
-
-volatile std::sig_atomic_t stop_requested = 0;
 
 struct ExportOptions {
     std::string format;
@@ -74,7 +69,7 @@ void tell_waiting(const ExportOptions& options, const WindowExport& windows) {
 
 // Until a signal, or the detector's end.
 void go_on(const PinnedDetector& detector, const Silence& silence, WindowExport& windows) {
-    for (const int number : {SIGINT, SIGTERM}) std::signal(number, [](int) { stop_requested = 1; });
+    stop_at({SIGINT, SIGTERM});
     bool pinned = true;
     while (!stop_requested && pinned) {
         std::this_thread::sleep_for(poll_every);
@@ -86,7 +81,7 @@ void go_on(const PinnedDetector& detector, const Silence& silence, WindowExport&
         }
     }
     windows.finish();
-    if (!pinned) tell("the detector has ended");
+    if (!pinned) tell(detector_ended);
     tell(summary(windows));
 }
 
@@ -144,10 +139,8 @@ void add_export(CLI::App& app, Run& run) {
             "windows that ended then or later: so long ago (90s, 10m, 2h, 1d), or a time in "
             "UTC (2026-01-02T03:04:05Z, or as jsguard prints it)")
         ->type_name("WHEN");
-    command->add_option("--port,-L,--localport", options->port, "this port alone")
-        ->check(CLI::Range(1, JSG_PORTS - 1));
-    command->add_option("--pin-dir", options->pin_dir, "where the detector's maps are pinned")
-        ->capture_default_str();
+    add_port(*command, options->port, "this port alone");
+    add_pin_dir(*command, options->pin_dir);
     command->add_flag("--columns", options->columns, "print each column's name, unit and meaning");
     command->callback([options, &run] { run = [options] { return run_export(*options); }; });
 }

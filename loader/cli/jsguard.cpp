@@ -7,8 +7,7 @@
 
 #include "cli/command.hpp"
 #include "common/error.hpp"
-#include "common/print_line.hpp"
-#include "common/tell.hpp"
+#include "common/print.hpp"
 
 namespace jsguard {
 namespace {
@@ -69,15 +68,9 @@ void parse(int argc, char** argv, Run& run) {
 int main(int argc, char** argv) {
     using namespace jsguard;
     std::signal(SIGPIPE, SIG_IGN);  // a closed stdout shows when it is written
-    try {
+    return exit_code_of("jsguard", [&] {
         Run run;
         parse(argc, argv, run);
         return run ? run() : static_cast<int>(ExitCode::clean);
-    } catch (const Error& error) {
-        tell(fmt::format("jsguard: {}", error.what()));
-        return static_cast<int>(error.code());
-    } catch (const std::exception& error) {
-        tell(fmt::format("jsguard: {}", error.what()));
-        return static_cast<int>(ExitCode::runtime);
-    }
+    });
 }

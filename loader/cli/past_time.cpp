@@ -10,6 +10,7 @@
 #include <regex>
 #include <string>
 
+#include "common/clocks.hpp"
 #include "common/error.hpp"
 #include "common/whole_number.hpp"
 
@@ -17,18 +18,17 @@ namespace jsguard {
 namespace {
 
 constexpr std::uint32_t max_number = 1'000'000'000;
-constexpr std::uint64_t second_ms = 1000;
 
 std::uint64_t unit_ms(char unit) {
     switch (unit) {
         case 's':
             return second_ms;
         case 'm':
-            return 60 * second_ms;
+            return minute_ms;
         case 'h':
-            return 60 * 60 * second_ms;
+            return hour_ms;
         case 'd':
-            return 24 * 60 * 60 * second_ms;
+            return day_ms;
     }
     return 0;
 }

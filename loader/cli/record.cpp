@@ -13,23 +13,19 @@
 
 #include "cli/command.hpp"
 #include "common/baseline_file.hpp"
-#include "common/counted.hpp"
+#include "common/clocks.hpp"
 #include "common/error.hpp"
 #include "common/option_adder.hpp"
-#include "common/seconds.hpp"
-#include "common/tell.hpp"
-#include "load/options.hpp"
+#include "common/print.hpp"
+#include "common/quantity_text.hpp"
+#include "observe/following.hpp"
 #include "observe/recorder.hpp"
-#include "observe/silence.hpp"
-#include "observe/waiting_text.hpp"
 #include "offline/recording/recording_file.hpp"
 
 namespace jsguard {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-volatile std::sig_atomic_t stop_requested = 0;
 
 struct RecordOptions {
     std::string file;
@@ -95,7 +91,7 @@ int record(const RecordOptions& options) {
     output.write(recording_line(make_header(detector.reader().config())));
     Recorder recorder(detector.reader(), options.port,
                       [&](const RecordingEntry& entry) { output.write(recording_line(entry)); });
-    for (const int number : {SIGINT, SIGTERM}) std::signal(number, [](int) { stop_requested = 1; });
+    stop_at({SIGINT, SIGTERM});
 
     recorder.follow();
     if (recorder.following() == 0) tell(waiting_text(options.port));
@@ -111,7 +107,7 @@ int record(const RecordOptions& options) {
             throw Error(ExitCode::runtime, fmt::format("{}; {}", summary(recorder), *line));
         std::this_thread::sleep_for(poll_every);
     }
-    if (!pinned) tell("the detector has ended");
+    if (!pinned) tell(detector_ended);
     tell(summary(recorder));
     return static_cast<int>(ExitCode::clean);
 }
@@ -124,12 +120,9 @@ void add_record(CLI::App& app, Run& run) {
         app.add_subcommand("record", "write the windows of a running detector as they close");
     command->add_option("FILE", options->file, "JSON lines (docs/recordings.md); - for stdout")
         ->required();
-    command->add_option("--port,-L,--localport", options->port, "record this port alone")
-        ->check(CLI::Range(1, JSG_PORTS - 1));
-    OptionAdder(*command).whole("-d,", "--duration", "SECONDS", max_count,
-                                "stop after so many seconds", store_in(options->duration_s));
-    command->add_option("--pin-dir", options->pin_dir, "where the detector's maps are pinned")
-        ->capture_default_str();
+    add_port(*command, options->port, "record this port alone");
+    add_duration(*command, options->duration_s);
+    add_pin_dir(*command, options->pin_dir);
     command->add_flag("--overwrite", options->overwrite, "replace FILE if it is there");
     command->callback([options, &run] { run = [options] { return record(*options); }; });
 }

@@ -14,15 +14,14 @@
 
 #include "cli/command.hpp"
 #include "common/alert_text.hpp"
-#include "common/counted.hpp"
+#include "common/clocks.hpp"
+#include "common/defaults.hpp"
 #include "common/error.hpp"
 #include "common/option_adder.hpp"
-#include "common/print_line.hpp"
+#include "common/print.hpp"
 #include "common/progress_bar.hpp"
-#include "common/seconds.hpp"
-#include "common/tell.hpp"
+#include "common/quantity_text.hpp"
 #include "offline/recording/recording_file.hpp"
-#include "offline/replay/window_difference.hpp"
 
 namespace jsguard {
 namespace {
@@ -34,7 +33,7 @@ struct ReplayOptions {
     std::optional<std::uint32_t> learn_s;
     std::optional<std::string> baseline_file;
     std::vector<std::uint16_t> ports;  // empty: all
-    Options output;                    // of which json and timestamp are used
+    AlertForm output;
     bool check = false;
 };
 
@@ -117,9 +116,7 @@ class RecordingReplay {
                                     printable(options_.file),
                                     options_.ports.empty() ? "" : " of these ports",
                                     options_.ports.empty() ? "" : ", or other ports"));
-        if (reader_.cut_lines())
-            tell(fmt::format("{}: its last line was cut short, and is left out",
-                             printable(options_.file)));
+        if (reader_.cut_lines()) tell(cut_short_text(options_.file));
         tell(fmt::format(
             "{}{}, {} raised, {} missing in {}", counted(replay_.windows(), "window", "windows"),
             options_.check ? ", all as recorded" : "", counted(raised_, "alert", "alerts"),

@@ -2,9 +2,6 @@
 // jsguard report: a recording as a page to look at.
 #include "offline/report/report.hpp"
 
-#include <fmt/format.h>
-
-#include <cstdio>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -13,8 +10,9 @@
 #include "cli/command.hpp"
 #include "common/error.hpp"
 #include "common/option_adder.hpp"
+#include "common/print.hpp"
 #include "common/progress_bar.hpp"
-#include "common/tell.hpp"
+#include "offline/recording/recording_file.hpp"
 #include "offline/report/recording_analysis.hpp"
 
 namespace jsguard {
@@ -36,9 +34,7 @@ int run_report(const ReportOptions& options) {
         request, [&](std::uint64_t done, std::uint64_t total) { bar.show(done, total); });
     bar.hide();
     write_report_page(options.html, report);
-    if (report.cut_short)
-        tell(fmt::format("{}: its last line was cut short, and is left out",
-                         printable(options.recording)));
+    if (report.cut_short) tell(cut_short_text(options.recording));
     return static_cast<int>(ExitCode::clean);
 }
 
@@ -57,7 +53,7 @@ void add_report(CLI::App& app, Run& run) {
               "sequence of the window that is shown cell by cell (default: the one at the peak of "
               "each divergence)",
               store_in(options->window));
-    add.whole("-L,--localport,", "--port", "PORT", JSG_PORTS - 1, "this port alone",
+    add.whole("-L,--localport,", "--port", "PORT", max_port, "this port alone",
               store_in(options->port));
     command.callback([options, &run] { run = [options] { return run_report(*options); }; });
 }

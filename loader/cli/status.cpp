@@ -5,14 +5,14 @@
 
 #include <memory>
 
-#include "cli/colour.hpp"
 #include "cli/command.hpp"
 #include "cli/status_figures.hpp"
 #include "cli/status_json.hpp"
 #include "cli/status_text.hpp"
+#include "cli/styled_text.hpp"
 #include "common/error.hpp"
-#include "common/print_line.hpp"
-#include "load/options.hpp"
+#include "common/print.hpp"
+#include "observe/following.hpp"
 #include "observe/observer.hpp"
 
 namespace jsguard {
@@ -53,11 +53,9 @@ void add_status(CLI::App& app, Run& run) {
     auto options = std::make_shared<StatusOptions>();
     CLI::App* command = app.add_subcommand(
         "status", "print what a running detector does now; exit code 10 if an alert is up");
-    command->add_option("--port,-L,--localport", options->port, "only this port")
-        ->check(CLI::Range(1, JSG_PORTS - 1));
+    add_port(*command, options->port, "only this port");
     command->add_flag("--json", options->json, "as one JSON object (docs/watching.md)");
-    command->add_option("--pin-dir", options->pin_dir, "where the detector's maps are pinned")
-        ->capture_default_str();
+    add_pin_dir(*command, options->pin_dir);
     command->callback([options, &run] { run = [options] { return status(*options); }; });
 }
 

@@ -9,7 +9,9 @@
 #include "common/alert_text.hpp"
 #include "common/cells.hpp"
 #include "common/json_fields.hpp"
+#include "common/learning_text.hpp"
 #include "common/losses.hpp"
+#include "common/quantity_text.hpp"
 
 namespace jsguard {
 namespace {
@@ -17,14 +19,8 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr int json_schema = 2;  // of the status object
-constexpr double milli_in_one = 1000;
 
 double seconds(std::uint64_t ns) { return static_cast<double>(ns) / second_ns; }
-
-template <class Value>
-ordered_json or_null(const Value& value) {
-    return value ? ordered_json(*value) : ordered_json(nullptr);
-}
 
 ordered_json bits_or_null(bool known, std::uint32_t nanobits) {
     return known ? ordered_json(bits_of(nanobits)) : ordered_json(nullptr);

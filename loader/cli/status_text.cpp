@@ -12,12 +12,11 @@
 #include <utility>
 #include <vector>
 
-#include "cli/colour.hpp"
 #include "cli/status_figures.hpp"
-#include "common/alert_text.hpp"
+#include "cli/styled_text.hpp"
 #include "common/cells.hpp"
-#include "common/counted.hpp"
 #include "common/error.hpp"
+#include "common/learning_text.hpp"
 #include "common/losses.hpp"
 #include "common/quantity_text.hpp"
 #include "kernel/decision.h"
@@ -354,11 +353,9 @@ Remarks remarks_on(const Observation& seen) {
 // --- the detector itself ---------------------------------------------------------------------
 
 std::string totals_text(const Observation& seen) {
-    const std::string lost = losses_text(seen.stats);
     return fmt::format("since the start: {} windows, {} transitions, {}; {}",
                        number_text(seen.stats.windows), number_text(seen.stats.transitions),
-                       counted(seen.stats.alerts, "alert", "alerts"),
-                       lost.empty() ? "nothing lost" : "lost or left out: " + lost);
+                       counted(seen.stats.alerts, "alert", "alerts"), lost_text(seen.stats));
 }
 
 std::string cost_text(const Cost& cost) {
@@ -421,13 +418,6 @@ std::string known_cost_text(const Cost& cost) {
     if (!share || !cost.map_bytes) return {};
     return fmt::format("ticks {:.2f} % of one CPU, maps {}", 100 * *share,
                        bytes_text(*cost.map_bytes));
-}
-
-std::string silence_text(std::uint64_t silent_ns, std::string_view pin_dir) {
-    return fmt::format(
-        "the detector in {} has shown no life for {}: it was killed and has left its maps behind; "
-        "start jsguard-load again",
-        printable(pin_dir), duration_text(silent_ns / millisecond_ns));
 }
 
 std::string not_monitored_text(const Observation& seen, std::uint32_t port) {

@@ -28,9 +28,6 @@ std::string raised_text(const Observation& seen, const jsg_alert_track& alert);
 // "ticks 0.07 % of one CPU, maps 10.0 MiB"; empty if that is not known.
 std::string known_cost_text(const Cost& cost);
 
-// One line about a detector that is_silent().
-std::string silence_text(std::uint64_t silent_ns, std::string_view pin_dir);
-
 // One line about a port that has no service.
 std::string not_monitored_text(const Observation& seen, std::uint32_t port);
 

@@ -2,9 +2,12 @@
 // Lines of styled text for a terminal, and the bars and sparklines in them.
 #include "cli/styled_text.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
 
 namespace jsguard {
 namespace {
@@ -125,5 +128,14 @@ std::vector<Line> sparkline(std::span<const Spark> sparks, std::size_t rows, con
     }
     return lines;
 }
+
+bool wants_colour(int fd) {
+    const char* refused = std::getenv("NO_COLOR");
+    if (refused && *refused) return false;
+    const char* terminal = std::getenv("TERM");
+    return isatty(fd) == 1 && terminal && std::string_view(terminal) != "dumb";
+}
+
+std::string in_red(std::string_view text) { return "\033[1;31m" + std::string(text) + "\033[0m"; }
 
 }  // namespace jsguard

@@ -57,4 +57,10 @@ struct Spark {
 // So many lines of a column for each spark, from the bottom up to 1.
 std::vector<Line> sparkline(std::span<const Spark> sparks, std::size_t rows, const Glyphs& glyphs);
 
+// Whether output there may be coloured: a terminal that knows colours, whose user has not asked for
+// none (https://no-color.org).
+bool wants_colour(int fd);
+// With the control sequences of a terminal.
+std::string in_red(std::string_view text);
+
 }  // namespace jsguard

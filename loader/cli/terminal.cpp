@@ -16,7 +16,6 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "cli/colour.hpp"
 #include "common/error.hpp"
 
 namespace jsguard {

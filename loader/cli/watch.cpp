@@ -20,20 +20,15 @@
 #include "cli/watch_screen.hpp"
 #include "common/error.hpp"
 #include "common/option_adder.hpp"
-#include "common/print_line.hpp"
-#include "common/tell.hpp"
-#include "load/options.hpp"
+#include "common/print.hpp"
+#include "observe/following.hpp"
 #include "observe/observer.hpp"
 #include "observe/pinned_detector.hpp"
-#include "observe/silence.hpp"
-#include "observe/waiting_text.hpp"
 
 namespace jsguard {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-volatile std::sig_atomic_t stop_requested = 0;
 
 struct WatchOptions {
     std::string pin_dir = usual_pin_dir;
@@ -60,7 +55,7 @@ class Ending {
     }
 
     void tell() const {
-        if (detector_ended_) jsguard::tell("the detector has ended");
+        if (detector_ended_) jsguard::tell(detector_ended);
     }
 
   private:
@@ -257,8 +252,7 @@ void watch_on_screen(const PinnedDetector& detector, const WatchOptions& options
 int watch(const WatchOptions& options) {
     const PinnedDetector detector(options.pin_dir);
     // Before the terminal is ours, whose library would leave the program by its own way.
-    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT})
-        std::signal(number, [](int) { stop_requested = 1; });
+    stop_at({SIGINT, SIGTERM, SIGHUP, SIGQUIT});
     Ending ending(detector, options);
     if (options.plain || !is_drawable_terminal())
         print_while_read([&] { watch_plainly(detector, options, ending); });
@@ -273,14 +267,11 @@ int watch(const WatchOptions& options) {
 void add_watch(CLI::App& app, Run& run) {
     auto options = std::make_shared<WatchOptions>();
     CLI::App* command = app.add_subcommand("watch", "show a running detector live, on the screen");
-    command->add_option("--port,-L,--localport", options->port, "show this port")
-        ->check(CLI::Range(1, JSG_PORTS - 1));
+    add_port(*command, options->port, "show this port");
     command->add_flag("--plain", options->plain,
                       "a line for each window, as where stdout is no terminal");
-    OptionAdder(*command).whole("-d,", "--duration", "SECONDS", max_count,
-                                "stop after so many seconds", store_in(options->duration_s));
-    command->add_option("--pin-dir", options->pin_dir, "where the detector's maps are pinned")
-        ->capture_default_str();
+    add_duration(*command, options->duration_s);
+    add_pin_dir(*command, options->pin_dir);
     command->callback([options, &run] { run = [options] { return watch(*options); }; });
 }
 

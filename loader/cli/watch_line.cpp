@@ -4,9 +4,8 @@
 
 #include <fmt/format.h>
 
-#include "common/alert_text.hpp"
 #include "common/cells.hpp"
-#include "common/counted.hpp"
+#include "common/quantity_text.hpp"
 
 namespace jsguard {
 

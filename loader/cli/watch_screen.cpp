@@ -11,7 +11,6 @@
 #include "cli/status_figures.hpp"
 #include "cli/status_text.hpp"
 #include "cli/watch_list.hpp"
-#include "common/counted.hpp"
 #include "common/error.hpp"
 #include "common/losses.hpp"
 #include "common/quantity_text.hpp"
@@ -134,19 +133,17 @@ std::uint64_t losses_sum(const jsg_stats& stats) {
 
 Lines header(const Observation& seen, const Canvas& canvas) {
     const std::size_t up = alerts_up(seen);
-    const std::string lost = losses_text(seen.stats);
+    const std::string lost = lost_text(seen.stats);
+    const std::uint64_t losses = losses_sum(seen.stats);
     // What was lost stays in sight, if only as a number; the host may be long.
     Items items = {{{counted(up, "alert up", "alerts up"), up ? Style::alarm : Style::plain}, 0},
                    {{counted(seen.services.size(), "port", "ports"), Style::plain}, 3},
                    {{uptime_text(seen.cost), Style::plain}, 4},
                    {{cost_text(seen.cost), Style::faint}, 6}};
-    if (lost.empty())
-        items.push_back({{"nothing lost", Style::faint}, 5});
+    if (losses == 0)
+        items.push_back({{lost, Style::faint}, 5});
     else
-        items.push_back({{"lost or left out: " + lost, Style::plain},
-                         1,
-                         fmt::format("lost {}", number_text(losses_sum(seen.stats))),
-                         5});
+        items.push_back({{lost, Style::plain}, 1, fmt::format("lost {}", number_text(losses)), 5});
     const Line host =
         cut({{"jsguard " + plain_ascii(seen.host), Style::heading}},
             std::max<std::size_t>(canvas.width / 2, min_host), glyphs(canvas.unicode).more);

@@ -6,12 +6,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
-#include "cli/past_alerts.hpp"
 #include "cli/status_text.hpp"
 #include "cli/watch_line.hpp"
-#include "common/alert_text.hpp"
 #include "common/cells.hpp"
+#include "common/learning_text.hpp"
 #include "common/quantity_text.hpp"
 
 namespace jsguard {
@@ -188,6 +188,26 @@ Line entropy_history(const ShownService& shown, std::size_t width) {
     return sparkline(sparks, 1, shown.glyphs).front();
 }
 
+void add_past(std::span<const jsg_window> windows, jsg_signal signal,
+              std::vector<PastAlert>& alerts) {
+    std::optional<PastAlert> up;
+    std::uint64_t raised_ns = 0;
+    for (const jsg_window& window : windows) {
+        const bool is_up = window.signal[signal].alert == JSG_ALERT;
+        if (is_up && !up) {
+            up = {signal, window.end_unix_ms, &window == &windows.front(), 0, 0, 0};
+            raised_ns = window.end_ns;
+        }
+        if (is_up && window.signal[signal].verdict == JSG_ABOVE)
+            up->peak_nanobits = std::max(up->peak_nanobits, window.signal[signal].js_nanobits);
+        if (is_up || !up) continue;
+        up->cleared_unix_ms = window.end_unix_ms;
+        if (!up->is_older) up->duration_ns = window.end_ns - raised_ns;
+        alerts.push_back(*up);
+        up.reset();
+    }
+}
+
 std::string past_text(const PastAlert& alert) {
     const std::string peak =
         fmt::format("{} peak {:.3f}", signal_name(alert.signal), bits_of(alert.peak_nanobits));
@@ -230,6 +250,16 @@ Lines entropy_lines(const ShownService& shown) {
     if (shown.width >= roomy && shown.width > taken)
         line = line + Line{{" "}} + entropy_history(shown, shown.width - taken);
     return {cut(line, shown.width, shown.glyphs.more)};
+}
+
+std::vector<PastAlert> past_alerts(std::span<const jsg_window> windows) {
+    std::vector<PastAlert> alerts;
+    for (const jsg_signal signal : {JSG_TRANSITIONS, JSG_OCCUPANCY})
+        add_past(windows, signal, alerts);
+    std::stable_sort(alerts.begin(), alerts.end(), [](const auto& a, const auto& b) {
+        return a.cleared_unix_ms > b.cleared_unix_ms;
+    });
+    return alerts;
 }
 
 Lines past_alert_lines(const ShownService& shown, std::size_t rows) {

@@ -40,7 +40,19 @@ std::size_t state_table_rows(const ShownService& shown);
 constexpr std::size_t phase_table_rows = 1 + JSG_CELL_PHASES + 1;  // idle too
 constexpr std::size_t age_table_rows = 1 + JSG_AGES;
 
-// What was raised and cleared in the history.
+struct PastAlert {
+    jsg_signal signal = JSG_TRANSITIONS;
+    std::uint64_t raised_unix_ms = 0;  // end of the first window with it up
+    bool is_older = false;             // that is the first of all: it was raised before
+    std::uint64_t cleared_unix_ms = 0;
+    std::uint64_t duration_ns = 0;    // since it was raised, until it was cleared; 0: is_older
+    std::uint32_t peak_nanobits = 0;  // of the windows that are over, as the alert itself tells it
+};
+
+// The alerts that the windows tell of and that are over. windows: of one service, oldest first. The
+// alert that cleared last comes first.
+std::vector<PastAlert> past_alerts(std::span<const jsg_window> windows);
+// Those of the history.
 Lines past_alert_lines(const ShownService& shown, std::size_t rows);
 
 }  // namespace jsguard

@@ -1,27 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Alerts for people and for programs, and the lines at start and end.
+// An alert in words for people, and as JSON for programs.
 #include "common/alert_text.hpp"
 
 #include <arpa/inet.h>
-#include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <ctime>
-#include <nlohmann/json.hpp>
+#include <span>
 #include <string_view>
-#include <vector>
 
-#include "common/baseline_totals.hpp"
 #include "common/cells.hpp"
-#include "common/counted.hpp"
-#include "common/error.hpp"
-#include "common/losses.hpp"
-#include "common/progress_bar.hpp"
-#include "kernel/significance.h"
+#include "common/json_fields.hpp"
+#include "common/quantity_text.hpp"
 
 namespace jsguard {
 namespace {
@@ -31,19 +23,10 @@ using nlohmann::ordered_json;
 constexpr int json_schema = 2;         // of the alert objects
 constexpr std::size_t cells_told = 3;  // in a line for people
 
-double thousandths(std::uint32_t number) { return number / 1e3; }
-
 // A share to a millionth; what is finer means nothing.
 double share(std::uint32_t ppb) { return std::round(ppb / 1e3) / 1e6; }
 
 double milliseconds_of(std::uint64_t ns) { return std::round(static_cast<double>(ns) / 1e6) / 1e3; }
-
-// Three decimals, or three digits where those would all be 0.
-std::string bits_text(std::uint32_t nanobits) {
-    const double value = bits_of(nanobits);
-    return nanobits == 0 || value >= 0.01 ? fmt::format("{:.3f}", value)
-                                          : fmt::format("{:.3g}", value);
-}
 
 std::string percent(std::uint32_t ppb) {
     const double value = ppb / 1e7;
@@ -123,8 +106,8 @@ std::string netns_text(const jsg_alert& alert) {
 std::string raise_line(const jsg_alert& alert) {
     std::string line = fmt::format(
         "ALERT port {}{}: {} {} bits from normal (threshold {}, significance bound {})", alert.port,
-        netns_text(alert), signal_name(alert.signal), bits_text(alert.js_nanobits),
-        bits_of(alert.threshold_nanobits), bits_text(alert.significance_nanobits));
+        netns_text(alert), signal_name(alert.signal), small_bits_text(alert.js_nanobits),
+        bits_of(alert.threshold_nanobits), small_bits_text(alert.significance_nanobits));
     if (alert.signal == JSG_OCCUPANCY)
         line += fmt::format(": {}, {}", what_is_held(alert), spread_text(alert.sources));
     line += "; " + seen(alert);
@@ -139,7 +122,7 @@ std::string clear_line(const jsg_alert& alert) {
     return fmt::format(
         "CLEAR port {}{}: {} after {:.0f} s (peak {} bits), now {} (threshold {}), {}", alert.port,
         netns_text(alert), signal_name(alert.signal), milliseconds_of(alert.duration_ns),
-        bits_text(alert.peak_nanobits), bits_text(alert.js_nanobits),
+        small_bits_text(alert.peak_nanobits), small_bits_text(alert.js_nanobits),
         bits_of(alert.threshold_nanobits), seen(alert));
 }
 
@@ -197,31 +180,6 @@ ordered_json details_json(const jsg_alert& alert, const Origin& origin) {
     return details;
 }
 
-std::string monitored_text(const Options& options, std::span<const std::uint16_t> ports) {
-    if (!options.ports.empty()) {
-        return fmt::format("{} {}", ports.size() == 1 ? "port" : "ports", fmt::join(ports, ", "));
-    }
-    std::string text = "every listening port";
-    if (!options.excluded_ports.empty()) {
-        text += fmt::format(" but {}", fmt::join(options.excluded_ports, ", "));
-    }
-    return ports.empty() ? text + " (none now)"
-                         : text + fmt::format(" (now {})", fmt::join(ports, ", "));
-}
-
-std::string learning_text(const Options& options, std::size_t ports, std::size_t with_baseline) {
-    if (with_baseline == 0) return fmt::format("learning for {} s", options.learn_s);
-    if (with_baseline < ports) {
-        return fmt::format("{} of {} ports from their baseline, learning for {} s for the others",
-                           with_baseline, ports, options.learn_s);
-    }
-    return "from the baseline";
-}
-
-std::string threshold_text(std::uint32_t nanobits) {
-    return nanobits ? fmt::format("{} bits", bits_of(nanobits)) : "from the spread";
-}
-
 }  // namespace
 
 std::string instance_text(std::uint64_t instance) { return fmt::format("{:012x}", instance); }
@@ -230,87 +188,26 @@ std::string alert_id(std::uint64_t instance, std::uint64_t number) {
     return fmt::format("{}-{}", instance_text(instance), number);
 }
 
-std::string utc_timestamp(std::uint64_t unix_ms) {
-    constexpr std::uint64_t last_ms = 253'402'300'799'999;  // of the year 9999
-    const std::uint64_t shown_ms = std::min(unix_ms, last_ms);
-    return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}+00:00",
-                       fmt::gmtime(static_cast<std::time_t>(shown_ms / 1000)), shown_ms % 1000);
-}
-
 std::string alert_line(const jsg_alert& alert) {
     return alert.event == JSG_CLEAR ? clear_line(alert) : raise_line(alert);
 }
 
+ordered_json alert_object(const jsg_alert& alert, const Origin& origin) {
+    return {{"timestamp", utc_timestamp(alert.at_unix_ms)},
+            {"event_type", "jsguard"},
+            {"hostname", origin.hostname},
+            {"jsguard", details_json(alert, origin)}};
+}
+
+// A host name need not be UTF-8, and an alert must not be lost over that: json_text() replaces.
 std::string alert_json(const jsg_alert& alert, const Origin& origin) {
-    const ordered_json object = {{"timestamp", utc_timestamp(alert.at_unix_ms)},
-                                 {"event_type", "jsguard"},
-                                 {"hostname", origin.hostname},
-                                 {"jsguard", details_json(alert, origin)}};
-    // A host name need not be UTF-8, and an alert must not be lost over that.
-    return object.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+    return json_text(alert_object(alert, origin));
 }
 
-std::string alert_text(const jsg_alert& alert, const Origin& origin, const Options& options) {
-    if (options.json) return alert_json(alert, origin);
-    if (!options.timestamp) return alert_line(alert);
+std::string alert_text(const jsg_alert& alert, const Origin& origin, const AlertForm& form) {
+    if (form.json) return alert_json(alert, origin);
+    if (!form.timestamp) return alert_line(alert);
     return utc_timestamp(alert.at_unix_ms) + " " + alert_line(alert);
-}
-
-std::string start_line(const Options& options, std::span<const std::uint16_t> ports,
-                       std::size_t with_baseline) {
-    return fmt::format(
-        "monitoring {}{}: threshold {} for occupancy, {} for transitions; window {} s, step {} s; "
-        "{}",
-        monitored_text(options, ports),
-        options.netns ? fmt::format(" in the network namespace {}", printable(*options.netns)) : "",
-        threshold_text(options.occupancy_threshold_nanobits),
-        threshold_text(options.transition_threshold_nanobits), options.window_s, options.step_s,
-        learning_text(options, ports.size(), with_baseline));
-}
-
-std::string summary_line(const jsg_stats& stats) {
-    const std::string lost = losses_text(stats);
-    return fmt::format("{} ({} without enough traffic), {}, {}; {}",
-                       counted(stats.windows, "window", "windows"),
-                       counted(stats.not_enough_traffic, "verdict", "verdicts"),
-                       counted(stats.transitions, "transition", "transitions"),
-                       counted(stats.alerts, "alert", "alerts"),
-                       lost.empty() ? "nothing lost" : "lost or left out: " + lost);
-}
-
-std::string lacking_text(const jsg_baseline& pending_baseline, std::uint32_t step_s) {
-    const std::uint64_t seconds = socket_seconds(pending_baseline);
-    std::vector<std::string> lacking;
-    if (pending_baseline.transitions < JSG_BASELINE_TRANSITIONS)
-        lacking.push_back(fmt::format("{} of {} transitions", pending_baseline.transitions,
-                                      JSG_BASELINE_TRANSITIONS));
-    if (seconds < JSG_BASELINE_SOCKET_SECONDS)
-        lacking.push_back(
-            fmt::format("{} of {} socket-seconds", seconds, JSG_BASELINE_SOCKET_SECONDS));
-    if (const std::uint64_t seen = episodes(pending_baseline, step_s); seen < JSG_BASELINE_EPISODES)
-        lacking.push_back(fmt::format("{} of {} episodes (a connection in a phase)", seen,
-                                      JSG_BASELINE_EPISODES));
-    return fmt::format("{}", fmt::join(lacking, ", "));
-}
-
-std::string warnings_text(std::uint32_t warnings) {
-    std::vector<std::string> reasons;
-    if (warnings & JSG_WARN_OLD_AND_STALLED)
-        reasons.push_back(fmt::format(
-            "most connections that were not idle made no progress for {} s or longer", JSG_OLD_S));
-    if (warnings & JSG_WARN_QUEUE_FULL) reasons.push_back("its accept queue was full");
-    return fmt::format("{}", fmt::join(reasons, ", and "));
-}
-
-std::string learned_thresholds_text(const jsg_service& service) {
-    return fmt::format("threshold {} bits for occupancy, {} bits for transitions",
-                       bits_text(service.threshold_nanobits[JSG_OCCUPANCY]),
-                       bits_text(service.threshold_nanobits[JSG_TRANSITIONS]));
-}
-
-std::string learning_bar(std::uint32_t done_s, std::uint32_t total_s, std::size_t width) {
-    const std::uint32_t done = std::min(done_s, total_s);
-    return progress_bar("learning", done, total_s, fmt::format("{}/{} s", done, total_s), width);
 }
 
 }  // namespace jsguard

@@ -13,15 +13,15 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
-#include "common/alert_text.hpp"
 #include "common/baseline_json.hpp"
 #include "common/clocks.hpp"
+#include "common/defaults.hpp"
 #include "common/error.hpp"
 #include "common/file_replacement.hpp"
 #include "common/file_schema.hpp"
 #include "common/json_fields.hpp"
+#include "common/quantity_text.hpp"
 #include "common/whole_number.hpp"
-#include "load/options.hpp"
 
 namespace jsguard {
 namespace {
@@ -29,7 +29,6 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-constexpr std::size_t max_bytes = 16 << 20;
 constexpr const char* step_key = "step_s";
 constexpr std::string_view kind = "baseline file";
 constexpr std::string_view read_next_step =
@@ -37,24 +36,18 @@ constexpr std::string_view read_next_step =
 
 std::string read_text(const fs::path& path) {
     const std::string tried = fmt::format("cannot read the {} {}", kind, printable(path.native()));
-    // Not blocking, so that opening a pipe that nobody writes to returns and is refused.
-    const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    struct stat status {};
-    if (file.get() < 0 || fstat(file.get(), &status) != 0) {
-        throw errno_error(ExitCode::usage, errno, tried, read_next_step);
-    }
-    if (!S_ISREG(status.st_mode))
-        refuse(fmt::format("{}: it is not a regular file; {}", tried, read_next_step));
+    const RegularFile file(path, tried, read_next_step);
     std::string text;
     std::array<char, 1 << 16> part;
     // Counted while reading, for a file may grow.
-    while (text.size() <= max_bytes) {
-        const ssize_t got = read(file.get(), part.data(), part.size());
+    while (text.size() <= max_baseline_file_bytes) {
+        const ssize_t got = read(file.fd(), part.data(), part.size());
         if (got < 0) throw errno_error(ExitCode::usage, errno, tried, read_next_step);
         if (got == 0) return text;
         text.append(part.data(), static_cast<std::size_t>(got));
     }
-    refuse(fmt::format("{}: it is larger than {} bytes; {}", tried, max_bytes, read_next_step));
+    refuse(fmt::format("{}: it is larger than {} bytes; {}", tried, max_baseline_file_bytes,
+                       read_next_step));
 }
 
 std::string read_word(const ordered_json& file, const char* key) {
@@ -112,7 +105,7 @@ BaselineFile baseline_file_from_json(std::string_view text) {
     BaselineFile read;
     read.origin = read_origin(file);
     for (const auto& [name, service] : object_member(file, "services").items()) {
-        const auto port = whole_number(name, 1, JSG_PORTS - 1);
+        const auto port = whole_number(name, 1, max_port);
         if (!port) refuse(fmt::format("\"{}\" is no port", printable(name)));
         try {
             const jsg_baseline baseline = baseline_from_json(service);

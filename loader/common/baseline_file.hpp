@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Baseline files: what services normally do, as JSON that people can read.
+// Baselines, what services normally do: their totals, and their files, JSON that people can read.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -9,10 +10,28 @@
 #include <string_view>
 
 #include "kernel/jsguard.h"
+#include "kernel/significance.h"
 
 namespace jsguard {
 
 using Baselines = std::map<std::uint16_t, jsg_baseline>;  // by port
+
+// Idle connections apart.
+inline std::uint64_t socket_seconds(const jsg_baseline& baseline) {
+    return std::uint64_t{baseline.judged_socket_seconds} + baseline.waiting_socket_seconds;
+}
+
+// At least 1, so that a rate can be told of a pending_baseline that has only begun.
+inline std::uint32_t learned_seconds(const jsg_baseline& baseline) {
+    return std::max(baseline.learned_s, 1U);
+}
+
+// Of a connection in a phase, whole ones.
+inline std::uint64_t episodes(const jsg_baseline& baseline, std::uint32_t step_s) {
+    return jsg_episodes_milli(baseline.occupancy_socket_seconds, JSG_PHASE_CELLS,
+                              learned_seconds(baseline), step_s) /
+           JSG_MILLI;
+}
 
 // Where, when and how a file was learned. What a file does not say is empty, or 0.
 struct BaselineOrigin {

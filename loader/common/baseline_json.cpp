@@ -4,10 +4,10 @@
 
 #include <fmt/format.h>
 
-#include "common/alert_text.hpp"
-#include "common/baseline_totals.hpp"
+#include "common/baseline_file.hpp"
 #include "common/cells.hpp"
 #include "common/json_fields.hpp"
+#include "common/learning_text.hpp"
 #include "kernel/spread.h"
 
 namespace jsguard {

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <string_view>
 #include <system_error>
 
 #include "common/capabilities.hpp"
@@ -36,6 +37,9 @@ constexpr PlaceWords place_words[] = {
     {PinPlace::strange, "not jsguard's",
      "in a BPF file system and holds pins that are not jsguard's"},
 };
+
+static_assert(std::string_view(place_words[1].text).ends_with(usual_bpffs_mount) &&
+              std::string_view(usual_pin_dir).starts_with(usual_bpffs_mount));
 
 bool is_read_only(const fs::path& path) {
     struct statvfs info {};

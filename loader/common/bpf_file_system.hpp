@@ -6,9 +6,10 @@
 #include <optional>
 #include <string>
 
+#include "common/defaults.hpp"
+
 namespace jsguard {
 
-constexpr const char* usual_bpffs_mount = "/sys/fs/bpf";
 // Without a mode everybody may write in it, and make the pin directory before jsguard does.
 constexpr const char* bpffs_mount_options = "mode=0711";
 // What to do about a pin directory that is in no BPF file system.

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "kernel/decision.h"
 #include "kernel/jsguard.h"
 
 namespace jsguard {
@@ -23,6 +24,7 @@ std::optional<std::uint32_t> occupancy_cell(std::string_view name);
 
 // The nearest double to the decimal that a map dump shows, so JSON prints no noise.
 inline double bits_of(std::uint64_t nanobits) { return static_cast<double>(nanobits) / JSG_NANO; }
+inline double thousandths(std::uint64_t number) { return static_cast<double>(number) / JSG_MILLI; }
 
 // Whether the record has a divergence; otherwise its divergences are 0 and mean nothing.
 inline bool has_divergence(const jsg_window_signal& signal) {

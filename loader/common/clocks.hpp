@@ -1,13 +1,29 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the kernel's clocks show, as whole numbers.
+// Units of time, and what the kernel's clocks show, as whole numbers.
 #pragma once
 
 #include <cstdint>
 #include <ctime>
 
-#include "common/seconds.hpp"
+#include "kernel/jsguard.h"
 
 namespace jsguard {
+
+constexpr std::uint64_t second_ns = 1'000'000'000;
+constexpr std::uint64_t millisecond_ns = second_ns / 1000;
+
+constexpr std::uint64_t second_ms = 1000;
+constexpr std::uint64_t minute_ms = 60 * second_ms;
+constexpr std::uint64_t hour_ms = 60 * minute_ms;
+constexpr std::uint64_t day_ms = 24 * hour_ms;
+
+// --step and --learn of the detector.
+inline std::uint32_t step_seconds(const jsg_config& config) {
+    return static_cast<std::uint32_t>(config.step_ns / second_ns);
+}
+inline std::uint32_t learn_seconds(const jsg_config& config) {
+    return config.learn_steps * step_seconds(config);
+}
 
 inline std::uint64_t clock_ns(clockid_t clock) {
     timespec now{};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Writes beside the old file, and renames.
+// Writes beside the old file, and renames; opens with distrust.
 #include "common/file_replacement.hpp"
 
 #include <fcntl.h>
@@ -26,6 +26,18 @@ fs::path directory_of(const fs::path& path) {
 
 FileDescriptor::~FileDescriptor() {
     if (fd_ >= 0) close(fd_);
+}
+
+// Not blocking, so that opening a pipe that nobody writes to returns and is refused.
+RegularFile::RegularFile(const fs::path& path, const std::string& tried, std::string_view next_step)
+    : file_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+    struct stat status {};
+    if (file_.get() < 0 || fstat(file_.get(), &status) != 0)
+        throw errno_error(ExitCode::usage, errno, tried, next_step);
+    if (!S_ISREG(status.st_mode))
+        throw Error(ExitCode::usage,
+                    fmt::format("{}: it is not a regular file; {}", tried, next_step));
+    bytes_ = static_cast<std::uint64_t>(status.st_size);
 }
 
 TemporaryName::~TemporaryName() {

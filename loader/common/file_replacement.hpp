@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Files that are replaced as a whole or not at all, and descriptors that close themselves.
+// Files that are replaced as a whole or not at all, those that are read, and descriptors that close
+// themselves.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -24,6 +26,20 @@ class FileDescriptor {
 
   private:
     int fd_;
+};
+
+// A regular file, open to be read.
+class RegularFile {
+  public:
+    // Throws Error(usage), whose message is tried, why, and next_step.
+    RegularFile(const std::filesystem::path& path, const std::string& tried,
+                std::string_view next_step);
+    int fd() const { return file_.get(); }
+    std::uint64_t bytes() const { return bytes_; }  // when it was opened
+
+  private:
+    FileDescriptor file_;
+    std::uint64_t bytes_ = 0;
 };
 
 // Removes a file that was not finished.

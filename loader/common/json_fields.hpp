@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "kernel/decision.h"
 #include "kernel/jsguard.h"
 
 namespace jsguard {
@@ -22,6 +23,12 @@ nlohmann::ordered_json parse_json(std::string_view text);
 
 // The same text on one line, or indented; what is not UTF-8 in it is replaced.
 std::string json_text(const nlohmann::ordered_json& value, int indent = -1);
+
+// Null where there is none.
+template <class Value>
+nlohmann::ordered_json or_null(const std::optional<Value>& value) {
+    return value ? nlohmann::ordered_json(*value) : nlohmann::ordered_json(nullptr);
+}
 
 const nlohmann::ordered_json& member(const nlohmann::ordered_json& object, const char* name);
 const nlohmann::ordered_json& object_member(const nlohmann::ordered_json& object, const char* name);
@@ -37,6 +44,8 @@ std::uint32_t read_bits(const nlohmann::ordered_json& object, const char* name);
 // A number that is kept as whole parts, scale of them to one; the most parts that are exact, there
 // and back, are max_exact.
 constexpr std::uint64_t max_exact = 1ULL << 51;
+constexpr double nano_in_one = JSG_NANO;
+constexpr double milli_in_one = JSG_MILLI;
 std::uint64_t read_parts(const nlohmann::ordered_json& object, const char* name, double scale,
                          std::uint64_t most);
 nlohmann::ordered_json parts_json(std::uint64_t parts, double scale);

@@ -2,7 +2,7 @@
 // What a detector lost or left out, in words.
 #include "common/losses.hpp"
 
-#include "common/counted.hpp"
+#include "common/quantity_text.hpp"
 
 namespace jsguard {
 
@@ -13,6 +13,11 @@ std::string losses_text(const jsg_stats& stats) {
     };
     for (const Loss& loss : losses) add(stats.*loss.count, loss.one, loss.many);
     return lost;
+}
+
+std::string lost_text(const jsg_stats& stats) {
+    const std::string lost = losses_text(stats);
+    return lost.empty() ? "nothing lost" : "lost or left out: " + lost;
 }
 
 }  // namespace jsguard

@@ -40,5 +40,7 @@ static_assert(
 
 // "1 window record, ..., 2 steps that came late"; empty if nothing was.
 std::string losses_text(const jsg_stats& stats);
+// "nothing lost", or "lost or left out: " and those.
+std::string lost_text(const jsg_stats& stats);
 
 }  // namespace jsguard

@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "common/defaults.hpp"
 #include "common/error.hpp"
 #include "common/whole_number.hpp"
 #include "kernel/jsguard.h"
@@ -55,12 +56,12 @@ void merge_ports(std::vector<std::uint16_t>& ports, std::string_view option,
                  std::string_view text) {
     for (std::size_t start = 0; start <= text.size();) {
         const std::size_t end = std::min(text.find(',', start), text.size());
-        const auto port = whole_number(text.substr(start, end - start), 1, JSG_PORTS - 1);
+        const auto port = whole_number(text.substr(start, end - start), 1, max_port);
         if (!port) {
             refuse_value(
                 option, text,
                 fmt::format("give ports from 1 to {} with one comma between, such as 80,443",
-                            JSG_PORTS - 1));
+                            max_port));
         }
         ports.push_back(static_cast<std::uint16_t>(*port));
         start = end + 1;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Options whose values are checked as they are read: what jsguard-load and jsguard replay share.
+// Options whose values are checked as they are read: what jsguard-load and jsguard share.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -11,11 +11,6 @@
 #include <vector>
 
 namespace jsguard {
-
-constexpr std::uint32_t day_s = 86'400;
-constexpr std::uint32_t max_count = 1'000'000'000;
-// An excess is compared in thousandths of a socket, in 32 bits.
-constexpr std::uint32_t max_sockets = 4'000'000;
 
 // Throws Error(usage).
 [[noreturn]] void refuse_value(std::string_view option, std::string_view value,

@@ -8,7 +8,7 @@
 
 #include <algorithm>
 
-#include "common/tell.hpp"
+#include "common/print.hpp"
 
 namespace jsguard {
 namespace {

@@ -1,19 +1,31 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Times, numbers and sizes as people read them.
+// Times, numbers, sizes and lists of ports as people read them.
 #include "common/quantity_text.hpp"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
-#include "common/alert_text.hpp"
+#include <algorithm>
+#include <ctime>
+
+#include "common/cells.hpp"
+#include "common/clocks.hpp"
 
 namespace jsguard {
 namespace {
 
-constexpr std::uint64_t second_ms = 1000, minute_ms = 60 * second_ms, hour_ms = 60 * minute_ms,
-                        day_ms = 24 * hour_ms;
 constexpr double kibibyte = 1024, mebibyte = 1024 * kibibyte;
 
 }  // namespace
+
+std::string utc_timestamp(std::uint64_t unix_ms) {
+    constexpr std::uint64_t last_ms = 253'402'300'799'999;  // of the year 9999
+    const std::uint64_t shown_ms = std::min(unix_ms, last_ms);
+    return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}+00:00",
+                       fmt::gmtime(static_cast<std::time_t>(shown_ms / second_ms)),
+                       shown_ms % second_ms);
+}
 
 std::string utc_text(std::uint64_t unix_ms) {
     const std::string stamp = utc_timestamp(unix_ms);
@@ -34,10 +46,29 @@ std::string number_text(std::uint64_t number) {
     return text;
 }
 
+std::string counted(std::uint64_t count, std::string_view one, std::string_view many) {
+    return fmt::format("{} {}", count, count == 1 ? one : many);
+}
+
+std::string counted_apart(std::uint64_t count, std::string_view one, std::string_view many) {
+    return fmt::format("{} {}", number_text(count), count == 1 ? one : many);
+}
+
+// Three decimals, or three digits where those would all be 0.
+std::string small_bits_text(std::uint32_t nanobits) {
+    const double bits = bits_of(nanobits);
+    return nanobits == 0 || bits >= 0.01 ? fmt::format("{:.3f}", bits)
+                                         : fmt::format("{:.3g}", bits);
+}
+
 std::string bytes_text(std::uint64_t bytes) {
     if (static_cast<double>(bytes) < mebibyte)
         return fmt::format("{:.0f} KiB", static_cast<double>(bytes) / kibibyte);
     return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / mebibyte);
+}
+
+std::string ports_text(std::span<const std::uint16_t> ports) {
+    return fmt::format("{} {}", ports.size() == 1 ? "port" : "ports", fmt::join(ports, ", "));
 }
 
 }  // namespace jsguard

@@ -9,12 +9,12 @@
 #include <cerrno>
 
 #include "common/clocks.hpp"
-#include "common/counted.hpp"
 #include "common/error.hpp"
+#include "common/quantity_text.hpp"
 #include "load/adoption.hpp"
 #include "load/kernel_needs.hpp"
 #include "load/libbpf_log.hpp"
-#include "load/load_permission.hpp"
+#include "load/privilege.hpp"
 #include "load/request.hpp"
 #include "load/service_entries.hpp"
 #include "load/skeleton.hpp"

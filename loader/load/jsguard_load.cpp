@@ -5,12 +5,10 @@
 #include <chrono>
 #include <csignal>
 
-#include "common/alert_text.hpp"
-#include "common/counted.hpp"
 #include "common/error.hpp"
 #include "common/file_replacement.hpp"
-#include "common/print_line.hpp"
-#include "common/tell.hpp"
+#include "common/print.hpp"
+#include "common/quantity_text.hpp"
 #include "load/detector.hpp"
 #include "load/outlets.hpp"
 #include "load/persisted.hpp"
@@ -18,6 +16,7 @@
 #include "load/privilege.hpp"
 #include "load/probe.hpp"
 #include "load/progress.hpp"
+#include "load/run_lines.hpp"
 #include "load/service_manager.hpp"
 
 namespace jsguard {
@@ -266,7 +265,7 @@ void unload(const Options& options) {
 int main(int argc, char** argv) {
     using namespace jsguard;
     std::signal(SIGPIPE, SIG_IGN);  // a closed stdout shows when it is written
-    try {
+    return exit_code_of("jsguard-load", [&] {
         const auto request = parse_options(argc, argv);
         if (const auto* answer = std::get_if<Answer>(&request)) {
             print_text(answer->text);
@@ -277,11 +276,5 @@ int main(int argc, char** argv) {
         if (!options.unload) return monitor(options);
         unload(options);
         return static_cast<int>(ExitCode::clean);
-    } catch (const Error& error) {
-        tell(fmt::format("jsguard-load: {}", error.what()));
-        return static_cast<int>(error.code());
-    } catch (const std::exception& error) {
-        tell(fmt::format("jsguard-load: {}", error.what()));
-        return static_cast<int>(ExitCode::runtime);
-    }
+    });
 }

@@ -3,13 +3,14 @@
 // understand.
 #include "load/log_message.hpp"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <syslog.h>
 
 #include <algorithm>
 #include <ctime>
-#include <nlohmann/json.hpp>
+
+#include "common/alert_text.hpp"
+#include "common/json_fields.hpp"
 
 namespace jsguard {
 namespace {
@@ -49,7 +50,7 @@ void add_details(LogMessage& message, const ordered_json& details) {
 std::string line_with_text(std::string_view text, const ordered_json& object) {
     ordered_json line = {{"msg", text}};
     line.update(object);
-    return line.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+    return json_text(line);
 }
 
 // The length in front of each value makes any byte in it safe.
@@ -75,16 +76,14 @@ std::string local_time(std::int64_t unix_s) {
 
 }  // namespace
 
-LogMessage alert_message(const jsg_alert& alert, const Origin& origin) {
+LogMessage alert_message(const jsg_alert& alert, const ordered_json& object) {
     const bool raised = alert.event == JSG_RAISE;
-    const std::string json = alert_json(alert, origin);
-    const ordered_json object = ordered_json::parse(json);
     LogMessage message{raised ? LOG_WARNING : LOG_NOTICE, alert_line(alert), {}, {}};
     message.json = line_with_text(message.text, object);
     message.fields.emplace_back("MESSAGE_ID", raised ? raise_message_id : clear_message_id);
     message.fields.emplace_back(field_name("timestamp"), object.at("timestamp"));
     add_details(message, object.at("jsguard"));
-    message.fields.emplace_back(field_name("json"), json);
+    message.fields.emplace_back(field_name("json"), json_text(object));
     return message;
 }
 

@@ -4,12 +4,12 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "common/alert_text.hpp"
 #include "kernel/jsguard.h"
 
 namespace jsguard {
@@ -26,8 +26,8 @@ struct LogMessage {
     std::vector<std::pair<std::string, std::string>> fields;
 };
 
-// The fields are those of alert_json(), as JSGUARD_<NAME>, and the whole of it as JSGUARD_JSON.
-LogMessage alert_message(const jsg_alert& alert, const Origin& origin);
+// object: alert_object() of the alert. Its fields, as JSGUARD_<NAME>, and its text as JSGUARD_JSON.
+LogMessage alert_message(const jsg_alert& alert, const nlohmann::ordered_json& object);
 
 // The start and the end of a detector, and a warning about a baseline. event: "start", "end" or
 // "warning".

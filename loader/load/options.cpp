@@ -13,9 +13,10 @@
 #include <string_view>
 
 #include "common/cells.hpp"
+#include "common/clocks.hpp"
+#include "common/defaults.hpp"
 #include "common/error.hpp"
 #include "common/option_adder.hpp"
-#include "common/seconds.hpp"
 #include "common/whole_number.hpp"
 
 namespace jsguard {

@@ -8,13 +8,11 @@
 #include <variant>
 #include <vector>
 
+#include "common/defaults.hpp"
 #include "kernel/jsguard.h"
 #include "kernel/spread.h"
 
 namespace jsguard {
-
-constexpr std::uint32_t max_window_s = 300;  // so is a step at most
-constexpr const char* usual_pin_dir = "/sys/fs/bpf/jsguard";
 
 struct Options {
     // 0: from the spread of the divergence while learning.

@@ -8,10 +8,11 @@
 #include <chrono>
 #include <utility>
 
+#include "common/alert_text.hpp"
 #include "common/clocks.hpp"
-#include "common/counted.hpp"
-#include "common/print_line.hpp"
-#include "common/tell.hpp"
+#include "common/json_fields.hpp"
+#include "common/print.hpp"
+#include "common/quantity_text.hpp"
 #include "observe/prometheus_text.hpp"
 
 namespace jsguard {
@@ -48,13 +49,14 @@ void Outlets::begin(const std::string& start_line, const MapReader& reader,
 
 void Outlets::alert(const jsg_alert& alert, std::uint64_t instance) {
     const Origin origin{hostname_, instance_text(instance)};
+    std::optional<nlohmann::ordered_json> object;
+    if (log_ || options_.json) object = alert_object(alert, origin);
     // First the log, which never fails: stdout may.
-    if (log_) log_->send(alert_message(alert, origin));
+    if (log_) log_->send(alert_message(alert, *object));
     progress_.hide_bar();
-    Options form = options_;
     // One that was kept must not look as if it came now.
-    form.timestamp = form.timestamp || alert.at_unix_ms < began_unix_ms_;
-    print_line(alert_text(alert, origin, form));
+    const bool timestamp = options_.timestamp || alert.at_unix_ms < began_unix_ms_;
+    print_line(options_.json ? json_text(*object) : alert_text(alert, origin, {false, timestamp}));
 }
 
 void Outlets::warning(const std::string& line) { notice(LOG_WARNING, "warning", line); }

@@ -6,7 +6,6 @@
 #include <optional>
 #include <string>
 
-#include "common/alert_text.hpp"
 #include "load/options.hpp"
 #include "load/progress.hpp"
 #include "load/system_log.hpp"

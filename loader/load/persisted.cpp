@@ -7,9 +7,9 @@
 #include <memory>
 #include <utility>
 
-#include "common/alert_text.hpp"
 #include "common/bpf_file_system.hpp"
 #include "common/error.hpp"
+#include "load/run_lines.hpp"
 #include "load/type_layout.hpp"
 #include "observe/bpf_info.hpp"
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What this process gives up once the detector is attached, and what it must ask before.
+// The capabilities that loading takes, those that are given up, and the system calls that are left.
 #include "load/privilege.hpp"
 
 #include <asm/termbits.h>
+#include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/bpf.h>
@@ -237,6 +238,23 @@ void filter_system_calls() {
 }
 
 }  // namespace
+
+std::vector<NeededCapability> needed_to_load(bool has_rdonly_cast) {
+    std::vector<NeededCapability> needed = {{CAP_BPF, "CAP_BPF"}, {CAP_PERFMON, "CAP_PERFMON"}};
+    const bool old_libbpf = libbpf_major_version() == 1 && libbpf_minor_version() < 3;
+    if (!has_rdonly_cast && old_libbpf) needed.push_back({CAP_SYS_ADMIN, "CAP_SYS_ADMIN"});
+    return needed;
+}
+
+std::string missing_to_load(bool has_rdonly_cast) {
+    if (has_capability(CAP_SYS_ADMIN)) return {};
+    std::string missing;
+    for (const NeededCapability& one : needed_to_load(has_rdonly_cast)) {
+        if (!has_capability(one.number))
+            missing += (missing.empty() ? "" : " and ") + std::string(one.name);
+    }
+    return missing;
+}
 
 void need_writable_without_privilege(const fs::path& target, std::string_view option) {
     const fs::path directory = target.has_parent_path() ? target.parent_path() : fs::path(".");

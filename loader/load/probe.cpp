@@ -18,10 +18,10 @@
 
 #include "common/capabilities.hpp"
 #include "common/json_fields.hpp"
-#include "common/print_line.hpp"
+#include "common/print.hpp"
 #include "load/bpf_object.hpp"
 #include "load/libbpf_log.hpp"
-#include "load/load_permission.hpp"
+#include "load/privilege.hpp"
 #include "load/skeleton.hpp"
 #include "observe/bpf_info.hpp"
 

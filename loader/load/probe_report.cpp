@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "common/json_fields.hpp"
 #include "common/quantity_text.hpp"
 
 namespace jsguard {
@@ -205,11 +206,6 @@ void add_trial(Lines& lines, const ProbeFacts& facts) {
                             ? number_text(program.jited_bytes) + " bytes of machine code"
                             : "not compiled"));
     }
-}
-
-template <class Value>
-ordered_json or_null(const std::optional<Value>& value) {
-    return value ? ordered_json(*value) : ordered_json(nullptr);
 }
 
 ordered_json text_or_null(const std::string& text) {

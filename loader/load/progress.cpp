@@ -8,14 +8,18 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/alert_text.hpp"
+#include "common/learning_text.hpp"
+#include "common/print.hpp"
 #include "common/progress_bar.hpp"
-#include "common/tell.hpp"
 
 namespace jsguard {
 
 Progress::Progress(const Options& options, bool terminal)
-    : options_(options), terminal_(terminal), known_(JSG_SERVICES) {}
+    : options_(options), terminal_(terminal), known_(JSG_SERVICES, nothing_known()) {}
+
+Progress::Known Progress::nothing_known() const {
+    return {0, ServiceLearning(options_.learn_s, options_.step_s)};
+}
 
 void Progress::say(const std::string& line) {
     hide_bar();
@@ -36,13 +40,6 @@ bool Progress::terminal_is_gone() const { return terminal_ && isatty(STDERR_FILE
 bool Progress::take_learned() { return std::exchange(learned_, false); }
 
 std::vector<std::string> Progress::take_warnings() { return std::exchange(warnings_, {}); }
-
-void Progress::tell_learned(const Known& known, const jsg_service& service) {
-    say(fmt::format("port {}: learned its baseline{} in {} s, now {}", service.port,
-                    known.relearning ? " again" : "", service.learned_steps * options_.step_s,
-                    known.relearning ? "in force" : "monitoring"));
-    learned_ = true;
-}
 
 // With --threshold auto, what it is; also that of a baseline from a file.
 void Progress::tell_thresholds(const jsg_service& service, const jsg_baseline& baseline) {
@@ -76,36 +73,34 @@ void Progress::tell_warnings(const jsg_service& service) {
             service.port, getpid()));
 }
 
-void Progress::tell_baseline(const Known& known, const jsg_service& service,
-                             const MapReader& reader, std::uint32_t place) {
-    const bool learned = service.baselines_learned != known.baselines_learned;
-    const bool from_file = service.mode == JSG_MONITORING && known.mode == JSG_FREE && !learned;
-    if (learned) tell_learned(known, service);
-    if (!learned && !from_file) return;
-    tell_thresholds(service, reader.baseline(place));
-    tell_warnings(service);
+// What only the reader of jsguard-load's lines needs besides.
+void Progress::tell_learning(const ServiceLearning::News& news, const jsg_service& before) {
+    using Event = ServiceLearning::Event;
+    if (news.event == Event::learned) {
+        say(news.line + (before.relearning ? ", now in force" : ", now monitoring"));
+        learned_ = true;
+    } else if (news.event == Event::waits) {
+        say(news.line + " (if it is the new normal, start again)");
+    } else {
+        say(news.line);
+    }
 }
 
-void Progress::tell_relearning(Known& known, const jsg_service& service, const MapReader& reader,
+void Progress::follow_learning(Known& known, const jsg_service& service, const MapReader& reader,
                                std::uint32_t place) {
-    const bool waiting = service.relearning && jsg_alert_is_up(&service);
-    const bool lacking =
-        service.relearning && service.learned_steps * options_.step_s >= options_.learn_s;
-    if (service.relearning && !known.relearning)
-        say(fmt::format("port {}: relearns; the old baseline stays in force until then",
-                        service.port));
-    if (waiting && !known.waiting)
-        say(fmt::format(
-            "port {}: an alert is up; learning waits until it has cleared (if it is the new "
-            "normal, start again)",
-            service.port));
-    if (lacking && !known.lacking)
-        say(fmt::format("port {}: not enough traffic in {} s ({}); still learning", service.port,
-                        options_.learn_s,
-                        lacking_text(reader.pending_baseline(place), options_.step_s)));
-    known.relearning = service.relearning != 0;
-    known.waiting = waiting;
-    known.lacking = lacking;
+    const jsg_service before = known.learning.service();
+    const bool from_file =
+        !before.port && service.mode == JSG_MONITORING && !service.baselines_learned;
+    const auto tell_new_baseline = [&] {
+        tell_thresholds(service, reader.baseline(place));
+        tell_warnings(service);
+    };
+    if (from_file) tell_new_baseline();
+    for (const auto& news :
+         known.learning.follow(service, [&] { return reader.pending_baseline(place); })) {
+        tell_learning(news, before);
+        if (news.event == ServiceLearning::Event::learned) tell_new_baseline();
+    }
 }
 
 void Progress::follow(Known& known, const jsg_service& service, const MapReader& reader,
@@ -115,20 +110,11 @@ void Progress::follow(Known& known, const jsg_service& service, const MapReader&
         if (known.port)
             say(fmt::format("port {} is no longer used and no longer monitored", known.port));
         if (port && !first_) say(fmt::format("port {} is now monitored too", port));
-        known = {};
+        known = nothing_known();
         known.port = port;
     }
     // Until its first step a service has no thresholds.
-    if (!port || !service.sequence) return;
-    tell_baseline(known, service, reader, place);
-    if (service.mode == JSG_STILL_LEARNING && known.mode != JSG_STILL_LEARNING)
-        say(fmt::format(
-            "port {}: not enough traffic in {} s ({}); still learning, using the generic "
-            "baseline",
-            port, options_.learn_s, lacking_text(reader.pending_baseline(place), options_.step_s)));
-    tell_relearning(known, service, reader, place);
-    known.mode = service.mode;
-    known.baselines_learned = service.baselines_learned;
+    if (port && service.sequence) follow_learning(known, service, reader, place);
 }
 
 void Progress::draw_bar(const std::vector<jsg_service>& services) {

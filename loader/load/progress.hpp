@@ -9,6 +9,7 @@
 #include "kernel/jsguard.h"
 #include "load/options.hpp"
 #include "observe/map_reader.hpp"
+#include "observe/service_learning.hpp"
 
 namespace jsguard {
 
@@ -36,22 +37,17 @@ class Progress {
   private:
     struct Known {
         std::uint32_t port = 0;
-        jsg_mode mode = JSG_FREE;
-        std::uint32_t baselines_learned = 0;
-        bool relearning = false;
-        bool waiting = false;  // to relearn, for an alert to clear
-        bool lacking = false;  // of what is relearned
+        ServiceLearning learning;
     };
 
+    Known nothing_known() const;
     void follow(Known& known, const jsg_service& service, const MapReader& reader,
                 std::uint32_t place);
-    void tell_baseline(const Known& known, const jsg_service& service, const MapReader& reader,
-                       std::uint32_t place);
-    void tell_learned(const Known& known, const jsg_service& service);
+    void follow_learning(Known& known, const jsg_service& service, const MapReader& reader,
+                         std::uint32_t place);
+    void tell_learning(const ServiceLearning::News& news, const jsg_service& before);
     void tell_thresholds(const jsg_service& service, const jsg_baseline& baseline);
     void tell_warnings(const jsg_service& service);
-    void tell_relearning(Known& known, const jsg_service& service, const MapReader& reader,
-                         std::uint32_t place);
     void tell_refused(std::uint64_t refused);
     void draw_bar(const std::vector<jsg_service>& services);
 

@@ -14,7 +14,7 @@
 #include <thread>
 #include <utility>
 
-#include "common/counted.hpp"
+#include "common/quantity_text.hpp"
 
 namespace jsguard {
 namespace {

@@ -8,6 +8,7 @@
 #include <deque>
 #include <string>
 
+#include "common/defaults.hpp"
 #include "load/log_message.hpp"
 
 namespace jsguard {
@@ -19,8 +20,8 @@ class SystemLog {
   public:
     static constexpr std::size_t messages_kept = 256;
 
-    explicit SystemLog(std::string journal_socket = "/run/systemd/journal/socket",
-                       std::string syslog_socket = "/dev/log")
+    explicit SystemLog(std::string journal_socket = usual_journal_socket,
+                       std::string syslog_socket = usual_syslog_socket)
         : journal_socket_(std::move(journal_socket)), syslog_socket_(std::move(syslog_socket)) {}
 
     // Keeps what the logger does not take for later, in order; beyond messages_kept the oldest is

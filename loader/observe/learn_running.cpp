@@ -3,34 +3,26 @@
 #include "observe/learn_running.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <csignal>
 #include <thread>
 
+#include "common/clocks.hpp"
 #include "common/error.hpp"
+#include "common/print.hpp"
 #include "common/progress_bar.hpp"
-#include "common/seconds.hpp"
-#include "common/tell.hpp"
+#include "common/quantity_text.hpp"
+#include "observe/following.hpp"
 #include "observe/pinned_detector.hpp"
 #include "observe/relearning.hpp"
-#include "observe/silence.hpp"
 
 namespace jsguard {
 namespace {
 
-volatile std::sig_atomic_t stop_requested = 0;
-
-// Until the file is written, so that a signal comes before that or after.
-void catch_signals() {
-    for (const int number : {SIGINT, SIGTERM, SIGHUP})
-        std::signal(number, [](int) { stop_requested = 1; });
-}
-
 // Throws if the detector has ended, or if it was killed.
 void check_alive(const PinnedDetector& detector, const Silence& silence) {
     if (!detector.is_pinned())
-        throw Error(ExitCode::runtime, "the detector has ended; nothing was written");
+        throw Error(ExitCode::runtime, fmt::format("{}; nothing was written", detector_ended));
     if (const auto line = silence.told())
         throw Error(ExitCode::runtime, fmt::format("nothing was written: {}", *line));
 }
@@ -83,29 +75,27 @@ BaselineFile baselines_in_force(const std::string& pin_dir) {
 void ask_to_relearn(const std::string& pin_dir) {
     const PinnedDetector detector(pin_dir);
     const auto ports = ask(detector, {}).ports();
-    tell(fmt::format(
-        "asked to relearn, for {} s or more: {} {}",
-        detector.reader().config().learn_steps * step_seconds(detector.reader().config()),
-        ports.size() == 1 ? "port" : "ports", fmt::join(ports, ", ")));
+    tell(fmt::format("asked to relearn, for {} s or more: {}",
+                     learn_seconds(detector.reader().config()), ports_text(ports)));
 }
 
 void learn_running(const std::string& pin_dir, std::optional<std::uint16_t> port,
                    const std::filesystem::path& out) {
     check_baseline_target(out);
     const PinnedDetector detector(pin_dir);
-    catch_signals();
+    // Until the file is written, so that a signal comes before that or after.
+    stop_at({SIGINT, SIGTERM, SIGHUP});
     Relearning relearning = ask(detector, port);
-    tell(fmt::format("waiting for {} {}, for {} s or more",
-                     relearning.ports().size() == 1 ? "port" : "ports",
-                     fmt::join(relearning.ports(), ", "), relearning.learn_s()));
+    tell(fmt::format("waiting for {}, for {} s or more", ports_text(relearning.ports()),
+                     relearning.learn_s()));
     wait_for_all(detector, relearning);
     Baselines learned;
     for (const std::uint32_t place : relearning.learned())
         learned[static_cast<std::uint16_t>(detector.reader().service(place).port)] =
             detector.reader().baseline(place);
     write_baselines(out, learned, origin_here(step_seconds(detector.reader().config())));
-    tell(fmt::format("{} {} written to {}", learned.size(),
-                     learned.size() == 1 ? "baseline" : "baselines", printable(out.native())));
+    tell(fmt::format("{} written to {}", counted(learned.size(), "baseline", "baselines"),
+                     printable(out.native())));
 }
 
 }  // namespace jsguard

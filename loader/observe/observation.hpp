@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "common/seconds.hpp"
+#include "common/clocks.hpp"
 #include "kernel/jsguard.h"
 
 namespace jsguard {

@@ -12,7 +12,6 @@
 #include "common/bpf_file_system.hpp"
 #include "common/clocks.hpp"
 #include "common/directory_lock.hpp"
-#include "common/seconds.hpp"
 
 namespace jsguard {
 namespace {

@@ -10,6 +10,7 @@
 #include <variant>
 
 #include "common/cells.hpp"
+#include "common/clocks.hpp"
 #include "common/losses.hpp"
 #include "observe/decimal.hpp"
 
@@ -105,7 +106,7 @@ void add_detector(std::vector<Row>& rows) {
         "When the detector's timer last ended a callback, since 1970: one that lives has a recent "
         "one.",
         [](const Observation& seen) {
-            return in_milli(seen.unix_ms - seen.silent_ns / 1'000'000);
+            return in_milli(seen.unix_ms - seen.silent_ns / millisecond_ns);
         });
     add("attended", gauge,
         "1: a jsguard-load reads its alerts; 0: none does, and one that stays keeps them for the "

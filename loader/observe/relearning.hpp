@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernel/jsguard.h"
+#include "observe/service_learning.hpp"
 
 namespace jsguard {
 
@@ -39,21 +40,15 @@ class Relearning {
   private:
     enum class Stage { asked, learning, learned, gone };
     struct Asked {
-        std::uint32_t place = 0;
-        jsg_service last{};
+        std::uint32_t place;
+        ServiceLearning learning;
         Stage stage = Stage::asked;
-        bool told_of_alert = false;
-        bool told_of_lack = false;
     };
 
-    std::uint32_t learned_s(const jsg_service& service) const;
-    void tell_delays(Asked& asked, const ReadPendingBaseline& pending_baseline,
-                     std::vector<std::string>& lines) const;
-    void follow_one(Asked& asked, const jsg_service& now,
-                    const ReadPendingBaseline& pending_baseline,
-                    std::vector<std::string>& lines) const;
+    static void follow_one(Asked& asked, const jsg_service& now,
+                           const ReadPendingBaseline& pending_baseline,
+                           std::vector<std::string>& lines);
 
-    std::uint32_t step_s_;
     std::uint32_t learn_s_;
     std::vector<Asked> asked_;
 };

@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <type_traits>
 
-#include "common/alert_text.hpp"
 #include "common/cells.hpp"
 #include "common/json_fields.hpp"
+#include "common/quantity_text.hpp"
 
 namespace jsguard {
 namespace {

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "common/clocks.hpp"
-#include "common/counted.hpp"
+#include "common/quantity_text.hpp"
 
 namespace jsguard {
 namespace {

@@ -6,9 +6,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "common/alert_text.hpp"
-#include "common/option_adder.hpp"
 #include "fuzz.hpp"
+#include "load/run_lines.hpp"
 #include "offline/recording/recording_lines.hpp"
 
 using namespace jsguard;

@@ -2,7 +2,7 @@
 // A time in the past as users write it: what is accepted is not after now, and is the same time
 // when it is written as jsguard prints it.
 #include "cli/past_time.hpp"
-#include "common/alert_text.hpp"
+#include "common/quantity_text.hpp"
 #include "fuzz.hpp"
 
 using namespace jsguard;

@@ -212,7 +212,9 @@ TEST_CASE("SIGHUP makes jsguard-load relearn, and it says so", "[relearning]") {
     REQUIRE(learned);
     CHECK(load.text().find("relearns") == std::string::npos);
     load.signal(SIGHUP);
-    const bool said = load.says("port " + std::to_string(port) + ": relearns", 5);
+    const bool said = load.says(
+        "port " + std::to_string(port) + ": relearns; the old baseline stays in force until then",
+        5);
     CAPTURE(load.text());
     CHECK(said);
     CHECK(load.stop() == 0);

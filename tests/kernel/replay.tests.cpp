@@ -13,7 +13,6 @@
 #include "observe/pinned_detector.hpp"
 #include "observe/recorder.hpp"
 #include "offline/recording/recording_file.hpp"
-#include "offline/replay/window_difference.hpp"
 #include "tests/catch_compat.hpp"
 #include "watched.hpp"
 

@@ -79,13 +79,6 @@ jsg_alert example_clear() {
 
 }  // namespace
 
-TEST_CASE("a time is shown in UTC to the millisecond", "[alert_text]") {
-    CHECK(utc_timestamp(at_ms) == "2026-01-02T03:04:05.678+00:00");
-    CHECK(utc_timestamp(0) == "1970-01-01T00:00:00.000+00:00");
-    CHECK(utc_timestamp(1'709'164'800'007) == "2024-02-29T00:00:00.007+00:00");
-    CHECK(utc_timestamp(UINT64_MAX) == "9999-12-31T23:59:59.999+00:00");
-}
-
 TEST_CASE("a raise as JSON has the documented fields in their order", "[alert_text]") {
     CHECK(alert_json(example(), web1) ==
           R"({"timestamp":"2026-01-02T03:04:05.678+00:00","event_type":"jsguard",)"
@@ -98,6 +91,11 @@ TEST_CASE("a raise as JSON has the documented fields in their order", "[alert_te
           R"("bits":0.31}],"sources":2,"sources_inexact":false,"source_sockets":512,)"
           R"("top_source_share":0.9375,"top_sources":[{"addr":"192.0.2.7","sockets":480},)"
           R"({"addr":"2001:db8:1:2::/64","sockets":32}]}})");
+}
+
+TEST_CASE("the object of an alert is what its text says", "[alert_text]") {
+    const auto object = alert_object(example(), web1);
+    CHECK(object == nlohmann::ordered_json::parse(alert_json(example(), web1)));
 }
 
 TEST_CASE("a clear as JSON has its own two fields after the time since when", "[alert_text]") {
@@ -361,11 +359,11 @@ TEST_CASE("a divergence too small for three decimals is not shown as zero", "[al
 }
 
 TEST_CASE("the options choose the form of an alert", "[alert_text]") {
-    Options options;
-    CHECK(alert_text(example(), web1, options) == alert_line(example()));
-    options.timestamp = true;
-    CHECK(alert_text(example(), web1, options) ==
+    AlertForm form;
+    CHECK(alert_text(example(), web1, form) == alert_line(example()));
+    form.timestamp = true;
+    CHECK(alert_text(example(), web1, form) ==
           "2026-01-02T03:04:05.678+00:00 " + alert_line(example()));
-    options.json = true;
-    CHECK(alert_text(example(), web1, options) == alert_json(example(), web1));
+    form.json = true;
+    CHECK(alert_text(example(), web1, form) == alert_json(example(), web1));
 }

@@ -4,7 +4,6 @@
 
 #include <string>
 
-#include "common/alert_text.hpp"
 #include "common/error.hpp"
 #include "common/quantity_text.hpp"
 #include "observation_samples.hpp"

@@ -4,8 +4,6 @@
 
 #include <sys/resource.h>
 
-#include <ctime>
-
 #include "recording_text.hpp"
 #include "tests/catch_compat.hpp"
 

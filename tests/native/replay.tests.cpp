@@ -6,7 +6,6 @@
 #include <optional>
 #include <vector>
 
-#include "offline/replay/window_difference.hpp"
 #include "replay_script.hpp"
 #include "tests/catch_compat.hpp"
 

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "common/error.hpp"
+#include "common/quantity_text.hpp"
 #include "markup.hpp"
 #include "offline/report/heat_map.hpp"
 #include "offline/report/html.hpp"

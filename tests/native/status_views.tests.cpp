@@ -11,6 +11,7 @@
 #include "cli/status_json.hpp"
 #include "cli/status_text.hpp"
 #include "observation_samples.hpp"
+#include "observe/following.hpp"
 #include "tests/catch_compat.hpp"
 #include "texts.hpp"
 

@@ -15,7 +15,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "common/counted.hpp"
+#include "common/alert_text.hpp"
+#include "common/quantity_text.hpp"
 #include "load/log_message.hpp"
 #include "tests/catch_compat.hpp"
 #include "texts.hpp"
@@ -63,6 +64,10 @@ jsg_alert clear_of() {
     alert.top_count = 0;
     alert.sources = {};
     return alert;
+}
+
+LogMessage message_of(const jsg_alert& alert, const Origin& origin = web1) {
+    return alert_message(alert, alert_object(alert, origin));
 }
 
 // All values of a field, in their order, with a space between; "(none)" if there is none.
@@ -119,7 +124,7 @@ LogMessage notice(const std::string& text) { return notice_message(LOG_INFO, "st
 }  // namespace
 
 TEST_CASE("a raise has each figure of its JSON in a field of its own", "[system_log]") {
-    const LogMessage message = alert_message(raise_of(4026531992), web1);
+    const LogMessage message = message_of(raise_of(4026531992));
     CHECK(message.priority == LOG_WARNING);
     CHECK(message.text == alert_line(raise_of(4026531992)));
     CHECK(value(message, "MESSAGE_ID") == "287b5d3cbbf2fa980c7452ba9378aad3");
@@ -144,7 +149,7 @@ TEST_CASE("a raise has each figure of its JSON in a field of its own", "[system_
 }
 
 TEST_CASE("no figure of an alert's JSON is without a field", "[system_log]") {
-    const LogMessage message = alert_message(clear_of(), web1);
+    const LogMessage message = message_of(clear_of());
     const auto details = nlohmann::json::parse(alert_json(clear_of(), web1)).at("jsguard");
     for (const auto& [key, figure] : details.items()) {
         if (figure.is_array()) continue;
@@ -157,7 +162,7 @@ TEST_CASE("no figure of an alert's JSON is without a field", "[system_log]") {
 }
 
 TEST_CASE("a clear has its own message id, and no source where none is known", "[system_log]") {
-    const LogMessage message = alert_message(clear_of(), web1);
+    const LogMessage message = message_of(clear_of());
     CHECK(message.priority == LOG_NOTICE);
     CHECK(value(message, "MESSAGE_ID") == "959d846ee3af73d23ba0a2f15ece5537");
     CHECK(value(message, "JSGUARD_EVENT") == "clear");
@@ -188,7 +193,7 @@ TEST_CASE("a datagram for the journal has the length of each value", "[system_lo
 TEST_CASE("a line for syslog has the line for people first in its JSON", "[system_log]") {
     setenv("TZ", "UTC", 1);
     tzset();
-    const std::string line = syslog_datagram(alert_message(raise_of(), web1), at_ms / 1000, 42);
+    const std::string line = syslog_datagram(message_of(raise_of()), at_ms / 1000, 42);
     const std::string begin = "<28>Jan  2 03:04:05 jsguard[42]: @cee: ";
     REQUIRE(line.starts_with(begin + R"({"msg":"ALERT port 8080: )"));
     const auto object = nlohmann::json::parse(line.substr(begin.size()));
@@ -199,7 +204,7 @@ TEST_CASE("a line for syslog has the line for people first in its JSON", "[syste
 }
 
 TEST_CASE("a host name that is not UTF-8 and a line break stay inside the line", "[system_log]") {
-    const LogMessage message = alert_message(raise_of(), {"we\xff\nb", "1"});
+    const LogMessage message = message_of(raise_of(), {"we\xff\nb", "1"});
     CHECK(contains(value(message, "JSGUARD_JSON"), "we\xef\xbf\xbd\\nb"));
     CHECK_FALSE(contains(syslog_datagram(message, 0, 1), "\n"));
     CHECK_FALSE(contains(syslog_datagram(notice("a\nb\xff"), 0, 1), "\n"));

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "cli/past_alerts.hpp"
 #include "cli/styled_text.hpp"
 #include "cli/watch_choice.hpp"
+#include "cli/watch_service.hpp"
 #include "observation_samples.hpp"
 #include "tests/catch_compat.hpp"
 

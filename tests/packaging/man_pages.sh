@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Whether the man pages are well formed, and name the options and commands of --help, each and no other.
+# Whether the man pages are well formed, and name the options, commands and defaults of --help, each and no other.
 
 # shellcheck source=tests/packaging/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -43,5 +43,13 @@ done < <(leaf_commands "$JSGUARD")
 same "jsguard-load.8's exit codes" \
     "$("$JSGUARD_LOAD" --help | sed -n 's/^Exit codes: //p' | grep -oE '[0-9]+' | sort)" \
     "$(sed -n '/^[.]Sh EXIT STATUS/,/^[.]El/ s/^[.]It //p' "$load_page" | sort)"
+
+# Defaults that are numbers or paths; words for others may differ.
+same "jsguard-load.8's defaults" \
+    "$("$JSGUARD_LOAD" --help | sed -nE 's/^  (-.,)?(--[a-z-]+) .*[(]default: ([0-9/][^ )]*)[)]$/\2 \3/p' | sort)" \
+    "$(awk '/^[.]It Fl / { for (i = 2; i < NF; i++) if ($i == "Fl") name = "-" $(i + 1) }
+        at { print name, $2; at = 0 }
+        /^The default is$/ { at = 1 }
+        /^The default is [0-9]/ { sub(/[.]$/, ""); print name, $4 }' "$load_page" | sort)"
 
 finish

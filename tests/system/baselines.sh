@@ -61,7 +61,7 @@ say "Ctrl-C while it relearns leaves the file as it was"
 cp "$work/good.json" "$work/learned.json"
 spawn learn env --default-signal=INT "$JSGUARD" baseline learn "$work/learned.json" --pin-dir "$pin_dir"
 learning=$spawned
-learns() { grep -q "port $port: relearns" "$work/learn.err"; }
+learns() { grep -q "port $port: relearns; the old baseline stays in force" "$work/learn.err"; }
 wait_for "$patience_s" learns || fail "learn does not say what it waits for"
 stop "$learning" INT
 status=0

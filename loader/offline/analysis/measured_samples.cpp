@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "common/cells.hpp"
+#include "common/clocks.hpp"
 #include "common/error.hpp"
 #include "offline/analysis/probability_file.hpp"
 #include "offline/analysis/signal_analysis.hpp"
@@ -112,9 +113,7 @@ class Recordings {
     // Lines for the user about what was read.
     std::vector<std::string> notes() const {
         std::vector<std::string> lines;
-        for (const fs::path& path : cut_)
-            lines.push_back(fmt::format("{}: its last line was cut short, and is left out",
-                                        printable(path.string())));
+        for (const fs::path& path : cut_) lines.push_back(cut_short_text(path.string()));
         if (normal_ports_.size() > 1)
             lines.push_back(
                 fmt::format("the normal windows are of several ports, {}, and have one mean; "
@@ -165,10 +164,9 @@ class Recordings {
     }
 
     static bool in_range(const SecondsRange& range, std::uint64_t first_ns, std::uint64_t end_ns) {
-        constexpr std::uint64_t ns_per_s = 1'000'000'000;
         // Windows of several ports that end together need not be in the order of their ends.
         const std::uint64_t after_ns = end_ns > first_ns ? end_ns - first_ns : 0;
-        return after_ns >= range.from * ns_per_s && after_ns <= range.to * ns_per_s;
+        return after_ns >= range.from * second_ns && after_ns <= range.to * second_ns;
     }
 
     const AnalysisRequest& request_;

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string_view>
 
+#include "common/defaults.hpp"
 #include "common/error.hpp"
 #include "common/json_fields.hpp"
 #include "common/whole_number.hpp"
@@ -23,14 +24,14 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-constexpr std::uintmax_t max_bytes = 1 << 20;  // a file of all pairs of states has under 10 KiB
 constexpr double min_share = 1e-6;
 
 std::string read_text(const fs::path& path) {
     std::error_code failed;
     const std::uintmax_t bytes = fs::file_size(path, failed);
     if (failed) refuse(failed.message());
-    if (bytes > max_bytes) refuse(fmt::format("it has more than {} bytes", max_bytes));
+    if (bytes > max_probability_file_bytes)
+        refuse(fmt::format("it has more than {} bytes", max_probability_file_bytes));
     std::ifstream file(path, std::ios::binary);
     std::string text(std::istreambuf_iterator<char>(file), {});
     if (!file.is_open() || file.bad()) refuse("it cannot be read");

@@ -3,12 +3,12 @@
 #include "offline/baseline/difference.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 
 #include "common/cells.hpp"
 #include "common/error.hpp"
+#include "common/quantity_text.hpp"
 #include "kernel/decision.h"
 
 namespace jsguard {
@@ -62,8 +62,7 @@ std::string cells_text(jsg_signal signal, const Divergence& divergence) {
 
 std::string only_text(const std::vector<std::uint16_t>& ports, const char* which) {
     if (ports.empty()) return "";
-    return fmt::format("\nonly {} has {} {}\n", which, ports.size() == 1 ? "port" : "ports",
-                       fmt::join(ports, ", "));
+    return fmt::format("\nonly {} has {}\n", which, ports_text(ports));
 }
 
 }  // namespace

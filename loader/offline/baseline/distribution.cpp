@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "common/baseline_totals.hpp"
+#include "common/baseline_file.hpp"
 #include "kernel/comparison.h"
 
 namespace jsguard {

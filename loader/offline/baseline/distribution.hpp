@@ -43,7 +43,6 @@ std::uint32_t open_millisockets(const jsg_baseline& baseline);  // mean at a loo
 std::uint32_t exchanges_per_kilosecond(const jsg_baseline& baseline);
 std::uint32_t transitions_per_kilosecond(const jsg_baseline& baseline);
 
-inline double thousandths(std::uint64_t number) { return static_cast<double>(number) / JSG_MILLI; }
 inline double percent(std::uint64_t ppb) { return static_cast<double>(ppb) * 100 / JSG_NANO; }
 
 }  // namespace jsguard

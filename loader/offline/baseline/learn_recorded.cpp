@@ -12,11 +12,11 @@
 #include <string>
 #include <vector>
 
-#include "common/alert_text.hpp"
+#include "common/clocks.hpp"
 #include "common/error.hpp"
+#include "common/learning_text.hpp"
+#include "common/print.hpp"
 #include "common/progress_bar.hpp"
-#include "common/seconds.hpp"
-#include "common/tell.hpp"
 #include "kernel/native/kernel_replay.h"
 #include "offline/baseline/merge.hpp"
 #include "offline/recording/recording_file.hpp"

@@ -10,7 +10,6 @@
 #include <string_view>
 #include <vector>
 
-#include "common/baseline_totals.hpp"
 #include "common/error.hpp"
 #include "kernel/spread.h"
 

@@ -9,12 +9,11 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
-#include "common/alert_text.hpp"
 #include "common/baseline_json.hpp"
-#include "common/baseline_totals.hpp"
 #include "common/cells.hpp"
 #include "common/error.hpp"
 #include "common/json_fields.hpp"
+#include "common/quantity_text.hpp"
 #include "kernel/spread.h"
 #include "offline/baseline/distribution.hpp"
 

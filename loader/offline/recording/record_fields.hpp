@@ -10,11 +10,11 @@
 #include <string_view>
 #include <vector>
 
-#include "common/alert_text.hpp"
 #include "common/baseline_json.hpp"
 #include "common/cells.hpp"
 #include "common/error.hpp"
 #include "common/json_fields.hpp"
+#include "common/quantity_text.hpp"
 
 namespace jsguard {
 
@@ -36,8 +36,6 @@ struct CellNames {
 constexpr CellNames transition_names = {transition_name, transition_cell};
 constexpr CellNames occupancy_names = {occupancy_name, occupancy_cell};
 
-constexpr double nano_in_one = JSG_NANO;
-constexpr double milli_in_one = 1000;
 constexpr const char* unset_threshold = "auto";
 
 class FieldWriter {

@@ -2,15 +2,14 @@
 // Reads recordings line by line, with distrust.
 #include "offline/recording/recording_file.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <map>
 
+#include "common/defaults.hpp"
 #include "common/error.hpp"
 #include "common/file_replacement.hpp"
 #include "common/file_schema.hpp"
@@ -22,8 +21,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The longest line is a service's with its history, of which this holds the longest.
-constexpr std::size_t max_line = 4 << 20;
 constexpr std::string_view next_step = "give a file that jsguard record wrote";
 
 // The lines of a file, one at a time.
@@ -36,35 +33,25 @@ class Lines {
     bool ended_with_newline() const { return with_newline_; }
     std::uint64_t number() const { return number_; }
     std::uint64_t bytes_read() const { return bytes_read_; }
-    std::uint64_t bytes() const { return bytes_; }
+    std::uint64_t bytes() const { return file_.bytes(); }
     [[noreturn]] void refuse_line(std::string_view why) const;
 
   private:
     bool fill();
 
     std::string name_;
-    FileDescriptor file_;
+    RegularFile file_;
     std::array<char, 1 << 16> part_{};
     std::string_view rest_;  // of part_
     std::string line_;
     bool with_newline_ = true;
     std::uint64_t number_ = 0;
     std::uint64_t bytes_read_ = 0;
-    std::uint64_t bytes_ = 0;
 };
 
-// Not blocking, so that opening a pipe that nobody writes to returns and is refused.
 Lines::Lines(const fs::path& path)
     : name_(printable(path.native())),
-      file_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
-    const std::string tried = fmt::format("cannot read the recording {}", name_);
-    struct stat status {};
-    if (file_.get() < 0 || fstat(file_.get(), &status) != 0)
-        throw errno_error(ExitCode::usage, errno, tried, next_step);
-    if (!S_ISREG(status.st_mode))
-        refuse(fmt::format("{}: it is not a regular file; {}", tried, next_step));
-    bytes_ = static_cast<std::uint64_t>(status.st_size);
-}
+      file_(path, fmt::format("cannot read the recording {}", name_), next_step) {}
 
 void Lines::refuse_line(std::string_view why) const {
     refuse(fmt::format("cannot use the recording {}, line {}: {}; {}", name_, number_, why,
@@ -73,7 +60,7 @@ void Lines::refuse_line(std::string_view why) const {
 
 // Whether there was more.
 bool Lines::fill() {
-    const ssize_t got = read(file_.get(), part_.data(), part_.size());
+    const ssize_t got = read(file_.fd(), part_.data(), part_.size());
     if (got < 0) {
         throw errno_error(ExitCode::usage, errno,
                           fmt::format("cannot read the recording {}", name_), next_step);
@@ -93,8 +80,8 @@ std::optional<std::string_view> Lines::next() {
         const std::size_t taken = with_newline_ ? newline + 1 : rest_.size();
         rest_.remove_prefix(taken);
         bytes_read_ += taken;
-        if (line_.size() > max_line)
-            refuse_line(fmt::format("it is longer than {} bytes", max_line));
+        if (line_.size() > max_recording_line_bytes)
+            refuse_line(fmt::format("it is longer than {} bytes", max_recording_line_bytes));
     }
     if (line_.empty() && !with_newline_) return {};
     return line_;
@@ -156,8 +143,7 @@ class Order {
     }
 
     static void check_port(std::uint32_t port) {
-        if (port == 0 || port >= JSG_PORTS)
-            refuse(fmt::format("\"port\" is not 1 to {}", JSG_PORTS - 1));
+        if (port == 0 || port > max_port) refuse(fmt::format("\"port\" is not 1 to {}", max_port));
     }
 
     [[noreturn]] static void refuse_order(std::uint32_t port, std::uint64_t sequence,
@@ -220,5 +206,9 @@ const RecordingHeader& RecordingReader::header() const { return open_->header; }
 std::uint64_t RecordingReader::cut_lines() const { return open_->cut_lines; }
 std::uint64_t RecordingReader::bytes_read() const { return open_->lines.bytes_read(); }
 std::uint64_t RecordingReader::bytes() const { return open_->lines.bytes(); }
+
+std::string cut_short_text(const std::string& file) {
+    return fmt::format("{}: its last line was cut short, and is left out", printable(file));
+}
 
 }  // namespace jsguard

@@ -16,6 +16,9 @@ namespace jsguard {
 std::string recording_line(const RecordingHeader& header);
 std::string recording_line(const RecordingEntry& entry);
 
+// Of a file whose reader has cut_lines().
+std::string cut_short_text(const std::string& file);
+
 // Reads one file from its start to its end. All steps throw Error(usage), whose message names the
 // file and the line.
 class RecordingReader {

@@ -4,10 +4,10 @@
 
 #include <array>
 
+#include "common/clocks.hpp"
+#include "common/defaults.hpp"
 #include "common/file_schema.hpp"
-#include "common/seconds.hpp"
 #include "kernel/significance.h"
-#include "load/options.hpp"
 #include "offline/recording/record_fields.hpp"
 #include "offline/recording/recording_file.hpp"
 

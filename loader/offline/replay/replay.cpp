@@ -5,16 +5,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <iterator>
+#include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <utility>
 
+#include "common/defaults.hpp"
 #include "common/error.hpp"
 #include "kernel/native/kernel_replay.h"
+#include "offline/recording/recording_file.hpp"
 #include "offline/recording/recording_lines.hpp"
 
 namespace jsguard {
 namespace {
+
+using nlohmann::ordered_json;
 
 bool replaying = false;
 
@@ -44,6 +50,12 @@ jsg_service begun_anew(const jsg_service& recorded) {
 
 const jsg_baseline* pointer(const std::optional<jsg_baseline>& baseline) {
     return baseline ? &*baseline : nullptr;
+}
+
+ordered_json fields_of(const jsg_window& record) {
+    RecordedWindow window;
+    window.record = record;
+    return ordered_json::parse(recording_line(window));
 }
 
 }  // namespace
@@ -121,7 +133,7 @@ jsg_service Replay::changed(const RecordedService& recorded, const jsg_baseline*
 void Replay::begin(const RecordedService& recorded) {
     const std::uint32_t port = recorded.service.port;
     const jsg_mode mode = recorded.service.mode;
-    if (port == 0 || port >= JSG_PORTS || mode > JSG_MONITORING)
+    if (port == 0 || port > max_port || mode > JSG_MONITORING)
         refuse("it holds a service that is none");
     const auto baseline = changes_.baselines.find(static_cast<std::uint16_t>(port));
     const jsg_baseline* given = baseline == changes_.baselines.end() ? nullptr : &baseline->second;
@@ -194,6 +206,20 @@ RecordedService Replay::service(std::uint32_t port) const {
     for (std::uint32_t ago = kernel_replay_known_steps(number); ago-- > 0;)
         kernel_replay_past_step(number, ago, &found.history.emplace_back());
     return found;
+}
+
+std::optional<std::string> window_difference(const jsg_window& recorded,
+                                             const jsg_window& replayed) {
+    if (std::memcmp(&recorded, &replayed, sizeof(recorded)) == 0) return {};
+    const ordered_json before = fields_of(recorded), now = fields_of(replayed);
+    for (const ordered_json& change : ordered_json::diff(before, now)) {
+        const std::string path = change["path"];
+        const ordered_json::json_pointer at(path);
+        if (now.contains(at) && before.contains(at))
+            return fmt::format("{} is {}, recorded {}", path.substr(1), now[at].dump(),
+                               before[at].dump());
+    }
+    return "it differs in what a recording does not say";
 }
 
 }  // namespace jsguard

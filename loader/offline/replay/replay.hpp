@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "common/baseline_file.hpp"
@@ -77,5 +78,10 @@ class Replay {
     std::uint64_t windows_ = 0;
     std::uint64_t missing_ = 0;
 };
+
+// "occupancy/js_bits is 0.13, recorded 0.12": the first field that differs, in the words and the
+// order of a recording; none for equal records.
+std::optional<std::string> window_difference(const jsg_window& recorded,
+                                             const jsg_window& replayed);
 
 }  // namespace jsguard

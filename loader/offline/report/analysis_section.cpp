@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 
+#include "common/quantity_text.hpp"
 #include "offline/report/sections.hpp"
 #include "offline/report/svg_chart.hpp"
 

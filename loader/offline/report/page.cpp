@@ -47,10 +47,6 @@ void write_head(Html& html, const std::string& title) {
 
 }  // namespace
 
-std::string counted_apart(std::uint64_t count, std::string_view one, std::string_view many) {
-    return fmt::format("{} {}", number_text(count), count == 1 ? one : many);
-}
-
 void write_table(Html& html, std::string_view caption, std::initializer_list<std::string> columns,
                  const std::vector<std::vector<std::string>>& rows) {
     const auto box = html.open("div", {{"class", "scroll"},

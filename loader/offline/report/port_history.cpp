@@ -7,16 +7,13 @@
 #include <span>
 #include <tuple>
 
+#include "common/cells.hpp"
+#include "common/clocks.hpp"
 #include "kernel/comparison.h"
 #include "kernel/decision.h"
 
 namespace jsguard {
 namespace {
-
-constexpr std::uint64_t ns_in_ms = 1'000'000;
-
-double bits(std::uint64_t nanobits) { return static_cast<double>(nanobits) / JSG_NANO; }
-double sockets_of(std::uint32_t millisockets) { return millisockets / double{JSG_MILLI}; }
 
 // The larger, the more a window is worth to be shown: what speaks for an alert first.
 auto interest(const jsg_window& record, jsg_signal signal) {
@@ -105,15 +102,15 @@ std::vector<CellShare> cell_shares(const ShownWindow& shown, jsg_signal signal) 
 }
 
 PortHistory::PortHistory(std::uint64_t step_ns, std::optional<std::uint64_t> asked)
-    : signals{SignalHistory(step_ns / ns_in_ms), SignalHistory(step_ns / ns_in_ms)},
-      state_entropy(step_ns / ns_in_ms),
-      state_entropy_trend(step_ns / ns_in_ms),
-      transition_entropy(step_ns / ns_in_ms),
-      sockets(step_ns / ns_in_ms),
-      idle(step_ns / ns_in_ms),
-      open_requests(step_ns / ns_in_ms),
-      open(step_ns / ns_in_ms),
-      expected(step_ns / ns_in_ms),
+    : signals{SignalHistory(step_ns / millisecond_ns), SignalHistory(step_ns / millisecond_ns)},
+      state_entropy(step_ns / millisecond_ns),
+      state_entropy_trend(step_ns / millisecond_ns),
+      transition_entropy(step_ns / millisecond_ns),
+      sockets(step_ns / millisecond_ns),
+      idle(step_ns / millisecond_ns),
+      open_requests(step_ns / millisecond_ns),
+      open(step_ns / millisecond_ns),
+      expected(step_ns / millisecond_ns),
       asked_(asked) {}
 
 void PortHistory::take(const RecordedService& entry) {
@@ -139,23 +136,23 @@ void PortHistory::take(const RecordedWindow& entry) {
     for (const jsg_signal signal : {JSG_TRANSITIONS, JSG_OCCUPANCY}) {
         SignalHistory& history = signals[signal];
         if (has_divergence(record.signal[signal])) {
-            history.divergence.add(at, bits(record.signal[signal].js_nanobits));
-            history.significance.add(at, bits(record.signal[signal].significance_nanobits));
+            history.divergence.add(at, bits_of(record.signal[signal].js_nanobits));
+            history.significance.add(at, bits_of(record.signal[signal].significance_nanobits));
         }
         if (entry.threshold_nanobits[signal] > 0)
-            history.threshold.add(at, bits(entry.threshold_nanobits[signal]));
+            history.threshold.add(at, bits_of(entry.threshold_nanobits[signal]));
         history.over += record.signal[signal].verdict == JSG_ABOVE;
         follow_alert(signal, entry, at);
         consider(signal, entry);
     }
-    state_entropy.add(at, bits(record.state_entropy_nanobits));
-    state_entropy_trend.add(at, bits(record.state_entropy_trend_nanobits));
-    transition_entropy.add(at, bits(record.transition_entropy_nanobits));
+    state_entropy.add(at, bits_of(record.state_entropy_nanobits));
+    state_entropy_trend.add(at, bits_of(record.state_entropy_trend_nanobits));
+    transition_entropy.add(at, bits_of(record.transition_entropy_nanobits));
     sockets.add(at, record.sockets);
     idle.add(at, record.idle_sockets);
     open_requests.add(at, record.open_requests);
-    open.add(at, sockets_of(record.open_millisockets));
-    expected.add(at, sockets_of(record.expected_millisockets));
+    open.add(at, thousandths(record.open_millisockets));
+    expected.add(at, thousandths(record.expected_millisockets));
 }
 
 void PortHistory::take(const RecordedBaseline& entry) {
@@ -195,7 +192,7 @@ void PortHistory::follow_alert(jsg_signal signal, const RecordedWindow& entry, s
     was_up_[signal] = false;
     // As the detector's own peak: of the windows that are over.
     if (entry.record.signal[signal].verdict == JSG_ABOVE)
-        up->peak_bits = std::max(up->peak_bits, bits(entry.record.signal[signal].js_nanobits));
+        up->peak_bits = std::max(up->peak_bits, bits_of(entry.record.signal[signal].js_nanobits));
 }
 
 void PortHistory::end_alert(jsg_signal signal, std::uint64_t at_ms, bool still_up) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/cells.hpp"
+#include "common/quantity_text.hpp"
 #include "offline/report/sections.hpp"
 #include "offline/report/svg_chart.hpp"
 
@@ -216,7 +217,7 @@ std::string shown_text(const ShownWindow& shown, jsg_signal signal) {
     const std::uint32_t js = record.signal[signal].js_nanobits;
     std::string text = fmt::format("Window {}, which ended at {} UTC: ", record.sequence,
                                    utc_text(record.end_unix_ms));
-    text += fmt::format("{} bits, verdict \u201c{}\u201d", bits_text(js / double{JSG_NANO}),
+    text += fmt::format("{} bits, verdict \u201c{}\u201d", bits_text(bits_of(js)),
                         verdict_name(record.signal[signal].verdict));
     if (!shown.baseline)
         text += signal == JSG_OCCUPANCY && record.mode == JSG_STILL_LEARNING

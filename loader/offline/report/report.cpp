@@ -8,8 +8,11 @@
 #include <utility>
 #include <variant>
 
+#include "common/cells.hpp"
+#include "common/clocks.hpp"
 #include "common/error.hpp"
 #include "common/file_replacement.hpp"
+#include "common/quantity_text.hpp"
 #include "kernel/fixed_point.h"
 #include "offline/report/sections.hpp"
 #include "offline/report/svg_chart.hpp"
@@ -22,12 +25,12 @@ constexpr std::string_view file_kind = "report";
 std::string port_id(std::uint32_t port) { return fmt::format("port-{}", port); }
 
 std::string seconds_text(std::uint64_t ns) {
-    return fmt::format("{:g} s", static_cast<double>(ns) / 1e9);
+    return fmt::format("{:g} s", static_cast<double>(ns) / second_ns);
 }
 
 std::string threshold_text(std::uint32_t nanobits) {
     return nanobits == 0 ? "from the spread while learning"
-                         : fmt::format("{:g} bits", nanobits / double{JSG_NANO});
+                         : fmt::format("{:g} bits", bits_of(nanobits));
 }
 
 void write_facts(Html& html, const RecordingHeader& header) {

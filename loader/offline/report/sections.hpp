@@ -15,9 +15,6 @@
 
 namespace jsguard {
 
-// "1 window", "2,345 windows"
-std::string counted_apart(std::uint64_t count, std::string_view one, std::string_view many);
-
 // A table in a box of its own that scrolls; the first cell of a row is its heading.
 void write_table(Html& html, std::string_view caption, std::initializer_list<std::string> columns,
                  const std::vector<std::vector<std::string>>& rows);

@@ -9,7 +9,8 @@
 #include <cmath>
 #include <set>
 
-#include "common/alert_text.hpp"
+#include "common/clocks.hpp"
+#include "common/quantity_text.hpp"
 
 namespace jsguard {
 namespace {
@@ -21,8 +22,6 @@ constexpr double plot_width = width - left - right, plot_height = height - top -
 constexpr double label_letter_width = 14;  // at most
 constexpr double min_span = 2;             // so that a short one is seen
 constexpr int ticks_across = 5, ticks_up = 4;
-constexpr std::uint64_t second_ms = 1000, minute_ms = 60 * second_ms, hour_ms = 60 * minute_ms,
-                        day_ms = 24 * hour_ms;
 
 struct Scale {
     std::uint64_t from_ms;

@@ -8,7 +8,6 @@
 #include <string_view>
 #include <vector>
 
-#include "common/quantity_text.hpp"
 #include "offline/report/html.hpp"
 #include "offline/report/timeline.hpp"
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// How fast a recording is read, in a program that is optimised.
+// Test of how fast a recording is read. The code of JSON is compiled in each program: this one is
+// optimised.
 #include <ctime>
 
 #include "offline/recording/recording_file.hpp"

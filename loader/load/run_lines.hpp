@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The first and the last line of a run of jsguard-load, without the newline.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "load/options.hpp"
+
+namespace jsguard {
+
+// What is monitored and how. ports: those that have a service now; with_baseline: how many of them
+// have one from a file and need not learn.
+std::string start_line(const Options& options, std::span<const std::uint16_t> ports,
+                       std::size_t with_baseline = 0);
+
+// Windows, transitions, alerts, and what was lost or counted late.
+std::string summary_line(const jsg_stats& stats);
+
+}  // namespace jsguard

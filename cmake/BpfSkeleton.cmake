@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# bpf_skeleton(): a BPF object and its libbpf skeleton from one C source.
+# bpf_skeleton(): builds a BPF object and its libbpf skeleton from one C source.
 include_guard(GLOBAL)
 
 find_program(JSGUARD_CLANG clang)
@@ -15,14 +15,14 @@ endif()
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(LIBBPF REQUIRED IMPORTED_TARGET GLOBAL libbpf>=1.1)
 
-# -target bpf knows no multiarch directory, where asm/types.h is.
+# asm/types.h is in the multiarch directory, which -target bpf does not search.
 string(REGEX REPLACE ".*/" "" multiarch "${CMAKE_LIBRARY_ARCHITECTURE}")
 string(REGEX MATCH "^[a-z0-9_]+" bpf_arch "${CMAKE_SYSTEM_PROCESSOR}")
 string(REPLACE "x86_64" "x86" bpf_arch "${bpf_arch}")
 string(REPLACE "aarch64" "arm64" bpf_arch "${bpf_arch}")
 
 # bpf_skeleton(NAME source.bpf.c [INCLUDES dir...] [DEPENDS target...])
-# Makes the INTERFACE library NAME, whose users include "NAME.skel.h".
+# Creates the INTERFACE library NAME. Targets that link it can include "NAME.skel.h".
 function(bpf_skeleton name source)
     cmake_parse_arguments(ARG "" "" "INCLUDES;DEPENDS" ${ARGN})
     set(object "${CMAKE_CURRENT_BINARY_DIR}/${name}.bpf.o")
@@ -39,7 +39,7 @@ function(bpf_skeleton name source)
         DEPFILE "${object}.d"
         COMMENT "Compiling ${source} for BPF"
         VERBATIM)
-    # The skeleton goes to a temporary file first, so that a failed bpftool leaves none behind.
+    # Write the skeleton to a temporary file first, so that a failed bpftool leaves no skeleton.
     add_custom_command(
         OUTPUT "${skeleton}"
         COMMAND sh -c "\"$1\" gen skeleton \"$2\" name \"$3\" > \"$4.tmp\" && mv \"$4.tmp\" \"$4\"" sh

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# embed_text(): a text file as a C++ string, with its digest; run with -P it writes the header.
+# embed_text(): makes a text file a C++ string, with its digest. Run with -P, this file writes the header.
 if(CMAKE_SCRIPT_MODE_FILE)
     file(READ "${INPUT}" text)
     file(SHA256 "${INPUT}" digest)
@@ -21,7 +21,7 @@ endif()
 
 include_guard(GLOBAL)
 
-# embed_text(TARGET NAME file): TARGET's sources may include "NAME.hpp", which defines the strings
+# embed_text(TARGET NAME file): the sources of TARGET can include "NAME.hpp". It defines the strings
 # jsguard::NAME and jsguard::NAME_sha256.
 function(embed_text target name file)
     set(directory "${CMAKE_CURRENT_BINARY_DIR}/embedded")

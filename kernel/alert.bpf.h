@@ -5,13 +5,13 @@
 
 #include "window.bpf.h"
 
-/* The walk that picks the cells that contribute most to an alert. */
+/* State of the walk over the cells that picks the top cells of an alert. */
 struct jsg_picking {
 	struct jsg_comparison comparison;
 	__u32 count;
 };
 
-/* Keeps a cell if its part is among the largest. The top cells are sorted, the largest first. */
+/* Keeps a cell if its part is one of the largest. The top cells are sorted, the largest first. */
 static __always_inline void pick(struct jsg_picking *picking, struct jsg_top_cell cell)
 {
 	for (int i = 0; i < JSG_TOP_CELLS; i++) {
@@ -82,7 +82,7 @@ __noinline int pick_top_cells(enum jsg_signal signal, int generic)
 	return 0;
 }
 
-/* Sends what happened to a signal's alert, from the window's record and the measured distances. */
+/* Sends the record of a raise or a clear, from the window's record and the measured distances. */
 static __always_inline void send_alert(__u32 service_id, enum jsg_signal signal,
 				       enum jsg_event event, __u64 duration_ns)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* comparison.h: a window's counts against a baseline's in one pass over the cells; plain C. */
+/* comparison.h: compares a window with a baseline in one pass over the cells; plain C. */
 #ifndef JSG_COMPARISON_H
 #define JSG_COMPARISON_H
 
@@ -19,7 +19,7 @@ struct jsg_comparison {
 	__u32 cells; /* that either distribution has counts in */
 };
 
-/* The baseline's probability of the excess cell: what its other cells leave. */
+/* The baseline's probability of the excess cell: 1 less the share of the other cells. */
 JSG_INLINE __u64 jsg_excess_cell_q48(__u64 share_q32)
 {
 	return (JSG_ONE_Q32 - share_q32) << (JSG_PROBABILITY_BITS - JSG_SHARE_BITS);
@@ -46,7 +46,7 @@ JSG_INLINE __u64 jsg_comparison_q_q48(const struct jsg_comparison *c, __u64 q_co
 	return jsg_scale_q48(jsg_probability_q48(q_count, c->q_total), c->share_q32);
 }
 
-/* Adds a cell. Returns whether the window has more of it than the baseline. */
+/* Adds a cell. Returns whether its probability is larger in the window than in the baseline. */
 JSG_INLINE int jsg_comparison_add(struct jsg_comparison *c, __u64 p_count, __u64 q_count)
 {
 	__u64 p_q48, q_q48;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* decision.h: the expected number of sockets, a window's verdict, raise and clear; plain C. */
+/* decision.h: the expected number of sockets, a window's verdict, and alerts; plain C. */
 #ifndef JSG_DECISION_H
 #define JSG_DECISION_H
 
@@ -52,9 +52,9 @@ JSG_INLINE __u32 jsg_expected_milli(__u32 base, __u32 base_rate, __u32 rate)
 }
 
 /*
- * Up to twice the expected number e, the number n of open sockets is normal. Above it, the
- * baseline's cells share 2e/n, and the excess cell has the rest. Stalled sockets have an expected
- * number of their own, because a moving request or response is being served, however slowly.
+ * A number n of open sockets is normal up to twice the expected number e. Above that, the
+ * baseline's cells share 2e/n, and the excess cell has the rest. Stalled sockets have their own
+ * expected number, because a moving request or response is being served, however slowly.
  */
 JSG_INLINE struct jsg_expectation jsg_expect(__u32 open, __u32 expected, __u32 stalled,
 					     __u32 stalled_expected)
@@ -87,7 +87,7 @@ JSG_INLINE int jsg_exceeds(const volatile struct jsg_config *config,
 	return sockets->excess >= needed && sockets->stalled_excess >= needed;
 }
 
-/* What one signal is judged by. All in billionths of a bit. */
+/* The divergence of one signal and the bounds that judge it. All in billionths of a bit. */
 struct jsg_bounds {
 	__u32 js;
 	__u32 threshold;
@@ -97,15 +97,15 @@ struct jsg_bounds {
 /*
  * Whether about as many connections were opened as were closed. While a service fills or drains,
  * its mix of transitions is different without any attack: after a restart, in a crowd, or when a
- * server closes its idle connections. Connections that fill it and are not answered show in its
- * occupancy; connections that are answered are a crowd.
+ * server closes its idle connections. If the connections that fill a service are not answered, its
+ * occupancy shows that. If they are answered, they are a crowd.
  */
 JSG_INLINE int jsg_balanced(const volatile struct jsg_config *config, __u32 opened, __u32 closed)
 {
 	__u64 more = opened > closed ? opened : closed;
 	__u64 less = opened > closed ? closed : opened;
 
-	return 2 * more <= 3 * less + 2 * (__u64)config->min_sockets; /* half as many again */
+	return 2 * more <= 3 * less + 2 * (__u64)config->min_sockets; /* up to half as many again */
 }
 
 JSG_INLINE enum jsg_verdict jsg_judge_transitions(const volatile struct jsg_config *config,
@@ -148,8 +148,8 @@ JSG_INLINE enum jsg_verdict jsg_judge_occupancy(const volatile struct jsg_config
 }
 
 /*
- * Whether a step counts towards clearing an alert: divergence and excess are both small, or the
- * excess is moving, or there is no verdict.
+ * Whether a step counts towards clearing an alert. It does if divergence and excess are both small,
+ * if the excess is moving, or if there is no verdict.
  */
 JSG_INLINE int jsg_counts_towards_clear(enum jsg_verdict verdict)
 {
@@ -167,7 +167,7 @@ enum jsg_change {
 	JSG_CLEARED,
 };
 
-/* Follows an alert by one step's verdict. The caller numbers the alert and sends the change. */
+/* Updates an alert by one step's verdict. The caller numbers the alert and sends the change. */
 JSG_INLINE enum jsg_change jsg_track(struct jsg_alert_track *track,
 				     const volatile struct jsg_config *config,
 				     enum jsg_verdict verdict, __u32 js_nanobits, __u64 now_ns,

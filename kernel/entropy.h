@@ -7,9 +7,9 @@
 
 /*
  * One cell's part of the entropy (Shannon 1948), p log2(1/p) with p = count / total, in Q54.
- * Domain: 1 <= count <= total <= 2^40, the total given by its jsg_log2_q30(), p also as the
- * probability. count = 0 has no part: do not call. Never negative, because jsg_log2_q30() never
- * falls.
+ * p_q48 is p, and log_total_q30 is jsg_log2_q30(total). Domain: 1 <= count <= total <= 2^40. A cell
+ * with count = 0 has no part: do not call. The result is never negative, because a larger argument
+ * never gives a smaller jsg_log2_q30().
  */
 JSG_INLINE __s64 jsg_entropy_part_q54(__u64 p_q48, __u64 count, __u64 log_total_q30)
 {

@@ -8,8 +8,8 @@
 #define JSG_INLINE static inline __attribute__((always_inline, unused))
 
 /*
- * A function of some size. BPF: a global one, which the verifier checks once and by itself, where
- * it would walk an inlined one's paths again at each place that calls it.
+ * A large function. In BPF it is global, so the verifier checks it once, on its own. An inlined
+ * function would be checked again at each call.
  */
 #ifdef __bpf__
 #define JSG_FUNCTION __attribute__((noinline))
@@ -31,15 +31,15 @@
 #define JSG_ONE_Q30 (1ULL << JSG_LOG2_BITS)
 #define JSG_ONE_Q54 (1LL << JSG_SUM_BITS)
 
-/* Exponents of what no count and no total of one histogram exceeds: 256 counts of 32 bits. */
+/* No count exceeds 2^32 and no total of a histogram 2^40: it has at most 256 counts of 32 bits. */
 #define JSG_COUNT_BITS 32
 #define JSG_TOTAL_BITS 40
 #define JSG_NANO 1000000000U
 
 /*
- * Long division in two steps, because count << 48 does not fit: 31 bits first, 17 more from the
- * rest. Bit budget: count <= 2^32, so count << 31 <= 2^63; rest < total <= 2^40, so rest << 17 <
- * 2^57.
+ * Long division in two steps, because count << 48 does not fit. The first step gives 31 bits, and
+ * the rest of its division gives 17 more. Bit budget: count <= 2^32, so count << 31 <= 2^63. And
+ * rest < total <= 2^40, so rest << 17 < 2^57.
  */
 #define JSG_DIVISION_FIRST_BITS 31
 #define JSG_DIVISION_REST_BITS (JSG_PROBABILITY_BITS - JSG_DIVISION_FIRST_BITS)
@@ -62,8 +62,8 @@ JSG_INLINE __u64 jsg_probability_q48(__u64 count, __u64 total)
 
 /*
  * The product of a probability (Q48, at most 1) and a number of bits (Q30, under 2^6), in Q54.
- * Rounded down once: 0 <= exact - result < 1 unit of 2^-54; p times exactly one bit is exactly p. A
- * 128-bit product is refused by the BPF back end, so the probability is split in halves of 24 bits:
+ * Rounded down once: 0 <= exact - result < 1 unit of 2^-54. p times exactly one bit is exactly p.
+ * The BPF back end refuses a 128-bit product. So the probability is split in halves of 24 bits, and
  * 2^24 * 2^36 = 2^60 fits.
  */
 #define JSG_SPLIT_BITS (JSG_PROBABILITY_BITS + JSG_LOG2_BITS - JSG_SUM_BITS)
@@ -80,7 +80,7 @@ JSG_INLINE __u64 jsg_product_q54(__u64 probability_q48, __u64 bits_q30)
 
 /*
  * A probability (Q48, at most 1) scaled by a share (Q32, at most 1), in Q48. Rounded down: 0 <=
- * exact - result < 1 unit of 2^-48. The share has the bits that the split product takes.
+ * exact - result < 1 unit of 2^-48. The share has few enough bits for jsg_product_q54().
  */
 #define JSG_SHARE_BITS 32
 #define JSG_ONE_Q32 (1ULL << JSG_SHARE_BITS)
@@ -92,10 +92,10 @@ JSG_INLINE __u64 jsg_scale_q48(__u64 probability_q48, __u64 share_q32)
 }
 
 /*
- * A sum in units of 2^-fraction_bits (34 <= fraction_bits <= 62) in billionths, rounded to the
- * nearest after the fraction was cut to 34 bits: |error| < 0.56 billionths, and what lacks less
- * than 2^-34 of a whole number is that number. Values below 0 are 0. Bit budget: 2^34 * 10^9 <
- * 2^63.9.
+ * Converts a sum in units of 2^-fraction_bits (34 <= fraction_bits <= 62) to billionths. The
+ * fraction is cut to 34 bits, and the result is rounded to the nearest: |error| < 0.56 billionths.
+ * A sum that is less than 2^-34 below a whole number gives that number. A sum below 0 gives 0. Bit
+ * budget: 2^34 * 10^9 < 2^63.9.
  */
 #define JSG_NANO_CUT_BITS 34
 JSG_ASSERT(((1ULL << JSG_NANO_CUT_BITS) * JSG_NANO) >> JSG_NANO_CUT_BITS == JSG_NANO,

@@ -19,9 +19,9 @@ JSG_INLINE __s64 jsg_weighted_q54(__u64 p_q48, __u64 log_minuend_q30, __u64 log_
 /*
  * One cell's part of the Jensen-Shannon divergence (Lin 1991, IEEE Trans. Inf. Theory 37(1)): with
  * s = p + q it is 1/2 [p log2(2p/s) + q log2(2q/s)], and a probability of 0 adds its limit, 0.
- * Domain: p, q in Q48, 0..2^48. Result: twice the part, in Q54 (so the part in Q55), exactly 0
- * where p = q and exactly the other probability where one is 0. Bit budget: no sum of parts of
- * different cells is over 2^55 in magnitude.
+ * Domain: p, q in Q48, 0..2^48. Result: twice the part in Q54, which is the part in Q55. It is
+ * exactly 0 where p = q, and exactly the other probability where one is 0. Bit budget: no sum of
+ * parts of different cells exceeds 2^55 in magnitude.
  */
 JSG_FUNCTION __s64 jsg_js_part_q55(__u64 p_q48, __u64 q_q48)
 {
@@ -39,9 +39,9 @@ JSG_FUNCTION __s64 jsg_js_part_q55(__u64 p_q48, __u64 q_q48)
 }
 
 /*
- * The divergence from the sum of its parts: billionths of a bit, 0..1,000,000,000.
- * For any 32-bit counts in up to 256 cells: |error| <= JSG_JS_ERROR, exactly 1,000,000,000 if no
- * cell is in both distributions, 0 if they are equal; see docs/accuracy.md.
+ * The divergence from the sum of its parts, in billionths of a bit, 0..1,000,000,000. For any
+ * 32-bit counts in up to 256 cells, |error| <= JSG_JS_ERROR. The result is exactly 1,000,000,000 if
+ * no cell is in both distributions, and 0 if they are equal. See docs/accuracy.md.
  */
 JSG_INLINE __u32 jsg_js_nanobits(__s64 sum_q55)
 {
@@ -52,16 +52,16 @@ JSG_INLINE __u32 jsg_js_nanobits(__s64 sum_q55)
 #define JSG_JS_ERROR 4.6e-8
 
 /*
- * A finite log2(p/q) of totals up to 2^32 never exceeds this; an infinite one (q = 0) is taken for
- * it.
+ * A finite log2(p/q) of totals up to 2^32 never exceeds this. An infinite one (q = 0) is replaced
+ * by this.
  */
 #define JSG_KL_CAP_BITS 32
 
 /*
  * One cell's part of the Kullback-Leibler divergence of p from q (Kullback and Leibler 1951),
- * p log2(p/q), in Q54. Domain: 1 <= p_count <= p_total, 0 <= q_count <= q_total, totals 1..2^32;
- * the totals are given by their logarithms, p also as the probability. p_count = 0 has no part: do
- * not call.
+ * p log2(p/q), in Q54. p_q48 is p, and the totals are given by their logarithms. Domain:
+ * 1 <= p_count <= p_total, 0 <= q_count <= q_total, totals 1..2^32. A cell with p_count = 0 has no
+ * part: do not call.
  */
 JSG_FUNCTION __s64 jsg_kl_part_q54(__u64 p_q48, __u64 p_count, __u64 log_p_total_q30, __u64 q_count,
 				   __u64 log_q_total_q30)

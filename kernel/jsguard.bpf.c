@@ -5,46 +5,51 @@
  * What happens, in the order of execution. The numbers appear again at the code.
  *
  * 1. A TCP socket changes its state. The kernel calls the tracepoint inet_sock_set_state, on any
- * CPU and in any context. The local port gives the service by one load from a table of 65,536 bytes
- * [services.bpf.h]. If the port is not monitored, nothing else happens. Otherwise the program adds
- * 1 to the cell (old state, new state) of that service in this CPU's own counters, which only grow.
- * An accepted connection (LISTEN->SYN_RECV) and a socket that begins to listen take a slot in a
- * flat table, under their address, until they are destroyed [slots.bpf.h]. This takes no lock, no
- * allocation and no clock.
+ * CPU and in any context. The program finds the service of the local port by one load from a table
+ * of 65,536 bytes [services.bpf.h]. If the port is not monitored, nothing else happens. Otherwise
+ * the program adds 1 to the cell (old state, new state) of that service in this CPU's own counters,
+ * which only grow. An accepted connection (LISTEN->SYN_RECV) and a socket that begins to listen
+ * take a slot in a flat table, under their address. They keep the slot until they are destroyed
+ * [slots.bpf.h]. The program takes no lock, allocates no memory and reads no clock.
  *
- * 1b. The kernel does not run this program again on the same CPU while it is running, so
- * transitions made by an interrupt during that time are missed. The socket's slot shows it at the
- * socket's next transition, or at the latest when the socket is destroyed. The transitions between
- * the two states are counted then [missed.bpf.h, missed.h].
+ * 1b. The kernel does not run this program again on the same CPU while it is running. So
+ * transitions made by an interrupt during that time are missed. The socket's slot shows the miss at
+ * the socket's next transition, or at the latest when the socket is destroyed. The program then
+ * counts the missed transitions between the two states [missed.bpf.h, missed.h].
  *
  * 2. After attaching the programs, the loader runs an iterator once over the sockets that were open
- * before. They take a slot too, with a mark that their age is not known.
+ * before. Each of these sockets takes a slot too, with a mark that its age is not known.
  *
- * 3. A timer ticks TICKS times a step. Each tick does two things, so that no callback is long
- * [clock.bpf.h].
+ * 3. A timer ticks TICKS times a step. Each tick does a small part of the work, so that no callback
+ * takes long [clock.bpf.h].
  *
- * 3a. It samples one slice of the slots. From a socket's state and byte counts follow its phase
- * (what does the connection wait for?) and its age in that phase, which are counted for its service
- * [sampling.bpf.h, occupancy.h]. If the last window had too many sockets of that kind, the remote
- * address is counted too [sources.bpf.h].
+ * 3a. The tick samples one slice of the slots. A socket's state and byte counts give its phase
+ * (what does the connection wait for?) and its age in that phase. Both are counted for the socket's
+ * service [sampling.bpf.h, occupancy.h]. If the service's last window had more sockets in that cell
+ * than is normal, the remote address is counted too [sources.bpf.h].
  *
- * 3b. It makes the step of one service. In the course of a step, each service has its own.
+ * 3b. The tick makes the service step of one service. So each service has one service step in each
+ * step.
  *
  * 4. A service step reads all counters of the service once. The window is the difference between
- * this reading and the one that is a window older [window.bpf.h].
+ * this reading and the reading from one window length ago [window.bpf.h].
  *
- * 5. The window is measured: the Jensen-Shannon divergence of its transitions and of its occupancy
- * from the service's baseline, in fixed point; how many sockets are open, and how many are expected
- * at this rate of exchanges; and the significance bound [comparison.h, js_divergence.h, decision.h,
- * significance.h].
+ * 5. The service step measures the window [comparison.h, js_divergence.h, decision.h,
+ * significance.h]:
+ * - the Jensen-Shannon divergences of its transitions and of its occupancy from the service's
+ *   baseline, in fixed point,
+ * - how many sockets are open, and how many are expected at this rate of exchanges,
+ * - the significance bounds.
  *
- * 6. The window is judged: above the threshold with the evidence, or not and why. Several steps
- * above the threshold in a row raise an alert, and several below clear it. Only alerts go through
- * the ring buffer. The window's record goes into a map [service_step.bpf.h, decision.h,
- * alert.bpf.h].
+ * 6. The service step judges the window. The verdict on each signal is *above* if the divergence is
+ * above the threshold and the other evidence is there too. Every other verdict gives the
+ * reason. Several steps in a row with the verdict *above* raise an alert, and several steps below
+ * clear it. Only alerts go through the ring buffer. The window's record goes into a map
+ * [service_step.bpf.h, decision.h, alert.bpf.h].
  *
- * 7. A service without a baseline learns the step. Later it learns quiet steps only. A service that
- * was asked to relearn does so while it is judged [learning.bpf.h, spread.h].
+ * 7. In its first learning time, a service learns every step. If that was not enough traffic, it
+ * goes on learning, but quiet steps only. A service that was asked to relearn also learns quiet
+ * steps only, and is judged at the same time [learning.bpf.h, spread.h].
  */
 
 #include "clock.bpf.h"
@@ -85,10 +90,11 @@ int BPF_PROG(jsg_transition, struct sock *sk, int old_state, int new_state)
 }
 
 /*
- * 1b. The same transition, where tracepoints can be preempted (7.0 and later). A task that preempts
- * jsg_transition on its CPU can make transitions that jsg_transition misses, and the states before
- * and after do not always show them. So the loader attaches this program there too, to run right
- * after jsg_transition. The socket's slot shows whether jsg_transition ran.
+ * 1b. The same transition, on kernels whose tracepoints can be preempted (7.0 and later). A task
+ * that preempts jsg_transition on its CPU can make transitions that jsg_transition misses. The
+ * states before and after do not always show these transitions. So on such kernels the loader
+ * attaches this program too, and the kernel runs it right after jsg_transition. The socket's slot
+ * shows whether jsg_transition ran.
  */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(jsg_preempted, struct sock *sk, int old_state, int new_state)
@@ -120,7 +126,7 @@ int BPF_PROG(jsg_preempted, struct sock *sk, int old_state, int new_state)
 	return 0;
 }
 
-/* 1b. The end of a socket, right after ->CLOSE or when its process closes it. */
+/* 1b. A socket is destroyed: right after ->CLOSE, or when its process closes it. */
 SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(jsg_destroy, struct sock *sk)
 {
@@ -159,7 +165,7 @@ int jsg_existing(struct bpf_iter__tcp *context)
 
 	if (!common)
 		return 0;
-	/* 0 for sockets in TIME_WAIT and half-open ones, which are no full sockets. */
+	/* 0 for sockets in TIME_WAIT and for half-open ones: they are no full sockets. */
 	tp = bpf_skc_to_tcp_sock(common);
 	if (!tp)
 		return 0;
@@ -189,7 +195,8 @@ int jsg_existing(struct bpf_iter__tcp *context)
 	return 0;
 }
 
-/* 3. Starts the clock. The loader runs it once, because only such a program may start a timer. */
+/* 3. Starts the clock. The loader runs it once, because only such a program may start a timer.
+ */
 SEC("syscall")
 int jsg_start(void *context)
 {

@@ -5,7 +5,7 @@
 
 #include "fixed_point.h"
 
-/* The version of all layouts below. A reader that was built for another version must not read. */
+/* The version of all layouts below. A reader of another version must not read them. */
 #define JSG_SCHEMA 5
 
 /* A service is a monitored local port. Its ID is 1..JSG_SERVICES; 0 means "not monitored". */
@@ -60,7 +60,7 @@ enum jsg_phase {
 #define JSG_AGES 7 /* under 1 s, 1-2, 2-4, 4-8, 8-16, 16-32, 32 s and over */
 #define JSG_PHASE_CELLS (JSG_CELL_PHASES * JSG_AGES)
 #define JSG_JUDGED_CELLS (JSG_WAITING * JSG_AGES) /* the cells that are judged without waiting */
-#define JSG_CELL_EXCESS JSG_PHASE_CELLS /* of the baseline only: more sockets than expected */
+#define JSG_CELL_EXCESS JSG_PHASE_CELLS /* of the baseline only: the excess sockets */
 #define JSG_OCCUPANCY_CELLS (JSG_PHASE_CELLS + 1)
 JSG_ASSERT(JSG_TRANSITION_CELLS <= 256 && JSG_OCCUPANCY_CELLS <= 256,
 	   "the accuracy proof covers 256 cells");
@@ -186,10 +186,10 @@ struct jsg_window_key {
 	__u32 index; /* sequence modulo JSG_WINDOWS_KEPT */
 };
 
-/* The state of one signal's alert. */
+/* The state of one signal's alert. An alert is *up* when it is raised and not yet cleared. */
 struct jsg_alert_track {
-	__u64 since_unix_ms; /* first step above the threshold, of the present run of such steps
-				or of the alert that is up */
+	__u64 since_unix_ms; /* first step above the threshold: of the alert that is up, or else of
+				the current row of such steps */
 	__u64 raised_ns; /* CLOCK_MONOTONIC, of the alert that is up */
 	__u64 number; /* of the alert that is up */
 	__u32 above_steps; /* consecutive */
@@ -217,7 +217,7 @@ JSG_ASSERT(sizeof(struct jsg_spread) == 32, "jsg_spread is packed by hand");
 struct jsg_baseline {
 	struct jsg_spread spread[JSG_SIGNALS]; /* by enum jsg_signal */
 	__u32 learned_s; /* seconds over which the counts were gathered */
-	__u32 queue_full_s; /* of them, those in which an accept queue was full */
+	__u32 queue_full_s; /* the part of learned_s in which an accept queue was full */
 	__u32 transitions; /* total of transition_counts */
 	__u32 exchanges; /* connections accepted and answers seen */
 	__u32 judged_socket_seconds; /* total of the cells without waiting */
@@ -231,7 +231,7 @@ JSG_ASSERT(sizeof(struct jsg_baseline) == JSG_SIGNALS * sizeof(struct jsg_spread
 	   "jsg_baseline is packed by hand");
 JSG_ASSERT(sizeof(struct jsg_baseline) % 8 == 0, "jsg_baseline has no padding");
 
-/* A baseline is complete when it has seen this much, and this many episodes (significance.h). */
+/* A complete baseline has at least these numbers. significance.h counts the episodes. */
 #define JSG_BASELINE_TRANSITIONS 100
 #define JSG_BASELINE_SOCKET_SECONDS 30
 #define JSG_BASELINE_EPISODES 20
@@ -246,12 +246,11 @@ JSG_INLINE int jsg_baseline_complete(const struct jsg_baseline *baseline)
 /* Warnings about a baseline, as bits of jsg_service.warnings. */
 #define JSG_WARN_OLD_AND_STALLED 1 /* most sockets were stalled for JSG_OLD_S or longer */
 #define JSG_WARN_QUEUE_FULL 2 /* an accept queue was full in more than 1 of 10 steps */
-#define JSG_WARN_UNBALANCED                                                                        \
-	4 /* connections mostly opened or mostly closed: no attack, but no                         \
-	     measure of transitions */
+/* Connections mostly opened or mostly closed: no attack, but no measure of transitions. */
+#define JSG_WARN_UNBALANCED 4
 #define JSG_WARN_LIKE_ATTACK (JSG_WARN_OLD_AND_STALLED | JSG_WARN_QUEUE_FULL)
 #define JSG_OLD_S 8
-#define JSG_QUEUE_FULL_SHARE 10 /* one step in this many */
+#define JSG_QUEUE_FULL_SHARE 10 /* JSG_WARN_QUEUE_FULL: in more than one of this many steps */
 
 /* One monitored port. Value of the map "services", key: the service ID. */
 struct jsg_service {
@@ -315,7 +314,7 @@ struct jsg_sources {
 	__u32 sockets; /* sampled in the cells that deviate */
 	__u32 distinct; /* number of their sources */
 	__u32 top_count; /* used entries of top; the source with the most sockets comes first */
-	__u32 inexact; /* 1: more sources than entries, so counts are low and distinct is rough */
+	__u32 inexact; /* 1: more sources than entries, so sockets are missing; distinct is rough */
 	struct jsg_source top[JSG_TOP_SOURCES];
 };
 
@@ -366,13 +365,14 @@ struct jsg_stats {
 	__u64 sources_lost; /* sources that lost their entry to another while they were counted */
 	__u64 not_enough_traffic; /* verdicts of that kind, of both signals */
 	__u64 windows; /* closed, of all services */
-	__u64 transitions; /* in these windows: counted since the start, of all services */
+	__u64 transitions; /* counted since the start in these windows' steps, of all services */
 	__u64 alerts; /* raised */
 };
 
 /*
- * Time that the timer's callbacks took, from the first to the last reading of the clock, interrupts
- * included. The kernel's run statistics leave callbacks out. The one value of the map "ticks".
+ * Time that the timer's callbacks took, interrupts included. A callback reads the clock at its
+ * start and at its end. The kernel's run statistics leave callbacks out. The one value of the map
+ * "ticks".
  */
 struct jsg_ticks {
 	__u64 count;
@@ -383,7 +383,7 @@ struct jsg_ticks {
 
 /*
  * After the first learning time, a step is learned this many steps late. So an alert is raised
- * before its first steps are learned, and no step of the present window is learned yet.
+ * before the first steps of its attack are learned. No step of the present window is learned.
  */
 #define JSG_LEARN_DELAY_STEPS 10
 
@@ -417,7 +417,7 @@ JSG_INLINE __u32 jsg_reading_index(__u32 service_id, __u64 sequence, __u32 kept)
 	return service_id * kept + (__u32)(sequence % kept);
 }
 
-/* Readings that a service needs: both ends of a window, and both ends of a step learned late. */
+/* The number of readings that a service needs: for a window and for a step learned late. */
 JSG_INLINE __u32 jsg_readings_needed(__u32 window_steps)
 {
 	return jsg_learn_delay(window_steps) + 2;

@@ -16,7 +16,7 @@ struct jsg_slot {
 	__u64 sk;
 	__u32 born_ms;
 	__u8 service_id;
-	__u8 state; /* that its last transition led to */
+	__u8 state; /* the state that the socket's last transition led to */
 	__u8 was_there; /* 1: open before the detector, so its age is not known */
 	__u8 reserved;
 };
@@ -31,11 +31,11 @@ struct jsg_scratch {
 	__u64 existing_sk; /* the same as transition_sk, for jsg_existing */
 };
 
-/* What is counted late or rarely for one service. These counters only grow. */
+/* What is counted late or rarely for one service, by any CPU. These counters only grow. */
 struct jsg_late {
 	__u32 transitions[JSG_TRANSITION_CELLS]; /* missed ones, modulo 2^32 */
 	__u64 untracked_opened; /* accepted sockets that found no slot */
-	__u64 untracked_closed; /* of them, those that were destroyed, as far as that is known */
+	__u64 untracked_closed; /* the destroyed ones among them, as far as that is known */
 };
 
 /* What the samples found for one service. */
@@ -45,7 +45,7 @@ struct jsg_step_samples {
 	__u32 full_queue_steps; /* only grows */
 	__u32 sockets; /* this field and the next ones: since the service's last window closed */
 	__u32 sampled;
-	__u32 idle; /* each sampled socket counts with the sampling weight */
+	__u32 idle; /* this field and the next two: each sampled socket counts with the weight */
 	__u32 waiting;
 	__u32 open_requests;
 	__u32 listeners;
@@ -81,8 +81,7 @@ struct jsg_distance {
 	struct jsg_expectation sockets; /* occupancy only */
 	__u64 kl_nanobits;
 	__u64 entropy_nanobits;
-	__u64 deviating_cells; /* one bit for each cell that the window has more of; occupancy only
-				*/
+	__u64 deviating_cells; /* one bit for each cell with more than normal; occupancy only */
 	__u32 js_nanobits;
 	__u32 significance_nanobits;
 	__u32 cells; /* that either distribution has counts in */

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* learning.bpf.h: gathers a service's pending baseline and puts it in force; relearns on request.
- */
+/* learning.bpf.h: learns a service's pending baseline and puts it in force; relearns on request. */
 #ifndef JSG_LEARNING_BPF_H
 #define JSG_LEARNING_BPF_H
 
 #include "spread.h"
 #include "window.bpf.h"
 
-/* Adds what was counted in this many steps; with sign -1 subtracts it. */
+/* Adds what was counted in this many steps. Sign -1: subtracts it. */
 static __always_inline void add_counts(struct jsg_baseline *sum, int sign, __u32 steps)
 {
 	const struct jsg_counts *counts = &jsg_work.counts;
@@ -102,9 +101,10 @@ static __always_inline void begin_monitoring(__u32 service_id, struct jsg_servic
 }
 
 /*
- * Adds the window's divergences from what was learned outside the window to the spread, once that
- * is half of all. A pending baseline that learns each step at once contains the window's steps,
- * which are subtracted. One that learns steps late does not contain them.
+ * Adds the window's divergences from what was learned outside the window to the spread. Begins when
+ * half of the learning time was learned outside the window. In the first learning time, the pending
+ * baseline contains the window's steps, so they are subtracted. A pending baseline that learns
+ * steps late does not contain them.
  */
 __noinline int measure_spread(__u32 service_id)
 {
@@ -141,8 +141,8 @@ __noinline int measure_spread(__u32 service_id)
 
 /*
  * The sequence number of the step to learn now, or 0. In the first learning time that is the last
- * step. Later it is the step jsg_learn_delay() ago, if that step and all steps after it were quiet,
- * so that the beginning of an attack is not learned.
+ * step. Later it is the step jsg_learn_delay() ago, if that step and all steps after it were quiet.
+ * So the beginning of an attack is not learned.
  */
 static __always_inline __u64 step_to_learn(const struct jsg_service *service)
 {

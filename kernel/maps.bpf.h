@@ -108,7 +108,7 @@ static __always_inline struct jsg_late *late_of(__u32 service_id)
 	return &jsg_late[service_id & (SERVICE_ARRAY_SIZE - 1)];
 }
 
-/* Ports and their services. Writers: whoever claims a service entry; the tick, on release. */
+/* Ports and their services. Writers: the claiming program; the tick, on release. */
 
 /* The service that monitors a port, or 0: one load on the path of every transition. */
 __u8 jsg_service_of_port[JSG_PORTS];
@@ -128,7 +128,7 @@ struct jsg_clock {
 	struct bpf_timer timer;
 	__u64 next_ns; /* when the next tick is due, CLOCK_MONOTONIC */
 	__u32 tick; /* number of the next tick within its step */
-	__u32 remembered; /* sockets with a slot that this step's ticks passed so far */
+	__u32 remembered; /* sockets with a slot that this step's ticks have found so far */
 };
 
 struct {
@@ -149,7 +149,7 @@ struct {
 /* The time in ms. The programs read it here, because reading a clock costs more than a load. */
 __u32 jsg_now_ms;
 
-/* CLOCK_REALTIME less CLOCK_MONOTONIC. Writer: the loader, again and again. */
+/* CLOCK_REALTIME less CLOCK_MONOTONIC. Writer: the loader, repeatedly. */
 __s64 jsg_unix_offset_ns;
 
 /* 1: the iterator has passed over every socket that was open before. Writer: the loader. */
@@ -163,7 +163,7 @@ __u32 jsg_adopt_listeners;
 
 /* Sampling. Writer: the tick. */
 
-/* What the last sample left of the socket in the slot of the same number. */
+/* What the last sample found of a socket. The key is the number of the socket's slot. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, SLOTS);
@@ -194,7 +194,7 @@ struct jsg_source_entry jsg_source_entries[SOURCE_ENTRIES];
 
 /* Services and their windows. Writer: the tick, unless a comment says otherwise. */
 
-/* Whoever claims an entry writes its port, and the loader sets up the ports that it was given. */
+/* A program that claims an entry writes its port. The loader sets up the given ports. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, JSG_SERVICE_ENTRIES);

@@ -11,12 +11,12 @@
  * The kernel does not run a program again on the same CPU while it is running (__bpf_trace_run() in
  * kernel/trace/bpf_trace.c). So transitions that an interrupt makes during that time are missed: up
  * to 1 in 1,000 where packets arrive in interrupts. A second program at the tracepoint would see
- * them, but two programs cost several times as much as one, because the kernel calls only a single
- * program directly.
+ * these transitions. But two programs cost several times as much as one, because the kernel calls
+ * only a single program directly.
  *
- * The network causes every missed transition, never the socket's process: the process is what the
- * interrupt stopped. And no end of a connection is missed: the kernel calls jsg_destroy with
- * interrupt work held off (inet_csk_destroy_sock()).
+ * The network causes every missed transition. The socket's process causes none, because the
+ * interrupt has stopped it. The end of a connection is never missed: the kernel calls jsg_destroy
+ * while interrupt work cannot run (inet_csk_destroy_sock()).
  */
 
 /* Counts a transition in a cell of this CPU's counters. */
@@ -24,7 +24,7 @@ static __always_inline void count_transition(struct jsg_counters *row, __u32 fro
 {
 	__u32 cell = jsg_transition_cell(from, to);
 
-	barrier_var(cell); /* the verifier of 6.1 knows its range by the comparison alone */
+	barrier_var(cell); /* the verifier of 6.1 learns its range from the comparison only */
 	if (cell < JSG_TRANSITION_CELLS)
 		row->transitions[cell]++;
 }
@@ -33,13 +33,15 @@ static __always_inline void count_missed_one(__u32 service_id, __u32 from, __u32
 {
 	__u32 cell = jsg_missed_cell(from, to);
 
-	barrier_var(cell); /* the verifier of 6.1 knows its range by the comparison alone */
+	barrier_var(cell); /* the verifier of 6.1 learns its range from the comparison only */
 	if (cell < JSG_TRANSITION_CELLS)
 		__sync_fetch_and_add(&late_of(service_id)->transitions[cell], 1);
 	COUNT(transitions_late, 1);
 }
 
-/* Counts each transition on a socket's way between two states. From JSG_TCP_NONE: it was accepted.
+/*
+ * Counts each transition on a socket's way between two states. A way that begins at JSG_TCP_NONE is
+ * that of an accepted socket.
  */
 static __noinline int count_missed(__u32 service_id, __u32 from, __u32 to, __u32 fins)
 {
@@ -65,13 +67,13 @@ static __always_inline int is_accepted(const struct tcp_sock *tp)
 static __always_inline void count_untracked(__u32 service_id, const struct sock *sk)
 {
 	COUNT(sockets_untracked, 1);
-	if (sk->sk_max_ack_backlog) /* as is_accepted() will see it when the socket ends */
+	if (sk->sk_max_ack_backlog) /* is_accepted() tests this field when the socket ends */
 		__sync_fetch_and_add(&late_of(service_id)->untracked_opened, 1);
 }
 
 /*
- * Whether a socket without a slot must be one whose beginning was missed, because every other
- * accepted socket of its service has a slot. That is not known
+ * Whether the beginning of a socket without a slot must have been missed, because every other
+ * accepted socket of its service has a slot. This is not known
  * - if a socket of the service has found no slot,
  * - if the port had sockets before it had a service,
  * - or for a socket that may have ended before the detector started.
@@ -87,7 +89,7 @@ static __always_inline int all_have_slots(const struct tcp_sock *tp, __u32 servi
 	       received && (__u32)now - received < now - jsg_since_jiffies;
 }
 
-/* Called at a transition of a socket without a slot. */
+/* Counts the missed beginning of a socket. Called at a transition of a socket without a slot. */
 static __noinline int begin_late(struct sock *sk, __u64 address, __u32 service_id, __u32 old_state,
 				 __u32 new_state)
 {
@@ -102,9 +104,9 @@ static __noinline int begin_late(struct sock *sk, __u64 address, __u32 service_i
 }
 
 /*
- * Called at a transition from another state than the slot holds, or on another port. Up to 6.14 a
- * socket that is accepted on behalf of another address has its listener's port at first (TPROXY,
- * sk_lookup).
+ * Counts missed transitions. Called at a transition if the slot has another state or another
+ * service than the socket. Up to 6.14, a socket that is accepted on behalf of another address
+ * (TPROXY, sk_lookup) has its listener's port at first.
  */
 static __noinline int follow_late(struct jsg_slot *slot, __u32 service_id, __u32 old_state)
 {
@@ -114,8 +116,10 @@ static __noinline int follow_late(struct jsg_slot *slot, __u32 service_id, __u32
 	return 0;
 }
 
-/* The FINs that a socket which has ended received and got acknowledged, as JSG_FIN_... bits. Its
- * memory may belong to another socket by now. */
+/*
+ * Which FINs an ended socket has exchanged, as JSG_FIN_... bits. The socket's memory may belong to
+ * another socket by now.
+ */
 static __noinline __u32 fins_of(__u64 address)
 {
 	const struct tcp_sock *tp = (const struct tcp_sock *)address;
@@ -126,7 +130,7 @@ static __noinline __u32 fins_of(__u64 address)
 	return (received ? JSG_FIN_RECEIVED : 0) | (acked ? JSG_FIN_ACKED : 0);
 }
 
-/* Called when a socket without a slot ends: either it found no slot, or it was missed entirely. */
+/* Called when a socket without a slot ends. Either it found no slot, or all of it was missed. */
 static __noinline int end_late(struct sock *sk, __u64 address, __u32 service_id)
 {
 	const struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
@@ -150,8 +154,8 @@ static __always_inline int is_first(__u32 old_state, __u32 new_state)
 }
 
 /*
- * Called at the first transition. A slot with the socket's address is left from a socket that is
- * gone, or from this socket before it was closed.
+ * Called at the first transition. If a slot has the socket's address already, it was left by a
+ * socket that is gone, or by this socket before it was closed.
  */
 static __always_inline void remember(const struct sock *sk, struct jsg_scratch *own_scratch,
 				     __u64 address, struct jsg_slot *slot, __u32 service_id,
@@ -171,8 +175,8 @@ static __always_inline void remember(const struct sock *sk, struct jsg_scratch *
 }
 
 /*
- * Called at a later transition. The slot holds the state in which the socket was left. If the
- * socket comes from another state, the transitions in between were missed and are counted now.
+ * Called at a later transition. The slot has the last state that a program saw. If the socket comes
+ * from another state, the transitions in between were missed and are counted now.
  */
 static __always_inline void follow(struct sock *sk, __u64 address, struct jsg_slot *slot,
 				   __u32 service_id, __u32 old_state, __u32 new_state)

@@ -5,18 +5,18 @@
 
 #include "jsguard.h"
 
-/* FINs that a socket which has ended still shows. */
+/* The FINs that an ended socket has exchanged. Its fields still show them. */
 #define JSG_FIN_RECEIVED 1 /* the peer's FIN arrived */
 #define JSG_FIN_ACKED 2 /* the peer acknowledged our FIN */
 
-/* The most transitions that a socket can make from JSG_TCP_NONE, before which it did not exist. */
+/* The maximum number of transitions of a missed socket. JSG_TCP_NONE: it did not exist before. */
 #define JSG_MISSED_MAX 4
 
 /*
  * The state that a socket entered next on its way between two TCP states. fins: JSG_FIN_..., needed
  * only on the way to CLOSE. The network causes every missed transition (tcp_rcv_state_process() in
- * net/ipv4/tcp_input.c), so there is one way, or one that is likely: if both FINs were exchanged,
- * the way through FIN_WAIT2. A way back to a first state belongs to another socket in the same
+ * net/ipv4/tcp_input.c). So there is only one way, or one is the likely way: through FIN_WAIT2, if
+ * both FINs were exchanged. A way back to a first state belongs to another socket in the same
  * memory.
  */
 JSG_INLINE __u32 jsg_next_state(__u32 from, __u32 to, __u32 fins)

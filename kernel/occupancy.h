@@ -29,11 +29,11 @@ struct jsg_last_sample {
 	__u32 bytes_received;
 	__u32 bytes_acked;
 	__u32 received_at_answer; /* bytes_received when bytes_sent last changed */
-	__u8 phase; /* request and response are not split: both stand here as slow */
+	__u8 phase; /* before the split: JSG_..._SLOW for every request and response */
 	__u8 age_unknown : 1; /* open before the detector, and still in its first phase */
 	__u8 filling : 1; /* entered its phase at the last sample */
 	__u8 reserved : 6;
-	__u16 paid_ms; /* time that its last bursts still pay for, see jsg_carried() */
+	__u16 paid_ms; /* time that earlier bursts still cover, see jsg_carried() */
 };
 JSG_ASSERT(sizeof(struct jsg_last_sample) == 40, "jsg_last_sample is packed by hand");
 
@@ -46,7 +46,7 @@ struct jsg_sample {
 #define JSG_NO_CELL 0xffffffffU
 /* From this age on, an unknown age is in the last bucket in any case. */
 #define JSG_UNKNOWN_AGE_MS 32000
-/* An age stops growing here, so that the clock may wrap. */
+/* An age does not grow beyond this, so that the clock may wrap. */
 #define JSG_MAX_AGE_MS (1U << 30)
 
 /* The bucket of an age: under 1 s, then one for each power of two. Result 0..JSG_AGES - 1. */
@@ -106,12 +106,12 @@ JSG_INLINE int jsg_moved(__u32 bytes, __u32 elapsed_ms, __u32 min_rate)
 }
 
 /*
- * Whether earlier bursts still pay for the time since the last sample; adds the bytes of this one.
- * A receiver that reads steadily may open its window by 64 KiB at a time, with seconds of silence
- * in between. So bytes pay for the time that they take at JSG_BURST_RATES times min_rate, up to
- * JSG_BURST_MS. Bytes in the first two samples of a phase (filling) pay for nothing, because
- * buffers fill by themselves, and the first sample may come while they do. Domain: min_rate >= 1.
- * Bit budget: 2^32 bytes times 1,000 are below 2^42.
+ * Whether earlier bursts still cover the time since the last sample. Then adds the bytes of this
+ * sample. A receiver that reads steadily may open its window by 64 KiB at a time, with seconds of
+ * silence in between. So bytes cover the time that they take at JSG_BURST_RATES times min_rate, up
+ * to JSG_BURST_MS. Bytes in the first two samples of a phase (filling) cover nothing: buffers fill
+ * by themselves, and the first sample may come while they fill. Domain: min_rate >= 1. Bit budget:
+ * 2^32 bytes times 1,000 are below 2^42.
  */
 #define JSG_BURST_RATES 8
 #define JSG_BURST_MS 8000
@@ -141,7 +141,7 @@ JSG_INLINE int jsg_moves(struct jsg_last_sample *last, __u32 bytes, __u32 elapse
 	return jsg_moved(bytes, elapsed_ms, min_rate) || carried;
 }
 
-/* Begins the record of a socket that took its slot at born_ms. */
+/* Begins the record of a socket, which took its slot at born_ms. */
 JSG_INLINE void jsg_begin_sampling(struct jsg_last_sample *last, const struct jsg_tcp *tcp,
 				   __u64 sk, __u32 born_ms, int was_there_before)
 {

@@ -11,12 +11,13 @@
 JSG_ASSERT(SLOTS % GROUP == 0, "the last group is whole");
 
 /*
- * Sockets sampled in a second before only a part of the groups is sampled: about 1 % of one CPU. A
- * socket's slot depends on a hash, so every 2nd, 4th ... group is a fair part.
+ * The largest number of sockets that are sampled in a second, which takes about 1 % of one CPU. If
+ * there are more sockets, only every 2nd, 4th ... group is sampled. A hash selects a socket's slot,
+ * so such a part of the groups is a fair sample.
  */
 #define MAX_SAMPLES_PER_SECOND 32768
 
-/* Chooses the sampling weight of the next step by the sockets that this step passed. */
+/* Chooses the sampling weight of the next step by the number of sockets in this step. */
 static __always_inline void choose_sample_weight(struct jsg_clock *clock)
 {
 	__u64 affordable = MAX_SAMPLES_PER_SECOND * step_seconds();
@@ -34,13 +35,13 @@ struct jsg_walk {
 	__u32 now_ms;
 	__u32 sample_mask; /* a group is sampled if its number has these bits clear */
 	__u32 weight; /* number of sockets that each sampled socket represents */
-	__u32 remembered; /* sockets with a slot that the walk passed so far */
+	__u32 remembered; /* sockets with a slot that the walk has found so far */
 };
 
 /*
- * Slots whose socket ended, or was replaced, without a program being run. A young socket may still
- * be on its way into its state, so its slot is left alone. A socket that is being closed has no
- * port any more.
+ * The next functions mend slots whose socket ended, or was replaced, without a program being run. A
+ * young socket may still be on its way into its state, so its slot is not changed. A socket that is
+ * being closed has no port any more.
  */
 #define SETTLED_MS 2000
 
@@ -60,12 +61,12 @@ static __always_inline int is_gone(const struct jsg_tcp *tcp, const struct jsg_s
 	       (tcp->port && jsg_service_of_port[tcp->port & (JSG_PORTS - 1)] != slot->service_id);
 }
 
-/* Stands in sk while the tick empties a slot: nobody finds that slot, and nobody takes it. */
+/* The value of sk while the tick empties a slot, so that no program finds or takes the slot. */
 #define SLOT_BEING_EMPTIED 1
 
 /*
- * Brings the slot in line with its socket. Returns whether they differed. The programs write the
- * slot before the kernel changes the socket, so a transition that a program has seen is in the slot
+ * Makes the slot agree with its socket. Returns whether they differed. The programs write the slot
+ * before the kernel changes the socket. So a transition that a program has seen is in the slot
  * already.
  */
 static __always_inline int reconcile(struct jsg_slot *shared, struct jsg_slot *slot,
@@ -73,7 +74,7 @@ static __always_inline int reconcile(struct jsg_slot *shared, struct jsg_slot *s
 {
 	__u64 word = *slot_word(slot);
 	int closed = tcp->state == JSG_TCP_CLOSE && slot->state != JSG_TCP_CLOSE;
-	/* SYN_RECV leads only to ESTABLISHED, so other states belong to another port's socket. */
+	/* SYN_RECV leads only to ESTABLISHED. Another state belongs to another port's socket. */
 	int half_open = slot->state == JSG_TCP_SYN_RECV;
 	int gone = is_gone(tcp, slot) || (closed && half_open);
 
@@ -161,8 +162,8 @@ __noinline int sample_slot(__u32 number, __u32 now_ms, __u32 weight)
 }
 
 /*
- * Touches the memory that the samples of a group will read. Memory that is asked for together
- * arrives in about the time of one access. Before 6.2 there is no way to ask.
+ * Reads ahead the memory that the samples of a group need. Reads that begin together take about the
+ * time of a single read. Before 6.2 there is no way to read ahead.
  */
 static __always_inline void fetch_socket(__u32 number, __u64 address)
 {

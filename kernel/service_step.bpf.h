@@ -12,7 +12,7 @@ static __always_inline __u64 unix_ms(__u64 now_ns)
 	return (now_ns + jsg_unix_offset_ns) / NS_IN_MS;
 }
 
-/* Follows one signal's verdicts, and sends the alert that this one raises or clears. */
+/* Updates one signal's alert by the window's verdict. Sends a record of a raise or a clear. */
 __noinline int decide(__u32 service_id, enum jsg_signal signal)
 {
 	struct jsg_service *service = bpf_map_lookup_elem(&services, &service_id);
@@ -42,7 +42,7 @@ __noinline int decide(__u32 service_id, enum jsg_signal signal)
 	return 0;
 }
 
-/* Puts one signal's measured distance into the window's record. Returns what it is judged by. */
+/* Puts one signal's measured distance into the window's record. Returns its bounds. */
 static __always_inline struct jsg_bounds report_distance(const struct jsg_service *service,
 							 enum jsg_signal signal)
 {
@@ -125,7 +125,7 @@ __noinline int judge(__u32 service_id, __u32 steps)
 	decide(service_id, JSG_TRANSITIONS);
 	decide(service_id, JSG_OCCUPANCY);
 
-	/* While relearning, the new normal may well be above the old threshold. */
+	/* While a service relearns, its new normal traffic may be above the old threshold. */
 	above = service->mode == JSG_STILL_LEARNING &&
 		record->signal[JSG_OCCUPANCY].verdict == JSG_ABOVE;
 	service->quiet_steps = above || jsg_alert_is_up(service) ? 0 : service->quiet_steps + 1;
@@ -183,7 +183,7 @@ static __always_inline void report_samples(__u32 service_id, struct jsg_service 
 	report_sources(samples);
 }
 
-/* Updates the sliding mean of the entropy of the states entered. */
+/* Updates the sliding mean of the entropy of the entered states. */
 static __always_inline void follow_trend(struct jsg_service *service)
 {
 	struct jsg_window *record = &jsg_work.record;

@@ -16,7 +16,8 @@ static __always_inline __u64 port_bit(__u32 port)
 	return 1ULL << (port & 63);
 }
 
-/* Sockets of this port have no slot, and will have none even if it gets a service later. */
+/* Notes that sockets of this port have no slot. They get none even if the port gets a service
+ * later. */
 static __always_inline void note_untracked_port(__u32 port)
 {
 	__sync_fetch_and_or(&jsg_port_untracked[port_word(port)], port_bit(port));
@@ -25,9 +26,9 @@ static __always_inline void note_untracked_port(__u32 port)
 /* Claim. */
 
 /*
- * Gives a port a service entry, if one is free. The port's claimed bit is set first, so that of two
- * CPUs (SO_REUSEPORT) only one claims an entry. An excluded port has the bit from the start. A free
- * entry's state is empty, because the tick empties it on release.
+ * Gives a port a service entry, if one is free. The port's claimed bit is set first, so that only
+ * one of two CPUs claims an entry for the same port (SO_REUSEPORT). An excluded port has the bit
+ * from the start. A free entry's state is empty, because the tick empties it on release.
  */
 static __noinline int claim_entry(__u32 port)
 {
@@ -71,8 +72,8 @@ static __always_inline int is_elsewhere(const struct sock *sk)
 }
 
 /*
- * The local port of a TCP socket, or 0 for a socket of another protocol. The field skc_num would
- * not do, because it is 0 already at ->CLOSE.
+ * The local port of a TCP socket, or 0 for a socket of another protocol. The field skc_num cannot
+ * be used, because it is 0 already at ->CLOSE.
  */
 static __always_inline __u32 local_port(struct sock *sk)
 {
@@ -129,8 +130,8 @@ static __always_inline void release_port(struct jsg_service *service)
 }
 
 /*
- * Empties the entry for the next port. Counters only grow, so reading 0 of the next service is what
- * they hold now. The port is set to 0 last, because the entry is free from then on.
+ * Empties the entry for the next port. Counters only grow, so the present counts become reading 0
+ * of the next service. The port is set to 0 last, because the entry is free from then on.
  */
 __noinline int empty_entry(__u32 service_id)
 {

@@ -19,12 +19,12 @@ JSG_ASSERT(JSG_CHI_SQUARE_BITS + 10 + 30 <= 63, "a quantile times a billion fits
  * up, saturated. From 1,000,000,000 on, no divergence is significant.
  *
  * Formula: 8 ln2 JS / (1/N + 1/B) is about chi-square distributed with cells - 1 degrees of freedom
- * (Grosse et al. 2002, Phys. Rev. E 65 041905). Far out in the tail JS is larger by up to 2 ln2. So
- * the quantile is divided by 4 instead of 8 ln2. A cell that comes out empty is likelier there than
- * chi-square says, so one more degree of freedom is used. docs/false_alarms.md derives and
- * simulates this. Domain: exponent 1..JSG_SIGNIFICANCE_EXPONENTS; another one is replaced by the
- * last. Bit budget: a quantile is below 2^10, so below 2^40 in billionths, and times 1,000 below
- * 2^50.
+ * (Grosse et al. 2002, Phys. Rev. E 65 041905). Far out in the tail JS is larger by a factor of up
+ * to 2 ln2. So the quantile is divided by 4 instead of 8 ln2. Empty cells are more probable there
+ * than chi-square predicts, so one more degree of freedom is used. docs/false_alarms.md derives and
+ * simulates this. Domain: exponent 1..JSG_SIGNIFICANCE_EXPONENTS; another exponent is replaced by
+ * the last. Bit budget: a quantile is below 2^10, so below 2^40 in billionths, and times 1,000
+ * below 2^50.
  */
 JSG_INLINE __u32 jsg_significance_nanobits(__u32 cells, __u64 window_milli, __u64 baseline_milli,
 					   __u32 exponent)
@@ -51,8 +51,8 @@ JSG_INLINE __u32 jsg_significance_nanobits(__u32 cells, __u64 window_milli, __u6
 
 /*
  * The transitions of one connection are not independent. The two transitions of its beginning are
- * the same for every connection. The way it closes is one random choice, of up to this many
- * transitions. So this many transitions count as one independent sample.
+ * the same for every connection. The way in which it closes is one random choice, and has up to
+ * this many transitions. So this many transitions count as one independent sample.
  */
 #define JSG_TRANSITIONS_OF_CLOSING 4
 
@@ -66,7 +66,7 @@ JSG_INLINE __u64 jsg_transition_samples_milli(__u64 transitions)
  * many socket-seconds, so the independent samples are *episodes*: the time that one connection
  * spends in one phase.
  * - Only the first sample of an episode finds an age below the step. So the age buckets that end
- *   there count the episodes. A bucket that ends later is left out.
+ *   within the step count the episodes. A bucket that ends later is left out.
  * - Sockets that are always in the last bucket add one episode each.
  * - The result is at least the mean number of sockets at a sample, which are independent.
  * occupancy: socket-seconds by cell, step_s for each sample. Domain: cells <= JSG_PHASE_CELLS,
@@ -95,8 +95,8 @@ JSG_INLINE __u64 jsg_episodes_milli(const __u32 *occupancy, __u32 cells, __u32 l
 }
 
 /*
- * Whether a baseline is large enough to judge by. With a few episodes, however long, every
- * divergence would be within the significance bound, and nothing would ever raise an alert.
+ * Whether a baseline is large enough to judge windows. With only a few episodes, however long,
+ * every divergence would be within the significance bound, and nothing would ever raise an alert.
  */
 JSG_INLINE int jsg_baseline_suffices(const struct jsg_baseline *baseline, __u32 step_s)
 {

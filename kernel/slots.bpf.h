@@ -5,7 +5,7 @@
 
 #include "maps.bpf.h"
 
-/* Knuth's multiplicative hash. Sockets are 64-byte aligned, so the lowest bits carry nothing. */
+/* Knuth's multiplicative hash. Sockets are 64-byte aligned, so the lowest bits are 0. */
 static __always_inline __u64 slot_hash(__u64 sk)
 {
 	return (sk >> 6) * 0x9e3779b97f4a7c15ULL;
@@ -17,12 +17,12 @@ static __always_inline __u32 slot_home(__u64 hash, __u32 second)
 	return hash >> (64 - SLOT_BITS * (1 + second));
 }
 
-/* The nth slot of home's bucket, counted from home, so that all look alike to the verifier. */
+/* The nth slot of home's bucket, counted from home. So the verifier sees one kind of index only. */
 static __always_inline struct jsg_slot *slot_beside(__u32 home, __u32 n)
 {
 	__u32 number = home ^ n % BUCKET_SLOTS;
 
-	barrier_var(number); /* the verifier of 6.1 knows its range by the mask alone */
+	barrier_var(number); /* the verifier of 6.1 learns its range from the mask only */
 	return &jsg_slots[number & SLOT_MASK];
 }
 

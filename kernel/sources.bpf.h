@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* sources.bpf.h: counts the sockets of the cells that deviate by remote address, in bounded space.
- */
+/* sources.bpf.h: counts the sockets in deviating cells by remote address, in bounded memory. */
 #ifndef JSG_SOURCES_BPF_H
 #define JSG_SOURCES_BPF_H
 
@@ -12,8 +11,7 @@ static __always_inline __u64 source_key(const struct jsg_source *source)
 	return *(const __u64 *)source->address;
 }
 
-/* The socket's remote address. An IPv4 address that is mapped into IPv6 counts as IPv4 (RFC 4291).
- */
+/* The socket's remote address. An IPv4 address mapped into IPv6 counts as IPv4 (RFC 4291). */
 static __always_inline void read_source(struct jsg_source *out, __u64 address)
 {
 	const struct tcp_sock *tp = (const struct tcp_sock *)address;
@@ -56,7 +54,7 @@ struct jsg_source_search {
 	__u32 longest_unseen_ms;
 };
 
-/* Chooses the source's own entry, or the one that was not seen for longest. A bpf_loop callback. */
+/* Chooses the source's own entry, or the one that was seen least recently. A bpf_loop callback. */
 static long search_way(__u32 way, void *context)
 {
 	struct jsg_source_search *search = context;
@@ -77,8 +75,8 @@ static long search_way(__u32 way, void *context)
 }
 
 /*
- * Gives an entry to another source. If the source that loses it was counted in the present pass,
- * its sockets are missing in the result, which is inexact then.
+ * Gives an entry to another source. If the source that loses the entry was counted in the present
+ * pass, the result lacks its sockets and is marked as inexact.
  */
 static __always_inline void give_source_entry(struct jsg_source_entry *entry,
 					      const struct jsg_source *source, __u32 service_id)
@@ -95,8 +93,8 @@ static __always_inline void give_source_entry(struct jsg_source_entry *entry,
 }
 
 /*
- * Keeps the sources with the most sockets, sorted. Counts only grow in a pass, so a source that
- * belongs there gets in by its next socket.
+ * Keeps the sources with the most sockets, sorted. Counts only grow in a pass. So a source enters
+ * the list with the socket that makes it large enough.
  */
 static __always_inline void rank_source(struct jsg_sources *sources, struct jsg_source source)
 {
@@ -110,7 +108,7 @@ static __always_inline void rank_source(struct jsg_sources *sources, struct jsg_
 		if (source.sockets <= smaller.sockets && !is_own)
 			continue;
 		if (smaller.sockets > source.sockets)
-			return; /* its own count, from before it lost its entry and got another */
+			return; /* the source's own larger count, from before it lost its entry */
 		*top = source;
 		if (is_own)
 			return;

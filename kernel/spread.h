@@ -23,9 +23,9 @@ JSG_INLINE __u32 jsg_square_root(__u64 x)
 
 /*
  * Adds one divergence (billionths of a bit, 0..1,000,000,000) to the spread. Divergences are cut to
- * millionths. Mean and deviation of these are exact, except that the variance is rounded to an
- * integer. Bit budget: a square is below 2^40, so 2^24 windows fit. A variance is below 2^38, and
- * times 10^6 below 2^58.
+ * millionths. The mean and the deviation of the cut values are exact, except that the variance is
+ * rounded to an integer. Bit budget: a square is below 2^40, so 2^24 windows fit. A variance is
+ * below 2^38, and times 10^6 below 2^58.
  */
 JSG_INLINE void jsg_spread_add(struct jsg_spread *spread, __u32 js_nanobits)
 {

@@ -93,8 +93,9 @@ struct bpf_iter__tcp {
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 
 /*
- * A port as a number. The barrier hides its range from the compiler, which would drop the mask at
- * the table. The verifier of 6.1 needs the mask: it does not see that a swapped number has 16 bits.
+ * A port as a number. The barrier hides the number's range from the compiler. Otherwise the
+ * compiler would drop the mask that bounds the index of the port table. The verifier of 6.1 needs
+ * this mask, because it does not see that a swapped number has 16 bits.
  */
 static __always_inline __u32 port_number(__be16 port)
 {
@@ -115,7 +116,8 @@ static __always_inline int accept_queue_is_full(__u64 address)
 
 /*
  * Reads a socket by its remembered address. The socket may be freed by now. TCP sockets are
- * type-safe under RCU, and a fault reads as 0, so the worst case is a sample of another socket.
+ * type-safe under RCU, and a read that faults gives 0. So the worst case is a sample of another
+ * socket.
  */
 static __always_inline void read_by_cast(struct jsg_tcp *out, __u64 address)
 {

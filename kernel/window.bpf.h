@@ -151,8 +151,8 @@ static long compare_cell(__u32 cell, void *context)
 }
 
 /*
- * Compares the loaded histograms, with the given totals, into jsg_work.distance. Without a baseline
- * only the entropy has a meaning.
+ * Compares the loaded histograms, with the given totals, and puts the result into
+ * jsg_work.distance. Without a baseline only the entropy has a meaning.
  */
 __noinline int compare_loaded(__u32 cells, __u64 p_total, __u64 q_total, __u64 share_q32)
 {
@@ -268,8 +268,8 @@ __noinline int measure_transitions(void)
 }
 
 /*
- * Sets how many sockets are open and how many are stalled, and how many of both are expected, with
- * the phase waiting or without it. Waiting sockets are stalled.
+ * Sets the numbers of open sockets and of stalled sockets, and the expected number of each. All
+ * numbers are with the phase waiting or without it. Waiting sockets are stalled.
  */
 __noinline int expect_sockets(int generic, __u32 steps, int with_waiting)
 {
@@ -305,7 +305,7 @@ __noinline __u64 normal_episodes(__u32 cells)
 				  learned_s ? learned_s : 1, step_s ? step_s : 1);
 }
 
-/* Makes one comparison, without or with the phase waiting, into jsg_work.distance. */
+/* Makes one comparison, without or with the phase waiting. The result is in jsg_work.distance. */
 static __always_inline void measure_occupancy_once(int generic, __u32 steps, int with_waiting)
 {
 	struct jsg_distance *out = &jsg_work.distance;
@@ -331,9 +331,9 @@ static __always_inline int has_evidence(const struct jsg_distance *distance)
 }
 
 /*
- * Compares the occupancy of the window with what is normal, or with the generic baseline. Of the
- * comparison without waiting and the one with it, the one with the larger divergence counts, among
- * those that have the evidence.
+ * Compares the occupancy of the window with what is normal, or with the generic baseline: once
+ * without the phase waiting and once with it. If only one comparison has the evidence, that one
+ * counts. Otherwise the one with the larger divergence counts.
  */
 __noinline int measure_occupancy(int generic, __u32 steps)
 {
@@ -345,7 +345,7 @@ __noinline int measure_occupancy(int generic, __u32 steps)
 	measure_occupancy_once(generic, steps, 0);
 	*chosen = jsg_work.distance;
 	measure_occupancy_once(generic, steps, 1);
-	/* Perhaps all open sockets wait: then the comparison without them has too few to count. */
+	/* If most open sockets wait, too few remain for the comparison without them. */
 	only_with_is_judged = chosen->sockets.open < needed && with->sockets.open >= needed;
 	choose_with = only_with_is_judged || with->js_nanobits > chosen->js_nanobits;
 	if (has_evidence(chosen) != has_evidence(with))

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Writes the table of chi-square quantiles that kernel/significance.h reads, each rounded up and proven.
 
-Build time only, standard library only, and deterministic: everything is computed with 50 decimal
-digits, so every machine writes the same bytes. An entry is proven, not trusted: its own probability
-is at most 10^-e, and that of the entry less one unit is over it, by far more than the arithmetic errs.
+Runs at build time and needs only the standard library. It is deterministic: all numbers have 50 decimal
+digits, so every machine writes the same bytes. The script proves each entry. The probability of the entry
+is at most 10^-e. The probability of the entry minus one unit is above 10^-e. Both differ from 10^-e by far
+more than the error of the arithmetic.
 """
 
 import argparse
@@ -12,19 +13,19 @@ import decimal
 import pathlib
 import statistics
 
-DEGREES = 255  # the cells that a distribution may have, or one less
+DEGREES = 255  # maximum; the number of cells of a distribution, or one less
 EXPONENTS = 12  # probabilities 10^-1 .. 10^-12
-FRACTION_BITS = 20  # format of an entry; a quantile is under 2^10, so an entry is under 2^30
+FRACTION_BITS = 20  # format of an entry; a quantile is below 2^10, so an entry is below 2^30
 
 D = decimal.Decimal
 decimal.getcontext().prec = 50
 UNIT = D(1) / (1 << FRACTION_BITS)
-# What a probability may be wrong by, far more than some hundred terms of 50 digits can lose.
+# Bound of the error of a probability: far above the error of some hundred terms of 50 digits.
 ERROR = D("1e-44")
 
 
 def pi():
-    """Machin's formula."""
+    """Pi by Machin's formula."""
 
     def arctan_of_inverse(n):
         total, term, i = D(0), D(1) / n, 1
@@ -40,9 +41,9 @@ SQRT_PI = pi().sqrt()
 
 
 def erfc_of_sqrt(z, exp_minus_z):
-    """erfc(sqrt(z)), from a series of erf whose terms are all positive, so that none cancel."""
+    """erfc(sqrt(z)), from a series of erf. All its terms are positive, so none of them cancel."""
     if z > 115:
-        return D(0)  # under 1e-50
+        return D(0)  # below 1e-50
     term = 2 * z.sqrt() * exp_minus_z / SQRT_PI
     total, n = D(0), 0
     while term > D("1e-52"):
@@ -55,7 +56,8 @@ def erfc_of_sqrt(z, exp_minus_z):
 def survival(k, x):
     """The probability that chi-square with k degrees of freedom exceeds x, and its density there.
 
-    A finite sum for whole k: of a Poisson distribution for an even k, and erfc besides for an odd one.
+    For whole k this is a finite sum. For an even k it is a sum of a Poisson distribution. For an odd k, erfc
+    is added to the sum.
     """
     z = x / 2
     exp_minus_z = (-z).exp()
@@ -74,7 +76,7 @@ def survival(k, x):
 
 
 def quantile(k, e):
-    """Newton's method on the logarithm of the survival function, from Wilson and Hilferty's guess."""
+    """The quantile, by Newton's method on the logarithm of survival(). Starts at Wilson and Hilferty's estimate."""
     normal = -statistics.NormalDist().inv_cdf(10.0**-e)
     spread = 2 / (9 * k)
     x = D(k * max(1 - spread + normal * spread**0.5, 0.1) ** 3)
@@ -83,19 +85,19 @@ def quantile(k, e):
         s, density = survival(k, x)
         step = (s.ln() - target) * s / density
         x += step
-        if abs(step) < D("1e-9"):  # the next error is about its square
+        if abs(step) < D("1e-9"):  # the next error is about the square of this step
             return x
     raise ArithmeticError(f"no quantile of {k} degrees of freedom, 10^-{e}")
 
 
 def rounded_up(k, e):
-    """The entry, and how far the nearer of the two probabilities that prove it is from 10^-e."""
+    """The entry, and the margin of its proof: the smaller distance of the two probabilities from 10^-e."""
     probability = D(10) ** -e
     units = int((quantile(k, e) / UNIT).to_integral_value(decimal.ROUND_CEILING))
-    under = probability - survival(k, units * UNIT)[0]
-    over = survival(k, (units - 1) * UNIT)[0] - probability
-    assert under > ERROR and over > ERROR, f"entry of {k} degrees of freedom, 10^-{e} is not proven"
-    return units, min(under, over)
+    below = probability - survival(k, units * UNIT)[0]
+    above = survival(k, (units - 1) * UNIT)[0] - probability
+    assert below > ERROR and above > ERROR, f"entry of {k} degrees of freedom, 10^-{e} is not proven"
+    return units, min(below, above)
 
 
 def main():
@@ -123,8 +125,8 @@ def main():
         f"#define JSG_CHI_SQUARE_BITS {FRACTION_BITS}",
         "",
         "/*",
-        " * Entry [e-1][k-1] is the least number in units of 2^-JSG_CHI_SQUARE_BITS that chi-square with k",
-        " * degrees of freedom exceeds with a probability of 10^-e at most.",
+        " * Entry [e-1][k-1], in units of 2^-JSG_CHI_SQUARE_BITS, is the smallest number that chi-square with",
+        " * k degrees of freedom exceeds with a probability of at most 10^-e.",
         " */",
         "static const __u32 jsg_chi_square_table[JSG_SIGNIFICANCE_EXPONENTS][JSG_SIGNIFICANCE_DEGREES] = {",
     ]
@@ -136,8 +138,8 @@ def main():
     lines += ["};", "", "#endif", ""]
     output.write_text("\n".join(lines))
     print(
-        f"chi-square table: {EXPONENTS * DEGREES} entries, each less than 2^-{FRACTION_BITS} over its"
-        f" quantile (proven with {margin:.1e} to spare in the probability, which errs by under {ERROR})"
+        f"chi-square table: {EXPONENTS * DEGREES} entries, each less than 2^-{FRACTION_BITS} above its"
+        f" quantile (proven: margin of the probability {margin:.1e}, error of the arithmetic below {ERROR})"
     )
 
 

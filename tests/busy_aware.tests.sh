@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Tests of busy_aware.sh: on an invented pressure, what runs how often, and with which exit code it ends.
+# Tests of busy_aware.sh with invented CPU pressures: how often the test runs, and which exit code comes out.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 work=$(mktemp -d --tmpdir jsguard-busy.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 
 readonly pressure=$work/pressure
-export JSGUARD_NOTES_FD='' # the invented results are not those of this test run
+export JSGUARD_NOTES_FD='' # the notes of this test run must not contain the invented results
 failures=0
 
-# measured STATUS...: a test of 50 ms, which ends with one of these for each run. In a busy run it adds 900 s of waiting;
-# where the machine calms, the first run alone is busy.
+# measured STATUS...: a test of 50 ms. Its first run ends with the first STATUS, its second run with the second. If the
+# file "busy" is there, each run adds 900 s of waiting to the pressure. With the file "calms" only the first run is busy.
 cat >"$work/measured" <<'END'
 #!/usr/bin/env bash
 work=$(dirname "$0")
@@ -24,7 +24,7 @@ exit "${!runs}"
 END
 chmod +x "$work/measured"
 
-# expect NAME BUSY STATUS RUNS TEXT RUN-STATUS...
+# expect NAME BUSY STATUS RUNS TEXT RUN-STATUS...: BUSY is idle, busy, calms or uncounted. The output must contain TEXT.
 expect() {
     local name=$1 busy=$2 status=$3 runs=$4 text=$5 got=0
     shift 5
@@ -37,7 +37,8 @@ expect() {
     JSGUARD_PRESSURE=$pressure "$here/busy_aware.sh" --most 50 "$work/measured" "$@" >"$work/out" 2>&1 || got=$?
     [[ $got == "$status" && $(<"$work/runs") == "$runs" ]] && grep -qF "$text" "$work/out" && return
     failures=$((failures + 1))
-    echo "FAIL: $name: exit code $got, not $status, after $(<"$work/runs") runs, not $runs; or not \"$text\":"
+    echo "FAIL: $name: expected exit code $status, $runs runs and the text \"$text\";" \
+        "got exit code $got, $(<"$work/runs") runs and this output:"
     cat "$work/out"
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Pairs of histograms, seeded, and what the kernel's headers make of them natively.
+// Seeded pairs of histograms, and the results of the kernel's headers for them, compiled natively.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +24,7 @@ enum class Shape {
     disjoint,
     one_apart,
     full,      // counts up to 2^32-1, totals of any size
-    lopsided,  // counts of 1 beside one that makes the total 2^32
+    lopsided,  // counts of 1, and one count that makes the total 2^32
 };
 constexpr std::array shape_names{"random",    "sparse",           "one cell",
                                  "equal",     "proportional",     "disjoint",
@@ -38,7 +38,7 @@ struct Histograms {
 
     bool whole_baseline() const { return share_q32 == JSG_ONE_Q32; }
 
-    /// Beyond it a finite logarithm may be over the cap, so KL has no stated error.
+    /// Outside this domain a finite logarithm may exceed the cap, so KL has no stated error.
     bool in_kl_domain() const {
         constexpr std::uint64_t largest = std::uint64_t{1} << JSG_KL_CAP_BITS;
         return reference::total(p) <= largest && reference::total(q) <= largest;
@@ -51,7 +51,7 @@ inline std::ostream& operator<<(std::ostream& out, const Histograms& pair) {
     return out;
 }
 
-/// All of its fields: one more, or one fewer, and this does not compile.
+/// All fields of the measures. If a field is added or removed, this does not compile.
 inline auto fields(const measures& found) {
     const auto& [sums, js, kl, entropy] = found;
     const auto& [p_total, q_total, log_p, log_q, share, js_sum, kl_sum, entropy_sum, cells] = sums;
@@ -103,10 +103,10 @@ inline Errors errors(const Histograms& pair, const measures& found) {
     return result;
 }
 
-/// A share that is not the whole brings one logarithm more.
+/// A share below 1 adds one logarithm.
 constexpr double kl_of_share_error = JSG_KL_ERROR + JSG_LOG2_ERROR;
 
-/// What of the promises in the headers the figures break, or nullptr.
+/// The first promise of the headers that the figures break, or nullptr.
 inline const char* broken_promise(const Histograms& pair, const measures& found,
                                   const Errors& error) {
     if (error.js > JSG_JS_ERROR) return "the divergence is within JSG_JS_ERROR";
@@ -137,7 +137,8 @@ class HistogramMaker {
   public:
     explicit HistogramMaker(std::uint64_t seed) : random_(seed) {}
 
-    /// 1..256 cells: one in sixteen has all, the others few more often than many.
+    /// A number of cells, 1..256. One call in sixteen gives 256. The others give small numbers more
+    /// often.
     std::size_t cells() {
         if (below(16) == 0) return JSG_CELLS_MAX;
         return std::max<std::size_t>(1, below(std::uint64_t{1} << (1 + below(7))));
@@ -145,7 +146,7 @@ class HistogramMaker {
 
     Shape shape() { return static_cast<Shape>(below(shape_names.size())); }
 
-    /// Neither histogram is empty; two that are disjoint or lopsided have 2 cells at least.
+    /// Neither histogram is empty. Disjoint and lopsided ones have at least 2 cells.
     Histograms make(Shape shape, std::size_t cells) {
         if (shape == Shape::disjoint || shape == Shape::lopsided)
             cells = std::max<std::size_t>(cells, 2);
@@ -163,7 +164,7 @@ class HistogramMaker {
   private:
     void fill(Histograms& pair, Shape shape) {
         const std::size_t cells = pair.p.size();
-        // Under 2^24, so that 256 of them stay in KL's domain.
+        // At most 2^24, so that the total of 256 counts is in the domain of KL.
         const std::uint64_t p_largest = std::uint64_t{1} << (1 + below(24));
         const std::uint64_t q_largest = std::uint64_t{1} << (1 + below(24));
         switch (shape) {
@@ -222,7 +223,8 @@ class HistogramMaker {
 
     static constexpr std::uint64_t largest_count = std::numeric_limits<std::uint32_t>::max();
 
-    /// 0..bound-1; the same on every machine, which the standard's distributions are not.
+    /// A random number 0..bound-1. It is the same on every machine, unlike the standard's
+    /// distributions.
     std::uint64_t below(std::uint64_t bound) {
         return static_cast<std::uint64_t>((static_cast<unsigned __int128>(random_()) * bound) >>
                                           64);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a window should measure, computed from the readings of its two ends by the native
-// arithmetic.
+// The expected figures of a window, computed natively from the readings at its two ends.
 #include "measured_window.hpp"
 
 #include <algorithm>
@@ -28,7 +27,7 @@ Cells difference(std::span<const __u32> newer, std::span<const __u32> older) {
 
 struct Compared {
     std::uint32_t js = 0;
-    std::uint32_t cells = 0;  // that either has counts in
+    std::uint32_t cells = 0;  // cells in which one of the two has counts
 };
 
 Compared compare(std::span<const __u32> p, std::span<const __u32> q, std::uint64_t share_q32) {
@@ -44,7 +43,7 @@ Compared compare(std::span<const __u32> p, std::span<const __u32> q, std::uint64
     return compared;
 }
 
-// The design's baseline before anything is learned.
+// The occupancy of the generic baseline.
 Cells generic() {
     Cells cells(JSG_PHASE_CELLS);
     for (const int phase :
@@ -59,7 +58,7 @@ std::uint32_t exchanges_between(const jsg_reading& newer, const jsg_reading& old
            older.transitions[accepted];
 }
 
-// Those of some cells, from the first on, that are in the moving phases.
+// The sum of the moving phases. cells begins with the first cell of the occupancy.
 std::uint64_t moving(std::span<const __u32> cells) {
     return total(cells.subspan(JSG_RESPONSE_MOVING * JSG_AGES, JSG_AGES)) +
            total(cells.subspan(JSG_REQUEST_MOVING * JSG_AGES, JSG_AGES));
@@ -96,8 +95,8 @@ Measured occupancy_measured_once(const jsg_config& config, const jsg_reading& ne
                                       ? jsg_episodes_milli(normal->occupancy_socket_seconds,
                                                            static_cast<__u32>(cells), learned_s, 1)
                                       : 0;
-    measured.chance = jsg_significance_nanobits(compared.cells, measured.sockets.open, samples,
-                                                config.false_alarm_exponent);
+    measured.significance = jsg_significance_nanobits(compared.cells, measured.sockets.open,
+                                                      samples, config.false_alarm_exponent);
     return measured;
 }
 
@@ -130,7 +129,7 @@ Measured transitions_measured(const jsg_config& config, const jsg_reading& newer
     const Compared compared = compare(p, normal.transition_counts, JSG_ONE_Q32);
     Measured measured;
     measured.js = compared.js;
-    measured.chance = jsg_significance_nanobits(
+    measured.significance = jsg_significance_nanobits(
         compared.cells, jsg_transition_samples_milli(total(p)),
         jsg_transition_samples_milli(normal.transitions), config.false_alarm_exponent);
     return measured;
@@ -141,7 +140,7 @@ Measured occupancy_measured(const jsg_config& config, const jsg_reading& newer,
     const Measured without = occupancy_measured_once(config, newer, older, normal, false);
     const Measured with = occupancy_measured_once(config, newer, older, normal, true);
     const auto has_evidence = [&](const Measured& measured) {
-        return jsg_exceeds(&config, &measured.sockets) && measured.js > measured.chance;
+        return jsg_exceeds(&config, &measured.sockets) && measured.js > measured.significance;
     };
     if (has_evidence(without) != has_evidence(with)) return has_evidence(with) ? with : without;
     const std::uint64_t needed = std::uint64_t{config.min_sockets} * JSG_MILLI;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* measures.h: all that one pass over two histograms yields, in plain C: what the native tests and
- * the BPF program of the kernel tests must compute alike. */
+/* measures.h: all results of one pass over two histograms, in plain C. The native tests and the BPF
+ * program of the kernel tests must compute the same results. */
 #ifndef MEASURES_H
 #define MEASURES_H
 
@@ -8,7 +8,7 @@
 
 struct measures {
     struct jsg_comparison sums;
-    __u64 js_nanobits, kl_nanobits, entropy_nanobits; /* entropy is that of the window, p */
+    __u64 js_nanobits, kl_nanobits, entropy_nanobits; /* the entropy of the window, p */
 };
 
 JSG_INLINE void measures__finish(struct measures* measures) {

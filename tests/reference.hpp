@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The same measures in long double, straight from their formulas, to hold the fixed point against.
+// The same measures in long double, computed directly from their formulas. The fixed point is
+// compared with them.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +25,7 @@ inline std::uint64_t total(Counts counts) {
 inline long double term(long double p, long double m) { return p > 0 ? p * std::log2(p / m) : 0; }
 
 /// JS(p,q) = 1/2 sum p log2(p/m) + 1/2 sum q log2(q/m), m = (p+q)/2. The cells have this share of
-/// q; the rest of q is in one more cell, where p is 0.
+/// q. The rest of q is in one more cell, in which p is 0.
 inline long double js(Counts p_counts, Counts q_counts, long double share = 1) {
     const long double p_total = total(p_counts), q_total = total(q_counts);
     const long double rest = 1 - share;
@@ -37,7 +38,7 @@ inline long double js(Counts p_counts, Counts q_counts, long double share = 1) {
     return sum / 2;
 }
 
-/// KL(p,q) = sum p log2(p/q), where an infinite logarithm is taken for cap_bits, as is a larger
+/// KL(p,q) = sum p log2(p/q). An infinite logarithm is replaced by cap_bits, and so is a larger
 /// result.
 inline long double kl(Counts p_counts, Counts q_counts, long double share, unsigned cap_bits) {
     const long double p_total = total(p_counts), q_total = total(q_counts);

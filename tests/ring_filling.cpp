@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Fills the ring buffer of a detector with what is no alert, as one that nobody reads from gets.
+// Fills the ring buffer of a detector with records that are no alerts, as if nobody read its
+// alerts.
 #include "ring_filling.hpp"
 
 #include <bpf/bpf.h>
@@ -17,9 +18,10 @@
 namespace testbed {
 namespace {
 
-constexpr int junk_bytes = 8;  // of a record; readers pass over what is too short for an alert
+// The size of a record. Readers ignore records that are too short for an alert.
+constexpr int junk_bytes = 8;
 
-// As it is in the ring, behind its header.
+// The size of a record in the ring, with its header.
 constexpr std::size_t in_ring(std::size_t bytes) {
     return (bytes + BPF_RINGBUF_HDR_SZ + 7) / 8 * 8;
 }
@@ -28,7 +30,8 @@ constexpr std::size_t in_ring(std::size_t bytes) {
     throw std::system_error(errno, std::generic_category(), what);
 }
 
-// How far the kernel has written, and readers have read: the first word of a page each.
+// The positions up to which the kernel has written and readers have read. Each is the first word of
+// a page.
 class Positions {
   public:
     explicit Positions(int ring) {
@@ -54,7 +57,7 @@ class Positions {
     void* pages_[2];
 };
 
-// A program that puts a short record into the ring, and returns what came of it.
+// Loads a program that puts a short record into the ring and returns the result.
 int load_writer(int ring) {
     const auto insn = [](int code, int dst, int src, int off, int imm) {
         return bpf_insn{.code = static_cast<__u8>(code),
@@ -86,19 +89,20 @@ int load_writer(int ring) {
 void leave_room(int ring, std::size_t alerts) {
     bpf_map_info info{};
     __u32 size = sizeof(info);
-    if (bpf_obj_get_info_by_fd(ring, &info, &size) != 0) fail("look at the ring buffer");
-    // The kernel never lets it become quite full.
-    const std::size_t most = info.max_entries - 1, kept_free = alerts * in_ring(sizeof(jsg_alert));
+    if (bpf_obj_get_info_by_fd(ring, &info, &size) != 0) fail("read the size of the ring buffer");
+    // The kernel never fills the ring completely.
+    const std::size_t max_used = info.max_entries - 1,
+                      kept_free = alerts * in_ring(sizeof(jsg_alert));
     const Positions positions(ring);
     const int program = load_writer(ring);
     int error = 0;
-    while (!error && positions.unread() + kept_free + in_ring(junk_bytes) <= most) {
+    while (!error && positions.unread() + kept_free + in_ring(junk_bytes) <= max_used) {
         bpf_test_run_opts run{};
         run.sz = sizeof(run);
         error = bpf_prog_test_run_opts(program, &run) != 0 || run.retval;
     }
     close(program);
-    if (error) throw std::runtime_error("the ring buffer took no more too early");
+    if (error) throw std::runtime_error("the ring buffer accepted no more records too early");
 }
 
 }  // namespace testbed

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Fills the ring buffer of a detector with what is no alert, as one that nobody reads from gets.
+// Fills the ring buffer of a detector with records that are no alerts, as if nobody read its
+// alerts.
 #pragma once
 
 #include <cstddef>
 
 namespace testbed {
 
-// Until just so many alerts more have room. ring: the map. Throws std::runtime_error.
+// Fills the ring until it has room for exactly this number of alerts. ring: the map's file
+// descriptor. Throws std::runtime_error.
 void leave_room(int ring, std::size_t alerts);
 
 }  // namespace testbed

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# slowest.sh [BUILD] [NUMBER]: the tests of the last ctest run in the directory BUILD that took longest, and why tests
-# were inconclusive.
+# slowest.sh [BUILD] [NUMBER]: prints the slowest tests of the last ctest run in the directory BUILD, and why tests were
+# inconclusive.
 set -euo pipefail
 
 if (($# > 2)) || [[ ${1:-} == -* || ! ${2:-5} =~ ^[0-9]+$ ]]; then
@@ -14,7 +14,7 @@ log=$build/Testing/Temporary/LastTest.log
     echo "slowest.sh: there is no $log: run ctest first" >&2
     exit 1
 }
-# "1/9 Testing: NAME" begins a test's part of the log, "Test time = 1.23 sec" ends it.
+# In the log, "1/9 Testing: NAME" begins the part of a test, and "Test time = 1.23 sec" ends it.
 durations=$(awk '
     match($0, /^[0-9]+\/[0-9]+ Testing: /) { name = substr($0, RLENGTH + 1) }
     /^Test time = / { printf "%8.1f s  %s\n", $4, name }' "$log")

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Whether all files are formatted, shell scripts are clean, each source file has its licence line, and tests can be named.
+# Checks that all files are formatted, shell scripts are clean, and each source file begins with its licence line. It also
+# checks the names of tests, and which directories of loader/ include which.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -13,12 +14,12 @@ files() { find "$@" -type f -not -path './.git/*' -not -path './build*' | sort; 
 
 mapfile -t code < <(files . \( -name '*.h' -o -name '*.hpp' -o -name '*.c' -o -name '*.cpp' \))
 mapfile -t scripts < <(grep -lE '^#!.*\bbash' -r --exclude-dir=.git --exclude-dir='build*' . | sort)
-mapfile -t sourced < <(files ./tests -name '*.sh') # scripts too, by the same names
+mapfile -t sourced < <(files ./tests -name '*.sh') # contains scripts that are in $scripts too
 mapfile -t licensed < <(files . \( -name '*.py' -o -name '*.cmake' -o -name CMakeLists.txt -o -name '*.jq' \))
 
-# Nearly all of the time is shellcheck's, which reads what a script sources again for each script. So each processor takes
-# one script at a time, and no script comes twice.
-in_parallel() { # FILES-AT-A-TIME COMMAND...: the files are on standard input, each ended by a NUL
+# Nearly all of the time goes to shellcheck, because it reads the sourced files again for each script. So each processor
+# checks one script at a time, and no script is checked twice.
+in_parallel() { # FILES-AT-A-TIME COMMAND...: reads the files from standard input, each ended by a NUL
     local number=$1
     shift
     xargs -0 -r -n "$number" -P "$(nproc)" "$@"
@@ -26,7 +27,7 @@ in_parallel() { # FILES-AT-A-TIME COMMAND...: the files are on standard input, e
 printf '%s\0' "${code[@]}" | in_parallel 100 clang-format --dry-run -Werror || complain "clang-format -i the files above"
 printf '%s\0' "${scripts[@]}" "${sourced[@]}" | sort -zu | in_parallel 1 shellcheck -x -P tests/system:tests/vm ||
     complain "shellcheck found something"
-# One line for each file that does not have its licence in its first two lines.
+# Files that do not have their licence in the first two lines, one a line.
 unlicensed=$(awk 'BEGIN { for (i = 1; i < ARGC; i++) found[ARGV[i]] = 0 }
     FNR == 1 {
         wanted = "BSD-2-Clause"
@@ -38,16 +39,16 @@ unlicensed=$(awk 'BEGIN { for (i = 1; i < ARGC; i++) found[ARGV[i]] = 0 }
 while read -r file; do
     [[ -z $file ]] || complain "$file does not begin with its SPDX line"
 done <<<"$unlicensed"
-# CMake takes a semicolon for the end of a test's name, and then runs none.
+# For CMake a semicolon ends the name of a test. It then runs no test.
 grep -Pzo 'TEST_CASE\(\s*("[^"]*"\s*)*"[^"]*;[^"]*"' -r tests --include='*.cpp' | tr '\0' '\n' &&
     complain "no semicolon in the name of a test"
-# What each directory of loader/ may include besides itself, as loader/CMakeLists.txt says.
+# Directories that each directory of loader/ may include besides itself, as in loader/CMakeLists.txt.
 declare -A below=([common]=none [offline]=common [observe]='common|offline' [load]='common|offline|observe'
                   [cli]='common|offline|observe')
 for directory in "${!below[@]}"; do
     grep -rnE '#include "(common|offline|observe|load|cli)/' "loader/$directory" |
         grep -vE "#include \"($directory|${below[$directory]})/" &&
-        complain "loader/$directory includes ${below[$directory]} at most"
+        complain "loader/$directory may include only ${below[$directory]} and itself"
 done
 echo "style: ${#code[@]} source files, ${#scripts[@]} scripts"
 exit "$failed"

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# build-deb.sh [OUT]: builds the Debian package of this checkout, as it stands, and puts it in the directory OUT.
+# build-deb.sh [OUT]: builds the Debian package of this checkout, with uncommitted changes, in the directory OUT.
 set -euo pipefail
 
 usage() {
     cat <<'END'
 usage: cmake/packaging/build-deb.sh [--source] [--version VERSION] [OUT]
-  OUT                where the package goes, with its source and .changes (build/deb)
-  --source           only the source package, which takes seconds
-  --version VERSION  its version, in a new entry of the changelog (that of debian/changelog)
-What git knows of the checkout is packaged, and what is new and not ignored, as it stands. Needs the packages of
+  OUT                directory for the package, its source and its .changes file (default: build/deb)
+  --source           build only the source package, which takes seconds
+  --version VERSION  version of the package, in a new changelog entry (default: from debian/changelog)
+The package has all files of the checkout that git does not ignore, with uncommitted changes. Needs the packages of
 debian/control, and no root.
 END
 }
@@ -35,15 +35,15 @@ mkdir -p "${1:-$checkout/build/deb}"
 out=$(cd "${1:-$checkout/build/deb}" && pwd)
 readonly out
 
-# dpkg-buildpackage writes beside the source tree, so both have a directory of their own; always the same one, so that a
-# compiler cache knows it again; by a name that nobody gives a directory of his own, as it is removed.
+# dpkg-buildpackage writes beside the source tree, so the tree gets a parent directory. Its path is always the same, so
+# that a compiler cache finds its entries. Its name is unusual, because a directory with this name is removed.
 work=$out/.jsguard-deb-work
 rm -rf "$work"
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 tree=$work/jsguard
 mkdir -p "$tree"
-# What was deleted and not yet committed is still in git's list.
+# git still lists files that are deleted without a commit.
 git -C "$checkout" -c safe.directory="$checkout" ls-files -z --cached --others --exclude-standard |
     (cd "$checkout" && while IFS= read -r -d '' file; do
         [[ ! -e $file ]] || printf '%s\0' "$file"
@@ -61,7 +61,7 @@ fi
 log=$out/build.log
 if ! (cd "$tree" && dpkg-buildpackage -us -uc "${what[@]}") >"$log" 2>&1; then
     tail -n 40 "$log" | cut -c 1-300 >&2
-    echo "build-deb.sh: dpkg-buildpackage failed; its whole output is in $log" >&2
+    echo "build-deb.sh: dpkg-buildpackage failed; $log has its whole output" >&2
     exit 1
 fi
 rm -f "$out"/jsguard*_*

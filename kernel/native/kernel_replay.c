@@ -9,7 +9,7 @@ static __u32 steps_since_gap[JSG_SERVICE_ENTRIES];
 
 #include "kernel/learning.bpf.h"
 
-/* A pending baseline never got the missing steps, so they cannot be subtracted from it. */
+/* A pending baseline does not contain missing steps, so they cannot be subtracted from it. */
 static int measure_learned_spread(__u32 service_id)
 {
 	return steps_since_gap[service_id] < jsg_config.window_steps ? 0
@@ -72,15 +72,16 @@ static void set_older(struct jsg_reading *older, const struct jsg_reading *newer
 	older->full_queue_steps = newer->full_queue_steps - full_queue_steps;
 }
 
-static __u32 at_most(__u64 number, __u32 most)
+/* The smaller of a number and a maximum. */
+static __u32 limited(__u64 number, __u32 max)
 {
-	return number < most ? (__u32)number : most;
+	return number < max ? (__u32)number : max;
 }
 
 /* The number of steps up to sequence whose readings are kept. */
 static __u32 steps_kept(__u64 sequence)
 {
-	return at_most(sequence, jsg_config.readings_per_service - 1);
+	return limited(sequence, jsg_config.readings_per_service - 1);
 }
 
 void kernel_replay_set_service(__u32 service_id, const struct jsg_service *service,
@@ -107,9 +108,9 @@ void kernel_replay_set_service(__u32 service_id, const struct jsg_service *servi
 
 	/* The counters begin at 0, so earlier readings are below 0, modulo 2^32. */
 	known_steps[service_id] = steps < kept ? steps : kept;
-	/* Steps before the history cannot be learned late. */
+	/* Steps before the history cannot be learned late, so they do not count as quiet. */
 	if (known_steps[service_id] < jsg_learn_delay(jsg_config.window_steps))
-		own->quiet_steps = at_most(own->quiet_steps, known_steps[service_id]);
+		own->quiet_steps = limited(own->quiet_steps, known_steps[service_id]);
 	steps_since_gap[service_id] = jsg_config.window_steps;
 	memset(reading_of(service_id, service->sequence), 0, sizeof(struct jsg_reading));
 	for (__u32 ago = 0; ago < kept; ago++) {
@@ -143,7 +144,7 @@ static __u32 sampled(const struct jsg_window *record)
 	return (__u32)(((__u64)record->sampled_ppm * record->sockets + 999999) / 1000000);
 }
 
-/* Puts what a step counted and sampled where the kernel has it before a service step. */
+/* Puts a step's counts and samples into the variables that a service step reads. */
 static void put_step(__u32 service_id, const struct kernel_replay_step *step)
 {
 	const struct jsg_window *record = step->record;
@@ -167,11 +168,11 @@ static void put_step(__u32 service_id, const struct kernel_replay_step *step)
 	jsg_unix_offset_ns = (__s64)(record->end_unix_ms * NS_IN_MS - record->end_ns);
 }
 
-/* If the reading at the window's start is not known, sets it so that the window's counts result. */
+/* If the reading at the window's start is not known, computes it from the window's counts. */
 static void repair_window(__u32 service_id, const struct kernel_replay_step *step)
 {
 	const __u64 sequence = step->record->sequence;
-	const __u32 steps = at_most(sequence, jsg_config.window_steps);
+	const __u32 steps = limited(sequence, jsg_config.window_steps);
 	const __u32 accepted =
 		step->transitions[jsg_transition_cell(JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED)];
 	struct jsg_reading newer;
@@ -195,7 +196,7 @@ void kernel_replay_service_step(__u32 service_id, const struct kernel_replay_ste
 	if (steps_since_gap[service_id] < jsg_config.window_steps)
 		steps_since_gap[service_id]++;
 	repair_window(service_id, step);
-	/* All services share one request, but each takes it up in its own step. */
+	/* All services share one request number, but each service was asked in its own step. */
 	control_values[0].relearn = services_values[service_id].relearn_request + step->relearn;
 	service_step(service_id, step->record->end_ns);
 }

@@ -22,9 +22,9 @@ int kernel_replay_begin(const struct jsg_config *config, kernel_replay_alert_han
 			void *context);
 
 /*
- * Puts a service into the entry service_id, 1..JSG_SERVICES, until the entry is cleared. baseline
- * and pending (the pending baseline) may be NULL. history: the known steps up to service->sequence,
- * oldest first.
+ * Puts a service into the entry service_id, 1..JSG_SERVICES. It remains until the entry is cleared.
+ * baseline and pending (the pending baseline) may be NULL. history: the known steps up to
+ * service->sequence, oldest first.
  */
 void kernel_replay_set_service(__u32 service_id, const struct jsg_service *service,
 			       const struct jsg_baseline *baseline,
@@ -39,15 +39,15 @@ struct kernel_replay_step {
 	const __u32 *transitions; /* counted in its window, by cell */
 	const __u32 *occupancy;
 	__u32 listeners;
-	__u32 relearn; /* 1: it was asked to relearn before this step */
+	__u32 relearn; /* 1: the service was asked to relearn before this step */
 };
 
 /* Makes the service step that closes the step's window, whose sequence number must be the next. */
 void kernel_replay_service_step(__u32 service_id, const struct kernel_replay_step *step);
 
 /*
- * Skips missing windows. Learning late starts again after them, and no window with missing steps
- * goes into the spread.
+ * Skips missing windows. Late learning starts again after them. No window with missing
+ * steps goes into the spread.
  */
 void kernel_replay_skip(__u32 service_id, __u64 windows);
 
@@ -59,7 +59,8 @@ const struct jsg_window *kernel_replay_window(__u32 service_id);
 const struct jsg_service *kernel_replay_service(__u32 service_id);
 const struct jsg_baseline *kernel_replay_baseline(__u32 service_id);
 const struct jsg_baseline *kernel_replay_pending_baseline(__u32 service_id);
-/* The number of known steps up to now, and what one of them counted (ago is below that number). */
+/* The number of known steps up to now. Then: the counts of one of them (ago is below that number).
+ */
 __u32 kernel_replay_known_steps(__u32 service_id);
 void kernel_replay_past_step(__u32 service_id, __u32 ago, struct jsg_reading *counted);
 

@@ -52,7 +52,7 @@ NATIVE_MAP(pending_baselines, struct jsg_baseline, JSG_SERVICE_ENTRIES);
 NATIVE_MAP(baselines, struct jsg_baseline, JSG_SERVICE_ENTRIES);
 NATIVE_MAP(control, struct jsg_control, 1);
 NATIVE_MAP(stats, struct jsg_stats, 1);
-/* Only the last window of each service: the key begins with the service ID. */
+/* Has only the last window of each service, because the key begins with the service ID. */
 NATIVE_MAP(windows, struct jsg_window, JSG_SERVICE_ENTRIES);
 JSG_ASSERT(offsetof(struct jsg_window_key, service_id) == 0,
 	   "a window's key begins with its service");
@@ -73,7 +73,7 @@ static __always_inline struct jsg_step_samples *step_samples_of(__u32 service_id
 	return &jsg_step_samples[service_id];
 }
 
-/* Always 0: the transitions of a recording contain them. */
+/* Always 0: a recording counts late transitions together with the others. */
 static struct jsg_late jsg_late[JSG_SERVICE_ENTRIES];
 
 static __always_inline struct jsg_late *late_of(__u32 service_id)
@@ -106,11 +106,11 @@ static inline void *bpf_map_lookup_percpu_elem(const struct native_map *map, con
 static inline long bpf_map_update_elem(const struct native_map *map, const void *key,
 				       const void *value, __u64 flags)
 {
-	void *service_id = bpf_map_lookup_elem(map, key);
+	void *target = bpf_map_lookup_elem(map, key);
 
-	if (!service_id || flags != BPF_ANY)
+	if (!target || flags != BPF_ANY)
 		return -1;
-	memcpy(service_id, value, map->value_size);
+	memcpy(target, value, map->value_size);
 	return 0;
 }
 

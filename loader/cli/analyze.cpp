@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// jsguard analyze: how far each sample is from normal, and which measure tells attacks best.
+// jsguard analyze: how far each sample is from the normal samples, and which measure separates
+// best.
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -62,7 +63,7 @@ int run_analyze(const AnalyzeOptions& options) {
         result = analyze(request,
                          [&](std::uint64_t done, std::uint64_t total) { bar.show(done, total); });
     }
-    for (const std::string& note : result.notes) tell(note);
+    for (const std::string& note : result.notes) log_line(note);
     if (options.html) write_analysis_page(*options.html, result.analyses);
     print_all(result.analyses, options);
     return static_cast<int>(ExitCode::clean);
@@ -76,31 +77,35 @@ void add_analyze(CLI::App& app, Run& run) {
                                             "print how far samples are from normal ones, and which "
                                             "measure and threshold separate best");
     command.footer(
-        "A sample is a recorded window, or a probability file of an earlier tool (*.json). What "
-        "is\n"
-        "normal is the mean of the normal samples.");
+        "A sample is a recorded window, or a probability file of an earlier tool (*.json). "
+        "Samples\n"
+        "are compared with the mean of the normal samples.");
     command
-        .add_option("--normal", options->normal,
-                    "recordings of normal traffic; of a directory all *.jsonl, else all *.json; "
-                    "FILE@60-120: of the windows that end 60 to 120 s after the first")
+        .add_option(
+            "--normal", options->normal,
+            "recordings of normal traffic; a directory stands for all its *.jsonl, or if there "
+            "are none, for all its *.json; FILE@60-120: only the windows that end 60 to 120 s "
+            "after the first one")
         ->type_name("FILE|DIR")
         ->required();
     command
-        .add_option("--attack", options->attacks,
-                    "recordings of the attack NAME, likewise; what follows without a name belongs "
-                    "to the same")
+        .add_option(
+            "--attack", options->attacks,
+            "recordings of the attack NAME, in the same form; a FILE without NAME= belongs to "
+            "the attack before it")
         ->type_name("NAME=FILE|DIR");
     OptionAdder add(command);
-    add.whole("-L,--localport,", "--port", "PORT", max_port, "the windows of this port alone",
+    add.whole("-L,--localport,", "--port", "PORT", max_port, "only the windows of this port",
               [options = options.get()](std::uint32_t port) {
                   options->port = static_cast<std::uint16_t>(port);
               });
-    command.add_flag("--json", options->json, "one JSON document on stdout, not text");
+    command.add_flag("--json", options->json, "print one JSON document, not text");
     command.add_flag("--nats", options->nats,
-                     fmt::format("divergences in nats, and a margin of {:g} nats, not in bits",
+                     fmt::format("divergences, and the margin of {:g}, in nats and not in bits",
                                  threshold_margin));
-    command.add_flag("--summary", options->summary, "no line for each sample");
-    add.path("--html", "FILE", "write tables and charts as a page, too", store_in(options->html));
+    command.add_flag("--summary", options->summary, "print no line for each sample");
+    add.path("--html", "FILE", "also write the tables and charts as an HTML page",
+             store_in(options->html));
     command.callback([options, &run] { run = [options] { return run_analyze(*options); }; });
 }
 

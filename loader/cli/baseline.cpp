@@ -28,14 +28,14 @@ struct BaselineOptions {
     std::vector<fs::path> in;
     std::vector<fs::path> recordings;
     std::optional<std::uint16_t> port;
-    std::string pin_dir = usual_pin_dir;
-    double exit_over_bits = 1;  // no divergence is over that
+    std::string pin_dir = default_pin_dir;
+    double exit_over_bits = 1;  // no divergence is larger than 1 bit
     bool running = false;
     bool json = false;
 };
 using Shared = std::shared_ptr<BaselineOptions>;
 
-constexpr int exit_code_over = 1;
+constexpr int exit_code_above = 1;
 
 int learn(const BaselineOptions& options) {
     if (options.recordings.empty()) {
@@ -51,8 +51,7 @@ int learn(const BaselineOptions& options) {
 
 int show(const BaselineOptions& options) {
     if (options.running == !options.in.empty())
-        throw Error(ExitCode::usage,
-                    "jsguard baseline show takes a FILE or --running, one of them");
+        throw Error(ExitCode::usage, "jsguard baseline show takes either a FILE or --running");
     const std::string name = options.running ? "the detector" : options.in[0].string();
     const BaselineFile file = only_port(
         options.running ? baselines_in_force(options.pin_dir) : read_baseline_file(options.in[0]),
@@ -65,9 +64,9 @@ int diff(const BaselineOptions& options) {
     const FileDifference difference =
         difference_of(read_baselines(options.in[0]), read_baselines(options.in[1]));
     print_text(difference_text(difference, options.in[0].string(), options.in[1].string()));
-    const bool over =
+    const bool above =
         largest_nanobits(difference) > std::llround(options.exit_over_bits * JSG_NANO);
-    return over ? exit_code_over : static_cast<int>(ExitCode::clean);
+    return above ? exit_code_above : static_cast<int>(ExitCode::clean);
 }
 
 int merge(const BaselineOptions& options) {
@@ -84,7 +83,7 @@ int relearn(const BaselineOptions& options) {
     return static_cast<int>(ExitCode::clean);
 }
 
-// A subcommand of "baseline" with its own options.
+// Adds a subcommand of "baseline" that has its own options.
 CLI::App* add(CLI::App& baseline, Run& run, const char* name, const char* help, Shared& options,
               int (*function)(const BaselineOptions&)) {
     options = std::make_shared<BaselineOptions>();
@@ -94,11 +93,11 @@ CLI::App* add(CLI::App& baseline, Run& run, const char* name, const char* help, 
     return command;
 }
 
-// CLI::Range takes what is not a number for one that is in the range.
+// Replaces CLI::Range, which accepts text that is not a number.
 std::string check_bits(const std::string& text) {
     double bits = -1;
-    const bool sound = CLI::detail::lexical_cast(text, bits) && bits >= 0 && bits <= 1;
-    return sound ? "" : "give bits from 0 to 1";
+    const bool is_valid = CLI::detail::lexical_cast(text, bits) && bits >= 0 && bits <= 1;
+    return is_valid ? "" : "give a number of bits from 0 to 1";
 }
 
 }  // namespace
@@ -110,31 +109,35 @@ void add_baseline(CLI::App& app, Run& run) {
     Shared options;
 
     CLI::App* command = add(*baseline, run, "learn", "write a new baseline file", options, learn);
-    command->add_option("OUT", options->out, "the file")->required();
+    command->add_option("OUT", options->out, "the file to write")->required();
     command->add_option("--from", options->recordings,
-                        "learn from these recordings, and not from the running detector");
-    add_port(*command, options->port,
-             "with --from: learn this port alone; without: wait for it and write it alone, while "
-             "every service relearns");
+                        "learn from these recordings, not from the running detector");
+    add_port(
+        *command, options->port,
+        "only this port; without --from every service relearns, but only this port is waited for "
+        "and written");
     add_pin_dir(*command, options->pin_dir);
     command->get_option("--from")->excludes("--pin-dir");
 
     command = add(*baseline, run, "show", "print a baseline file", options, show);
     command->add_option("FILE", options->in, "a baseline file")->expected(1);
-    command->add_flag("--running", options->running, "what the running detector compares with");
-    command->add_flag("--json", options->json, "as a JSON object");
-    add_port(*command, options->port, "show this port alone");
+    command->add_flag("--running", options->running,
+                      "the baselines in force in the running detector");
+    command->add_flag("--json", options->json, "print a JSON object");
+    add_port(*command, options->port, "show only this port");
     add_pin_dir(*command, options->pin_dir);
 
     command =
-        add(*baseline, run, "diff", "print how far two baseline files are apart", options, diff);
-    command->add_option("FILES", options->in, "A and B")->required()->expected(2);
+        add(*baseline, run, "diff", "print the divergence of two baseline files", options, diff);
+    command->add_option("FILES", options->in, "the baseline files A and B")
+        ->required()
+        ->expected(2);
     command
         ->add_option("--exit-over", options->exit_over_bits,
-                     "exit code 1 if any port is further apart than so many bits")
+                     "exit code 1 if a divergence of any port is larger than this, in bits")
         ->check(check_bits);
 
-    command = add(*baseline, run, "merge", "add baseline files up", options, merge);
+    command = add(*baseline, run, "merge", "add up the counts of baseline files", options, merge);
     command->add_option("OUT", options->out, "the file to write; may be one of IN")->required();
     command->add_option("IN", options->in, "baseline files")->required()->expected(-1);
 

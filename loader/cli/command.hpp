@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The subcommands of jsguard: each adds itself to the command line, and says what is to be run.
+// The subcommands of jsguard. Each adds itself to the command line and sets the function to run.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -13,11 +13,12 @@
 
 namespace jsguard {
 
-// What the subcommand that was given does: throws Error, or returns the exit code.
+// Runs the given subcommand. Throws Error, or returns the exit code.
 using Run = std::function<int()>;
 
-// Each adds a subcommand to app; if that one is given, it sets run while the line is parsed
-// (CLI::App::callback), and nothing is done before the whole line is known to be sound.
+// Each function adds a subcommand to app. If that subcommand is given, it sets run while the
+// command line is parsed (CLI::App::callback). So nothing runs before the whole command line is
+// valid.
 void add_status(CLI::App& app, Run& run);
 void add_watch(CLI::App& app, Run& run);
 void add_export(CLI::App& app, Run& run);
@@ -27,7 +28,7 @@ void add_analyze(CLI::App& app, Run& run);
 void add_replay(CLI::App& app, Run& run);
 void add_report(CLI::App& app, Run& run);
 
-// Options that several of them have. What they store in must live until run is called.
+// Options that several subcommands have. The variable that an option sets must live until run ends.
 template <class Port>
 void add_port(CLI::App& command, Port& port, const char* help) {
     command.add_option("--port,-L,--localport", port, help)->check(CLI::Range(1, int{max_port}));
@@ -38,7 +39,7 @@ inline void add_pin_dir(CLI::App& command, std::string& pin_dir) {
 }
 inline void add_duration(CLI::App& command, std::optional<std::uint32_t>& duration_s) {
     OptionAdder(command).whole("-d,", "--duration", "SECONDS", max_count,
-                               "stop after so many seconds", store_in(duration_s));
+                               "stop after this many seconds", store_in(duration_s));
 }
 
 }  // namespace jsguard

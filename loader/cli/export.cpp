@@ -27,7 +27,7 @@ namespace {
 struct ExportOptions {
     std::string format;
     std::string since;
-    std::string pin_dir = usual_pin_dir;
+    std::string pin_dir = default_pin_dir;
     std::uint16_t port = 0;
     bool follow = false;
     bool columns = false;
@@ -36,17 +36,21 @@ struct ExportOptions {
 void check(const ExportOptions& options) {
     if (options.columns) return;
     if (options.format.empty())
-        throw Error(ExitCode::usage,
-                    "--format is required: csv, json or prometheus; --columns tells what is in it");
+        throw Error(
+            ExitCode::usage,
+            "--format is required: csv, json or prometheus; --columns lists the columns of csv and "
+            "json");
     if (options.format != "prometheus") return;
     if (options.follow)
-        throw Error(ExitCode::usage,
-                    "--format prometheus is for one moment: leave out --follow, or let the "
-                    "detector itself write a file at each step, jsguard-load --textfile");
+        throw Error(
+            ExitCode::usage,
+            "--format prometheus prints the present values only: leave out --follow, or use "
+            "jsguard-load --textfile, which writes a file at each step");
     if (!options.since.empty())
-        throw Error(ExitCode::usage,
-                    "--format prometheus is for one moment: leave out --since, or take csv or "
-                    "json");
+        throw Error(
+            ExitCode::usage,
+            "--format prometheus prints the present values only: leave out --since, or use csv "
+            "or json");
 }
 
 void export_prometheus(const PinnedDetector& detector, const ExportOptions& options) {
@@ -62,27 +66,28 @@ std::string summary(const WindowExport& windows) {
                        windows.missed());
 }
 
-void tell_waiting(const ExportOptions& options, const WindowExport& windows) {
+void log_no_service(const ExportOptions& options, const WindowExport& windows) {
     if (windows.following()) return;
-    tell(options.follow ? waiting_text(options.port) : not_there_text(options.port));
+    log_line(options.follow ? waiting_text(options.port) : no_service_text(options.port));
 }
 
-// Until a signal, or the detector's end.
-void go_on(const PinnedDetector& detector, const Silence& silence, WindowExport& windows) {
+// Prints windows until a signal comes or the detector ends.
+void export_until_stopped(const PinnedDetector& detector, const Silence& silence,
+                          WindowExport& windows) {
     stop_at({SIGINT, SIGTERM});
     bool pinned = true;
     while (!stop_requested && pinned) {
         std::this_thread::sleep_for(poll_every);
         pinned = detector.is_pinned();
         windows.follow();
-        if (const auto line = pinned ? silence.told() : std::nullopt) {
+        if (const auto line = pinned ? silence.text() : std::nullopt) {
             windows.finish();
             throw Error(ExitCode::runtime, fmt::format("{}; {}", summary(windows), *line));
         }
     }
     windows.finish();
-    if (!pinned) tell(detector_ended);
-    tell(summary(windows));
+    if (!pinned) log_line(detector_ended);
+    log_line(summary(windows));
 }
 
 void export_windows(const PinnedDetector& detector, const ExportOptions& options,
@@ -92,12 +97,12 @@ void export_windows(const PinnedDetector& detector, const ExportOptions& options
     WindowExport windows(
         detector.reader(), options.port, since_unix_ms,
         [csv](const ExportedWindow& row) { print_line(csv ? csv_row(row) : json_row(row)); },
-        [](const std::string& line) { tell(line); });
+        [](const std::string& line) { log_line(line); });
     const Silence silence(detector);
-    const bool silent = silence.told().has_value();
+    const bool silent = silence.text().has_value();
     windows.follow();
-    if (!silent) tell_waiting(options, windows);
-    if (options.follow && !silent) return go_on(detector, silence, windows);
+    if (!silent) log_no_service(options, windows);
+    if (options.follow && !silent) return export_until_stopped(detector, silence, windows);
     windows.finish();
     silence.check();
 }
@@ -127,19 +132,20 @@ void add_export(CLI::App& app, Run& run) {
     CLI::App* command = app.add_subcommand(
         "export", "print the windows of a running detector with all their figures");
     command
-        ->add_option("--format", options->format,
-                     "csv or json (docs/export.md): a line for each window that is still kept; or "
-                     "prometheus: what the detector shows now")
+        ->add_option(
+            "--format", options->format,
+            "csv or json (docs/export.md): a line for each window that the detector still keeps; "
+            "prometheus: the present values")
         ->type_name("FORMAT")
         ->check(CLI::IsMember({"csv", "json", "prometheus"}).description(""));
-    command->add_flag("--follow", options->follow, "go on, with windows as they close");
+    command->add_flag("--follow", options->follow, "continue with new windows as they close");
     command
         ->add_option(
             "--since", options->since,
-            "windows that ended then or later: so long ago (90s, 10m, 2h, 1d), or a time in "
-            "UTC (2026-01-02T03:04:05Z, or as jsguard prints it)")
+            "only windows that ended at this time or later: how long ago (90s, 10m, 2h, 1d), or a "
+            "time in UTC (2026-01-02T03:04:05Z, or as jsguard prints it)")
         ->type_name("WHEN");
-    add_port(*command, options->port, "this port alone");
+    add_port(*command, options->port, "only this port");
     add_pin_dir(*command, options->pin_dir);
     command->add_flag("--columns", options->columns, "print each column's name, unit and meaning");
     command->callback([options, &run] { run = [options] { return run_export(*options); }; });

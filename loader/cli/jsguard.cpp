@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// jsguard: reads what the detector in the kernel found, and what was recorded of it.
+// jsguard: main program. Its commands read a running detector, recordings and baseline files.
 #include <fmt/format.h>
 
 #include <csignal>
@@ -12,7 +12,7 @@
 namespace jsguard {
 namespace {
 
-// "jsguard baseline merge --help", of the subcommand that was being read.
+// For example "jsguard baseline merge --help", for the subcommand on the command line.
 std::string help_of(const CLI::App& app) {
     std::string command = app.get_name();
     for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
@@ -22,11 +22,11 @@ std::string help_of(const CLI::App& app) {
     return command + " --help";
 }
 
-// Sets run, or prints help or version and leaves it empty. Throws Error(usage).
+// Sets run. For help or version, prints it and leaves run empty. Throws Error(usage).
 void parse(int argc, char** argv, Run& run) {
     CLI::App app(
-        "Reads what the detector of jsguard-load found: records its windows, and learns, compares, "
-        "replays\nand shows what was recorded.",
+        "Shows what the detector of jsguard-load finds, records its windows, replays and analyzes\n"
+        "recordings, and handles baselines.",
         "jsguard");
     app.get_formatter()->column_width(34);
     app.set_help_flag("-h,--help", "print this and exit");
@@ -42,13 +42,13 @@ void parse(int argc, char** argv, Run& run) {
     add_report(app, run);
     try {
         app.parse(argc, argv);
-    } catch (const CLI::Success& asked) {  // help, or version
+    } catch (const CLI::Success& asked) {  // help or version
         std::ostringstream answer;
         app.exit(asked, answer, answer);
         print_while_read([&] { print_text(answer.str()); });
         run = nullptr;
     } catch (const CLI::RequiredError& error) {
-        // Of a word that is no command CLI11 says only that one is missing.
+        // For an unknown command CLI11 reports only that a command is missing.
         const auto unknown = app.remaining(true);
         throw Error(
             ExitCode::usage,
@@ -67,7 +67,7 @@ void parse(int argc, char** argv, Run& run) {
 
 int main(int argc, char** argv) {
     using namespace jsguard;
-    std::signal(SIGPIPE, SIG_IGN);  // a closed stdout shows when it is written
+    std::signal(SIGPIPE, SIG_IGN);  // writing to a closed stdout then fails with an error
     return exit_code_of("jsguard", [&] {
         Run run;
         parse(argc, argv, run);

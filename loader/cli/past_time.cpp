@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A time in the past, as users write it.
+// Parses a time in the past, as users write it.
 #include "cli/past_time.hpp"
 
 #include <fmt/format.h>
@@ -33,7 +33,7 @@ std::uint64_t unit_ms(char unit) {
     return 0;
 }
 
-// "10m" in milliseconds.
+// The length "10m" in milliseconds.
 std::optional<std::uint64_t> length_ms(std::string_view text) {
     if (text.empty()) return {};
     const std::uint64_t unit = unit_ms(text.back());
@@ -67,13 +67,14 @@ std::uint64_t past_time(std::string_view text, std::uint64_t now_unix_ms) {
     if (const auto length = length_ms(text)) return now_unix_ms - std::min(now_unix_ms, *length);
     const auto time = utc_ms(std::string(text));
     if (!time)
-        throw Error(ExitCode::usage,
-                    fmt::format("--since \"{}\" is no time: give how long ago (90s, 10m, 2h, 1d), "
-                                "or a time in UTC (2026-01-02T03:04:05Z)",
-                                printable(text)));
+        throw Error(
+            ExitCode::usage,
+            fmt::format("--since \"{}\" is not a time: give how long ago (90s, 10m, 2h, 1d), "
+                        "or a time in UTC (2026-01-02T03:04:05Z)",
+                        printable(text)));
     if (*time > now_unix_ms)
         throw Error(ExitCode::usage,
-                    fmt::format("--since {} is yet to come: give a time in the past, in UTC",
+                    fmt::format("--since {} is in the future: give a time in the past, in UTC",
                                 printable(text)));
     return *time;
 }

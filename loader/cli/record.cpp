@@ -29,13 +29,13 @@ using Clock = std::chrono::steady_clock;
 
 struct RecordOptions {
     std::string file;
-    std::string pin_dir = usual_pin_dir;
+    std::string pin_dir = default_pin_dir;
     std::uint16_t port = 0;
     std::optional<std::uint32_t> duration_s;
     bool overwrite = false;
 };
 
-// The file of a recording, or stdout; every line is complete in it when flush() returns.
+// The file of a recording, or stdout. When flush() returns, every line is completely written.
 class Output {
   public:
     explicit Output(const RecordOptions& options) : name_(options.file) {
@@ -43,12 +43,12 @@ class Output {
             file_ = stdout;
             return;
         }
-        // Opened for itself alone, so that no recording is lost by mistake.
+        // "x" refuses an existing file, so no recording is lost by mistake.
         file_ = std::fopen(name_.c_str(), options.overwrite ? "we" : "wxe");
         if (!file_)
             throw errno_error(ExitCode::usage, errno,
                               fmt::format("cannot write {}", printable(name_)),
-                              errno == EEXIST ? "give another name, or --overwrite it" : "");
+                              errno == EEXIST ? "give another name, or use --overwrite" : "");
     }
     ~Output() {
         if (file_ && file_ != stdout) std::fclose(file_);
@@ -94,7 +94,7 @@ int record(const RecordOptions& options) {
     stop_at({SIGINT, SIGTERM});
 
     recorder.follow();
-    if (recorder.following() == 0) tell(waiting_text(options.port));
+    if (recorder.following() == 0) log_line(waiting_text(options.port));
     const auto start = Clock::now();
     bool pinned = true;
     while (!stop_requested && pinned) {
@@ -103,12 +103,12 @@ int record(const RecordOptions& options) {
         output.flush();
         if (options.duration_s && Clock::now() - start >= std::chrono::seconds(*options.duration_s))
             break;
-        if (const auto line = pinned ? silence.told() : std::nullopt)
+        if (const auto line = pinned ? silence.text() : std::nullopt)
             throw Error(ExitCode::runtime, fmt::format("{}; {}", summary(recorder), *line));
         std::this_thread::sleep_for(poll_every);
     }
-    if (!pinned) tell(detector_ended);
-    tell(summary(recorder));
+    if (!pinned) log_line(detector_ended);
+    log_line(summary(recorder));
     return static_cast<int>(ExitCode::clean);
 }
 
@@ -120,10 +120,10 @@ void add_record(CLI::App& app, Run& run) {
         app.add_subcommand("record", "write the windows of a running detector as they close");
     command->add_option("FILE", options->file, "JSON lines (docs/recordings.md); - for stdout")
         ->required();
-    add_port(*command, options->port, "record this port alone");
+    add_port(*command, options->port, "record only this port");
     add_duration(*command, options->duration_s);
     add_pin_dir(*command, options->pin_dir);
-    command->add_flag("--overwrite", options->overwrite, "replace FILE if it is there");
+    command->add_flag("--overwrite", options->overwrite, "replace FILE if it exists");
     command->callback([options, &run] { run = [options] { return record(*options); }; });
 }
 

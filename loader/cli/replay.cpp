@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// jsguard replay: recorded windows through the kernel's code, and the alerts that come of them.
+// jsguard replay: runs recorded windows through the kernel's code, and prints the resulting alerts.
 #include "offline/replay/replay.hpp"
 
 #include <fmt/format.h>
@@ -64,7 +64,7 @@ class RecordingReplay {
         : options_(options),
           reader_(options.file),
           replay_(reader_.header(), changes_of(options, reader_.header())),
-          // No id of a running detector has a word in it.
+          // The ID of a running detector has no word in it, so the two cannot be confused.
           origin_{reader_.header().host, fmt::format("replay-{:x}", reader_.header().unix_ms)} {}
 
     void run() {
@@ -78,7 +78,7 @@ class RecordingReplay {
 
   private:
     void take(const RecordingEntry& entry) {
-        if (const auto* gap = std::get_if<RecordedGap>(&entry)) tell_gap(*gap);
+        if (const auto* gap = std::get_if<RecordedGap>(&entry)) log_gap(*gap);
         const Replayed replayed = replay_.take(entry);
         for (const jsg_alert& alert : replayed.alerts) {
             bar_.hide();
@@ -89,12 +89,12 @@ class RecordingReplay {
             compare(std::get<RecordedWindow>(entry).record, *replayed.window);
     }
 
-    void tell_gap(const RecordedGap& gap) {
+    void log_gap(const RecordedGap& gap) {
         bar_.hide();
         ++gaps_;
-        tell(fmt::format(
-            "port {}: {} from number {} on {} missing in the recording; what is decided "
-            "after {} may differ",
+        log_line(fmt::format(
+            "port {}: {} from number {} on {} missing in the recording; verdicts after {} may "
+            "differ",
             gap.port, counted(gap.windows, "window", "windows"), gap.sequence,
             gap.windows == 1 ? "is" : "are", gap.windows == 1 ? "it" : "them"));
     }
@@ -103,21 +103,21 @@ class RecordingReplay {
         const auto difference = window_difference(recorded, replayed);
         if (!difference) return;
         bar_.hide();
-        throw Error(ExitCode::runtime,
-                    fmt::format("window {} of port {} is not as recorded{}: {}", recorded.sequence,
-                                recorded.port, gaps_ ? ", after others that are missing" : "",
-                                *difference));
+        throw Error(
+            ExitCode::runtime,
+            fmt::format("window {} of port {} is not as recorded{}: {}", recorded.sequence,
+                        recorded.port, gaps_ ? ", after missing windows" : "", *difference));
     }
 
     void finish() const {
         if (replay_.windows() == 0)
             throw Error(ExitCode::usage,
-                        fmt::format("{} holds no window{}: give another recording{}",
+                        fmt::format("{} has no window{}: give another recording{}",
                                     printable(options_.file),
                                     options_.ports.empty() ? "" : " of these ports",
                                     options_.ports.empty() ? "" : ", or other ports"));
-        if (reader_.cut_lines()) tell(cut_short_text(options_.file));
-        tell(fmt::format(
+        if (reader_.cut_lines()) log_line(cut_short_text(options_.file));
+        log_line(fmt::format(
             "{}{}, {} raised, {} missing in {}", counted(replay_.windows(), "window", "windows"),
             options_.check ? ", all as recorded" : "", counted(raised_, "alert", "alerts"),
             counted(replay_.missing_windows(), "window", "windows"),
@@ -133,7 +133,7 @@ class RecordingReplay {
     std::uint64_t gaps_ = 0;
 };
 
-// Whether anything is to be otherwise than in the recording.
+// Whether any option changes the configuration or the baselines of the recording.
 bool has_changes(const ReplayOptions& options) {
     const ReplayChanges& changes = options.changes;
     return options.threshold_nanobits || options.learn_s || options.baseline_file ||
@@ -144,48 +144,51 @@ bool has_changes(const ReplayOptions& options) {
 
 int run_replay(const ReplayOptions& options) {
     if (options.check && has_changes(options))
-        throw Error(ExitCode::usage,
-                    "--check compares with the recording as it is: leave out what changes it, or "
-                    "--check");
+        throw Error(
+            ExitCode::usage,
+            "--check needs the configuration of the recording: leave out the options that change "
+            "it, or --check");
     RecordingReplay(options).run();
     return static_cast<int>(ExitCode::clean);
 }
 
-void add_what_judges(OptionAdder& add, ReplayOptions& options) {
+void add_alert_options(OptionAdder& add, ReplayOptions& options) {
     ReplayChanges& changes = options.changes;
     add.group("When to raise an alert (default: as in the recording)");
-    add.threshold("--threshold", "divergence of both signals, or auto: from its spread",
+    add.threshold("--threshold", "threshold of both signals in bits, or auto: from the spread",
                   options.threshold_nanobits);
-    add.threshold("--transition-threshold", "that of transitions, or auto",
+    add.threshold("--transition-threshold", "threshold of transitions, or auto",
                   changes.transition_threshold_nanobits);
-    add.threshold("--occupancy-threshold", "that of occupancy, or auto",
+    add.threshold("--occupancy-threshold", "threshold of occupancy, or auto",
                   changes.occupancy_threshold_nanobits);
     add.probability("--false-alarm", "false-positive probability per window",
                     store_in(changes.false_alarm_exponent));
     add.whole("", "--min-sockets", "N", max_sockets,
               "minimum number of stalled sockets above twice the expected number",
               store_in(changes.min_sockets));
-    add.whole("", "--min-transitions", "N", max_count, "transitions in the window that it takes",
-              store_in(changes.min_transitions));
-    add.whole("", "--confirm", "N", day_s, "windows above the threshold in a row before it",
+    add.whole("", "--min-transitions", "N", max_count,
+              "minimum number of transitions in the window", store_in(changes.min_transitions));
+    add.whole("", "--confirm", "N", max_learn_s,
+              "windows above the threshold in a row that raise an alert",
               store_in(changes.confirm_steps));
-    add.whole("", "--clear", "N", day_s, "windows below the threshold in a row before it clears",
+    add.whole("", "--clear", "N", max_learn_s,
+              "windows below the threshold in a row that clear an alert",
               store_in(changes.clear_steps));
 }
 
-void add_what_is_replayed(OptionAdder& add, ReplayOptions& options) {
-    add.group("What is replayed");
-    add.ports("-L,--localport,--port", "--port", "these ports alone", options.ports);
+void add_replayed_options(OptionAdder& add, ReplayOptions& options) {
+    add.group("What to replay");
+    add.ports("-L,--localport,--port", "--port", "only these ports", options.ports);
     add.path("--baseline", "FILE", "the baselines in FILE are in force from the first window on",
              store_in(options.baseline_file));
-    add.whole("", "--learn", "SECONDS", day_s,
-              "every port that --baseline does not give learns from the first window on",
+    add.whole("", "--learn", "SECONDS", max_learn_s,
+              "ports without a baseline from --baseline learn from the first window on",
               store_in(options.learn_s));
 }
 
-void add_output(OptionAdder& add, ReplayOptions& options) {
+void add_output_options(OptionAdder& add, ReplayOptions& options) {
     add.group("Output");
-    add.flag("--json", "one JSON object a line on stdout, not text", options.output.json)
+    add.flag("--json", "print one JSON object a line, not text", options.output.json)
         ->disable_flag_override();
     add.flag("-T,--timestamp", "begin each line of text with the time (UTC)",
              options.output.timestamp)
@@ -203,13 +206,12 @@ void add_output(OptionAdder& add, ReplayOptions& options) {
 void add_replay(CLI::App& app, Run& run) {
     const auto options = std::make_shared<ReplayOptions>();
     CLI::App& command = *app.add_subcommand(
-        "replay",
-        "run recorded windows through the kernel's code, and print the alerts that come of it");
-    command.add_option("FILE", options->file, "what `jsguard record` wrote")->required();
+        "replay", "run recorded windows through the kernel's code, and print the resulting alerts");
+    command.add_option("FILE", options->file, "a recording made by `jsguard record`")->required();
     OptionAdder add(command);
-    add_what_judges(add, *options);
-    add_what_is_replayed(add, *options);
-    add_output(add, *options);
+    add_alert_options(add, *options);
+    add_replayed_options(add, *options);
+    add_output_options(add, *options);
     command.callback([options, &run] { run = [options] { return run_replay(*options); }; });
 }
 

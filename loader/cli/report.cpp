@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// jsguard report: a recording as a page to look at.
+// jsguard report: writes a recording as an HTML page.
 #include "offline/report/report.hpp"
 
 #include <limits>
@@ -21,20 +21,20 @@ namespace {
 struct ReportOptions {
     std::string recording;
     std::string html;
-    std::optional<std::uint32_t> window;  // its sequence
+    std::optional<std::uint32_t> window;  // sequence number
     std::optional<std::uint32_t> port;
 };
 
 int run_report(const ReportOptions& options) {
     const ReportRequest request{options.recording, options.window, options.port};
-    // Before minutes are spent on reading.
+    // Check first, because reading a long recording takes minutes.
     check_report_target(options.html, {options.recording});
     TerminalBar bar("reading");
     const Report report = read_report(
         request, [&](std::uint64_t done, std::uint64_t total) { bar.show(done, total); });
     bar.hide();
     write_report_page(options.html, report);
-    if (report.cut_short) tell(cut_short_text(options.recording));
+    if (report.cut_short) log_line(cut_short_text(options.recording));
     return static_cast<int>(ExitCode::clean);
 }
 
@@ -45,15 +45,17 @@ void add_report(CLI::App& app, Run& run) {
     CLI::App& command =
         *app.add_subcommand("report", "draw a recording as one self-contained HTML page");
     command.footer(
-        "Of each port: divergences, alerts, sockets, entropy, transitions, occupancy, analysis.");
-    command.add_option("FILE", options->recording, "what `jsguard record` wrote")->required();
+        "For each port: divergences, alerts, sockets, entropy, transitions, occupancy, analysis.");
+    command.add_option("FILE", options->recording, "a recording made by `jsguard record`")
+        ->required();
     OptionAdder add(command);
-    add.path("--html", "FILE", "where the page is written", store_in(options->html))->required();
-    add.whole("", "--window", "SEQUENCE", std::numeric_limits<std::uint32_t>::max(),
-              "sequence of the window that is shown cell by cell (default: the one at the peak of "
-              "each divergence)",
-              store_in(options->window));
-    add.whole("-L,--localport,", "--port", "PORT", max_port, "this port alone",
+    add.path("--html", "FILE", "the page to write", store_in(options->html))->required();
+    add.whole(
+        "", "--window", "SEQUENCE", std::numeric_limits<std::uint32_t>::max(),
+        "sequence number of the window to show cell by cell (default: the window at the peak of "
+        "each divergence)",
+        store_in(options->window));
+    add.whole("-L,--localport,", "--port", "PORT", max_port, "only this port",
               store_in(options->port));
     command.callback([options, &run] { run = [options] { return run_report(*options); }; });
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// jsguard status: what a running detector does now, at one look.
+// jsguard status: prints the present state of a running detector.
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -19,12 +19,13 @@ namespace jsguard {
 namespace {
 
 struct StatusOptions {
-    std::string pin_dir = usual_pin_dir;
+    std::string pin_dir = default_pin_dir;
     std::uint16_t port = 0;
     bool json = false;
 };
 
-// No width and height where stdout is no terminal, and programs may look for whole lines.
+// Without a terminal there is no width and no height, so programs that read the output get unbroken
+// lines.
 StatusStyle style_of(const StatusOptions& options) {
     StatusStyle style;
     style.port = options.port;
@@ -52,9 +53,9 @@ int status(const StatusOptions& options) {
 void add_status(CLI::App& app, Run& run) {
     auto options = std::make_shared<StatusOptions>();
     CLI::App* command = app.add_subcommand(
-        "status", "print what a running detector does now; exit code 10 if an alert is up");
+        "status", "print the state of a running detector; exit code 10 if an alert is up");
     add_port(*command, options->port, "only this port");
-    command->add_flag("--json", options->json, "as one JSON object (docs/watching.md)");
+    command->add_flag("--json", options->json, "print one JSON object (docs/watching.md)");
     add_pin_dir(*command, options->pin_dir);
     command->callback([options, &run] { run = [options] { return status(*options); }; });
 }

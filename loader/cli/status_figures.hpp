@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the views of a detector's status make of an observation before they put it in words.
+// Figures that the text and JSON views of an observation both show.
 #pragma once
 
 #include <algorithm>
@@ -12,15 +12,13 @@
 
 namespace jsguard {
 
-// One signal of one service, as its last window found it.
+// The figures of one signal of one service in its last window.
 struct SignalFigures {
     std::uint32_t js_nanobits = 0;
     std::uint32_t significance_nanobits = 0;
     std::uint32_t threshold_nanobits = 0;  // 0: not set yet
     jsg_verdict verdict = JSG_NOT_JUDGED;
-
-    // Without one there is no divergence to show.
-    bool has_divergence = false;
+    bool has_divergence = false;  // false: there is no divergence to show
 };
 
 inline SignalFigures figures_of(const ObservedService& seen, jsg_signal signal) {
@@ -46,31 +44,32 @@ inline std::size_t alerts_up(const Observation& seen) {
     return up;
 }
 
-// Since it was raised; CLOCK_MONOTONIC at the observation is the last tick's end and the silence
-// after it.
+// Time since the alert was raised. The time of the observation by CLOCK_MONOTONIC is the end of the
+// last tick plus the silence after it.
 inline std::uint64_t age_ns(const Observation& seen, const jsg_alert_track& alert) {
     const std::uint64_t now_ns = seen.cost.ticks.last_ns + seen.silent_ns;
     return now_ns - std::min<std::uint64_t>(now_ns, alert.raised_ns);
 }
 
-// Learning for the first time, still learning, or relearning while it is monitoring.
+// Whether the service learns for the first time, still learns, or relearns.
 inline bool is_learning(const jsg_service& service) {
     return service.mode == JSG_LEARNING || service.mode == JSG_STILL_LEARNING || service.relearning;
 }
 
-// It had its learning time, and showed too little in it.
+// Whether the learning time is over, but there was not enough traffic.
 inline bool is_lacking(const Observation& seen, const ObservedService& service) {
     return service.pending_baseline && is_learning(service.service) &&
            service.service.learned_steps >= seen.config.learn_steps;
 }
 
-// Of one CPU; none without an uptime.
+// The share of one CPU that the ticks take; none if the uptime is unknown.
 inline std::optional<double> tick_cpu_share(const Cost& cost) {
     if (!cost.uptime_ns || !*cost.uptime_ns) return {};
     return static_cast<double>(cost.ticks.total_ns) / static_cast<double>(*cost.uptime_ns);
 }
 
-// Of the programs that run at each transition; none while the kernel measures no runs.
+// The mean time per transition of the programs that run at transitions; none if no run was
+// measured.
 inline std::optional<double> mean_transition_run_ns(const Cost& cost) {
     const ProgramCost* program = cost.measured(transition_program);
     if (!program) return {};

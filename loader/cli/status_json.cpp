@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a running detector does now, for a program.
+// The status of a running detector as JSON.
 #include "cli/status_json.hpp"
 
 #include <array>
@@ -18,7 +18,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr int json_schema = 2;  // of the status object
+constexpr int json_schema = 2;  // version of the status object
 
 double seconds(std::uint64_t ns) { return static_cast<double>(ns) / second_ns; }
 

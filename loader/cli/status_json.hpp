@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a running detector does now, for a program.
+// The status of a running detector as JSON.
 #pragma once
 
 #include <string>

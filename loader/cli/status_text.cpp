@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a running detector does now, for a person, on one screen.
+// The status of a running detector as text on one screen.
 #include "cli/status_text.hpp"
 
 #include <fmt/format.h>
@@ -28,24 +28,24 @@ constexpr std::array both_signals = {JSG_OCCUPANCY, JSG_TRANSITIONS};
 
 using Ports = std::vector<std::uint32_t>;
 
-// Ports in a row that are as many or more are told by the first and the last one.
+// This many consecutive ports, or more, are written as a range.
 constexpr std::size_t min_run = 3;
 
-// How many ports from the first on follow one another.
+// The number of consecutive ports at the beginning of the list.
 std::size_t run_of(std::span<const std::uint32_t> ports) {
     std::size_t run = 1;
     while (run < ports.size() && ports[run] == ports[run - 1] + 1) ++run;
     return run;
 }
 
-// "80, 443, 27001-27064", of ports in their order.
+// "80, 443, 27001-27064". The ports must be sorted.
 std::string ports_list(std::span<const std::uint32_t> ports) {
     std::vector<std::string> parts;
     while (!ports.empty()) {
-        const std::size_t run = run_of(ports), told = run < min_run ? 1 : run;
-        parts.push_back(told == 1 ? std::to_string(ports[0])
-                                  : fmt::format("{}-{}", ports[0], ports[told - 1]));
-        ports = ports.subspan(told);
+        const std::size_t run = run_of(ports), listed = run < min_run ? 1 : run;
+        parts.push_back(listed == 1 ? std::to_string(ports[0])
+                                    : fmt::format("{}-{}", ports[0], ports[listed - 1]));
+        ports = ports.subspan(listed);
     }
     return fmt::format("{}", fmt::join(parts, ", "));
 }
@@ -54,7 +54,8 @@ std::string ports_text(const Ports& ports) {
     return fmt::format("{} {}", ports.size() == 1 ? "port" : "ports", ports_list(ports));
 }
 
-// Remarks, each once, with all ports that it is true of: sixty-four services have few of them.
+// Collects remarks. Each remark is printed once, with all its ports: the 64 services share few
+// different remarks.
 class Remarks {
   public:
     void add(std::uint32_t port, const std::string& text) {
@@ -76,11 +77,11 @@ class Remarks {
     std::vector<std::pair<std::string, Ports>> remarks_;
 };
 
-// The words of text in lines of so many characters; all but the first are indented.
+// The text in lines of at most width characters. All lines except the first are indented.
 std::string broken(const std::string& text, std::size_t width) {
     constexpr std::size_t indent = 2;
-    constexpr std::size_t least = 20;  // a terminal that is narrower breaks the lines itself
-    if (width < least) return text;
+    constexpr std::size_t min_width = 20;  // a narrower terminal breaks the lines itself
+    if (width < min_width) return text;
     std::string lines;
     std::size_t begin = 0;
     while (text.size() - begin > width - (begin ? indent : 0)) {
@@ -127,9 +128,9 @@ std::string monitored_text(const jsg_config& config) {
 }
 
 std::string unattended_text(const Observation& seen) {
-    return seen.stays ? "no jsguard-load reads its alerts: they are kept for the next one "
-                        "(jsguard-load --persist)"
-                      : "its jsguard-load has ended, and the detector with it";
+    return seen.is_persisted ? "no jsguard-load reads its alerts: they are kept for the next one "
+                               "(jsguard-load --persist)"
+                             : "its jsguard-load has ended, and the detector with it";
 }
 
 std::string alert_text(const Observation& seen, const jsg_service& service, jsg_signal signal) {
@@ -144,7 +145,7 @@ std::string alert_text(const Observation& seen, const jsg_service& service, jsg_
     return text;
 }
 
-// port: the only one that was asked for; 0: all.
+// port: the only port that is shown; 0: all.
 std::vector<std::string> alert_lines(const Observation& seen, std::uint32_t port) {
     std::vector<std::string> lines;
     for (const ObservedService& service : seen.services) {
@@ -172,7 +173,7 @@ std::string mode_text(const jsg_config& config, const jsg_service& service) {
     return std::string(mode_name(service.mode));
 }
 
-// "0.034/0.12", or "0.034/~0.31" where chance alone may give more than the threshold.
+// "0.034/0.12", or "0.034/~0.31" if the significance bound is above the threshold.
 std::string divergence_text(const SignalFigures& figures) {
     if (figures.verdict == JSG_NOTHING_SEEN) return "nothing seen";
     if (!figures.has_divergence) return "-";
@@ -180,7 +181,7 @@ std::string divergence_text(const SignalFigures& figures) {
     if (!figures.threshold_nanobits) return js + "auto";
     if (figures.significance_nanobits <= figures.threshold_nanobits)
         return js + limit_text(figures.threshold_nanobits);
-    // From one bit on, no divergence says anything.
+    // A bound of 1 bit or more means that no divergence is significant.
     return js + "~" + limit_text(std::min<std::uint32_t>(figures.significance_nanobits, JSG_NANO));
 }
 
@@ -198,7 +199,7 @@ Row row_of(const jsg_config& config, const ObservedService& seen) {
 
 constexpr std::size_t columns_of_row = std::tuple_size_v<Row>;
 
-// How a table is laid out so that it fits a width.
+// The column widths of a table that fits the terminal.
 struct Layout {
     std::array<std::size_t, columns_of_row> widths{};  // 0: left out
     std::size_t gap = 2;
@@ -210,7 +211,8 @@ struct Layout {
     }
 };
 
-// Least important first: what a narrow terminal does without. Port, occupancy and alert stay.
+// A narrow terminal leaves columns out, the least important one first. The columns port, occupancy
+// and alert always remain.
 Layout layout_of(const std::vector<Row>& rows, std::size_t width) {
     constexpr std::size_t mode = 1, transitions = 3, sockets = 4, requests = 5;
     Layout layout;
@@ -227,17 +229,17 @@ Layout layout_of(const std::vector<Row>& rows, std::size_t width) {
     return layout;
 }
 
-// Numbers to the right, words to the left.
+// Aligns numbers to the right, words to the left.
 std::string table(const std::vector<Row>& rows, std::size_t width) {
-    constexpr std::array to_right = {true, false, false, false, true, true, false};
+    constexpr std::array align_right = {true, false, false, false, true, true, false};
     const Layout layout = layout_of(rows, width);
     std::string text;
     for (const Row& row : rows) {
         std::string line;
         for (std::size_t i = 0; i < row.size(); ++i) {
             if (!layout.widths[i]) continue;
-            line += to_right[i] ? fmt::format("{:>{}}", row[i], layout.widths[i])
-                                : fmt::format("{:<{}}", row[i], layout.widths[i]);
+            line += align_right[i] ? fmt::format("{:>{}}", row[i], layout.widths[i])
+                                   : fmt::format("{:<{}}", row[i], layout.widths[i]);
             line += std::string(layout.gap, ' ');
         }
         line.erase(line.find_last_not_of(' ') + 1);
@@ -246,8 +248,8 @@ std::string table(const std::vector<Row>& rows, std::size_t width) {
     return text;
 }
 
-// Ports that follow one another and say the same share a row.
-std::vector<Row> folded(const std::vector<Row>& rows, std::span<const std::uint32_t> ports) {
+// Merges the rows of consecutive ports that have the same text.
+std::vector<Row> merged_rows(const std::vector<Row>& rows, std::span<const std::uint32_t> ports) {
     const auto same = [](const Row& one, const Row& other) {
         return std::equal(one.begin() + 1, one.end(), other.begin() + 1);
     };
@@ -255,10 +257,10 @@ std::vector<Row> folded(const std::vector<Row>& rows, std::span<const std::uint3
     for (std::size_t at = 0; at < rows.size();) {
         std::size_t alike = 1;
         while (at + alike < rows.size() && same(rows[at], rows[at + alike])) ++alike;
-        const std::size_t run = run_of(ports.subspan(at, alike)), told = run < min_run ? 1 : run;
+        const std::size_t run = run_of(ports.subspan(at, alike)), merged = run < min_run ? 1 : run;
         kept.push_back(rows[at]);
-        kept.back()[0] = ports_list(ports.subspan(at, told));
-        at += told;
+        kept.back()[0] = ports_list(ports.subspan(at, merged));
+        at += merged;
     }
     return kept;
 }
@@ -271,15 +273,15 @@ std::string services_text(const Observation& seen, std::size_t width) {
         rows.push_back(row_of(seen.config, service));
         ports.push_back(service.service.port);
     }
-    rows = folded(rows, ports);
+    rows = merged_rows(rows, ports);
     rows.insert(rows.begin(),
                 {"PORT", "MODE", "OCCUPANCY", "TRANSITIONS", "SOCKETS", "REQUESTS", ""});
     return table(rows, width);
 }
 
-// --- what is odd -----------------------------------------------------------------------------
+// --- remarks --------------------------------------------------------------------------------
 
-// Why a signal is not simply normal, in words that are the same for all ports it is true of.
+// Why the verdict on a signal is not "normal". Ports with the same reason get the same text.
 std::string verdict_text(const Observation& seen, const ObservedService& service,
                          jsg_signal signal) {
     const SignalFigures figures = figures_of(service, signal);
@@ -314,8 +316,9 @@ void remark_on_learning(Remarks& remarks, const Observation& seen, const Observe
         const std::string lacking =
             lacking_text(*service.pending_baseline, step_seconds(seen.config));
         remarks.add(port, fmt::format("still learning, has seen {}",
-                                      lacking.empty() ? "enough, but not in a quiet time"
-                                                      : "only " + lacking));
+                                      lacking.empty()
+                                          ? "enough traffic, but a signal was above its threshold"
+                                          : "only " + lacking));
     }
     if (service.service.relearning && alerts_up(service.service))
         remarks.add(port, "relearning waits until its alert has cleared");
@@ -323,14 +326,15 @@ void remark_on_learning(Remarks& remarks, const Observation& seen, const Observe
 
 void remark_on_baseline(Remarks& remarks, const jsg_service& service) {
     if (const std::string warnings = warnings_text(service.warnings); !warnings.empty())
-        remarks.add(service.port,
-                    fmt::format("its baseline looks like an attack: {} (if it is not normal, end "
-                                "it, then jsguard baseline relearn)",
-                                warnings));
+        remarks.add(
+            service.port,
+            fmt::format("its baseline looks like an attack: {} (if there was an attack, end it, "
+                        "then run jsguard baseline relearn)",
+                        warnings));
     if (service.warnings & JSG_WARN_UNBALANCED)
         remarks.add(service.port,
                     "no transitions alert: while it learned, connections mostly opened, or mostly "
-                    "closed (jsguard baseline relearn, when that has settled)");
+                    "closed (run jsguard baseline relearn when opens and closes balance)");
 }
 
 Remarks remarks_on(const Observation& seen) {
@@ -363,13 +367,13 @@ std::string cost_text(const Cost& cost) {
         fmt::format("longest tick {:.0f} us", static_cast<double>(cost.ticks.longest_ns) / 1e3);
     const std::string known = known_cost_text(cost);
     if (known.empty())
-        return fmt::format("cost: {}; the rest is not known without CAP_SYS_ADMIN", longest);
+        return fmt::format("cost: {}; the rest is unknown without CAP_SYS_ADMIN", longest);
     const std::string text = fmt::format("cost: {}, {}; ", known, longest);
     if (const auto run_ns = mean_transition_run_ns(cost))
         return text + fmt::format("{:.0f} ns a transition", *run_ns);
     return text +
-           "a transition's is not measured (sysctl kernel.bpf_stats_enabled=1 turns that on, and "
-           "costs a little itself)";
+           "the time per transition is not measured (sysctl kernel.bpf_stats_enabled=1 turns that "
+           "on, at a small cost)";
 }
 
 constexpr std::string_view legend =
@@ -392,7 +396,7 @@ std::string status_text(const Observation& seen, const StatusStyle& style) {
     for (const std::string& line : remarks_on(seen).lines()) add(line);
     add(totals_text(seen));
     add(cost_text(seen.cost));
-    // What has scrolled away is no alarm; the prompt needs a line too.
+    // Repeat alerts that would scroll off the screen. The shell prompt needs a line too.
     const auto lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
     if (style.height && lines + 1 > style.height && alerts_up(seen)) {
         text += "\n";
@@ -409,7 +413,7 @@ std::string status_text(const Observation& seen, const StatusStyle& style) {
 }
 
 std::string raised_text(const Observation& seen, const jsg_alert_track& alert) {
-    // Whole seconds.
+    // Rounded down to whole seconds.
     return fmt::format("raised {} ago", duration_text(age_ns(seen, alert) / second_ns * 1000));
 }
 

@@ -21,7 +21,7 @@ constexpr Glyphs ascii_glyphs = {"#", {}, ".", "|", ascii_up, "?", ">"};
 
 bool begins_character(char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }
 
-// Bytes of the text's first characters.
+// The number of bytes that the first characters of the text take.
 std::size_t bytes_of(std::string_view text, std::size_t characters) {
     std::size_t at = 0;
     for (; at < text.size(); ++at) {
@@ -32,13 +32,13 @@ std::size_t bytes_of(std::string_view text, std::size_t characters) {
 
 double share(double value) { return std::isfinite(value) ? std::clamp(value, 0.0, 1.0) : 0.0; }
 
-// Appends to the last piece if it has that style.
+// Appends to the last piece if it has the same style.
 void add(Line& line, std::string_view text, Style style) {
     if (line.empty() || line.back().style != style) line.push_back({"", style});
     line.back().text += text;
 }
 
-// What a bar of so many parts of a column shows in that column.
+// The character that a bar shows in one column. filled: length of the bar in parts of a column.
 std::string_view bar_column(std::size_t filled, std::size_t column, const Glyphs& glyphs) {
     const std::size_t whole = glyphs.parts.size() + 1;
     const std::size_t here = filled > column * whole ? filled - column * whole : 0;
@@ -91,7 +91,7 @@ Line bar(double value, std::optional<double> mark, std::size_t width, Style styl
     const auto whole = static_cast<double>(glyphs.parts.size() + 1);
     auto filled =
         static_cast<std::size_t>(std::lround(share(value) * static_cast<double>(width) * whole));
-    // What is there shows, however little it is.
+    // A value above 0 is always visible.
     if (value > 0 && filled == 0) filled = 1;
     const std::size_t marked =
         mark ? std::min(static_cast<std::size_t>(share(*mark) * static_cast<double>(width)),
@@ -112,7 +112,7 @@ std::vector<Line> sparkline(std::span<const Spark> sparks, std::size_t rows, con
     std::vector<Line> lines(rows);
     const std::size_t steps = glyphs.levels.size();
     for (const Spark& spark : sparks) {
-        // A value of 0 has a column too: the lowest one.
+        // A value of 0 is drawn at the lowest level, so it differs from no value.
         const auto height = std::max<long>(
             1, std::lround(share(spark.value.value_or(0)) * static_cast<double>(steps * rows)));
         for (std::size_t row = 0; row < rows; ++row) {

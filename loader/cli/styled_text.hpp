@@ -12,8 +12,8 @@
 
 namespace jsguard {
 
-// What a piece of text is; how that looks is the terminal's matter. No style says anything that the
-// text does not say too.
+// The meaning of a piece of text. The terminal chooses the colours. A style carries no information
+// that the text does not have.
 enum class Style { plain, faint, heading, figure, usual, suspect, alarm, banner, chosen };
 constexpr std::size_t styles = 9;
 
@@ -23,44 +23,44 @@ struct Piece {
 };
 using Line = std::vector<Piece>;
 
-// Of text in which each character takes one column, as all that is drawn here does.
+// The width in columns. Every character must be one column wide.
 std::size_t columns(std::string_view text);
 std::size_t columns(const Line& line);
 
-// Text in so many columns: cut, or filled up with spaces, which stand in front if it is right.
+// The text in exactly width columns: cut, or filled up with spaces. right: the spaces come first.
 std::string padded(std::string_view text, std::size_t width, bool right = false);
-// The line's first columns; more, of one column, ends a line that has been cut.
+// The first columns of the line. more: the character at the end of a line that was cut.
 Line cut(const Line& line, std::size_t width, std::string_view more);
 Line operator+(Line left, const Line& right);
 
-// The characters that pictures are drawn with: those of Unicode, or ASCII alone.
+// The characters that bars and sparklines are drawn with: Unicode, or only ASCII.
 struct Glyphs {
-    std::string_view full;                     // a bar's
-    std::span<const std::string_view> parts;   // of a bar's last column, least first
-    std::string_view track;                    // where a bar has not come
+    std::string_view full;                     // a full column of a bar
+    std::span<const std::string_view> parts;   // the last column of a bar, smallest first
+    std::string_view track;                    // a column behind the end of a bar
     std::string_view mark;                     // a threshold, or a baseline's share
-    std::span<const std::string_view> levels;  // of a sparkline's column, least first
-    std::string_view unjudged;                 // a sparkline's column without a value
-    std::string_view more;                     // ends what has been cut
+    std::span<const std::string_view> levels;  // a column of a sparkline, lowest first
+    std::string_view unjudged;                 // a column of a sparkline without a value
+    std::string_view more;                     // the end of a text that was cut
 };
 const Glyphs& glyphs(bool unicode);
 
-// A bar of so many columns for value in 0..1, with a mark at mark in 0..1 if there is one.
+// A bar of width columns. value and mark: 0 to 1.
 Line bar(double value, std::optional<double> mark, std::size_t width, Style style,
          const Glyphs& glyphs);
 
 struct Spark {
-    std::optional<double> value;  // in 0..1; none: nothing was judged
+    std::optional<double> value;  // 0 to 1; none: nothing was judged
     Style style = Style::plain;
 };
 
-// So many lines of a column for each spark, from the bottom up to 1.
+// A sparkline with one column for each spark, in the given number of rows. The top is the value 1.
 std::vector<Line> sparkline(std::span<const Spark> sparks, std::size_t rows, const Glyphs& glyphs);
 
-// Whether output there may be coloured: a terminal that knows colours, whose user has not asked for
-// none (https://no-color.org).
+// Whether output to fd may be coloured: it is a terminal with colours, and NO_COLOR is not set
+// (https://no-color.org).
 bool wants_colour(int fd);
-// With the control sequences of a terminal.
+// Adds the control sequences of a terminal.
 std::string in_red(std::string_view text);
 
 }  // namespace jsguard

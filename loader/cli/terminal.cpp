@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The terminal that stdout is, taken over for a screen of our own.
+// Draws full screens on the terminal at stdout, with curses.
 #include "cli/terminal.hpp"
 
 #define NCURSES_NOMACROS 1
@@ -21,23 +21,23 @@
 namespace jsguard {
 namespace {
 
-constexpr short own_background = -1;
+constexpr short default_colour = -1;  // the terminal's own colour
 
-struct Look {
-    short foreground;  // own_background: the terminal's own colour
+struct Appearance {
+    short foreground;
     attr_t attributes;
 };
 
-// By Style.
-constexpr std::array<Look, styles> looks = {{{own_background, A_NORMAL},
-                                             {own_background, A_DIM},
-                                             {own_background, A_BOLD},
-                                             {COLOR_GREEN, A_NORMAL},
-                                             {COLOR_CYAN, A_BOLD},
-                                             {COLOR_YELLOW, A_BOLD},
-                                             {COLOR_RED, A_BOLD},
-                                             {COLOR_RED, A_BOLD | A_REVERSE},
-                                             {own_background, A_REVERSE}}};
+// The index is a Style.
+constexpr std::array<Appearance, styles> appearances = {{{default_colour, A_NORMAL},
+                                                         {default_colour, A_DIM},
+                                                         {default_colour, A_BOLD},
+                                                         {COLOR_GREEN, A_NORMAL},
+                                                         {COLOR_CYAN, A_BOLD},
+                                                         {COLOR_YELLOW, A_BOLD},
+                                                         {COLOR_RED, A_BOLD},
+                                                         {COLOR_RED, A_BOLD | A_REVERSE},
+                                                         {default_colour, A_REVERSE}}};
 
 short pair_of(std::size_t style) { return static_cast<short>(style + 1); }
 
@@ -45,8 +45,8 @@ void begin_colours() {
     if (!wants_colour(STDOUT_FILENO) || !has_colors() || start_color() == ERR ||
         use_default_colors() == ERR)
         return;
-    for (std::size_t style = 0; style < looks.size(); ++style)
-        init_pair(pair_of(style), looks[style].foreground, own_background);
+    for (std::size_t style = 0; style < appearances.size(); ++style)
+        init_pair(pair_of(style), appearances[style].foreground, default_colour);
 }
 
 Key key_of(int code) {
@@ -82,20 +82,20 @@ Key key_of(int code) {
 
 bool is_drawable_terminal() {
     const char* type = std::getenv("TERM");
-    // Termcap's "cm" moves the cursor.
+    // The termcap entry "cm" moves the cursor.
     return isatty(STDOUT_FILENO) && isatty(STDIN_FILENO) && type && *type &&
            std::strcmp(type, "dumb") != 0 && tgetent(nullptr, type) == 1 &&
            tgetstr("cm", nullptr) != nullptr;
 }
 
 Terminal::Terminal() {
-    // Characters alone: numbers stay as they are written everywhere.
+    // Only the character set: the format of numbers must not depend on the locale.
     std::setlocale(LC_CTYPE, "");
     unicode_ = std::strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     screen_ = newterm(nullptr, stdout, stdin);
     if (!screen_)
         throw Error(ExitCode::runtime,
-                    "cannot take over the terminal; use --plain for lines of text");
+                    "cannot draw on the terminal; use --plain for lines of text");
     begin_colours();
     cbreak();
     noecho();
@@ -122,7 +122,7 @@ void Terminal::draw(const std::vector<Line>& lines) {
         move(static_cast<int>(row), 0);
         for (const Piece& piece : lines[row]) {
             const auto style = static_cast<std::size_t>(piece.style);
-            attr_set(looks[style].attributes, pair_of(style), nullptr);
+            attr_set(appearances[style].attributes, pair_of(style), nullptr);
             addstr(piece.text.c_str());
         }
     }
@@ -130,11 +130,11 @@ void Terminal::draw(const std::vector<Line>& lines) {
     refresh();
 }
 
-std::optional<Key> Terminal::wait_for_key(std::chrono::milliseconds most) {
-    timeout(static_cast<int>(most.count()));
+std::optional<Key> Terminal::wait_for_key(std::chrono::milliseconds max_wait) {
+    timeout(static_cast<int>(max_wait.count()));
     const int code = getch();
     if (code != ERR) return key_of(code);
-    // Of a terminal that has gone every wait would end at once.
+    // After the terminal has gone, every wait would end at once.
     if (!isatty(STDIN_FILENO)) return Key::quit;
     return {};
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The terminal that stdout is, taken over for a screen of our own.
+// Draws full screens on the terminal at stdout, with curses.
 #pragma once
 
 #include <chrono>
@@ -13,14 +13,14 @@ namespace jsguard {
 
 enum class Key { quit, up, down, page_up, page_down, first, last, pause, resize, other };
 
-// Whether a screen can be drawn on stdout: a terminal that can move its cursor.
+// Whether stdout and stdin are a terminal that can move its cursor.
 bool is_drawable_terminal();
 
-// While one lives the screen is ours; then it is as it was before, whatever happened. SIGTSTP and
-// SIGCONT are dealt with; signals that end the program are the caller's matter.
+// Controls the screen while it exists. The destructor restores the screen, also after an exception.
+// curses handles SIGTSTP and SIGCONT. The caller handles the signals that end the program.
 class Terminal {
   public:
-    // Throws Error(runtime). Colours are left out where NO_COLOR is set.
+    // Throws Error(runtime). Uses no colours if NO_COLOR is set.
     Terminal();
     ~Terminal();
     Terminal(const Terminal&) = delete;
@@ -28,12 +28,12 @@ class Terminal {
 
     std::size_t width() const;
     std::size_t height() const;
-    // Whether the locale's characters are those of Unicode.
+    // Whether the character set of the locale is UTF-8.
     bool is_unicode() const { return unicode_; }
 
     void draw(const std::vector<Line>& lines);
-    // None if no key was pressed in that time; a signal may end it early.
-    std::optional<Key> wait_for_key(std::chrono::milliseconds most);
+    // None if no key was pressed. A signal may end the wait early.
+    std::optional<Key> wait_for_key(std::chrono::milliseconds max_wait);
 
   private:
     void* screen_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Which of a detector's services jsguard watch shows in full.
+// Chooses the service that jsguard watch shows in full.
 #include "cli/watch_choice.hpp"
 
 #include <algorithm>
@@ -22,14 +22,14 @@ std::vector<const ObservedService*> most_alarming_first(const Observation& seen)
     return ordered;
 }
 
-void WatchChoice::move(const Observation& seen, int places) {
+void WatchChoice::move(const Observation& seen, int rows) {
     const auto ordered = most_alarming_first(seen);
-    if (fixed_ || ordered.empty() || places == 0) return;
+    if (fixed_ || ordered.empty() || rows == 0) return;
     const auto at = std::find_if(ordered.begin(), ordered.end(),
                                  [&](const auto* one) { return one->service.port == port_; });
     const auto here = at == ordered.end() ? 0 : at - ordered.begin();
     const auto last = static_cast<std::ptrdiff_t>(ordered.size()) - 1;
-    const auto there = std::clamp<std::ptrdiff_t>(here + places, 0, last);
+    const auto there = std::clamp<std::ptrdiff_t>(here + rows, 0, last);
     port_ = ordered[static_cast<std::size_t>(there)]->service.port;
     by_user_ = true;
 }
@@ -41,9 +41,9 @@ const ObservedService* WatchChoice::follow(const Observation& seen) {
     const bool there = at != ordered.end();
     if (fixed_) return there ? *at : nullptr;
     if (!there) by_user_ = false;
-    const bool stays = there && (by_user_ || jsg_alert_is_up(&(*at)->service) ||
-                                 !jsg_alert_is_up(&ordered.front()->service));
-    if (stays) return *at;
+    const bool keep = there && (by_user_ || jsg_alert_is_up(&(*at)->service) ||
+                                !jsg_alert_is_up(&ordered.front()->service));
+    if (keep) return *at;
     port_ = ordered.empty() ? 0 : ordered.front()->service.port;
     return ordered.empty() ? nullptr : ordered.front();
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Which of a detector's services jsguard watch shows in full.
+// Chooses the service that jsguard watch shows in full.
 #pragma once
 
 #include <cstdint>
@@ -9,19 +9,21 @@
 
 namespace jsguard {
 
-// Those with an alert up, then those that are confirming one, then the others, each by port.
+// Services with an alert first, then services that confirm one, then the others. Each group is
+// sorted by port.
 std::vector<const ObservedService*> most_alarming_first(const Observation& seen);
 
 class WatchChoice {
   public:
-    // fixed_port: shown whatever happens; 0: none.
+    // fixed_port: the port that is always shown; 0: none.
     explicit WatchChoice(std::uint32_t fixed_port) : port_(fixed_port), fixed_(fixed_port != 0) {}
 
-    // The user's: so many places further down the list, or up.
-    void move(const Observation& seen, int places);
+    // Moves the user's choice down the list by this many rows, or up if rows is negative.
+    void move(const Observation& seen, int rows);
 
-    // To be called for each observation. What the user chose stays chosen while it is monitored;
-    // otherwise a service with an alert takes the place of one without. Null if there is none.
+    // Returns the service to show, or null if there is none. Call it for each observation. A
+    // service that the user chose is kept while it is monitored. Otherwise a service with an alert
+    // replaces one without.
     const ObservedService* follow(const Observation& seen);
 
     std::uint32_t port() const { return port_; }

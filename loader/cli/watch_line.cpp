@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// One window of one service as a line of text, where no screen can be drawn.
+// One window of one service as a line of text, for output without a screen.
 #include "cli/watch_line.hpp"
 
 #include <fmt/format.h>

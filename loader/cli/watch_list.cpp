@@ -18,8 +18,8 @@ using Services = std::vector<const ObservedService*>;
 
 struct Column {
     std::string heading;
-    int rank;  // the highest is left out first
-    bool right;
+    int rank;    // the highest is left out first
+    bool right;  // aligned to the right
     std::string (*text)(const ObservedService& one);
 };
 
@@ -57,7 +57,7 @@ std::size_t width_of(const Column& column, const Services& services) {
     return width;
 }
 
-// Those that fit beside the sign in front of the chosen one.
+// The columns that fit. The gap before the first one has room for the sign of the chosen service.
 std::vector<Column> fitting(const Services& services, std::size_t width) {
     std::vector<Column> kept = all_columns;
     while (kept.size() > 1) {
@@ -75,7 +75,7 @@ Style style_of(const ObservedService& one, bool chosen) {
     return chosen ? Style::heading : Style::plain;
 }
 
-// With "1-4 of 64" at its end, whatever else fits, if that is not all.
+// If only some services are shown, the line ends with "1-4 of 64", even if headings must be cut.
 Line heading_line(std::string heading, std::size_t first, std::size_t shown, std::size_t services,
                   std::size_t width, const Glyphs& glyphs) {
     if (shown == services) return {{heading, Style::faint}};

@@ -6,8 +6,9 @@
 
 namespace jsguard {
 
-// The most alarming first, a line each below a heading; that of port is in sight. Columns that do
-// not fit are left out; the heading says which of them are shown if not all are.
+// A heading, and a line for each service, the most alarming one first. If there are too few rows,
+// the list scrolls to the service of port, and the heading names the range that is shown. Columns
+// that do not fit are left out.
 Lines service_list(const Observation& seen, std::uint32_t port, std::size_t width, std::size_t rows,
                    const Glyphs& glyphs);
 

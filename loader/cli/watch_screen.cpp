@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The screen of jsguard watch: from what a detector shows to lines of styled text.
+// The screen of jsguard watch: an observation as lines of styled text.
 #include "cli/watch_screen.hpp"
 
 #include <fmt/format.h>
@@ -18,39 +18,40 @@
 namespace jsguard {
 namespace {
 
-// From here on the tables stand side by side.
+// From this width on, the tables stand side by side.
 constexpr std::size_t two_tables = 72;
 constexpr std::size_t table_gap = 3;
-// Columns that a host's name may take on any screen.
+// Columns that the host name may take on any screen.
 constexpr std::size_t min_host = 20;
-// From here on the header may have two lines, and is set off, as is the footer.
-constexpr std::size_t high = 20, airy_height = 30;
+// From the first height on, the header may have two lines. From the second one on, blank lines
+// separate header and footer from the body.
+constexpr std::size_t two_line_header_height = 20, airy_height = 30;
 
-// A part of the screen: how many lines it may have, and what it shows in so many.
+// A part of the screen.
 struct Part {
-    std::size_t most;
+    std::size_t max_rows;
     std::function<Lines(std::size_t rows)> draw;
-    std::size_t rows = 0;  // that it has been given
+    std::size_t rows = 0;  // the rows that the part has received
 };
 
-// Gives lines that are left to parts, as they are asked for.
-class Share {
+// Distributes the lines of the screen to the parts.
+class LineBudget {
   public:
-    explicit Share(std::size_t lines) : left_(lines) {}
+    explicit LineBudget(std::size_t lines) : left_(lines) {}
 
-    // All of least, or nothing.
-    void begin(Part& part, std::size_t least) {
-        if (part.rows == 0 && least <= left_) grow(part, least);
+    // Gives a part without rows its first rows: min_rows, or none if fewer are left.
+    void begin(Part& part, std::size_t min_rows) {
+        if (part.rows == 0 && min_rows <= left_) grow(part, min_rows);
     }
-    // Up to so many, of one that has some.
-    void go_on(Part& part, std::size_t most) {
-        if (part.rows > 0) grow(part, most);
+    // Extends a part that has rows, up to this many.
+    void extend(Part& part, std::size_t rows) {
+        if (part.rows > 0) grow(part, rows);
     }
     std::size_t left() const { return left_; }
 
   private:
-    void grow(Part& part, std::size_t most) {
-        const std::size_t wanted = std::min(most, part.most);
+    void grow(Part& part, std::size_t rows) {
+        const std::size_t wanted = std::min(rows, part.max_rows);
         const std::size_t more = std::min(left_, wanted - std::min(wanted, part.rows));
         part.rows += more;
         left_ -= more;
@@ -63,19 +64,19 @@ constexpr std::size_t all = SIZE_MAX;
 
 std::string cost_text(const Cost& cost) {
     const std::string known = known_cost_text(cost);
-    return known.empty() ? "cost not known without CAP_SYS_ADMIN" : known;
+    return known.empty() ? "cost unknown without CAP_SYS_ADMIN" : known;
 }
 
 std::string uptime_text(const Cost& cost) {
-    if (!cost.uptime_ns) return "up for an unknown time";
+    if (!cost.uptime_ns) return "uptime unknown";
     return "up " + duration_text(*cost.uptime_ns / second_ns * 1000);
 }
 
-// What a line says if there is room for all that matters more.
+// An item of the header or the footer. It is shown if there is room after the more important items.
 struct Item {
     Piece piece;
     int rank = 0;  // the highest is left out first
-    // Stands for the piece once there is no room for all that has a rank of at least brief_rank.
+    // A short form. Items of ranks above brief_rank are left out first; then it replaces the piece.
     std::string brief = {};
     int brief_rank = 0;
 
@@ -83,7 +84,7 @@ struct Item {
 };
 using Items = std::vector<Item>;
 
-// In lines of that width, broken between items.
+// The items in lines of that width. Lines break between items.
 Lines flowing(const Items& items, std::size_t width) {
     const std::string space = "   ";
     Lines lines(1);
@@ -97,26 +98,27 @@ Lines flowing(const Items& items, std::size_t width) {
     return lines;
 }
 
-// In at most so many lines: what does not fit is told briefly, or left out as a whole. What matters
-// most is cut if even that does not fit.
-Lines fitting(Items items, const Canvas& canvas, std::size_t most) {
+// The items in at most max_lines lines. Items that do not fit are shortened to their brief form, or
+// left out. If only one item remains and does not fit, it is cut.
+Lines fitting(Items items, const Canvas& canvas, std::size_t max_lines) {
     const auto is_wide = [&](const Line& line) { return columns(line) > canvas.width; };
     for (Lines lines;;) {
         lines = flowing(items, canvas.width);
-        if (lines.size() <= most && std::none_of(lines.begin(), lines.end(), is_wide)) return lines;
-        const auto least = std::max_element(items.begin(), items.end(), [](auto& a, auto& b) {
+        if (lines.size() <= max_lines && std::none_of(lines.begin(), lines.end(), is_wide))
+            return lines;
+        const auto last_ranked = std::max_element(items.begin(), items.end(), [](auto& a, auto& b) {
             return a.first_rank() < b.first_rank();
         });
-        if (!least->brief.empty())
-            least->piece.text = std::exchange(least->brief, {});
+        if (!last_ranked->brief.empty())
+            last_ranked->piece.text = std::exchange(last_ranked->brief, {});
         else if (items.size() > 1)
-            items.erase(least);
+            items.erase(last_ranked);
         else
             return {cut(lines.front(), canvas.width, glyphs(canvas.unicode).more)};
     }
 }
 
-// One column a character, whatever the host calls itself.
+// Replaces other characters than ASCII, so that each character takes one column.
 std::string plain_ascii(std::string text) {
     std::replace_if(
         text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x7f; },
@@ -124,7 +126,7 @@ std::string plain_ascii(std::string text) {
     return printable(text);
 }
 
-// Of all kinds, as losses_text() tells them.
+// The sum of all kinds of losses.
 std::uint64_t losses_sum(const jsg_stats& stats) {
     std::uint64_t sum = 0;
     for (const Loss& loss : losses) sum += stats.*loss.count;
@@ -135,7 +137,7 @@ Lines header(const Observation& seen, const Canvas& canvas) {
     const std::size_t up = alerts_up(seen);
     const std::string lost = lost_text(seen.stats);
     const std::uint64_t losses = losses_sum(seen.stats);
-    // What was lost stays in sight, if only as a number; the host may be long.
+    // Losses remain visible, at least as a number: the name of the host may be long.
     Items items = {{{counted(up, "alert up", "alerts up"), up ? Style::alarm : Style::plain}, 0},
                    {{counted(seen.services.size(), "port", "ports"), Style::plain}, 3},
                    {{uptime_text(seen.cost), Style::plain}, 4},
@@ -148,7 +150,7 @@ Lines header(const Observation& seen, const Canvas& canvas) {
         cut({{"jsguard " + plain_ascii(seen.host), Style::heading}},
             std::max<std::size_t>(canvas.width / 2, min_host), glyphs(canvas.unicode).more);
     items.insert(items.begin(), {host.front(), 2});
-    return fitting(items, canvas, canvas.height < high ? 1 : 2);
+    return fitting(items, canvas, canvas.height < two_line_header_height ? 1 : 2);
 }
 
 Line footer(const Watched& watched, const Canvas& canvas) {
@@ -159,7 +161,7 @@ Line footer(const Watched& watched, const Canvas& canvas) {
         items.push_back({{"j/k or arrows service", Style::faint}, 3});
         items.push_back({{"PgUp/PgDn/Home/End", Style::faint}, 4});
     }
-    items.push_back({{watched.paused ? "p go on" : "p pause", Style::faint}, 2});
+    items.push_back({{watched.paused ? "p continue" : "p pause", Style::faint}, 2});
     return fitting(items, canvas, 1).front();
 }
 
@@ -173,7 +175,7 @@ Lines side_by_side(const Lines& left, const Lines& right, std::size_t left_width
     return lines;
 }
 
-// The lines between header and footer, of a detector with a service that is shown in full.
+// The lines between header and footer, if a service is shown in full.
 class Body {
   public:
     Body(const Watched& watched, const ShownService& shown)
@@ -197,42 +199,42 @@ class Body {
     }
 
     Lines lines(std::size_t height) {
-        Share share(height);
-        share.begin(occupancy_, 1);
-        share.begin(transitions_, 1);
-        share.begin(state_, 1);
-        share.begin(list_, 1);
-        share.go_on(list_, 2);
-        for (Part& table : tables_) share.begin(table, 2);
-        share.go_on(occupancy_, 2);
-        for (Part& table : tables_) share.go_on(table, 3);
-        share.begin(entropy_, 1);
-        if (shown_.width >= two_tables) share.begin(ages_, 1);
-        share.begin(past_, 1);
-        share.go_on(state_, all);
-        share.go_on(transitions_, 2);
-        for (Part& table : tables_) share.go_on(table, all);
-        share.go_on(list_, 5);
-        // An empty line before each part but the first, if there is room for all of them.
+        LineBudget budget(height);
+        budget.begin(occupancy_, 1);
+        budget.begin(transitions_, 1);
+        budget.begin(state_, 1);
+        budget.begin(list_, 1);
+        budget.extend(list_, 2);
+        for (Part& table : tables_) budget.begin(table, 2);
+        budget.extend(occupancy_, 2);
+        for (Part& table : tables_) budget.extend(table, 3);
+        budget.begin(entropy_, 1);
+        if (shown_.width >= two_tables) budget.begin(ages_, 1);
+        budget.begin(past_, 1);
+        budget.extend(state_, all);
+        budget.extend(transitions_, 2);
+        for (Part& table : tables_) budget.extend(table, all);
+        budget.extend(list_, 5);
+        // An empty line before each part except the first, if there is room for all of them.
         const auto parts = in_order();
         const std::size_t blanks = parts.empty() ? 0 : parts.size() - 1;
-        const bool airy = share.left() >= blanks;
-        Share rest(airy ? share.left() - blanks : share.left());
-        rest.go_on(past_, 3);
-        rest.go_on(occupancy_, 3);
-        rest.go_on(transitions_, 3);
-        rest.go_on(list_, 12);
-        rest.go_on(occupancy_, 4);
-        rest.go_on(transitions_, 4);
-        rest.go_on(list_, all);
-        rest.go_on(occupancy_, all);
-        rest.go_on(transitions_, all);
-        rest.go_on(past_, all);
+        const bool airy = budget.left() >= blanks;
+        LineBudget rest(airy ? budget.left() - blanks : budget.left());
+        rest.extend(past_, 3);
+        rest.extend(occupancy_, 3);
+        rest.extend(transitions_, 3);
+        rest.extend(list_, 12);
+        rest.extend(occupancy_, 4);
+        rest.extend(transitions_, 4);
+        rest.extend(list_, all);
+        rest.extend(occupancy_, all);
+        rest.extend(transitions_, all);
+        rest.extend(past_, all);
         return drawn(in_order(), airy);
     }
 
   private:
-    // Five lines of history are as good as more.
+    // One line and at most five lines of history: more lines would not show more.
     static Part divergence(const ShownService& shown, jsg_signal signal) {
         return {1 + 5, [&shown, signal](std::size_t rows) {
                     return divergence_lines(shown, signal, rows);
@@ -297,7 +299,7 @@ Lines body(const Watched& watched, const Canvas& canvas, std::size_t height) {
         return Body(watched, shown).lines(height);
     }
     const std::string text = watched.port ? not_monitored_text(watched.seen, watched.port)
-                                          : "no port is monitored yet: nothing listens";
+                                          : "no port is monitored yet: no port is listening";
     Lines lines = {cut({{text, Style::suspect}}, canvas.width, glyphs(canvas.unicode).more)};
     lines.resize(std::min<std::size_t>(1, height));
     return lines;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The screen of jsguard watch: from what a detector shows to lines of styled text.
+// The screen of jsguard watch: an observation as lines of styled text.
 #pragma once
 
 #include <cstddef>
@@ -15,8 +15,8 @@ namespace jsguard {
 
 struct Watched {
     const Observation& seen;
-    std::uint32_t port = 0;                    // of the service that is shown in full; 0: none
-    std::span<const jsg_window> history = {};  // its last windows, oldest first
+    std::uint32_t port = 0;                    // the service that is shown in full; 0: none
+    std::span<const jsg_window> history = {};  // last windows of that service, oldest first
     bool paused = false;
 };
 
@@ -26,8 +26,8 @@ struct Canvas {
     bool unicode;
 };
 
-// At most so many lines, none wider than the canvas. What does not fit is left out, the least
-// important first; the footer with the keys is last.
+// Lines that fit the canvas. If there is no room for everything, the least important parts are left
+// out. The last line is the footer with the keys.
 Lines watch_screen(const Watched& watched, const Canvas& canvas);
 
 }  // namespace jsguard

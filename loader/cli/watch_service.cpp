@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The parts of the screen of jsguard watch that show one service, each in as many lines as it is
-// given.
+// The parts of the screen of jsguard watch that show one service, each in a given number of lines.
 #include "cli/watch_service.hpp"
 
 #include <fmt/format.h>
@@ -17,25 +16,25 @@
 namespace jsguard {
 namespace {
 
-// A mean of the last windows that differs by less is the same.
+// The entropy is "steady" if it differs from the mean of the last windows by less than this.
 constexpr std::uint64_t steady_nanobits = 50'000'000;
-// The verdict, and the sparkline of the entropy, stand where there is room for them.
+// From this width on, there is room for the verdict and for the sparkline of the entropy.
 constexpr std::size_t roomy = 64;
-// All that is told of an alert has room here; on less, the words go that it can do without.
+// From this width on, the line of an alert has its full text. Narrower lines leave words out.
 constexpr std::size_t roomy_for_alert = 96;
 constexpr std::size_t name_width = 12, ratio_width = 12, verdict_width = 19, min_bar = 4;
-// Bits at the top of a sparkline: so many times the threshold, or more if a window is over that.
+// The top of a sparkline in multiples of the threshold. It is higher if a window is above that.
 constexpr double spark_thresholds = 2;
 
-// A sparkline of divergences goes back so far at least.
-constexpr std::uint64_t history_least_ns = 180 * second_ns;
+// The shortest time that a full sparkline of divergences covers.
+constexpr std::uint64_t min_history_ns = 180 * second_ns;
 
-// What the sparkline of the entropy shows at least, so that a steady one looks steady.
-constexpr double entropy_range_bits = 0.5;
+// The smallest range of the entropy's sparkline, so that a steady entropy looks steady.
+constexpr double min_entropy_range_bits = 0.5;
 
 std::string time_of_day(std::uint64_t unix_ms) { return utc_text(unix_ms).substr(11); }
 
-// Text on a ground that is as wide as the screen.
+// Text in a coloured line that is as wide as the screen.
 Line bar_across(const ShownService& shown, const std::string& text, Style style) {
     const Line line = cut({{" " + text, style}}, shown.width, shown.glyphs.more);
     return line + Line{{std::string(shown.width - columns(line), ' '), style}};
@@ -92,51 +91,52 @@ Line divergence_line(const ShownService& shown, jsg_signal signal) {
     Line line = {{padded(signal_name(signal), name_width), Style::heading},
                  {padded(divergence_text(window, service, signal), ratio_width),
                   style == Style::figure ? Style::plain : style}};
-    const bool told = shown.width >= roomy;
-    const std::size_t taken = name_width + ratio_width + (told ? verdict_width : 0);
+    const bool with_verdict = shown.width >= roomy;
+    const std::size_t taken = name_width + ratio_width + (with_verdict ? verdict_width : 0);
     if (shown.width >= taken + min_bar) {
         const double value =
             has_divergence(window.signal[signal]) ? bits_of(window.signal[signal].js_nanobits) : 0;
         line = line + bar(value, bits_of(service.threshold_nanobits[signal]), shown.width - taken,
                           style, shown.glyphs);
     }
-    if (told)
+    if (with_verdict)
         line.push_back({" " + std::string(verdict_name(window.signal[signal].verdict)), style});
     return cut(line, shown.width, shown.glyphs.more);
 }
 
-// Windows that a column of so many sparks stands for, so that they show the last minutes.
-std::uint64_t windows_a_spark(const ShownService& shown, std::size_t sparks) {
+// The number of windows in each spark, so that all sparks together cover min_history_ns.
+std::uint64_t windows_per_spark(const ShownService& shown, std::size_t sparks) {
     const std::uint64_t sparks_ns = std::max<std::uint64_t>(1, sparks) * shown.seen.config.step_ns;
-    return (history_least_ns + sparks_ns - 1) / sparks_ns;
+    return (min_history_ns + sparks_ns - 1) / sparks_ns;
 }
 
-// Style's order is none of gravity.
-Style graver(Style one, Style other) {
+// Style is not ordered by severity.
+Style more_severe(Style one, Style other) {
     for (const Style style : {Style::alarm, Style::suspect}) {
         if (one == style || other == style) return style;
     }
     return one;
 }
 
-// What a column shows of the windows that it stands for: the largest divergence among them.
+// Adds a window to a spark. A spark shows the largest divergence of its windows.
 void join(Spark& spark, double bits, const jsg_window& window, jsg_signal signal) {
     if (has_divergence(window.signal[signal]))
         spark.value = std::max(spark.value.value_or(0), bits);
-    spark.style = graver(spark.style, style_of(window, signal));
+    spark.style = more_severe(spark.style, style_of(window, signal));
 }
 
-std::span<const jsg_window> newest(std::span<const jsg_window> windows, std::size_t most) {
-    return windows.last(std::min(windows.size(), most));
+std::span<const jsg_window> newest(std::span<const jsg_window> windows, std::size_t max_windows) {
+    return windows.last(std::min(windows.size(), max_windows));
 }
 
-// On the left what the top of the sparkline stands for and how long its line is.
+// The label on the left names the range of the sparkline and the time that it covers.
 Lines history_lines(const ShownService& shown, jsg_signal signal, std::size_t rows) {
     const std::size_t room = shown.width > name_width ? shown.width - name_width : 0;
-    const std::uint64_t together = windows_a_spark(shown, room);
-    const auto column_of = [&](const jsg_window& window) { return window.sequence / together; };
-    auto windows = newest(shown.history, room * together);
-    // Of a window's number, so that a column stays the same while it moves to the left.
+    const std::uint64_t per_column = windows_per_spark(shown, room);
+    const auto column_of = [&](const jsg_window& window) { return window.sequence / per_column; };
+    auto windows = newest(shown.history, room * per_column);
+    // A column is computed from the window's sequence number. So its windows remain together while
+    // it moves to the left.
     while (!windows.empty() && column_of(windows.back()) - column_of(windows.front()) >= room)
         windows = windows.subspan(1);
     double top = spark_thresholds * bits_of(shown.service.service.threshold_nanobits[signal]);
@@ -170,17 +170,17 @@ std::string trend_text(const jsg_window& window) {
     return now + steady_nanobits < mean ? "falling" : "steady";
 }
 
-// Its lowest column is the least entropy of its windows.
+// The bottom of the sparkline is the lowest entropy of the windows.
 Line entropy_history(const ShownService& shown, std::size_t width) {
     const auto windows = newest(shown.history, width);
     if (windows.empty()) return {};
-    const auto [least, most] =
+    const auto [lowest, highest] =
         std::minmax_element(windows.begin(), windows.end(), [](const auto& a, const auto& b) {
             return a.state_entropy_nanobits < b.state_entropy_nanobits;
         });
-    const double bottom = bits_of(least->state_entropy_nanobits);
+    const double bottom = bits_of(lowest->state_entropy_nanobits);
     const double range =
-        std::max(entropy_range_bits, bits_of(most->state_entropy_nanobits) - bottom);
+        std::max(min_entropy_range_bits, bits_of(highest->state_entropy_nanobits) - bottom);
     std::vector<Spark> sparks;
     for (const jsg_window& window : windows)
         sparks.push_back(

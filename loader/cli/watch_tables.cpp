@@ -13,22 +13,22 @@
 namespace jsguard {
 namespace {
 
-// Columns that a bar needs to tell more than its number; where there are fewer, the column with the
-// baseline's share gives way to it, as the bar bears a mark there.
+// The smallest useful width of a bar. If there is less room, the column with the baseline's share
+// is left out, because the mark in the bar shows that share too.
 constexpr std::size_t min_bar = 8;
 constexpr std::size_t share_width = 5;  // "100 %"
 
 struct Row {
     std::string name;
     std::uint64_t count = 0;
-    std::uint64_t usual = 0;  // the baseline's
+    std::uint64_t usual = 0;  // count in the baseline
     bool has_share = true;
     Style style = Style::figure;
 };
 
 struct Table {
-    std::string name;     // heading of the names
-    std::string counted;  // heading of the counts
+    std::string name;     // heading of the first column
+    std::string counted;  // heading of the second column
     std::vector<Row> rows;
     bool has_usual = false;
 };
@@ -42,18 +42,18 @@ std::string share_text(double share) {
     return fmt::format("{:.0f} %", 100 * share);
 }
 
-std::vector<const Row*> largest(const std::vector<Row>& rows, std::size_t most) {
+std::vector<const Row*> largest(const std::vector<Row>& rows, std::size_t max_rows) {
     std::vector<const Row*> kept;
     for (const Row& row : rows) kept.push_back(&row);
-    while (kept.size() > most) {
-        // The last of the smallest, so that the order of the others stays; idle sockets, which have
-        // no share, say least but for those that there are none of.
+    while (kept.size() > max_rows) {
+        // Remove the last of the smallest rows. Rows with a count of 0 go first, then the row of
+        // idle sockets, which has no share.
         const auto weight = [](const Row* row) {
             return std::tuple(row->count > 0, row->has_share, row->count);
         };
-        const auto least = std::min_element(
+        const auto smallest = std::min_element(
             kept.rbegin(), kept.rend(), [&](auto* a, auto* b) { return weight(a) < weight(b); });
-        kept.erase(std::next(least).base());
+        kept.erase(std::next(smallest).base());
     }
     return kept;
 }
@@ -90,7 +90,7 @@ Line row_line(const Row& row, const Table& table, const Widths& widths, std::uin
             {" " + padded(marked ? share_text(usual) : "", share_width, true), Style::usual});
     if (!shared || !widths.bar) return line;
     line.push_back({" ", Style::plain});
-    // Where there is usually none, the whole bar is what is new.
+    // Without a usual share there is no mark: the whole bar is new.
     return line + bar(share, marked && row.usual ? std::optional(usual) : std::nullopt, widths.bar,
                       row.style, glyphs);
 }
@@ -137,7 +137,7 @@ std::vector<Row> state_rows(const ObservedService& service) {
     return rows;
 }
 
-// Sockets that a step's looks stand for; the kernel has multiplied them by the sample's weight.
+// The estimated number of sockets. The kernel has multiplied the samples by the sampling weight.
 std::uint64_t sockets_in(const ObservedService& service, std::uint32_t phase, std::uint32_t age) {
     return service.step_counts.occupancy[phase * JSG_AGES + age];
 }

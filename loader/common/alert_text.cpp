@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// An alert in words for people, and as JSON for programs.
+// An alert as text for people and as JSON for programs.
 #include "common/alert_text.hpp"
 
 #include <arpa/inet.h>
@@ -20,10 +20,10 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr int json_schema = 2;         // of the alert objects
-constexpr std::size_t cells_told = 3;  // in a line for people
+constexpr int json_schema = 2;                // of the alert objects
+constexpr std::size_t max_cells_in_line = 3;  // top cells in a line for people
 
-// A share to a millionth; what is finer means nothing.
+// A share, rounded to a millionth. Finer digits have no meaning.
 double share(std::uint32_t ppb) { return std::round(ppb / 1e3) / 1e6; }
 
 double milliseconds_of(std::uint64_t ns) { return std::round(static_cast<double>(ns) / 1e6) / 1e3; }
@@ -48,7 +48,7 @@ std::span<const jsg_source> top_sources(const jsg_alert& alert) {
 
 // "192.0.2.7", or "2001:db8:1:2::/64"
 std::string source_text(const jsg_source& source) {
-    std::array<std::uint8_t, sizeof(in6_addr)> bytes{};  // the rest of an IPv6 address is zeros
+    std::array<std::uint8_t, sizeof(in6_addr)> bytes{};  // the rest of an IPv6 address remains 0
     std::copy(std::begin(source.address), std::end(source.address), bytes.begin());
     std::array<char, INET6_ADDRSTRLEN> text{};
     const bool v4 = source.prefix_bits == 32;
@@ -56,8 +56,9 @@ std::string source_text(const jsg_source& source) {
     return v4 ? text.data() : fmt::format("{}/{}", text.data(), source.prefix_bits);
 }
 
-// What the connections of the cell that deviates most wait for, in words that name no culprit.
-std::string_view what_is_held(const jsg_alert& alert) {
+// What the connections wait for in the first top cell that grew. The words blame neither client nor
+// server.
+std::string_view stalled_text(const jsg_alert& alert) {
     constexpr std::array<std::string_view, JSG_CELL_PHASES> words = {
         "responses stalled",         "responses stalled", "requests stalled",
         "requests stalled",          "closings stalled",  "half-closed connections",
@@ -79,7 +80,7 @@ std::string spread_text(const jsg_sources& sources) {
                        sources.inexact ? "about " : "", sources.distinct, first, top.sockets);
 }
 
-std::string seen(const jsg_alert& alert) {
+std::string traffic_text(const jsg_alert& alert) {
     if (alert.signal == JSG_TRANSITIONS) {
         return fmt::format("{} in {} s, {}, {}",
                            counted(alert.transitions, "transition", "transitions"), alert.window_s,
@@ -93,7 +94,7 @@ std::string seen(const jsg_alert& alert) {
 
 std::string cell_text(jsg_signal signal, const jsg_top_cell& top) {
     const std::string name = cell_name(signal, top.cell);
-    // Its shares say nothing to people: it is made from the number that was expected.
+    // Its shares mean nothing to people, because they are computed from the expected number.
     if (signal == JSG_OCCUPANCY && top.cell == JSG_CELL_EXCESS) return name;
     return fmt::format("{}: {} of the window, {} of the baseline", name, percent(top.window_ppb),
                        percent(top.baseline_ppb));
@@ -109,10 +110,10 @@ std::string raise_line(const jsg_alert& alert) {
         netns_text(alert), signal_name(alert.signal), small_bits_text(alert.js_nanobits),
         bits_of(alert.threshold_nanobits), small_bits_text(alert.significance_nanobits));
     if (alert.signal == JSG_OCCUPANCY)
-        line += fmt::format(": {}, {}", what_is_held(alert), spread_text(alert.sources));
-    line += "; " + seen(alert);
+        line += fmt::format(": {}, {}", stalled_text(alert), spread_text(alert.sources));
+    line += "; " + traffic_text(alert);
     const auto cells = top_cells(alert);
-    for (const jsg_top_cell& top : cells.first(std::min(cells.size(), cells_told))) {
+    for (const jsg_top_cell& top : cells.first(std::min(cells.size(), max_cells_in_line))) {
         line += "; " + cell_text(alert.signal, top);
     }
     return line;
@@ -123,7 +124,7 @@ std::string clear_line(const jsg_alert& alert) {
         "CLEAR port {}{}: {} after {:.0f} s (peak {} bits), now {} (threshold {}), {}", alert.port,
         netns_text(alert), signal_name(alert.signal), milliseconds_of(alert.duration_ns),
         small_bits_text(alert.peak_nanobits), small_bits_text(alert.js_nanobits),
-        bits_of(alert.threshold_nanobits), seen(alert));
+        bits_of(alert.threshold_nanobits), traffic_text(alert));
 }
 
 ordered_json top_cells_json(const jsg_alert& alert) {
@@ -199,7 +200,7 @@ ordered_json alert_object(const jsg_alert& alert, const Origin& origin) {
             {"jsguard", details_json(alert, origin)}};
 }
 
-// A host name need not be UTF-8, and an alert must not be lost over that: json_text() replaces.
+// A host name may have invalid UTF-8, and that must not lose the alert. json_text() replaces it.
 std::string alert_json(const jsg_alert& alert, const Origin& origin) {
     return json_text(alert_object(alert, origin));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// An alert in words for people, and as JSON for programs; each is one line, without the newline.
+// An alert as text for people and as JSON for programs. Each is one line, without the newline.
 #pragma once
 
 #include <cstdint>
@@ -10,13 +10,13 @@
 
 namespace jsguard {
 
-// Where an alert comes from; instance makes its id unique over restarts and boots.
+// Where an alert comes from. instance makes the alert's id unique across restarts and boots.
 struct Origin {
     std::string hostname;
     std::string instance;
 };
 
-// Of a detector, as its alerts' ids begin; and a whole one.
+// An alert id is INSTANCE-NUMBER: the text of the detector's instance, and the number of the alert.
 std::string instance_text(std::uint64_t instance);
 std::string alert_id(std::uint64_t instance, std::uint64_t number);
 

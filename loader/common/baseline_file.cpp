@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Reads baseline files with distrust and replaces them as a whole.
+// Reads and checks baseline files, and replaces them as a whole.
 #include "common/baseline_file.hpp"
 
 #include <fcntl.h>
@@ -39,7 +39,7 @@ std::string read_text(const fs::path& path) {
     const RegularFile file(path, tried, read_next_step);
     std::string text;
     std::array<char, 1 << 16> part;
-    // Counted while reading, for a file may grow.
+    // Check the size while reading, because the file may grow.
     while (text.size() <= max_baseline_file_bytes) {
         const ssize_t got = read(file.fd(), part.data(), part.size());
         if (got < 0) throw errno_error(ExitCode::usage, errno, tried, read_next_step);
@@ -50,15 +50,15 @@ std::string read_text(const fs::path& path) {
                        read_next_step));
 }
 
-std::string read_word(const ordered_json& file, const char* key) {
+std::string read_string(const ordered_json& file, const char* key) {
     if (!file.contains(key)) return "";
     if (!file[key].is_string()) refuse(fmt::format("\"{}\" is not a text", key));
     return file[key].get<std::string>();
 }
 
-// As utc_timestamp() writes it; 0 for none.
+// The member "time", in the format of utc_timestamp(); 0 if it is missing.
 std::uint64_t read_time(const ordered_json& file) {
-    const std::string text = read_word(file, "time");
+    const std::string text = read_string(file, "time");
     if (text.empty()) return 0;
     std::tm parts{};
     const char* const end = strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
@@ -67,12 +67,12 @@ std::uint64_t read_time(const ordered_json& file) {
     const auto ms =
         rest.size() > 3 && rest[0] == '.' ? whole_number(rest.substr(1, 3), 0, 999) : std::nullopt;
     if (!ms || seconds < 0 || rest.substr(4) != "+00:00")
-        refuse(fmt::format("\"time\" is not a time as {}", utc_timestamp(0)));
+        refuse(fmt::format("\"time\" is not a time such as {}", utc_timestamp(0)));
     return static_cast<std::uint64_t>(seconds) * 1000 + *ms;
 }
 
 BaselineOrigin read_origin(const ordered_json& file) {
-    BaselineOrigin origin{read_word(file, "host"), read_word(file, "kernel"), read_time(file)};
+    BaselineOrigin origin{read_string(file, "host"), read_string(file, "kernel"), read_time(file)};
     if (!file.contains(step_key)) return origin;  // files of earlier versions
     origin.step_s = read_count(file[step_key], step_key);
     if (origin.step_s < 1 || origin.step_s > max_window_s)
@@ -146,7 +146,7 @@ void check_baseline_target(const fs::path& path) {
         read_baseline_file(target);
     } catch (const Error&) {
         throw Error(ExitCode::usage,
-                    fmt::format("cannot write a {0} {1}: the file that is there is no sound {0}; "
+                    fmt::format("cannot write a {0} {1}: the file exists and is not a valid {0}; "
                                 "give another name, or remove it",
                                 kind, printable(path.native())));
     }

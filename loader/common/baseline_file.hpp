@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Baselines, what services normally do: their totals, and their files, JSON that people can read.
+// Baselines of services, their totals, and the JSON files that keep them.
 #pragma once
 
 #include <algorithm>
@@ -16,31 +16,31 @@ namespace jsguard {
 
 using Baselines = std::map<std::uint16_t, jsg_baseline>;  // by port
 
-// Idle connections apart.
+// Socket-seconds of all connections except idle ones.
 inline std::uint64_t socket_seconds(const jsg_baseline& baseline) {
     return std::uint64_t{baseline.judged_socket_seconds} + baseline.waiting_socket_seconds;
 }
 
-// At least 1, so that a rate can be told of a pending_baseline that has only begun.
+// At least 1, so that a pending baseline that has just begun has a rate.
 inline std::uint32_t learned_seconds(const jsg_baseline& baseline) {
     return std::max(baseline.learned_s, 1U);
 }
 
-// Of a connection in a phase, whole ones.
+// The number of whole episodes. An episode is the time of one connection in one phase.
 inline std::uint64_t episodes(const jsg_baseline& baseline, std::uint32_t step_s) {
     return jsg_episodes_milli(baseline.occupancy_socket_seconds, JSG_PHASE_CELLS,
                               learned_seconds(baseline), step_s) /
            JSG_MILLI;
 }
 
-// Where, when and how a file was learned. What a file does not say is empty, or 0.
+// Where, when and how a file was learned. A field that the file lacks keeps its default.
 struct BaselineOrigin {
     std::string host;
     std::string kernel;
     std::uint64_t unix_ms = 0;
-    std::uint32_t step_s = 1;  // of the detector: its looks are so far apart
+    std::uint32_t step_s = 1;  // the detector's step: its samples are this far apart
 };
-// This machine's, now.
+// Of this machine, now.
 BaselineOrigin origin_here(std::uint32_t step_s);
 
 struct BaselineFile {
@@ -48,7 +48,7 @@ struct BaselineFile {
     Baselines baselines;
 };
 
-// Throws Error(usage) for a file that cannot be read or does not hold sound baselines.
+// Throws Error(usage) for a file that cannot be read or has invalid baselines.
 BaselineFile read_baseline_file(const std::filesystem::path& path);
 Baselines read_baselines(const std::filesystem::path& path);
 
@@ -56,11 +56,12 @@ Baselines read_baselines(const std::filesystem::path& path);
 void write_baselines(const std::filesystem::path& path, const Baselines& baselines,
                      const BaselineOrigin& origin);
 
-// Throws Error(usage) if path is nothing that write_baselines could replace, or a file that is
-// neither empty nor a baseline file: to be asked before learning, not after.
+// Throws Error(usage) if write_baselines() cannot write path, or if path is a file that is neither
+// empty nor a baseline file. Call it before learning, so that no learning time is lost.
 void check_baseline_target(const std::filesystem::path& path);
 
-// The text of a file; parse throws Error(usage) whose message does not name the file.
+// Write and parse the text of a file. Parsing throws Error(usage); the message does not name the
+// file.
 std::string baselines_to_json(const Baselines& baselines, const BaselineOrigin& origin);
 BaselineFile baseline_file_from_json(std::string_view text);
 Baselines baselines_from_json(std::string_view text);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The fields of a baseline, by their names in files.
+// Reads and writes the fields of a baseline by their names in files.
 #include "common/baseline_json.hpp"
 
 #include <fmt/format.h>
@@ -24,7 +24,7 @@ constexpr jsg_signal both_signals[] = {JSG_TRANSITIONS, JSG_OCCUPANCY};
 
 const char* key_of(jsg_signal signal) { return signal_name(signal).data(); }
 
-// The sums stay 0: what comes from a file is not learned any further.
+// The sums remain 0, because learning does not continue from a baseline file.
 jsg_spread read_spread(const ordered_json& object) {
     jsg_spread spread{};
     spread.windows = read_count(member(object, "windows"), "windows");
@@ -34,9 +34,10 @@ jsg_spread read_spread(const ordered_json& object) {
     return spread;
 }
 
-// What no windows have, as mean, deviation and maximum or in that time.
+// Refuses a spread that no windows can have: mean, deviation and maximum that contradict each
+// other, or more windows than seconds.
 void check_spread(const jsg_spread& spread, std::uint32_t learned_s) {
-    // Mean and deviation are of millionths.
+    // The kernel computes mean and deviation from millionths of a bit.
     constexpr std::uint64_t rounding = JSG_NANO_IN_MICRO;
     const std::uint64_t mean = spread.mean_nanobits, deviation = spread.deviation_nanobits,
                         maximum = spread.maximum_nanobits;
@@ -44,7 +45,8 @@ void check_spread(const jsg_spread& spread, std::uint32_t learned_s) {
     if (spread.windows == 0 && (mean || deviation || maximum))
         refuse("\"windows\" is 0, but there is a spread of them");
     if (mean > maximum + rounding) refuse("\"mean_bits\" is above \"maximum_bits\"");
-    // The mean of the squares is at most that of the maximum times each.
+    // Each square is at most its value times the maximum. So the mean of the squares is at most the
+    // mean times the maximum.
     if (deviation * deviation + mean * mean > (mean + rounding) * (maximum + rounding))
         refuse("\"deviation_bits\" is above what \"mean_bits\" and \"maximum_bits\" allow");
 }
@@ -52,16 +54,16 @@ void check_spread(const jsg_spread& spread, std::uint32_t learned_s) {
 void add_totals(jsg_baseline& baseline) {
     const std::span<const __u32> occupancy(baseline.occupancy_socket_seconds);
     baseline.transitions = total(baseline.transition_counts, transitions_key);
-    total(occupancy, occupancy_key);  // for judging with waiting adds both parts up
+    total(occupancy, occupancy_key);  // judging with waiting adds both parts up
     baseline.judged_socket_seconds = total(occupancy.first(JSG_JUDGED_CELLS), occupancy_key);
     baseline.waiting_socket_seconds = total(occupancy.subspan(JSG_JUDGED_CELLS), occupancy_key);
 }
 
-// What stands there for people must be what the counts say.
+// A total in a file is for people. It must be equal to the sum of the counts.
 void check_total(const ordered_json& object, const char* key, std::uint64_t counted) {
     if (!object.contains(key)) return;  // not in the files of earlier versions
-    if (const std::uint32_t said = read_count(object[key], key); said != counted)
-        refuse(fmt::format("\"{}\" is {}, but the counts add up to {}", key, said, counted));
+    if (const std::uint32_t given = read_count(object[key], key); given != counted)
+        refuse(fmt::format("\"{}\" is {}, but the counts add up to {}", key, given, counted));
 }
 
 jsg_baseline read_baseline(const ordered_json& object) {
@@ -91,8 +93,8 @@ jsg_baseline read_baseline(const ordered_json& object) {
 
 void check_suffices(const jsg_baseline& baseline, std::uint32_t step_s) {
     if (!jsg_baseline_suffices(&baseline, step_s))
-        refuse(
-            fmt::format("it has seen too little to judge by: {}", lacking_text(baseline, step_s)));
+        refuse(fmt::format("it has too little traffic to judge by: {}",
+                           lacking_text(baseline, step_s)));
 }
 
 ordered_json spread_to_json(const jsg_spread& spread) {

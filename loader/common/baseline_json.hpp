@@ -9,21 +9,22 @@
 
 namespace jsguard {
 
-// As in baseline files: without the sums that learning goes on from.
+// As in baseline files: without the sums that learning needs to continue.
 nlohmann::ordered_json baseline_to_json(const jsg_baseline& baseline);
-// Totals are added up here; one that is given must be the same. Throws Error(usage) for what is no
-// baseline; its message names neither file nor port.
+// Computes the totals from the counts. A total in the object must be equal to the computed one.
+// Throws Error(usage) for an invalid baseline; the message names neither file nor port.
 jsg_baseline baseline_from_json(const nlohmann::ordered_json& object);
 
-// Without the sums too.
+// Also without these sums.
 nlohmann::ordered_json spread_to_json(const jsg_spread& spread);
 
-// As in recordings: with the sums, so that one that is being learned can be learned on.
+// As in recordings: with the sums, so that replay can continue learning.
 nlohmann::ordered_json pending_baseline_to_json(const jsg_baseline& pending_baseline);
-// It may have seen as little as it likes.
+// Accepts any amount of traffic, because a pending baseline is not complete.
 jsg_baseline pending_baseline_from_json(const nlohmann::ordered_json& object);
 
-// Throws Error(usage) if it has seen too little to judge by: a file's counts could be any.
+// Throws Error(usage) if the baseline has too little traffic to judge by. A file may have any
+// counts.
 void check_suffices(const jsg_baseline& baseline, std::uint32_t step_s);
 
 }  // namespace jsguard

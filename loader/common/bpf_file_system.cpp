@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Where a pin directory is or would be, and what stands in its way; nothing is mounted or made.
+// Checks whether a pin directory can be used, and why not. Mounts and creates nothing.
 #include "common/bpf_file_system.hpp"
 
 #include <fcntl.h>
@@ -23,23 +23,24 @@ namespace jsguard {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr PlaceWords place_words[] = {
-    {PinPlace::ready, "ready", "in a BPF file system"},
-    {PinPlace::to_be_mounted, "to be mounted",
+constexpr PinDirectoryTexts pin_directory_texts[] = {
+    {PinDirectory::ready, "ready", "in a BPF file system"},
+    {PinDirectory::to_be_mounted, "to be mounted",
      "no BPF file system yet; jsguard-load would mount one on /sys/fs/bpf"},
-    {PinPlace::not_bpffs, "not bpffs", "not in a BPF file system"},
-    {PinPlace::read_only, "read-only", "in a BPF file system that is mounted read-only"},
-    {PinPlace::not_writable, "not writable",
+    {PinDirectory::not_bpffs, "not bpffs", "not in a BPF file system"},
+    {PinDirectory::read_only, "read-only", "in a BPF file system that is mounted read-only"},
+    {PinDirectory::not_writable, "not writable",
      "in a BPF file system where this process may not write"},
-    {PinPlace::whole, "whole file system", "a whole BPF file system, and no directory in one"},
-    {PinPlace::of_another, "another user's",
+    {PinDirectory::file_system_root, "whole file system",
+     "the root of a BPF file system, not a directory in one"},
+    {PinDirectory::other_owner, "another user's",
      "in a BPF file system and belongs to another user, who could remove the pins"},
-    {PinPlace::strange, "not jsguard's",
+    {PinDirectory::foreign_pins, "not jsguard's",
      "in a BPF file system and holds pins that are not jsguard's"},
 };
 
-static_assert(std::string_view(place_words[1].text).ends_with(usual_bpffs_mount) &&
-              std::string_view(usual_pin_dir).starts_with(usual_bpffs_mount));
+static_assert(std::string_view(pin_directory_texts[1].text).ends_with(default_bpffs_mount) &&
+              std::string_view(default_pin_dir).starts_with(default_bpffs_mount));
 
 bool is_read_only(const fs::path& path) {
     struct statvfs info {};
@@ -52,9 +53,9 @@ bool is_writable(const fs::path& path) {
 
 }  // namespace
 
-const PlaceWords& words_of(PinPlace place) {
-    return *std::find_if(std::begin(place_words), std::end(place_words),
-                         [&](const PlaceWords& words) { return words.place == place; });
+const PinDirectoryTexts& texts_of(PinDirectory state) {
+    return *std::find_if(std::begin(pin_directory_texts), std::end(pin_directory_texts),
+                         [&](const PinDirectoryTexts& texts) { return texts.state == state; });
 }
 
 bool has_persisted(const std::string& pin_dir) {
@@ -62,27 +63,29 @@ bool has_persisted(const std::string& pin_dir) {
 }
 
 bool holds_pins(const std::string& pin_dir) {
-    for (const char* name : {persisted_directory, unfinished_directory, known_by}) {
+    for (const char* name : {persisted_directory, unfinished_directory, config_pin}) {
         if (access((pin_dir + name).c_str(), F_OK) == 0) return true;
     }
     return false;
 }
 
-std::optional<PinPlace> place_of_directory(int open_directory, const fs::path& pin_dir) {
+std::optional<PinDirectory> state_of_pin_directory(int open_directory, const fs::path& pin_dir) {
     struct stat info {
-    }, above{};
-    if (fstat(open_directory, &info) != 0 || fstatat(open_directory, "..", &above, 0) != 0)
+    }, parent{};
+    if (fstat(open_directory, &info) != 0 || fstatat(open_directory, "..", &parent, 0) != 0)
         return {};
-    if (info.st_dev != above.st_dev || info.st_ino == above.st_ino) return PinPlace::whole;
-    if (info.st_uid != geteuid()) return PinPlace::of_another;
+    if (info.st_dev != parent.st_dev || info.st_ino == parent.st_ino)
+        return PinDirectory::file_system_root;
+    if (info.st_uid != geteuid()) return PinDirectory::other_owner;
     std::error_code none;
-    return fs::is_empty(pin_dir, none) || holds_pins(pin_dir) ? PinPlace::ready : PinPlace::strange;
+    return fs::is_empty(pin_dir, none) || holds_pins(pin_dir) ? PinDirectory::ready
+                                                              : PinDirectory::foreign_pins;
 }
 
 std::string mount_advice() {
     return fmt::format(
         "mount one (mount -t bpf -o {} bpf {}) or choose another directory with --pin-dir",
-        bpffs_mount_options, usual_bpffs_mount);
+        bpffs_mount_options, default_bpffs_mount);
 }
 
 bool on_bpffs(const fs::path& path) {
@@ -97,17 +100,18 @@ fs::path existing_part(fs::path path) {
     return path;
 }
 
-PinPlace pin_place(const fs::path& pin_dir) {
-    const fs::path there = existing_part(pin_dir);
-    if (!on_bpffs(there)) {
-        return there == usual_bpffs_mount && has_capability(CAP_SYS_ADMIN) ? PinPlace::to_be_mounted
-                                                                           : PinPlace::not_bpffs;
+PinDirectory pin_directory_state(const fs::path& pin_dir) {
+    const fs::path existing = existing_part(pin_dir);
+    if (!on_bpffs(existing)) {
+        return existing == default_bpffs_mount && has_capability(CAP_SYS_ADMIN)
+                   ? PinDirectory::to_be_mounted
+                   : PinDirectory::not_bpffs;
     }
-    if (is_read_only(there)) return PinPlace::read_only;
-    if (!is_writable(there)) return PinPlace::not_writable;
-    if (there != pin_dir) return PinPlace::ready;
-    const FileDescriptor open_directory(open(there.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    return place_of_directory(open_directory.get(), there).value_or(PinPlace::ready);
+    if (is_read_only(existing)) return PinDirectory::read_only;
+    if (!is_writable(existing)) return PinDirectory::not_writable;
+    if (existing != pin_dir) return PinDirectory::ready;
+    const FileDescriptor open_directory(open(existing.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    return state_of_pin_directory(open_directory.get(), existing).value_or(PinDirectory::ready);
 }
 
 }  // namespace jsguard

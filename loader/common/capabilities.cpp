@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What this process is permitted, asked of the kernel.
+// Asks the kernel which capabilities this process has.
 #include "common/capabilities.hpp"
 
 #include <linux/capability.h>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What this process is permitted, asked of the kernel.
+// Asks the kernel which capabilities this process has.
 #pragma once
 
 namespace jsguard {
 
-// Whether it has a capability (CAP_...) in effect.
+// Whether the capability (CAP_...) is in the effective set of this process.
 bool has_capability(unsigned capability);
 
 }  // namespace jsguard

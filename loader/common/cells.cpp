@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tables of words for the contract's numbers.
+// Tables of names for the numbers of kernel/jsguard.h.
 #include "common/cells.hpp"
 
 #include <fmt/format.h>
@@ -31,7 +31,7 @@ constexpr Words<JSG_VERDICTS> verdicts = {"nothing seen", "not judged", "not eno
                                           "no excess",    "unbalanced", "above"};
 constexpr Words<3> alert_states = {"quiet", "confirming", "alert"};
 
-// An array's missing last words would be empty ones.
+// If a table has too few names, its last ones are empty.
 static_assert(!states.back().empty() && !phases.back().empty() && !ages.back().empty());
 static_assert(signals.size() == JSG_OCCUPANCY + 1 && events.size() == JSG_CLEAR + 1);
 static_assert(modes.size() == JSG_LEAVING + 1 && !verdicts.back().empty());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Units of time, and what the kernel's clocks show, as whole numbers.
+// Units of time and times of the kernel's clocks, as whole numbers.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ constexpr std::uint64_t minute_ms = 60 * second_ms;
 constexpr std::uint64_t hour_ms = 60 * minute_ms;
 constexpr std::uint64_t day_ms = 24 * hour_ms;
 
-// --step and --learn of the detector.
+// The detector's --step and --learn, in seconds.
 inline std::uint32_t step_seconds(const jsg_config& config) {
     return static_cast<std::uint32_t>(config.step_ns / second_ns);
 }

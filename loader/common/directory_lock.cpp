@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Whether a process holds the lock on a directory, found out without taking it.
+// Checks whether a process holds the lock on a directory, without taking the lock.
 #include "common/directory_lock.hpp"
 
 #include <fmt/format.h>
@@ -14,10 +14,12 @@ namespace jsguard {
 namespace {
 
 constexpr const char* locks_file = "/proc/locks";
-// The kernel hands the file out in pieces, and one line may fall between two of them.
-constexpr int looks = 3;
+// The kernel returns the file in pieces, and may skip a line between two of them. So the file is
+// read several times.
+constexpr int max_attempts = 3;
 
-// Only this namespace's /proc has the locks of all processes; PROC_PID_INIT_INO in the kernel.
+// Only the first PID namespace shows the locks of all processes. Its inode is PROC_PID_INIT_INO in
+// the kernel.
 bool sees_every_process() {
     constexpr std::uint32_t first_pid_namespace = 0xEFFFFFFC;
     struct stat own {};
@@ -26,13 +28,14 @@ bool sees_every_process() {
 
 }  // namespace
 
-bool tells_of_lock(std::istream& locks, dev_t device, ino_t inode) {
-    const std::string wanted = fmt::format("{:02x}:{:02x}:{}", major(device), minor(device), inode);
+bool lists_lock(std::istream& locks, dev_t device, ino_t inode) {
+    const std::string inode_text =
+        fmt::format("{:02x}:{:02x}:{}", major(device), minor(device), inode);
     for (std::string line; std::getline(locks, line);) {
         std::istringstream words(line);
-        std::string number, kind, binding, access, pid, place;
-        words >> number >> kind >> binding >> access >> pid >> place;
-        if (kind == "FLOCK" && place == wanted) return true;
+        std::string number, kind, binding, access, pid, locked;
+        words >> number >> kind >> binding >> access >> pid >> locked;
+        if (kind == "FLOCK" && locked == inode_text) return true;
     }
     return false;
 }
@@ -40,10 +43,10 @@ bool tells_of_lock(std::istream& locks, dev_t device, ino_t inode) {
 std::optional<bool> is_locked(const std::string& directory) {
     struct stat info {};
     if (stat(directory.c_str(), &info) != 0) return {};
-    for (int i = 0; i < looks; ++i) {
+    for (int i = 0; i < max_attempts; ++i) {
         std::ifstream locks(locks_file);
         if (!locks) return {};
-        if (tells_of_lock(locks, info.st_dev, info.st_ino)) return true;
+        if (lists_lock(locks, info.st_dev, info.st_ino)) return true;
     }
     return sees_every_process() ? std::optional(false) : std::nullopt;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Whether a process holds the lock on a directory, found out without taking it.
+// Checks whether a process holds the lock on a directory, without taking the lock.
 #pragma once
 
 #include <sys/types.h>
@@ -10,12 +10,12 @@
 
 namespace jsguard {
 
-// Whether the lines of /proc/locks tell of one who has locked that inode by flock(); one who only
-// waits for it has not.
-bool tells_of_lock(std::istream& locks, dev_t device, ino_t inode);
+// Whether the lines of /proc/locks list a lock by flock() on that inode. A process that only waits
+// for the lock does not count.
+bool lists_lock(std::istream& locks, dev_t device, ino_t inode);
 
-// None where it cannot be told: the directory is not there, /proc/locks is not, or it leaves out
-// the processes of other PID namespaces.
+// Whether the directory is locked. None if that is unknown: the directory or /proc/locks is
+// missing, or /proc/locks leaves out the processes of other PID namespaces.
 std::optional<bool> is_locked(const std::string& directory);
 
 }  // namespace jsguard

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The one error type: layers throw it, only main prints it and exits with its code.
+// The only error type. Every layer throws it; only main() prints it and exits with its code.
 #pragma once
 
 #include <fmt/format.h>
@@ -19,10 +19,10 @@ enum class ExitCode {
     usage = 2,
     unsupported = 3,  // the kernel lacks something
     not_permitted = 4,
-    alert = 10,  // --exit-on-alert without a code of its own
+    alert = 10,  // --exit-on-alert without a code
 };
 
-// The message is one line that says what was tried, why it failed and what to do next.
+// The message is one line: what was tried, why it failed and what to do next.
 class Error : public std::runtime_error {
   public:
     Error(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
@@ -32,8 +32,10 @@ class Error : public std::runtime_error {
     ExitCode code_;
 };
 
-// Whether the system refused for want of privilege.
-inline bool is_refusal(int error_number) { return error_number == EPERM || error_number == EACCES; }
+// Whether the errno means that this process lacks privilege.
+inline bool lacks_permission(int error_number) {
+    return error_number == EPERM || error_number == EACCES;
+}
 
 // "cannot open /x: No such file or directory", and "; <next step>" if there is one.
 inline Error errno_error(ExitCode code, int error_number, std::string_view tried,
@@ -43,9 +45,9 @@ inline Error errno_error(ExitCode code, int error_number, std::string_view tried
                              next_step.empty() ? "" : "; ", next_step));
 }
 
-// How many bytes the UTF-8 character at the beginning of text has; 0 if it is none, or a control
-// character.
-inline std::size_t shown_bytes(std::string_view text) {
+// The bytes of the UTF-8 character at the beginning of text; 0 for invalid UTF-8 and for control
+// characters.
+inline std::size_t printable_bytes(std::string_view text) {
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
     if (byte(0) < 0x80) return byte(0) >= ' ' && byte(0) != 0x7f;
     const std::size_t bytes = byte(0) >= 0xf0 ? 4 : byte(0) >= 0xe0 ? 3 : 2;
@@ -56,20 +58,20 @@ inline std::size_t shown_bytes(std::string_view text) {
     return byte(0) == 0xc2 && byte(1) < 0xa0 ? 0 : bytes;  // U+0080 to U+009F are controls too
 }
 
-// Text that came from outside, safe to put into a message of one line: no control characters,
-// nothing that is not UTF-8, and not longer than a line can bear.
+// Makes text from outside safe for a message of one line. Replaces control characters and invalid
+// UTF-8 by "?", and cuts a long text.
 inline std::string printable(std::string_view text) {
-    constexpr std::size_t most = 200;
-    // Not inside a character: UTF-8 has at most three bytes after the first.
-    std::size_t end = std::min(text.size(), most);
+    constexpr std::size_t max_bytes = 200;
+    // Do not cut inside a character: UTF-8 has at most three bytes after the first.
+    std::size_t end = std::min(text.size(), max_bytes);
     for (int i = 0; i < 3 && end < text.size() && (text[end] & 0xc0) == 0x80; i++) end--;
     std::string shown;
     for (std::string_view rest = text.substr(0, end); !rest.empty();) {
-        const std::size_t bytes = shown_bytes(rest);
+        const std::size_t bytes = printable_bytes(rest);
         shown += bytes ? rest.substr(0, bytes) : "?";
         rest.remove_prefix(std::max<std::size_t>(bytes, 1));
     }
-    return text.size() > most ? shown + "..." : shown;
+    return text.size() > max_bytes ? shown + "..." : shown;
 }
 
 }  // namespace jsguard

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Writes beside the old file, and renames; opens with distrust.
+// Replaces a file: writes a temporary file in the same directory and renames it.
 #include "common/file_replacement.hpp"
 
 #include <fcntl.h>
@@ -28,7 +28,7 @@ FileDescriptor::~FileDescriptor() {
     if (fd_ >= 0) close(fd_);
 }
 
-// Not blocking, so that opening a pipe that nobody writes to returns and is refused.
+// O_NONBLOCK: opening a pipe without a writer returns at once, and the pipe is then refused.
 RegularFile::RegularFile(const fs::path& path, const std::string& tried, std::string_view next_step)
     : file_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
     struct stat status {};
@@ -53,11 +53,11 @@ fs::path resolve(const fs::path& path) {
 void check_target(const fs::path& target, std::string_view kind, ExitCode code) {
     struct stat status {};
     const std::string tried = fmt::format("cannot write a {} {}", kind, printable(target.native()));
-    // Renaming a file over a device or a pipe would destroy it.
+    // A rename would replace a device or a pipe by a file.
     if (stat(target.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
         throw Error(code, tried + ": it is not a regular file; give another name");
     }
-    if (!target.has_filename()) throw Error(code, tried + ": a directory is no file; add a name");
+    if (!target.has_filename()) throw Error(code, tried + ": it is a directory; add a file name");
     if (access(directory_of(target).c_str(), W_OK | X_OK) != 0) {
         throw errno_error(code, errno, tried, "give a name in a directory that you can write to");
     }
@@ -66,7 +66,7 @@ void check_target(const fs::path& target, std::string_view kind, ExitCode code) 
 void refuse_if_same(const fs::path& output, const std::vector<fs::path>& inputs,
                     std::string_view kind) {
     for (const fs::path& input : inputs) {
-        std::error_code none;  // an output that is not there yet is no input
+        std::error_code none;  // an output that does not exist yet is no input
         if (!fs::equivalent(output, input, none)) continue;
         throw Error(ExitCode::usage,
                     fmt::format("cannot write the {} {}: it is the input {}; give "

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Files that are replaced as a whole or not at all, those that are read, and descriptors that close
-// themselves.
+// Replaces files as a whole or not at all, opens regular files, and closes descriptors.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +13,7 @@
 
 namespace jsguard {
 
-// Closes what it was given.
+// Owns a file descriptor and closes it.
 class FileDescriptor {
   public:
     explicit FileDescriptor(int fd) : fd_(fd) {}
@@ -28,21 +27,21 @@ class FileDescriptor {
     int fd_;
 };
 
-// A regular file, open to be read.
+// A regular file, open for reading.
 class RegularFile {
   public:
-    // Throws Error(usage), whose message is tried, why, and next_step.
+    // Throws Error(usage). Its message has tried, the reason and next_step.
     RegularFile(const std::filesystem::path& path, const std::string& tried,
                 std::string_view next_step);
     int fd() const { return file_.get(); }
-    std::uint64_t bytes() const { return bytes_; }  // when it was opened
+    std::uint64_t bytes() const { return bytes_; }  // size when the file was opened
 
   private:
     FileDescriptor file_;
     std::uint64_t bytes_ = 0;
 };
 
-// Removes a file that was not finished.
+// The name of a temporary file. The destructor removes the file unless keep() was called.
 class TemporaryName {
   public:
     explicit TemporaryName(std::string name) : name_(std::move(name)) {}
@@ -56,26 +55,28 @@ class TemporaryName {
     std::string name_;
 };
 
-// The file itself where the name is a link to it, so that the link stays one.
+// Follows links, so that the file behind a link is replaced and not the link.
 std::filesystem::path resolve(const std::filesystem::path& path);
 
-// Throws Error(code) if target, resolved, is nothing that could be replaced. kind: what the file is
-// to be, "baseline file".
+// Throws Error(code) if the file target cannot be replaced. target: a path from resolve(). kind:
+// what the file is, for the message, such as "baseline file".
 void check_target(const std::filesystem::path& target, std::string_view kind, ExitCode code);
 
-// Throws Error(usage) if output is one of inputs, by whatever name. kind: what the output is to be,
-// "baseline file".
+// Throws Error(usage) if output is one of the inputs, also under another name. kind: what the
+// output is, for the message, such as "baseline file".
 void refuse_if_same(const std::filesystem::path& output,
                     const std::vector<std::filesystem::path>& inputs, std::string_view kind);
 
-// Writes all of text, or throws Error(runtime) that begins with tried.
+// Writes all of text. Throws Error(runtime) with a message that begins with tried.
 void write_all(int fd, std::string_view text, const std::string& tried);
 
-// Whether a replaced file must outlast a crash of the machine, or only never be seen half written.
+// on_disk: the new file survives a crash of the machine. left_to_kernel: a crash may lose it, but
+// no reader ever sees a half-written file.
 enum class Durability { on_disk, left_to_kernel };
 
-// There as a whole, or the old file stays: written beside it and renamed; on disk: synced before,
-// and the directory after. Throws Error(runtime).
+// Replaces the file as a whole, or leaves the old file unchanged: writes a temporary file in the
+// same directory and renames it. With on_disk it syncs the file before the rename and the directory
+// after it. Throws Error(runtime).
 void replace_file(const std::filesystem::path& target, std::string_view kind, std::string_view text,
                   Durability durability = Durability::on_disk);
 

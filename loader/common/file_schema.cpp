@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The schema of recordings and baseline files, and the translation of files of the earlier schema.
+// The schema of recordings and baseline files, and the translation of files of schema 1.
 #include "common/file_schema.hpp"
 
 #include <fmt/format.h>
@@ -17,7 +17,7 @@ namespace jsguard {
 namespace {
 
 using nlohmann::ordered_json;
-using Renamed = std::pair<std::string_view, std::string_view>;  // in schema 1, now
+using Renamed = std::pair<std::string_view, std::string_view>;  // name in schema 1, name now
 
 constexpr std::array fields = {
     Renamed{"guard_listeners", "monitor_listeners"},
@@ -32,7 +32,7 @@ constexpr std::array fields = {
     Renamed{"over_steps", "above_steps"},
 };
 
-// Phases, with which the names of cells begin.
+// The name of a cell begins with the name of its phase.
 constexpr std::array phases = {
     Renamed{"response stalled", "response slow"},
     Renamed{"request stalled", "request slow"},

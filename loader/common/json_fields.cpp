@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The JSON fields that baseline files and recordings have in common.
+// The JSON fields that baseline files and recordings share.
 #include "common/json_fields.hpp"
 
 #include <fmt/format.h>
@@ -16,13 +16,14 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr std::uint32_t max_word = std::numeric_limits<std::uint32_t>::max();
+constexpr std::uint32_t max_uint32 = std::numeric_limits<std::uint32_t>::max();
 constexpr std::size_t max_depth = 8;  // a baseline file has four levels
-// nlohmann seeks each new key among all before it, so a large object of them would take hours.
+// nlohmann compares each new key with all keys before it, so a very large object would take hours.
 constexpr std::size_t max_keys = 4096;
 
-// nlohmann takes the last of two equal keys in silence; here one of them would be a wrong one.
-class KeysOnce {
+// Refuses what parse_json() refuses. Of two equal keys, nlohmann would silently use the last one,
+// though one of them must be wrong.
+class StrictKeys {
   public:
     bool operator()(int depth, ordered_json::parse_event_t event, ordered_json& parsed) {
         if (static_cast<std::size_t>(depth) > max_depth) refuse("nested too deeply");
@@ -49,11 +50,11 @@ void refuse(const std::string& why) { throw Error(ExitCode::usage, why); }
 
 ordered_json parse_json(std::string_view text) {
     try {
-        return ordered_json::parse(text, KeysOnce());
+        return ordered_json::parse(text, StrictKeys());
     } catch (const ordered_json::parse_error& error) {
         refuse(fmt::format("not JSON, or cut short, at byte {}", error.byte));
     } catch (const ordered_json::exception&) {
-        refuse("it holds a number that is out of range");
+        refuse("it has a number that is out of range");
     }
 }
 
@@ -62,7 +63,7 @@ std::string json_text(const ordered_json& value, int indent) {
 }
 
 const ordered_json& member(const ordered_json& object, const char* name) {
-    if (!object.is_object()) refuse(fmt::format("\"{}\" is sought where no object is", name));
+    if (!object.is_object()) refuse(fmt::format("\"{}\" is missing: this is not an object", name));
     const auto found = object.find(name);
     if (found == object.end()) refuse(fmt::format("\"{}\" is missing", name));
     return *found;
@@ -75,8 +76,9 @@ const ordered_json& object_member(const ordered_json& object, const char* name) 
 }
 
 std::uint32_t read_count(const ordered_json& value, std::string_view name) {
-    if (!value.is_number_unsigned() || value.get<std::uint64_t>() > max_word) {
-        refuse(fmt::format("\"{}\" is not a whole number from 0 to {}", printable(name), max_word));
+    if (!value.is_number_unsigned() || value.get<std::uint64_t>() > max_uint32) {
+        refuse(
+            fmt::format("\"{}\" is not a whole number from 0 to {}", printable(name), max_uint32));
     }
     return value.get<std::uint32_t>();
 }
@@ -98,16 +100,16 @@ std::uint32_t read_bits(const ordered_json& object, const char* name) {
 }
 
 std::uint64_t read_parts(const ordered_json& object, const char* name, double scale,
-                         std::uint64_t most) {
+                         std::uint64_t max) {
     const ordered_json& value = member(object, name);
     const double parts = value.is_number() ? value.get<double>() * scale : -1;
-    if (!(parts >= 0 && parts < static_cast<double>(most) + 0.5))
+    if (!(parts >= 0 && parts < static_cast<double>(max) + 0.5))
         refuse(fmt::format("\"{}\" is not a number from 0 to {}", name,
-                           static_cast<double>(most) / scale));
+                           static_cast<double>(max) / scale));
     return static_cast<std::uint64_t>(std::llround(parts));
 }
 
-// Whole numbers without a fraction: shorter, and as people write them.
+// Writes a whole number without a fraction: it is shorter, and people write it so.
 ordered_json parts_json(std::uint64_t parts, double scale) {
     const double number = static_cast<double>(parts) / scale;
     if (number == std::floor(number)) return static_cast<std::uint64_t>(number);
@@ -133,7 +135,7 @@ ordered_json cells_json(NameOf name_of, std::span<const __u32> counts) {
 std::uint32_t total(std::span<const __u32> counts, std::string_view name) {
     std::uint64_t sum = 0;
     for (const __u32 count : counts) sum += count;
-    if (sum > max_word) refuse(fmt::format("the total of \"{}\" is above {}", name, max_word));
+    if (sum > max_uint32) refuse(fmt::format("the total of \"{}\" is above {}", name, max_uint32));
     return static_cast<std::uint32_t>(sum);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What is said of learning: how far it is, what it lacks, and what came of it.
+// Texts about learning: its progress, the traffic that it still needs, and its result.
 #include "common/learning_text.hpp"
 
 #include <fmt/format.h>

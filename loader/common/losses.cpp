@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a detector lost or left out, in words.
+// Texts about what a detector lost or left out.
 #include "common/losses.hpp"
 
 #include "common/quantity_text.hpp"

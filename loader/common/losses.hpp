@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a detector lost or left out: each counter, its name, and what it is called.
+// The counters of what a detector lost or left out, with their names and their texts for people.
 #pragma once
 
 #include <array>
@@ -13,9 +13,9 @@ namespace jsguard {
 
 struct Loss {
     __u64 jsg_stats::*count;
-    std::string_view name;  // of the field
-    std::string_view one;
-    std::string_view many;
+    std::string_view name;  // of the field in jsg_stats
+    std::string_view one;   // text for a count of 1
+    std::string_view many;  // text for other counts
 };
 
 constexpr std::array losses = {
@@ -33,14 +33,14 @@ constexpr std::array losses = {
          "sources that gave way while they were counted"},
     Loss{&jsg_stats::steps_late, "steps_late", "step that came late", "steps that came late"},
 };
-static_assert(
-    sizeof(jsg_stats) == (losses.size() + 5) * sizeof(__u64),
-    "all counters of jsg_stats but windows, transitions (late ones too), alerts and verdicts that "
-    "were not given are losses");
+static_assert(sizeof(jsg_stats) == (losses.size() + 5) * sizeof(__u64),
+              "all counters of jsg_stats are losses, except windows, transitions, "
+              "transitions_late, alerts and "
+              "not_enough_traffic");
 
-// "1 window record, ..., 2 steps that came late"; empty if nothing was.
+// "1 window record, ..., 2 steps that came late"; empty if nothing was lost.
 std::string losses_text(const jsg_stats& stats);
-// "nothing lost", or "lost or left out: " and those.
+// "nothing lost", or "lost or left out: " and losses_text().
 std::string lost_text(const jsg_stats& stats);
 
 }  // namespace jsguard

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Options whose values are checked as they are read.
+// Adds options whose values are checked during parsing.
 #include "common/option_adder.hpp"
 
 #include <fmt/format.h>
@@ -26,7 +26,7 @@ std::uint32_t parse_threshold(std::string_view option, std::string_view text) {
     double bits = 0;
     const char* end = text.data() + text.size();
     const auto [stop, error] = std::from_chars(text.data(), end, bits);
-    // Written so that a NaN is refused too.
+    // This form of the condition also refuses a NaN.
     if (error != std::errc() || stop != end || !(bits > 0 && bits < 1)) {
         refuse_value(option, text, wanted);
     }
@@ -35,7 +35,7 @@ std::uint32_t parse_threshold(std::string_view option, std::string_view text) {
     return nanobits;
 }
 
-// The exponent of a probability 10^-exponent; what lies between is taken down to the next such one.
+// The exponent of a probability 10^-exponent. Other probabilities are rounded down to the next one.
 std::uint32_t parse_probability(std::string_view option, std::string_view text) {
     double probability = 0;
     const char* end = text.data() + text.size();
@@ -88,11 +88,10 @@ void check_learning_time(std::uint32_t learn_s, std::uint32_t step_s) {
 }
 
 CLI::Option* OptionAdder::whole(std::string short_name, std::string name, std::string value_name,
-                                std::uint32_t most, std::string description, StoreNumber store) {
-    auto check = [name, most, store = std::move(store)](const std::string& text) {
-        const auto number = whole_number(text, 1, most);
-        if (!number)
-            refuse_value(name, text, fmt::format("give a whole number from 1 to {}", most));
+                                std::uint32_t max, std::string description, StoreNumber store) {
+    auto check = [name, max, store = std::move(store)](const std::string& text) {
+        const auto number = whole_number(text, 1, max);
+        if (!number) refuse_value(name, text, fmt::format("give a whole number from 1 to {}", max));
         store(*number);
     };
     return value(short_name + name, value_name, description, check);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Options whose values are checked as they are read: what jsguard-load and jsguard share.
+// Adds options with checked values to the command lines of jsguard-load and jsguard.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -20,9 +20,8 @@ std::uint32_t round_up(std::uint32_t number, std::uint32_t step);
 // Refuses a --learn that is not a multiple of the step.
 void check_learning_time(std::uint32_t learn_s, std::uint32_t step_s);
 
-// Adds options to a CLI11 app with the checks that this file knows; a repeated option's last value
-// counts, but lists of ports add up. What it is given to store in must live while the line is
-// parsed.
+// Adds options with checks to a CLI11 app. If an option is repeated, its last value counts, but
+// lists of ports are merged. The variables that values are stored in must exist until parsing ends.
 class OptionAdder {
   public:
     using StoreNumber = std::function<void(std::uint32_t)>;
@@ -31,16 +30,18 @@ class OptionAdder {
 
     void group(std::string name) { group_ = std::move(name); }
 
+    // A whole number from 1 to max.
     CLI::Option* whole(std::string short_name, std::string name, std::string value_name,
-                       std::uint32_t most, std::string description, StoreNumber store);
-    // In billionths; 0 for auto.
+                       std::uint32_t max, std::string description, StoreNumber store);
+    // Stores billionths of a bit; 0 for auto.
     CLI::Option* threshold(std::string name, std::string description,
                            std::optional<std::uint32_t>& target);
     // Stores the exponent of 10^-exponent.
     CLI::Option* probability(std::string name, std::string description, StoreNumber store);
     CLI::Option* ports(std::string names, std::string name, std::string description,
                        std::vector<std::uint16_t>& target);
-    // A name in the file system; what looks like an option is one whose value was forgotten.
+    // A path. A value that begins with "-" is refused: probably the value was forgotten and the
+    // next option was taken for it.
     CLI::Option* path(std::string name, std::string value_name, std::string description,
                       std::function<void(const std::string&)> store);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Text on stdout and on stderr, there as soon as it is written; and what main() makes of an error.
+// Printing on stdout and stderr, and the exit code that main() returns for an exception.
 #pragma once
 
 #include <cerrno>
@@ -12,7 +12,7 @@
 
 namespace jsguard {
 
-// Stdout is a pipe, and nobody reads from it any more.
+// stdout is a pipe, and its reader has closed it (EPIPE).
 class ReaderGone : public Error {
   public:
     explicit ReaderGone(const Error& error) : Error(error) {}
@@ -26,7 +26,8 @@ class ReaderGone : public Error {
     throw error;
 }
 
-// A part of a long text; flush_parts() ends it. Both throw as fail_to_print() does.
+// Prints a part of a long text. Call flush_parts() after the last part. Both throw what
+// fail_to_print() throws.
 inline void print_part(std::string_view text) {
     if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) fail_to_print();
 }
@@ -41,7 +42,7 @@ inline void print_text(std::string_view text) {
 
 inline void print_line(const std::string& line) { print_text(line + "\n"); }
 
-// For what a reader may have enough of before its end, as head has: that is no failure.
+// Calls print(). A reader that closes the pipe before the end, as head does, is no failure.
 template <typename Print>
 void print_while_read(const Print& print) {
     try {
@@ -50,23 +51,23 @@ void print_while_read(const Print& print) {
     }
 }
 
-// On stderr, lost where it cannot be written: a full disk or a closed pipe must end no detector.
-inline void tell_text(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); }
+// Prints on stderr. Ignores a failed write: a full disk or a closed pipe must not end the detector.
+inline void log_text(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); }
 
-// In one write: what others say on the same stderr does not come between.
-inline void tell(std::string_view line) { tell_text(std::string(line) + '\n'); }
+// Prints a line on stderr in one write, so that no output of another process splits it.
+inline void log_line(std::string_view line) { log_text(std::string(line) + '\n'); }
 
-// The exit code of a program: what run() returns, or that of the error that it throws, which is
-// told under the program's name.
+// Calls run() and returns its result as the exit code of the program. If run() throws, prints the
+// error with the program's name and returns the exit code of the error.
 template <typename Run>
 int exit_code_of(std::string_view program, const Run& run) {
     try {
         return run();
     } catch (const Error& error) {
-        tell(fmt::format("{}: {}", program, error.what()));
+        log_line(fmt::format("{}: {}", program, error.what()));
         return static_cast<int>(error.code());
     } catch (const std::exception& error) {
-        tell(fmt::format("{}: {}", program, error.what()));
+        log_line(fmt::format("{}: {}", program, error.what()));
         return static_cast<int>(ExitCode::runtime);
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// How far something is, as a bar in one line of a terminal.
+// A progress bar in one line of a terminal.
 #include "common/progress_bar.hpp"
 
 #include <fmt/format.h>
@@ -13,8 +13,8 @@
 namespace jsguard {
 namespace {
 
-constexpr std::size_t usual_width = 80;
-constexpr auto between_draws = std::chrono::milliseconds(100);
+constexpr std::size_t default_width = 80;
+constexpr auto draw_interval = std::chrono::milliseconds(100);
 
 }  // namespace
 
@@ -31,7 +31,7 @@ std::string progress_bar(std::string_view before, std::uint64_t done, std::uint6
 
 std::size_t terminal_width() {
     winsize size{};
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return usual_width;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return default_width;
     return size.ws_col;
 }
 
@@ -44,16 +44,16 @@ void TerminalBar::show(std::uint64_t done, std::uint64_t total) {
     if (!terminal_) return;
     const auto now = std::chrono::steady_clock::now();
     if (now < next_) return;
-    next_ = now + between_draws;
+    next_ = now + draw_interval;
     const std::uint64_t percent = total == 0 ? 100 : std::min(done, total) * 100 / total;
     const std::string bar =
         progress_bar(before_, done, total, fmt::format("{} %", percent), terminal_width() - 1);
-    tell_text(fmt::format("{}{}", wipe_line, bar));
+    log_text(fmt::format("{}{}", wipe_line, bar));
     shown_ = true;
 }
 
 void TerminalBar::hide() {
-    if (shown_) tell_text(wipe_line);
+    if (shown_) log_text(wipe_line);
     shown_ = false;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// How far something is, as a bar in one line of a terminal.
+// A progress bar in one line of a terminal.
 #pragma once
 
 #include <chrono>
@@ -10,18 +10,18 @@
 
 namespace jsguard {
 
-// Takes away what is in the line of a terminal.
+// Erases the current line of a terminal.
 constexpr std::string_view wipe_line = "\r\033[K";
 
-// "learning [#####.....] 30/60 s", of width characters or fewer; no bar where none fits. before and
-// after: the text on its left and on its right.
+// "learning [#####.....] 30/60 s", at most width characters. If no bar fits, only the texts. before
+// and after: the texts left and right of the bar.
 std::string progress_bar(std::string_view before, std::uint64_t done, std::uint64_t total,
                          std::string_view after, std::size_t width);
 
-// Characters in a line of the terminal that stderr is.
+// The width of the terminal on stderr, in characters; 80 if it is unknown.
 std::size_t terminal_width();
 
-// Draws a bar on stderr if that is a terminal, and takes it away at the end of its life.
+// A progress bar on stderr, if stderr is a terminal. The destructor erases it.
 class TerminalBar {
   public:
     explicit TerminalBar(std::string_view before);
@@ -29,9 +29,9 @@ class TerminalBar {
     TerminalBar(const TerminalBar&) = delete;
     TerminalBar& operator=(const TerminalBar&) = delete;
 
-    // To be called as often as one likes: it draws ten times a second at most.
+    // Draws the bar, but at most ten times a second. May be called more often.
     void show(std::uint64_t done, std::uint64_t total);
-    // Takes the bar away, before anything else is written.
+    // Erases the bar. Call it before other output.
     void hide();
 
   private:

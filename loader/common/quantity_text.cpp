@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Times, numbers, sizes and lists of ports as people read them.
+// Times, numbers, sizes and lists of ports as text for people.
 #include "common/quantity_text.hpp"
 
 #include <fmt/chrono.h>
@@ -20,7 +20,7 @@ constexpr double kibibyte = 1024, mebibyte = 1024 * kibibyte;
 }  // namespace
 
 std::string utc_timestamp(std::uint64_t unix_ms) {
-    constexpr std::uint64_t last_ms = 253'402'300'799'999;  // of the year 9999
+    constexpr std::uint64_t last_ms = 253'402'300'799'999;  // the end of the year 9999
     const std::uint64_t shown_ms = std::min(unix_ms, last_ms);
     return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}+00:00",
                        fmt::gmtime(static_cast<std::time_t>(shown_ms / second_ms)),
@@ -54,7 +54,7 @@ std::string counted_apart(std::uint64_t count, std::string_view one, std::string
     return fmt::format("{} {}", number_text(count), count == 1 ? one : many);
 }
 
-// Three decimals, or three digits where those would all be 0.
+// Three decimals; below 0.01 three significant digits instead.
 std::string small_bits_text(std::uint32_t nanobits) {
     const double bits = bits_of(nanobits);
     return nanobits == 0 || bits >= 0.01 ? fmt::format("{:.3f}", bits)

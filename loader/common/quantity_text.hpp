@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Times, numbers, sizes and lists of ports as people read them.
+// Times, numbers, sizes and lists of ports as text for people.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace jsguard {
 
-// "2026-01-02T03:04:05.678+00:00"; a time after the year 9999 is shown as its end.
+// "2026-01-02T03:04:05.678+00:00". A time after the year 9999 is shown as the end of that year.
 std::string utc_timestamp(std::uint64_t unix_ms);
 // "2026-01-02 03:04:05", in UTC
 std::string utc_text(std::uint64_t unix_ms);
@@ -20,7 +20,7 @@ std::string duration_text(std::uint64_t ms);
 std::string number_text(std::uint64_t number);
 // A number with the right form of its noun: "1 window", "2345 windows"
 std::string counted(std::uint64_t count, std::string_view one, std::string_view many);
-// The same with the number as number_text() has it: "2,345 windows"
+// The same, with the number as number_text() formats it: "2,345 windows"
 std::string counted_apart(std::uint64_t count, std::string_view one, std::string_view many);
 // A number of bits that may be very small: "0.413", "0.000346"
 std::string small_bits_text(std::uint32_t nanobits);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Sockets that were open before the detector was attached, which no transition shows.
+// Adopts the sockets that were open before the detector was attached. No transition reports them.
 #pragma once
 
 #include <cstddef>
@@ -10,9 +10,10 @@ namespace jsguard {
 
 class NetworkNamespace;
 
-// Passes over the sockets of that network namespace; none: of each that some process is in. Sockets
-// that listen in that namespace, or in this process's own, get their service entries. Returns how
-// many namespaces could not be entered. Throws Error.
+// Adopts the open sockets of the network namespace only. If only is null, adopts those of every
+// namespace that has a process. Listening sockets get service entries, but only in the namespace
+// only, or in this process's own if only is null. Returns how many namespaces could not be entered.
+// Throws Error.
 std::size_t adopt_open_sockets(jsguard_bpf& skeleton, const NetworkNamespace* only);
 
 }  // namespace jsguard

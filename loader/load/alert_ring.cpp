@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The ring buffer that alerts come through; what is not read stays in it for the next reader.
+// Reads the ring buffer of alerts. An alert that is not read remains there for the next reader.
 #include "load/alert_ring.hpp"
 
 #include <bpf/libbpf.h>
@@ -19,7 +19,7 @@ int AlertRing::deliver(void* ring, void* data, std::size_t size) {
     auto& self = *static_cast<AlertRing*>(ring);
     if (size >= sizeof(jsg_alert) && self.handler_)
         self.handler_(*static_cast<const jsg_alert*>(data));
-    // An error ends the poll, after this alert has been taken out.
+    // An error ends the poll. libbpf still takes this alert out of the ring.
     return --self.left_ ? 0 : -ECANCELED;
 }
 
@@ -28,9 +28,9 @@ std::size_t AlertRing::discard() {
     return SIZE_MAX - left_;
 }
 
-void AlertRing::poll(int timeout_ms, const AlertHandler& handler, std::size_t most) {
+void AlertRing::poll(int timeout_ms, const AlertHandler& handler, std::size_t max) {
     handler_ = handler;
-    left_ = most;
+    left_ = max;
     const int result = ring_buffer__poll(ring_.get(), timeout_ms);
     if (result < 0 && result != -EINTR && result != -ECANCELED)
         throw errno_error(ExitCode::runtime, -result, "cannot read the ring buffer");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The ring buffer that alerts come through; what is not read stays in it for the next reader.
+// Reads the ring buffer of alerts. An alert that is not read remains there for the next reader.
 #pragma once
 
 #include <cstddef>
@@ -17,15 +17,17 @@ using AlertHandler = std::function<void(const jsg_alert&)>;
 
 class AlertRing {
   public:
-    // map: descriptor of the map "alerts", open for as long as this lives. Throws Error(runtime).
+    // map: descriptor of the map "alerts". It must remain open while this object exists. Throws
+    // Error(runtime).
     explicit AlertRing(int map);
     AlertRing(const AlertRing&) = delete;
     AlertRing& operator=(const AlertRing&) = delete;
 
-    // Waits for alerts, and hands on those that came, or so many of them. An alert is taken out of
-    // the ring once the handler has returned.
-    void poll(int timeout_ms, const AlertHandler& handler, std::size_t most = SIZE_MAX);
-    // Takes out what is there, unread: of a version that lays alerts out in another way. How many.
+    // Waits for alerts and passes them to handler, at most max of them. An alert leaves the ring
+    // when the handler has returned.
+    void poll(int timeout_ms, const AlertHandler& handler, std::size_t max = SIZE_MAX);
+    // Removes all alerts without reading them, because another version with another layout of
+    // alerts wrote them. Returns how many.
     std::size_t discard();
 
   private:
@@ -36,7 +38,7 @@ class AlertRing {
     static int deliver(void* ring, void* data, std::size_t size);
 
     AlertHandler handler_;
-    std::size_t left_ = 0;  // to be taken out by this poll
+    std::size_t left_ = 0;  // alerts that this poll may still take out
     std::unique_ptr<ring_buffer, Deleter> ring_;
 };
 

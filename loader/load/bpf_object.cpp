@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The BPF object that this program carries: opened, sized, and its maps by the names of their pins.
+// The BPF object inside this program: opens it, sizes its maps, and names the pins of its maps.
 #include "load/bpf_object.hpp"
 
 #include <bpf/bpf.h>
@@ -15,7 +15,8 @@
 namespace jsguard {
 namespace {
 
-// struct bucket and struct htab_elem of kernel/bpf/hashtab.c; an element has its allocator's node.
+// Sizes of struct bucket and struct htab_elem in kernel/bpf/hashtab.c. The second has 8 bytes for
+// the node of its allocator.
 constexpr std::size_t hash_bucket_bytes = 16;
 constexpr std::size_t hash_element_bytes = 48 + 8;
 
@@ -45,7 +46,7 @@ std::vector<bpf_map*> maps_of(const jsguard_bpf& skeleton) {
     return maps;
 }
 
-// Internal maps are named ".bss" or "object.bss".
+// libbpf names internal maps ".bss" or "object.bss".
 std::string pin_name(const bpf_map* map) {
     std::string name = bpf_map__name(map);
     name.erase(0, name.find('.') + 1);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The BPF object that this program carries: opened, sized, and its maps by the names of their pins.
+// The BPF object inside this program: opens it, sizes its maps, and names the pins of its maps.
 #pragma once
 
 #include <cstddef>
@@ -20,21 +20,22 @@ struct SkeletonDeleter {
 };
 using Skeleton = std::unique_ptr<jsguard_bpf, SkeletonDeleter>;
 
-// Opens the object with that configuration; sizes and types can be read from then on. Needs no
+// Opens the object with that configuration. Then its sizes and types can be read. Needs no
 // privilege. Throws Error.
 Skeleton open_object(const jsg_config& config);
-// The same for each object of the same bytes.
+// A hash of the bytes of the object.
 std::uint64_t program_hash();
 
 std::vector<bpf_map*> maps_of(const jsguard_bpf& skeleton);
-// Without a dot, which the BPF file system refuses.
+// The name of the map's pin. It has no dot, because the BPF file system refuses dots.
 std::string pin_name(const bpf_map* map);
-// Writes one entry of a map that is in the kernel. value: as large as the map's. Throws Error.
+// Writes one entry of a map that is in the kernel. value: has the size of the map's values. Throws
+// Error.
 void write_map(const bpf_map* map, std::uint32_t key, const void* value);
 
-// Memory of the maps at the start.
+// The memory that the maps take from the start.
 std::size_t fixed_map_bytes(const jsguard_bpf& skeleton);
-// What the maps take in addition once they keep as many records as they may.
+// The memory that the map of windows takes in addition when it is full.
 std::size_t growing_map_bytes(const jsguard_bpf& skeleton);
 
 }  // namespace jsguard

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Brings the detector into the kernel, or goes on with one that is there. MapReader reads it.
+// Loads the detector into the kernel, or joins a persisted one. MapReader reads its maps.
 #include "load/detector.hpp"
 
 #include <bpf/bpf.h>
@@ -22,8 +22,8 @@
 namespace jsguard {
 namespace {
 
-// Throws Error(unsupported) if the kernel lacks something; whether it has bpf_rdonly_cast. The
-// kernel's types go before libbpf reads them again for itself.
+// Throws Error(unsupported) if the kernel lacks something. Returns whether it has bpf_rdonly_cast.
+// Frees the kernel's BTF, which takes megabytes, before libbpf reads it again.
 bool check_kernel() {
     const auto kernel = kernel_btf();
     if (const auto missing = missing_in_kernel(kernel.get()))
@@ -41,7 +41,7 @@ bool is_shown(const bpf_map* map) {
 Detector::Detector() = default;
 Detector::~Detector() = default;
 
-// Checks what can be checked before anything is touched, and holds the pin directory.
+// Checks the kernel and the privilege before anything is changed, and locks the pin directory.
 void Detector::open_pins(const Options& options) {
     if (pins_) return;
     keep_libbpf_log();
@@ -104,7 +104,7 @@ void Detector::use_maps_in_kernel() {
     }
     bpf_program* program;
     bpf_object__for_each_program(program, skeleton_->obj)
-        bpf_program__set_autoload(program, false);  // they are in the kernel
+        bpf_program__set_autoload(program, false);  // the joined programs are in the kernel
     if (const int error = jsguard_bpf__load(skeleton_.get()); error)
         throw libbpf_error(error, "cannot use the maps of the detector that is there");
     open_reader();
@@ -122,7 +122,8 @@ void Detector::hold_joined_programs() {
 
 void Detector::load(const Options& options, const Baselines& given) {
     open_pins(options);
-    if (!skeleton_) skeleton_ = open_object(wanted_config(options, given));  // else join() has
+    if (!skeleton_)
+        skeleton_ = open_object(wanted_config(options, given));  // join() may have opened it
     const jsg_config config = skeleton_->rodata->jsg_config;
     if (const int error = jsguard_bpf__load(skeleton_.get()); error)
         throw libbpf_error(error, "cannot load the BPF programs");
@@ -132,8 +133,8 @@ void Detector::load(const Options& options, const Baselines& given) {
     open_reader();
 }
 
-// What the earlier detector has learned itself is newer than a file that it keeps. A file that the
-// user chose is to be in force.
+// With --keep-baseline a baseline that the earlier detector has learned comes first, because it is
+// newer than the file. Otherwise the file comes first, because the user chose it.
 Baselines Detector::initial_baselines(const Options& options, const Baselines& given) const {
     if (!earlier_) return given;
     Baselines learned = earlier_->baselines(bpf_object__btf(skeleton_->obj));
@@ -150,12 +151,12 @@ void Detector::open_reader() {
     reader_.emplace(std::move(descriptors));
 }
 
-void Detector::take_out_earlier(const LeftOver& left_over) {
+void Detector::take_out_earlier(const KeptAlertHandler& handle_kept) {
     const std::string summary = earlier_->summary();
     const std::size_t lost = earlier_->end([&](const jsg_alert& alert) {
-        if (left_over) left_over(alert, earlier_->reader().config().instance);
+        if (handle_kept) handle_kept(alert, earlier_->reader().config().instance);
     });
-    if (!summary.empty()) notes_.push_back("it had come to " + summary);
+    if (!summary.empty()) notes_.push_back("it had found: " + summary);
     if (lost)
         notes_.push_back(fmt::format("{} that it had kept cannot be read by this version",
                                      counted(lost, "alert", "alerts")));
@@ -163,16 +164,16 @@ void Detector::take_out_earlier(const LeftOver& left_over) {
     pins_->admit_readers({});
 }
 
-void Detector::pin(const LeftOver& left_over) {
+void Detector::pin(const KeptAlertHandler& handle_kept) {
     if (earlier_)
-        take_out_earlier(left_over);
+        take_out_earlier(handle_kept);
     else
-        pins_->remove_all();  // what a killed one left behind
+        pins_->remove_all();  // pins that a killed jsguard-load left
     for (const ShownMap& map : shown::all) pins_->pin(map.name, reader().descriptor(map));
 }
 
 void Detector::persist() {
-    if (is_joined()) return;  // its pins stay unless unpersist() says otherwise
+    if (is_joined()) return;  // its pins remain until unpersist()
     Pins::Named all;
     for (const AtTracepoint& one : at_tracepoint()) {
         all.emplace_back(one.pins.program, bpf_program__fd(one.program));
@@ -196,8 +197,8 @@ void Detector::attach() {
     }
 }
 
-// In the order of attaching: what is remembered is to be forgotten too, and jsg_preempted is to be
-// called after jsg_transition.
+// In the order of attaching. jsg_destroy is first, so that every socket that gets a slot also gives
+// it back. jsg_preempted is last, because it must run after jsg_transition.
 std::vector<Detector::AtTracepoint> Detector::at_tracepoint() const {
     const auto& programs = skeleton_->progs;
     auto& links = skeleton_->links;
@@ -227,9 +228,9 @@ void Detector::set_real_time() {
         static_cast<std::int64_t>(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC));
 }
 
-void Detector::poll(int timeout_ms, const AlertHandler& handler, std::size_t most) {
+void Detector::poll(int timeout_ms, const AlertHandler& handler, std::size_t max) {
     set_real_time();
-    ring_->poll(timeout_ms, handler, most);
+    ring_->poll(timeout_ms, handler, max);
 }
 
 OwnDescriptors Detector::descriptors() const {

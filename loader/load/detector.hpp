@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Brings the detector into the kernel, or goes on with one that is there. MapReader reads it.
+// Loads the detector into the kernel, or joins a persisted one. MapReader reads its maps.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ struct bpf_program;
 
 namespace jsguard {
 
-// All steps throw Error. What a step has done is undone when the object goes.
+// All steps throw Error. The destructor undoes what the steps did, except for a persisted detector.
 class Detector {
   public:
     Detector();
@@ -33,44 +33,47 @@ class Detector {
     Detector(const Detector&) = delete;
     Detector& operator=(const Detector&) = delete;
 
-    // Goes on with the detector that an earlier loader left in options.pin_dir, if it is just what
-    // is asked for; whether it does. Then load() to arm_clock() are done. If not, load() takes over
-    // what that one has learned, of ports without a baseline here, and pin() takes it out.
+    // Joins the detector that an earlier loader left in options.pin_dir, if version and options are
+    // the same. Returns whether it joined. After joining, the steps from load() to pin() must not
+    // be called. Otherwise load() takes over the baselines that the earlier detector has learned,
+    // and pin() takes the earlier detector out of the kernel.
     bool join(const Options& options, const Baselines& given = {});
-    // Why the detector that is there is not the one to go on with, and what came of it: lines for
-    // the user.
+    // Lines for the user about an earlier detector: whether it is joined or why it is replaced, and
+    // what it had found.
     const std::vector<std::string>& notes() const { return notes_; }
 
-    // Loads the programs with the options in them, and gives the ports named there and those with a
-    // baseline their service entries. Nothing is attached yet.
+    // Loads the programs with these options. The ports that the options name and the ports with a
+    // baseline get service entries. Attaches nothing.
     void load(const Options& options, const Baselines& baselines);
-    // From here on transitions are counted, and listeners get their service entries.
+    // Attaches the programs. From then on transitions are counted, and new listeners get service
+    // entries.
     void attach();
-    // Passes over the sockets that are there, in the network namespace that is monitored, or in
-    // every one that a process is in. Those that listen there, or in this process's own, get their
-    // service entries.
+    // Adopts the sockets that are already open in the monitored network namespace, or in every
+    // namespace that has a process. Listening sockets in the monitored namespace, or in this
+    // process's own, get service entries.
     void adopt_sockets();
-    // Network namespaces whose open sockets could not be looked for.
+    // The number of network namespaces whose open sockets could not be read.
     std::size_t namespaces_left_out() const { return namespaces_left_out_; }
-    // From here on windows are closed.
+    // Starts the timer. From then on windows are closed.
     void arm_clock();
-    // Makes the maps readable for other programs, in options.pin_dir. Hands on the alerts that the
-    // detector that was there before had kept, and which one that was.
-    using LeftOver = std::function<void(const jsg_alert&, std::uint64_t instance)>;
-    void pin(const LeftOver& left_over = {});
-    // From here on it stays when this process ends, until it is taken out; or goes with it again.
+    // Pins the maps in options.pin_dir, so that other programs can read them. Takes out an earlier
+    // detector, and passes its unread alerts and its instance to handle_kept.
+    using KeptAlertHandler = std::function<void(const jsg_alert&, std::uint64_t instance)>;
+    void pin(const KeptAlertHandler& handle_kept = {});
+    // After persist() the detector remains in the kernel when this process ends. unpersist() undoes
+    // that.
     void persist();
     void unpersist();
 
-    // Waits for alerts, and hands on those that came, or so many of them; also keeps the kernel's
-    // idea of real time.
-    void poll(int timeout_ms, const AlertHandler& handler, std::size_t most = SIZE_MAX);
+    // Waits for alerts and passes them to handler, at most max of them. Also updates the real time
+    // that the kernel uses.
+    void poll(int timeout_ms, const AlertHandler& handler, std::size_t max = SIZE_MAX);
 
-    // From load() on, or a join() that goes on with a detector.
+    // Available after load(), or after join() has returned true.
     const MapReader& reader() const { return reader_.value(); }
-    // Of its programs and maps, in this process.
+    // This process's descriptors of the detector's programs and maps.
     OwnDescriptors descriptors() const;
-    // How it runs on this kernel, for those who ask for more.
+    // How the detector runs on this kernel, for --verbose.
     std::string describe() const;
     const jsguard_bpf& skeleton() const { return *skeleton_; }
 
@@ -86,7 +89,7 @@ class Detector {
     void use_maps_in_kernel();
     void hold_joined_programs();
     Baselines initial_baselines(const Options& options, const Baselines& given) const;
-    void take_out_earlier(const LeftOver& left_over);
+    void take_out_earlier(const KeptAlertHandler& handle_kept);
     std::vector<AtTracepoint> at_tracepoint() const;
     bool is_joined() const { return !joined_programs_.empty(); }
     void open_reader();
@@ -96,8 +99,8 @@ class Detector {
     std::optional<MapReader> reader_;
     std::unique_ptr<AlertRing> ring_;
     std::unique_ptr<Pins> pins_;
-    std::optional<Persisted> earlier_;  // that was there, and is not gone on with
-    // The tracepoint's, of one that is.
+    std::optional<Persisted> earlier_;  // the detector that is to be replaced
+    // The links and programs of a joined detector.
     std::vector<FileDescriptor> joined_links_;
     std::vector<FileDescriptor> joined_programs_;
     std::vector<std::string> notes_;

@@ -17,7 +17,7 @@
 #include "load/probe.hpp"
 #include "load/progress.hpp"
 #include "load/run_lines.hpp"
-#include "load/service_manager.hpp"
+#include "load/systemd.hpp"
 
 namespace jsguard {
 namespace {
@@ -25,7 +25,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int poll_ms = 200;
-constexpr auto look_around_every = std::chrono::milliseconds(900);
+constexpr auto report_interval = std::chrono::milliseconds(900);
 
 volatile std::sig_atomic_t stop_requested = 0;
 volatile std::sig_atomic_t relearn_requested = 0;
@@ -40,46 +40,48 @@ void catch_signals() {
     struct sigaction before {};
     sigaction(SIGHUP, nullptr, &before);
     action.sa_handler = request_relearn;
-    action.sa_flags = SA_RESTART;  // a reader of stdout that is slow is waited for
-    if (before.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, nullptr);  // else nohup asked
+    action.sa_flags = SA_RESTART;  // wait for a slow reader of stdout
+    if (before.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, nullptr);  // nohup ignores SIGHUP
 }
 
-// A file that cannot be written must not end the monitor: it is tried again at the end.
+// A file that cannot be written must not end jsguard-load. The end tries again.
 void save_learned(const Detector& detector, const Options& options, Progress& progress) {
     try {
         write_baselines(*options.save_baseline_file, detector.reader().learned_baselines(),
                         origin_here(options.step_s));
     } catch (const Error& error) {
-        progress.say(fmt::format("{}; keeps monitoring, and tries again at the end", error.what()));
+        progress.print(
+            fmt::format("{}; keeps monitoring, and tries again at the end", error.what()));
     }
 }
 
-// What the services have learned, and what is told and saved of it.
-void look_around(const Detector& detector, const Options& options, Progress& progress,
-                 Outlets& outlets) {
+// Prints, logs and saves what the services have learned.
+void report_learning(const Detector& detector, const Options& options, Progress& progress,
+                     Outlets& outlets) {
     progress.update(detector.reader());
     for (const std::string& warning : progress.take_warnings()) outlets.warning(warning);
     if (options.save_baseline_file && progress.take_learned())
         save_learned(detector, options, progress);
 }
 
-// Hands on alerts until a signal, the duration or --exit-on-alert ends it; the exit code.
-// alerted: an alert of the detector that was there before has been told already.
+// Passes on alerts until a signal, the duration or --exit-on-alert ends it. Returns the exit code.
+// alerted: an alert of the detector that was replaced has been printed already.
 int watch(Detector& detector, const Options& options, Progress& progress, Outlets& outlets,
-          ServiceManager& manager, bool alerted) {
+          SystemdNotifier& systemd, bool alerted) {
     const auto start = Clock::now();
-    auto look_around_at = start;
-    const std::size_t at_once = options.exit_on_alert ? 1 : SIZE_MAX;  // others may come after
+    auto report_at = start;
+    const std::size_t max_alerts = options.exit_on_alert ? 1 : SIZE_MAX;  // in one poll
     while (!stop_requested) {
-        const auto hand_on = [&](const jsg_alert& alert) {
+        const auto pass_on = [&](const jsg_alert& alert) {
             outlets.alert(alert, detector.reader().config().instance);
             alerted = alerted || alert.event == JSG_RAISE;
         };
         if (alerted && options.exit_on_alert) {
-            if (!options.persist) detector.poll(0, hand_on);  // the rest goes with the detector
+            if (!options.persist)
+                detector.poll(0, pass_on);  // the detector ends, and its other alerts with it
             return *options.exit_on_alert;
         }
-        detector.poll(poll_ms, hand_on, at_once);
+        detector.poll(poll_ms, pass_on, max_alerts);
         const auto now = Clock::now();
         if (options.duration_s && now - start >= std::chrono::seconds(*options.duration_s)) break;
         if (relearn_requested) {
@@ -89,11 +91,11 @@ int watch(Detector& detector, const Options& options, Progress& progress, Outlet
         }
         outlets.step();
         if (detector.reader().is_ticking())
-            manager.alive();  // the manager's watchdog is on the kernel's timer
-        progress.say_if_any(manager.take_trouble());
-        if (now < look_around_at) continue;
-        look_around_at = now + look_around_every;
-        look_around(detector, options, progress, outlets);
+            systemd.alive();  // systemd's watchdog also watches the kernel's timer
+        progress.print_if_any(systemd.take_problem());
+        if (now < report_at) continue;
+        report_at = now + report_interval;
+        report_learning(detector, options, progress, outlets);
     }
     return static_cast<int>(ExitCode::clean);
 }
@@ -102,23 +104,23 @@ void save_baselines(const Detector& detector, const Options& options) {
     if (const Baselines learned = detector.reader().learned_baselines(); !learned.empty())
         write_baselines(*options.save_baseline_file, learned, origin_here(options.step_s));
     else
-        tell(fmt::format("no baseline was learned, so {} was not written",
-                         *options.save_baseline_file));
+        log_line(fmt::format("no baseline was learned, so {} was not written",
+                             *options.save_baseline_file));
 }
 
-// What start() has come to.
-struct Beginning {
-    bool joined = false;   // an earlier loader's detector
-    bool alerted = false;  // by one that was replaced
+// The result of start().
+struct StartResult {
+    bool joined = false;   // the detector of an earlier loader
+    bool alerted = false;  // the detector that was replaced had raised an alert
 };
 
-// A detector in the kernel: the one that an earlier loader left there, or a new one, which replaces
-// that only once it is at work.
-Beginning start(Detector& detector, const Options& options, const Baselines& baselines,
-                Outlets& outlets) {
-    Beginning beginning;
+// Joins the detector that an earlier loader left in the kernel, or starts a new one. A new detector
+// replaces the earlier one only after it runs.
+StartResult start(Detector& detector, const Options& options, const Baselines& baselines,
+                  Outlets& outlets) {
+    StartResult result;
     if (detector.join(options, baselines)) {
-        beginning.joined = true;
+        result.joined = true;
         if (!options.persist) detector.unpersist();
     } else {
         detector.load(options, baselines);
@@ -127,77 +129,80 @@ Beginning start(Detector& detector, const Options& options, const Baselines& bas
         detector.arm_clock();
         detector.pin([&](const jsg_alert& alert, std::uint64_t instance) {
             outlets.alert(alert, instance);
-            beginning.alerted = beginning.alerted || alert.event == JSG_RAISE;
+            result.alerted = result.alerted || alert.event == JSG_RAISE;
         });
     }
     if (options.persist) detector.persist();
-    return beginning;
+    return result;
 }
 
-// Tells what is monitored and how. From here on nothing more is permitted than is needed.
-void settle(Detector& detector, const Options& options, Outlets& outlets, ServiceManager& manager) {
-    for (const std::string& note : detector.notes()) tell(note);
+// Prints what is monitored and how. Then drops the privilege that is no longer needed.
+void finish_start(Detector& detector, const Options& options, Outlets& outlets,
+                  SystemdNotifier& systemd) {
+    for (const std::string& note : detector.notes()) log_line(note);
     const std::string started = start_line(options, detector.reader().monitored_ports(),
                                            detector.reader().learned_baselines().size());
-    // By --syslog it goes there too: once is enough in the journal.
-    if (!options.syslog || !stderr_is_the_journal()) tell(started);
+    // With --syslog outlets.begin() logs this line. The journal must not have it twice.
+    if (!options.syslog || !stderr_is_the_journal()) log_line(started);
     if (const auto left_out = detector.namespaces_left_out())
-        tell(fmt::format(
-            "{} could not be entered, which takes CAP_SYS_ADMIN and CAP_SYS_PTRACE: sockets that "
-            "are open there are not known",
-            counted(left_out, "network namespace", "network namespaces")));
-    if (options.verbose) tell(detector.describe());
+        log_line(
+            fmt::format("{} could not be entered: sockets that are open there are unknown; start "
+                        "jsguard-load with CAP_SYS_ADMIN and CAP_SYS_PTRACE",
+                        counted(left_out, "network namespace", "network namespaces")));
+    if (options.verbose) log_line(detector.describe());
     outlets.begin(started, detector.reader(), detector.descriptors());
     drop_privilege();
-    manager.ready(started);
+    systemd.ready(started);
 }
 
-// A new detector must not stay in the kernel if its loader could not begin to monitor.
-void settle_or_undo(Detector& detector, const Options& options, Outlets& outlets,
-                    ServiceManager& manager, bool joined) {
+// A new detector must not remain in the kernel if its loader cannot finish the start.
+void finish_start_or_undo(Detector& detector, const Options& options, Outlets& outlets,
+                          SystemdNotifier& systemd, bool joined) {
     try {
-        settle(detector, options, outlets, manager);
+        finish_start(detector, options, outlets, systemd);
     } catch (const std::exception&) {
         if (!joined) detector.unpersist();
         throw;
     }
 }
 
-// What was found and lost, and what stays, is told however it ends; the first line.
-std::string tell_end(const Detector& detector, const Options& options, Progress& progress) {
+// Prints what was found and lost, and what remains in the kernel. Called at every end, also after
+// an error. Returns the first line.
+std::string print_end(const Detector& detector, const Options& options, Progress& progress) {
     progress.hide_bar();
     const std::string summary = summary_line(detector.reader().stats());
-    tell(summary);
+    log_line(summary);
     if (options.persist)
-        tell(fmt::format("the detector stays in {}; jsguard-load --unload takes it out",
-                         printable(options.pin_dir)));
+        log_line(fmt::format(
+            "the detector remains in the kernel, pinned in {}; jsguard-load --unload takes it out",
+            printable(options.pin_dir)));
     return summary;
 }
 
-int watch_or_tell_end(Detector& detector, const Options& options, Progress& progress,
-                      Outlets& outlets, ServiceManager& manager, bool alerted) {
+int watch_or_print_end(Detector& detector, const Options& options, Progress& progress,
+                       Outlets& outlets, SystemdNotifier& systemd, bool alerted) {
     try {
-        return watch(detector, options, progress, outlets, manager, alerted);
+        return watch(detector, options, progress, outlets, systemd, alerted);
     } catch (const std::exception&) {
-        tell_end(detector, options, progress);
+        print_end(detector, options, progress);
         throw;
     }
 }
 
-// From the first line to the last of a detector that runs; the exit code.
+// Everything from the first line to the last of a detector that runs. Returns the exit code.
 int watch_to_the_end(Detector& detector, const Options& options, Progress& progress,
-                     Outlets& outlets, ServiceManager& manager, Beginning beginning) {
-    settle_or_undo(detector, options, outlets, manager, beginning.joined);
+                     Outlets& outlets, SystemdNotifier& systemd, StartResult result) {
+    finish_start_or_undo(detector, options, outlets, systemd, result.joined);
     const int code =
-        watch_or_tell_end(detector, options, progress, outlets, manager, beginning.alerted);
-    manager.stopping();
-    const std::string summary = tell_end(detector, options, progress);
+        watch_or_print_end(detector, options, progress, outlets, systemd, result.alerted);
+    systemd.stopping();
+    const std::string summary = print_end(detector, options, progress);
     if (options.save_baseline_file) save_baselines(detector, options);
     outlets.end(summary);
     return code;
 }
 
-// What is written while it runs is written without privilege.
+// These files are written later, when the privilege has been dropped.
 void check_writable_later(const Options& options) {
     if (options.save_baseline_file)
         need_writable_without_privilege(resolve(*options.save_baseline_file), "--save-baseline");
@@ -210,23 +215,23 @@ int monitor(const Options& options) {
     if (options.save_baseline_file) check_baseline_target(*options.save_baseline_file);
     check_writable_later(options);
 
-    catch_signals();  // before anything is there that would be left behind
-    ServiceManager manager;
+    catch_signals();  // before anything is in the kernel that a signal would leave there
+    SystemdNotifier systemd;
     Progress progress(options, isatty(STDERR_FILENO) == 1);
-    Detector detector;  // outlasts what the outlets read of it
+    Detector detector;  // must outlive the outlets, which read it
     Outlets outlets(options, progress);
-    const Beginning beginning = start(detector, options, baselines, outlets);
+    const StartResult result = start(detector, options, baselines, outlets);
     try {
-        return watch_to_the_end(detector, options, progress, outlets, manager, beginning);
+        return watch_to_the_end(detector, options, progress, outlets, systemd, result);
     } catch (const std::exception& error) {
         outlets.end_by_error(error.what());
         throw;
     }
 }
 
-// --unload: takes out of the kernel the detector that an earlier loader left there, or what a
-// killed one left behind. Alerts that nobody has read are printed first. Throws Error(runtime) if
-// there is no detector, or a jsguard-load still uses it.
+// --unload: prints the unread alerts of the detector that an earlier loader left in the kernel, and
+// takes it out. Also removes what a killed jsguard-load left. Throws Error(runtime) if there is no
+// detector, or if a jsguard-load still uses it.
 void unload(const Options& options) {
     Progress progress(options, false);
     Outlets outlets(options, progress);
@@ -236,7 +241,8 @@ void unload(const Options& options) {
                                  printable(options.pin_dir)));
     };
     std::error_code ignored;
-    if (!std::filesystem::exists(options.pin_dir, ignored)) throw none();  // and none is made
+    if (!std::filesystem::exists(options.pin_dir, ignored))
+        throw none();  // and Pins would create it
     Pins pins(options.pin_dir);
     const auto left = Persisted::find(pins);
     if (!left && !pins.has_any()) throw none();
@@ -245,17 +251,17 @@ void unload(const Options& options) {
         const std::size_t unknown = left->end([&](const jsg_alert& alert) {
             outlets.alert(alert, left->reader().config().instance);
         });
-        if (!summary.empty()) tell(summary);
+        if (!summary.empty()) log_line(summary);
         if (unknown)
-            tell(fmt::format("{} of another version, not shown",
-                             counted(unknown, "alert", "alerts")));
+            log_line(fmt::format("{} not shown, because another version of jsguard raised them",
+                                 counted(unknown, "alert", "alerts")));
     } else {
         pins.remove_all();
     }
     const std::string line = fmt::format(
-        "{} {}", left ? "took out the detector in" : "removed what a killed one left in",
+        "{} {}", left ? "took out the detector in" : "removed what a killed jsguard-load left in",
         printable(options.pin_dir));
-    tell(line);
+    log_line(line);
     outlets.end(line);
 }
 
@@ -264,7 +270,7 @@ void unload(const Options& options) {
 
 int main(int argc, char** argv) {
     using namespace jsguard;
-    std::signal(SIGPIPE, SIG_IGN);  // a closed stdout shows when it is written
+    std::signal(SIGPIPE, SIG_IGN);  // writing to a closed stdout then fails
     return exit_code_of("jsguard-load", [&] {
         const auto request = parse_options(argc, argv);
         if (const auto* answer = std::get_if<Answer>(&request)) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the detector needs of the kernel, asked of its BTF; of its version only where that does not
-// tell.
+// Checks in the kernel's BTF what the detector needs. Uses the kernel's version only where the BTF
+// does not show the answer.
 #include "load/kernel_needs.hpp"
 
 #include <bpf/btf.h>
@@ -12,7 +12,7 @@
 namespace jsguard {
 namespace {
 
-// A kind of 0 stands for a value of some enum: the ones that number the helpers and the map types.
+// Kind 0 means a value of an enum: the enums of helpers, map types and program types.
 struct Need {
     const char* name;
     unsigned kind;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What libbpf says when it fails: its last warnings, and the end of the verifier's log.
+// Keeps what libbpf prints when it fails: its last warnings, and the end of the verifier's log.
 #include "load/libbpf_log.hpp"
 
 #include <bpf/libbpf.h>
@@ -53,13 +53,13 @@ const std::vector<std::string>& verifier_log_end() { return log_end; }
 
 Error libbpf_error(int error, std::string_view tried) {
     if (error < 0) error = -error;
-    // The verifier's refusal is an EACCES too, often.
+    // Check the verifier's log first: the verifier often refuses with EACCES too.
     if (!log_end.empty())
         return Error(
             ExitCode::runtime,
-            fmt::format("{}: the kernel's verifier refuses one: {}; see jsguard-load --probe",
+            fmt::format("{}: the kernel's verifier refuses a program: {}; see jsguard-load --probe",
                         tried, warnings.front()));
-    if (is_refusal(error))
+    if (lacks_permission(error))
         return errno_error(ExitCode::not_permitted, error, tried,
                            "run it as root, outside a container that forbids BPF");
     return errno_error(ExitCode::runtime, error, tried, last_libbpf_warning());

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A message for the system's log: its fields, and the datagrams that journald and syslog
-// understand.
+// A message for the system's log, and the datagrams that carry it to journald or syslog.
 #include "load/log_message.hpp"
 
 #include <fmt/format.h>
@@ -30,8 +29,8 @@ std::string value_text(const ordered_json& value) {
     return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
-// Numbers stand as they do in the JSON. A journal keeps the values of a repeated field in no order,
-// so that what belongs together, or is the first, has a field of its own.
+// Numbers are written as in the JSON. The journal does not keep the order of a repeated field. So
+// the first cell, and the first source with its sockets, have their own fields.
 void add_details(LogMessage& message, const ordered_json& details) {
     for (const auto& [name, value] : details.items()) {
         if (!value.is_array()) message.fields.emplace_back(field_name(name), value_text(value));
@@ -53,7 +52,7 @@ std::string line_with_text(std::string_view text, const ordered_json& object) {
     return json_text(line);
 }
 
-// The length in front of each value makes any byte in it safe.
+// The length before each value makes any byte in the value safe.
 void append_field(std::string& datagram, std::string_view name, std::string_view value) {
     datagram.append(name);
     datagram += '\n';
@@ -63,7 +62,7 @@ void append_field(std::string& datagram, std::string_view name, std::string_view
     datagram += '\n';
 }
 
-// Month and day as RFC 3164 has them, whatever the locale.
+// Month and day as in RFC 3164, in any locale.
 std::string local_time(std::int64_t unix_s) {
     constexpr std::string_view months = "JanFebMarAprMayJunJulAugSepOctNovDec";
     const auto time = static_cast<std::time_t>(unix_s);

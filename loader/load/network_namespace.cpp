@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Network namespaces: found by path, by process or all of them, and entered for a moment.
+// Finds network namespaces by path or by process, and runs functions inside them.
 #include "load/network_namespace.hpp"
 
 #include <fcntl.h>
@@ -32,10 +32,10 @@ constexpr const char* next_step =
     "give the path of a network namespace, such as /run/netns/NAME, or the id of a process in it";
 constexpr const char* needs_admin = "it takes CAP_SYS_ADMIN";
 constexpr const char* needs_ptrace =
-    "a process with other rights than this one takes CAP_SYS_PTRACE";
+    "the namespace of a process with other rights takes CAP_SYS_PTRACE";
 
-// Tells namespaces apart without CAP_SYS_PTRACE, for each has files in /proc of its own.
-std::optional<ino_t> number_of_table(const fs::path& process) {
+// Distinguishes namespaces without CAP_SYS_PTRACE: the file net/tcp has another inode in each.
+std::optional<ino_t> inode_of_tcp_table(const fs::path& process) {
     struct stat info {};
     if (stat((process / "net/tcp").c_str(), &info) != 0) return std::nullopt;
     return info.st_ino;
@@ -49,10 +49,10 @@ NetworkNamespace NetworkNamespace::open(const std::string& path_or_pid) {
     const std::string tried =
         fmt::format("cannot use --netns {} ({})", printable(path_or_pid), printable(path));
     struct stat info {};
-    // Not blocking: the path may be that of a pipe.
+    // O_NONBLOCK: the path may be that of a pipe.
     NetworkNamespace opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK), 0);
     if (opened.fd_.get() < 0 || fstat(opened.fd_.get(), &info) != 0) {
-        const bool forbidden = is_refusal(errno);
+        const bool forbidden = lacks_permission(errno);
         throw errno_error(forbidden ? ExitCode::not_permitted : ExitCode::usage, errno, tried,
                           forbidden ? needs_ptrace : next_step);
     }
@@ -64,21 +64,21 @@ NetworkNamespace NetworkNamespace::open(const std::string& path_or_pid) {
 }
 
 std::size_t NetworkNamespace::run_inside_others(const std::function<void()>& function) {
-    std::set<std::pair<dev_t, ino_t>> seen;
-    std::set<ino_t> looked_into, hidden;  // by their tables
+    std::set<std::pair<dev_t, ino_t>> known;
+    std::set<ino_t> visited, hidden;  // by the inodes of net/tcp
     std::size_t left_out = 0;
     struct stat info {};
     std::error_code ignored;  // processes end while they are listed
-    if (stat("/proc/self/ns/net", &info) == 0) seen.emplace(info.st_dev, info.st_ino);
-    if (const auto own = number_of_table("/proc/self")) looked_into.insert(*own);
+    if (stat("/proc/self/ns/net", &info) == 0) known.emplace(info.st_dev, info.st_ino);
+    if (const auto own = inode_of_tcp_table("/proc/self")) visited.insert(*own);
     for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
         const fs::path path = entry.path() / "ns/net";
         const int error = stat(path.c_str(), &info) == 0 ? 0 : errno;
         // Not a process, or one that has ended.
         if (error && error != EACCES) continue;
-        if (const auto table = number_of_table(entry.path()))
-            (error ? hidden : looked_into).insert(*table);
-        if (error || !seen.emplace(info.st_dev, info.st_ino).second) continue;
+        if (const auto table = inode_of_tcp_table(entry.path()))
+            (error ? hidden : visited).insert(*table);
+        if (error || !known.emplace(info.st_dev, info.st_ino).second) continue;
         const NetworkNamespace other(::open(path.c_str(), O_RDONLY | O_CLOEXEC),
                                      static_cast<std::uint32_t>(info.st_ino));
         try {
@@ -89,7 +89,7 @@ std::size_t NetworkNamespace::run_inside_others(const std::function<void()>& fun
     }
     return left_out +
            static_cast<std::size_t>(std::count_if(hidden.begin(), hidden.end(), [&](ino_t table) {
-               return !looked_into.contains(table);
+               return !visited.contains(table);
            }));
 }
 

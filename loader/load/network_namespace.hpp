@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Network namespaces: found by path, by process or all of them, and entered for a moment.
+// Finds network namespaces by path or by process, and runs functions inside them.
 #pragma once
 
 #include <cstddef>
@@ -11,20 +11,20 @@
 
 namespace jsguard {
 
-// An open descriptor of one; it stays while this does.
+// An open network namespace. The kernel keeps the namespace while this object exists.
 class NetworkNamespace {
   public:
-    // A path such as /run/netns/web, or the id of a process in it. Throws Error(usage) if there is
-    // none.
+    // path_or_pid: a path such as /run/netns/web, or the id of a process in the namespace. Throws
+    // Error(usage) if there is no such namespace, Error(not_permitted) if it may not be opened.
     static NetworkNamespace open(const std::string& path_or_pid);
-    // Runs a function in each that some process is in, but the own one. Returns how many it could
-    // not be run in.
+    // Runs a function in every network namespace that has a process, except this process's own.
+    // Returns in how many namespaces it could not run.
     static std::size_t run_inside_others(const std::function<void()>& function);
 
-    // Its number, as "ls -Li" shows it for the path and "readlink /proc/PID/ns/net" for a process.
+    // The inode number of the namespace, as shown by "ls -Li PATH" and "readlink /proc/PID/ns/net".
     std::uint32_t inode() const { return inode_; }
-    // Runs a function in a thread inside, so that this one stays where it is; its exception is
-    // thrown here.
+    // Runs a function inside the namespace, in a new thread, so that this thread does not change
+    // its namespace. Rethrows the function's exception here.
     void run_inside(const std::function<void()>& function) const;
 
   private:

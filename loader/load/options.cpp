@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The options of jsguard-load: CLI11 takes the command line apart, each value is checked here.
+// Parses the command line of jsguard-load with CLI11 and checks each value.
 #include "load/options.hpp"
 
 #include <fmt/format.h>
@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::uint32_t max_exit_code = 255;
 
-// What was written, where the order on the command line must not matter.
+// The options as given. settle() combines them, so their order on the command line does not matter.
 struct Written {
     Options options;
     std::optional<std::uint32_t> threshold_nanobits;
@@ -46,23 +46,24 @@ void add_what_is_monitored(OptionAdder& add, Written& written) {
               "monitor these local ports (default: every listening port)", o.ports);
     add.ports("--exclude-port", "--exclude-port", "do not monitor these (default: none)",
               o.excluded_ports);
-    add.path("--netns", "PATH|PID", "only in this network namespace (default: in every one)",
+    add.path("--netns", "PATH|PID", "monitor only this network namespace (default: all)",
              store_in(o.netns));
 }
 
 void add_when_to_alert(OptionAdder& add, Written& written) {
     Options& o = written.options;
     add.group("When to raise an alert");
-    add.threshold("--threshold",
-                  with_default("divergence of both signals, above 0 and below 1; auto: from its "
-                               "spread while learning",
-                               bits_of(o.occupancy_threshold_nanobits)),
-                  written.threshold_nanobits);
+    add.threshold(
+        "--threshold",
+        with_default("threshold of both signals in bits, above 0 and below 1; auto: from the "
+                     "spread while learning",
+                     bits_of(o.occupancy_threshold_nanobits)),
+        written.threshold_nanobits);
     add.threshold("--transition-threshold",
-                  "that of transitions, or auto (default: that of --threshold)",
+                  "threshold of transitions, or auto (default: that of --threshold)",
                   written.transition_threshold_nanobits);
     add.threshold("--occupancy-threshold",
-                  "that of occupancy, or auto (default: that of --threshold)",
+                  "threshold of occupancy, or auto (default: that of --threshold)",
                   written.occupancy_threshold_nanobits);
     add.probability(
         "--false-alarm",
@@ -75,17 +76,18 @@ void add_when_to_alert(OptionAdder& add, Written& written) {
                            o.min_sockets),
               store_in(o.min_sockets));
     add.whole("", "--min-transitions", "N", max_count,
-              with_default("transitions in the window that it takes", o.min_transitions),
+              with_default("minimum number of transitions in the window", o.min_transitions),
               store_in(o.min_transitions));
     add.whole("", "--min-rate", "BYTES", max_count,
-              with_default("bytes a second that make a connection a moving one", o.min_rate),
+              with_default("bytes a second from which a connection counts as moving", o.min_rate),
               store_in(o.min_rate));
-    add.whole("", "--confirm", "N", day_s,
-              with_default("windows above the threshold in a row before it", o.confirm_windows),
-              store_in(o.confirm_windows));
     add.whole(
-        "", "--clear", "N", day_s,
-        with_default("windows below the threshold in a row before it clears", o.clear_windows),
+        "", "--confirm", "N", max_learn_s,
+        with_default("windows above the threshold in a row that raise an alert", o.confirm_windows),
+        store_in(o.confirm_windows));
+    add.whole(
+        "", "--clear", "N", max_learn_s,
+        with_default("windows below the threshold in a row that clear an alert", o.clear_windows),
         store_in(o.clear_windows));
 }
 
@@ -94,18 +96,20 @@ void add_time_and_learning(OptionAdder& add, Written& written) {
     add.group("Time and learning");
     add.whole("-i,", "--window", "SECONDS", max_window_s,
               with_default("length of the sliding window", o.window_s), store_in(o.window_s));
-    add.whole("", "--step", "SECONDS", max_window_s,
-              with_default("how far it slides; a window is a multiple of it", o.step_s),
-              store_in(o.step_s));
-    add.whole("", "--learn", "SECONDS", day_s,
+    add.whole(
+        "", "--step", "SECONDS", max_window_s,
+        with_default("how far the window slides; --window must be a multiple of it", o.step_s),
+        store_in(o.step_s));
+    add.whole("", "--learn", "SECONDS", max_learn_s,
               with_default("learning time of a port without a baseline", o.learn_s),
               store_in(written.learn_s));
     add.path("--baseline", "FILE", "start from the baselines in FILE", store_in(o.baseline_file));
     add.path("--save-baseline", "FILE", "write what was learned to FILE",
              store_in(o.save_baseline_file));
-    add.path("--keep-baseline", "FILE", "both: start from FILE if it is there, and write to it",
+    add.path("--keep-baseline", "FILE",
+             "start from the baselines in FILE if it exists, and write to it",
              store_in(written.keep_baseline_file));
-    add.whole("-d,", "--duration", "SECONDS", max_count, "stop after (default: never)",
+    add.whole("-d,", "--duration", "SECONDS", max_count, "stop after this time (default: never)",
               store_in(o.duration_s));
 }
 
@@ -114,7 +118,7 @@ void add_output(OptionAdder& add, Written& written) {
     add.group("Output and exit");
     add.flag("--json", "one JSON object a line on stdout, not text", o.json)
         ->disable_flag_override();
-    add.flag("--syslog", "alerts to the system's log too: to systemd's journal, else to syslog",
+    add.flag("--syslog", "send alerts to the system's log too: systemd's journal, else syslog",
              o.syslog)
         ->disable_flag_override();
     add.flag("-T,--timestamp", "begin each line of text with the time (UTC)", o.timestamp)
@@ -125,17 +129,17 @@ void add_output(OptionAdder& add, Written& written) {
                          static_cast<int>(ExitCode::alert)),
              written.exit_on_alert)
         ->option_text("[=CODE]");
-    add.path("--textfile", "FILE", "keep all figures in FILE (*.prom) for node_exporter",
+    add.path("--textfile", "FILE", "write all figures to FILE (*.prom) for node_exporter",
              store_in(o.textfile));
     add.path("--pin-dir", "DIR", with_default("where the maps are pinned", o.pin_dir),
              store_in(o.pin_dir));
-    add.path("--pin-group", "GROUP", "who may read them besides their owner (default: nobody)",
+    add.path("--pin-group", "GROUP", "group that may read the maps too (default: none)",
              store_in(o.pin_group));
 }
 
 void add_life(OptionAdder& add, Written& written) {
     Options& o = written.options;
-    add.group("Life in the kernel");
+    add.group("Detector in the kernel");
     add.flag("--persist",
              "leave the detector in the kernel at exit; the next jsguard-load joins it", o.persist)
         ->disable_flag_override();
@@ -171,12 +175,13 @@ void check_times(Options& options, const std::optional<std::uint32_t>& learn_s) 
             fmt::format("--window {} is not a multiple of --step {}: make it {}", options.window_s,
                         options.step_s, next > max_window_s ? next - options.step_s : next));
     }
-    // Only a time that was asked for is held to: the default adapts itself to the step.
+    // Only a time that the user gave is checked. The default is rounded up to a multiple of the
+    // step.
     options.learn_s = learn_s.value_or(round_up(options.learn_s, options.step_s));
     check_learning_time(options.learn_s, options.step_s);
 }
 
-// node_exporter reads no other files, and the one that is being written has another name.
+// node_exporter reads only *.prom, so it ignores the temporary file while that is written.
 void check_textfile_name(const Options& options) {
     if (!options.textfile) return;
     const std::filesystem::path file = *options.textfile;
@@ -186,7 +191,7 @@ void check_textfile_name(const Options& options) {
 
 void check_exit_on_alert(Options& options, const std::string& written) {
     if (written.empty()) return;
-    // What CLI11 gives for a flag without a value.
+    // CLI11 gives this for a flag without a value.
     if (written == "true") {
         options.exit_on_alert = static_cast<int>(ExitCode::alert);
         return;
@@ -199,7 +204,7 @@ void check_exit_on_alert(Options& options, const std::string& written) {
     options.exit_on_alert = static_cast<int>(*code);
 }
 
-// A file that is not there yet is no mistake: the detector learns, and writes it.
+// A missing file is no error: the detector learns, and writes it.
 void settle_kept_baseline(Options& options, const std::optional<std::string>& file) {
     if (!file) return;
     if (options.baseline_file || options.save_baseline_file)
@@ -246,8 +251,8 @@ Options settle(Written written) {
 std::variant<Options, Answer> parse_options(int argc, const char* const* argv) {
     Written written;
     CLI::App app(
-        "Watches TCP connections from inside the kernel and raises an alert when their "
-        "shape departs\nfrom what is normal, as slow HTTP attacks make it do.",
+        "Monitors TCP connections from inside the kernel, and raises an alert when their phases "
+        "or\ntransitions differ from what is normal, as in a slow HTTP attack.",
         "jsguard-load");
     app.get_formatter()->column_width(34);
     OptionAdder add(app);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the user asked for: the options of jsguard-load, checked before anything is loaded.
+// The options of jsguard-load, checked before anything is loaded.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,8 @@ struct Options {
     // 0: from the spread of the divergence while learning.
     std::uint32_t transition_threshold_nanobits = JSG_DEFAULT_THRESHOLD_NANOBITS;
     std::uint32_t occupancy_threshold_nanobits = JSG_DEFAULT_THRESHOLD_NANOBITS;
-    std::uint32_t false_alarm_exponent = 6;  // of the false-alarm probability of a window, 10^-6
-    std::vector<std::uint16_t> ports;        // empty: every listening port; sorted, no excluded one
+    std::uint32_t false_alarm_exponent = 6;  // of the false-positive probability, 10^-6
+    std::vector<std::uint16_t> ports;        // sorted, no excluded one; empty: every listening port
     std::vector<std::uint16_t> excluded_ports;  // sorted
     std::uint32_t window_s = 10;
     std::uint32_t step_s = 1;
@@ -31,15 +31,15 @@ struct Options {
     std::uint32_t clear_windows = 10;
     std::optional<std::string> baseline_file;
     std::optional<std::string> save_baseline_file;
-    bool keep_baseline = false;  // both are one file, which changes by itself
+    bool keep_baseline = false;  // both are the same file, which the detector updates
     std::optional<std::string> textfile;
     std::optional<std::uint32_t> duration_s;  // none: until a signal
-    std::optional<int> exit_on_alert;         // the exit code; none: go on
-    std::string pin_dir = usual_pin_dir;
-    std::optional<std::string> pin_group;  // may read the pins; none: the owner alone
+    std::optional<int> exit_on_alert;         // the exit code; none: do not stop
+    std::string pin_dir = default_pin_dir;
+    std::optional<std::string> pin_group;  // may read the pins; none: only the owner
     bool persist = false;                  // leave the detector in the kernel at exit
-    bool unload = false;                   // take out the one that is pinned, and stop
-    bool probe = false;                    // say what this kernel offers, and stop
+    bool unload = false;                   // take out the detector that is pinned, and stop
+    bool probe = false;                    // print what this kernel offers, and stop
     std::optional<std::string> netns;      // path or pid; none: every network namespace
     bool json = false;
     bool syslog = false;  // alerts go to the system's log too
@@ -47,15 +47,16 @@ struct Options {
     bool verbose = false;
 };
 
-// What -h and -V ask for: print the text to stdout and exit clean.
+// The answer to -h or -V: print the text to stdout and exit with code 0.
 struct Answer {
     std::string text;
 };
 
-// Throws Error(usage) for whatever is not a sound set of options.
+// Throws Error(usage) for invalid options.
 std::variant<Options, Answer> parse_options(int argc, const char* const* argv);
 
-// What the detector is told. cpus, netns and has_rdonly_cast are of this machine and stay 0.
+// The detector's configuration from the options. cpus, netns and has_rdonly_cast depend on the
+// machine and remain 0. So do the hashes and the instance.
 jsg_config make_config(const Options& options);
 
 }  // namespace jsguard

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Where what a detector finds goes, besides its maps: stdout, the system's log, a textfile.
+// The outputs of a detector besides its maps: stdout, the system's log and a textfile.
 #include "load/outlets.hpp"
 
 #include <sys/utsname.h>
@@ -18,8 +18,8 @@
 namespace jsguard {
 namespace {
 
-constexpr auto log_patience = std::chrono::seconds(1);  // at the end
-// Each service has its turn in one of a step's ticks.
+constexpr auto log_timeout = std::chrono::seconds(1);  // at the end
+// Each tick makes the service step of one service, so a step has one tick for each.
 constexpr std::uint64_t ticks_per_step = JSG_SERVICES;
 
 std::string host_name() {
@@ -51,10 +51,10 @@ void Outlets::alert(const jsg_alert& alert, std::uint64_t instance) {
     const Origin origin{hostname_, instance_text(instance)};
     std::optional<nlohmann::ordered_json> object;
     if (log_ || options_.json) object = alert_object(alert, origin);
-    // First the log, which never fails: stdout may.
+    // The log first, because it never throws, but stdout may.
     if (log_) log_->send(alert_message(alert, *object));
     progress_.hide_bar();
-    // One that was kept must not look as if it came now.
+    // An alert from before this start always has its time, so that it does not look new.
     const bool timestamp = options_.timestamp || alert.at_unix_ms < began_unix_ms_;
     print_line(options_.json ? json_text(*object) : alert_text(alert, origin, {false, timestamp}));
 }
@@ -62,8 +62,8 @@ void Outlets::alert(const jsg_alert& alert, std::uint64_t instance) {
 void Outlets::warning(const std::string& line) { notice(LOG_WARNING, "warning", line); }
 
 void Outlets::step() {
-    if (figures_) progress_.say_if_any(write_figures());
-    if (log_) progress_.say_if_any(log_->retry());
+    if (figures_) progress_.print_if_any(write_figures());
+    if (log_) progress_.print_if_any(log_->retry());
 }
 
 std::string Outlets::write_figures() {
@@ -91,10 +91,10 @@ void Outlets::finish(int priority, const std::string& text) {
     textfile_.reset();
     if (!log_) return;
     notice(priority, "end", text);
-    log_->finish(log_patience);
+    log_->finish(log_timeout);
     if (log_->lost())
-        tell(fmt::format("{} not taken by the system's log",
-                         counted(log_->lost(), "message", "messages")));
+        log_line(fmt::format("{} not taken by the system's log",
+                             counted(log_->lost(), "message", "messages")));
 }
 
 }  // namespace jsguard

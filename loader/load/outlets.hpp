@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Where what a detector finds goes, besides its maps: stdout, the system's log, a textfile.
+// The outputs of a detector besides its maps: stdout, the system's log and a textfile.
 #pragma once
 
 #include <cstdint>
@@ -16,33 +16,33 @@ namespace jsguard {
 
 class Outlets {
   public:
-    // progress is told what the user is to know. Throws Error if the textfile cannot be there, or
-    // is another detector's.
+    // progress: prints problems for the user. Throws Error if the textfile cannot be written, or if
+    // another detector writes it.
     Outlets(const Options& options, Progress& progress);
 
-    // The detector is at work. The reader and the descriptors are of this process, open until
-    // end().
+    // Call it when the detector runs. reader and descriptors must remain open until end().
     void begin(const std::string& start_line, const MapReader& reader, OwnDescriptors descriptors);
-    // instance: of the detector that it comes from.
+    // instance: of the detector that raised the alert.
     void alert(const jsg_alert& alert, std::uint64_t instance);
-    // A baseline looks like an attack.
+    // A warning that a baseline looks like an attack.
     void warning(const std::string& line);
-    // A few times a second: the textfile, and what the logger did not take before.
+    // Call it a few times a second. Writes the textfile, and retries messages that the logger did
+    // not take.
     void step();
-    // Who only reads the log must learn of the end, and of one by an error too.
+    // Log the end, also an end by an error, for people who read only the log.
     void end(const std::string& summary);
     void end_by_error(const std::string& why);
 
   private:
-    // What the textfile shows, once a step.
+    // The source of the textfile, which is written once a step.
     struct Figures {
         const MapReader& reader;
         Observer observer;
-        std::optional<std::uint64_t> step;  // that was written last
+        std::optional<std::uint64_t> step;  // the last step that was written
     };
 
-    // What the user is to be told, as Textfile::write(). Costs next to nothing if no step has
-    // passed.
+    // Writes the textfile. Returns a line for the user, as Textfile::write() does. Costs next to
+    // nothing if no step has passed.
     std::string write_figures();
     void notice(int priority, const char* event, const std::string& text);
     void finish(int priority, const std::string& text);

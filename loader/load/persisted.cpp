@@ -16,8 +16,8 @@
 namespace jsguard {
 namespace {
 
-// Whether that map's values have the layout of our type. Only root may read the types of others'
-// maps; else the version's word counts.
+// Whether the map's values have the layout of our type. Only root may read the types of other
+// users' maps. Without these types the schema and the size of a value decide.
 bool has_our_layout(const MapReader& reader, const ShownMap& map, const char* type,
                     const btf* ours) {
     const bpf_map_info info = info_of_map(reader.descriptor(map));
@@ -36,7 +36,7 @@ std::optional<Persisted> Persisted::find(Pins& pins) {
     return Persisted(pins);
 }
 
-// A damaged one lacks some, and can only be taken out.
+// A damaged detector lacks some maps. It can only be taken out.
 MapReader Persisted::open_maps() {
     MapReader::Descriptors descriptors;
     for (const ShownMap& map : shown::all) {
@@ -65,11 +65,12 @@ Baselines Persisted::baselines(const btf* ours) const {
     if (!has(shown::services) || !has(shown::baselines)) return {};
     if (!has_our_layout(reader_, shown::services, "jsg_service", ours) ||
         !has_our_layout(reader_, shown::baselines, "jsg_baseline", ours))
-        throw Error(ExitCode::runtime,
-                    fmt::format("the detector in {} is of version {} and lays out what it has "
-                                "learned in another way than version {}: it is left as it is; take "
-                                "it out with jsguard-load --unload, and relearn",
-                                printable(pins_->dir()), reader_.schema(), JSG_SCHEMA));
+        throw Error(
+            ExitCode::runtime,
+            fmt::format("the detector in {} is of version {}, and its baselines have another "
+                        "layout than those of version {}: it is left as it is; take "
+                        "it out with jsguard-load --unload, and relearn",
+                        printable(pins_->dir()), reader_.schema(), JSG_SCHEMA));
     return reader_.learned_baselines();
 }
 
@@ -89,11 +90,11 @@ std::size_t Persisted::end(const AlertHandler& handler) const {
             else
                 unknown += ring.discard();
         };
-        take();  // if they cannot be handed on it goes on as it is
+        take();  // if the handler throws, the detector remains as it is
         for (const char* name :
              {transition_pins.link, preempted_pins.link, destroy_pins.link, clocks_pin})
             pins_->remove_persisted(name);
-        take();  // what came in between
+        take();  // alerts that came while the pins were removed
     }
     pins_->remove_all();
     return unknown;

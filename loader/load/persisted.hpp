@@ -25,26 +25,28 @@ struct TracepointPins {
 inline constexpr TracepointPins transition_pins = {"program", "link"};
 inline constexpr TracepointPins destroy_pins = {"destroy_program", "destroy_link"};
 inline constexpr TracepointPins preempted_pins = {"preempted_program", "preempted_link"};
-// Of the map that holds the timer.
+// The pin of the map that has the timer.
 inline constexpr const char* clocks_pin = "clocks";
 
 class Persisted {
   public:
-    // None if the directory holds none. The pins must outlive it.
+    // None if the directory has no persisted detector. pins must outlive the result.
     static std::optional<Persisted> find(Pins& pins);
 
-    // Of the maps that it has. It may be of another version.
+    // Reads the maps that the detector has. The detector may be of another version.
     const MapReader& reader() const { return reader_; }
-    // Why a loader that wants a detector with that configuration, and needs these pins, cannot go
-    // on with it, as what follows "it"; empty if it can.
+    // Why a loader that wants this configuration and needs these pins cannot join the detector;
+    // empty if it can. The text follows "it".
     std::string obstacle(const jsg_config& wanted, const std::vector<std::string>& pins) const;
-    // What its services have learned; nothing of a damaged one. ours: the types of this program's
-    // BPF object. Throws Error(runtime) if it has another layout, whatever its version says.
+    // The baselines that its services have learned; empty if it is damaged. ours: the types of this
+    // program's BPF object. Throws Error(runtime) if the baselines have another layout, even with
+    // the same schema number.
     Baselines baselines(const btf* ours) const;
-    // What it has found and lost, in words; empty if its layout is not known.
+    // What it has found and lost, as text; empty if its layout is unknown.
     std::string summary() const;
-    // Hands on the alerts that nobody has read, and takes it out of the kernel. How many there were
-    // whose layout is not known. What the handler throws leaves it as it is.
+    // Passes the unread alerts to handler, and takes the detector out of the kernel. Returns how
+    // many alerts had an unknown layout. If handler throws at an alert that was already there, the
+    // detector remains as it is.
     std::size_t end(const AlertHandler& handler) const;
 
   private:

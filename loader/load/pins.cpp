@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The directory in the BPF file system through which people read the maps, and who may use it.
+// The pin directory in the BPF file system: its lock, its pins and their permissions.
 #include "load/pins.hpp"
 
 #include <bpf/bpf.h>
@@ -23,15 +23,15 @@ namespace fs = std::filesystem;
 namespace {
 
 [[noreturn]] void fail(int error, const std::string& tried, std::string_view next_step = {}) {
-    throw errno_error(is_refusal(error) ? ExitCode::not_permitted : ExitCode::runtime, error, tried,
-                      next_step);
+    throw errno_error(lacks_permission(error) ? ExitCode::not_permitted : ExitCode::runtime, error,
+                      tried, next_step);
 }
 
 void need_bpffs(const fs::path& dir) {
     const fs::path there = existing_part(dir);
     if (on_bpffs(there)) return;
-    if (there != usual_bpffs_mount ||
-        mount("bpf", usual_bpffs_mount, "bpf", 0, bpffs_mount_options) != 0)
+    if (there != default_bpffs_mount ||
+        mount("bpf", default_bpffs_mount, "bpf", 0, bpffs_mount_options) != 0)
         throw Error(ExitCode::runtime, fmt::format("{} is not in a BPF file system; {}",
                                                    printable(dir.string()), mount_advice()));
 }
@@ -53,8 +53,9 @@ Pins::Pins(std::string dir, const std::optional<std::string>& group) : dir_(std:
     take_lock();
     try {
         need_own_directory();
-        stay_ = has_persisted(dir_);
-        if (!stay_) set_rights(dir_, true);  // else its readers keep theirs until it is joined
+        persisted_ = has_persisted(dir_);
+        if (!persisted_)
+            set_permissions(dir_, true);  // a persisted one keeps them until it is joined
     } catch (...) {
         if (made_) rmdir(dir_.c_str());
         close(lock_);
@@ -63,9 +64,9 @@ Pins::Pins(std::string dir, const std::optional<std::string>& group) : dir_(std:
 }
 
 void Pins::take_lock() {
-    struct stat held {
+    struct stat locked {
     }, named{};
-    do {  // once more if another one removed the directory in between
+    do {  // again if another process removed the directory in between
         if (lock_ >= 0) close(lock_);
         std::error_code error;
         need_bpffs(dir_);
@@ -80,40 +81,39 @@ void Pins::take_lock() {
             close(lock_);
             throw Error(
                 ExitCode::runtime,
-                fmt::format(
-                    "another jsguard-load uses {}; stop it, or give this one a directory of "
-                    "its own with --pin-dir",
-                    printable(dir_)));
+                fmt::format("another jsguard-load uses {}; stop it, or give this one its own "
+                            "directory with --pin-dir",
+                            printable(dir_)));
         }
         named = {};
-    } while (fstat(lock_, &held) != 0 || stat(dir_.c_str(), &named) != 0 ||
-             held.st_ino != named.st_ino);
+    } while (fstat(lock_, &locked) != 0 || stat(dir_.c_str(), &named) != 0 ||
+             locked.st_ino != named.st_ino);
 }
 
 void Pins::need_own_directory() const {
-    const auto place = place_of_directory(lock_, dir_);
-    if (!place) fail(errno, fmt::format("cannot inspect the pin directory {}", printable(dir_)));
-    if (*place != PinPlace::ready)
+    const auto state = state_of_pin_directory(lock_, dir_);
+    if (!state) fail(errno, fmt::format("cannot inspect the pin directory {}", printable(dir_)));
+    if (*state != PinDirectory::ready)
         throw Error(ExitCode::runtime,
                     fmt::format("the pin directory {} is {}; choose another one with --pin-dir",
-                                printable(dir_), words_of(*place).text));
+                                printable(dir_), texts_of(*state).text));
 }
 
-void Pins::set_rights(const std::string& path, bool directory) const {
+void Pins::set_permissions(const std::string& path, bool directory) const {
     const mode_t owner = directory ? 0700 : 0600;
     const mode_t readers = directory ? 0010 : 0040;
     if (group_ && chown(path.c_str(), static_cast<uid_t>(-1), *group_) != 0)
         fail(errno, fmt::format("cannot give {} to the group {}", printable(path), *group_),
-             "it takes CAP_CHOWN, or a group that this user is in");
+             "run it with CAP_CHOWN, or give a group that this user is in");
     if (chmod(path.c_str(), owner | (group_ ? readers : 0)) != 0)
-        fail(errno, fmt::format("cannot set the rights of {}", printable(path)),
+        fail(errno, fmt::format("cannot set the permissions of {}", printable(path)),
              errno == EROFS ? "its file system is read-only (mount -o remount,rw)" : "");
 }
 
 Pins::~Pins() {
     try {
-        if (!stay_) remove_all();
-    } catch (const Error&) {  // what is left shows at the next start
+        if (!persisted_) remove_all();
+    } catch (const Error&) {  // the next start removes or reports what is left
     }
     if (!has_any()) rmdir(dir_.c_str());
     close(lock_);
@@ -123,12 +123,12 @@ void Pins::pin(const std::string& name, int fd) {
     const std::string path = dir_ + "/" + name;
     if (bpf_obj_pin(fd, path.c_str()) != 0)
         fail(errno, fmt::format("cannot pin {}", printable(path)));
-    set_rights(path, false);
+    set_permissions(path, false);
 }
 
 void Pins::admit_readers(const std::vector<std::string>& names) const {
-    set_rights(dir_, true);
-    for (const std::string& name : names) set_rights(dir_ + "/" + name, false);
+    set_permissions(dir_, true);
+    for (const std::string& name : names) set_permissions(dir_ + "/" + name, false);
 }
 
 void Pins::persist(const Named& all) {
@@ -143,7 +143,7 @@ void Pins::persist(const Named& all) {
     }
     if (rename(unfinished.c_str(), finished.c_str()) != 0)
         fail(errno, fmt::format("cannot rename {}", printable(unfinished)));
-    stay_ = true;
+    persisted_ = true;
 }
 
 bool Pins::has_any() const { return holds_pins(dir_); }
@@ -153,7 +153,7 @@ int Pins::open(const std::string& name) const {
     return fd >= 0 ? fd : bpf_obj_get((dir_ + "/" + name).c_str());
 }
 
-// What cannot be removed shows when it is made again.
+// Ignores errors: creating the same directory again reports what could not be removed.
 void Pins::remove_directory(const char* directory) const {
     const std::string path = dir_ + directory;
     std::error_code ignored;
@@ -162,13 +162,14 @@ void Pins::remove_directory(const char* directory) const {
 }
 
 void Pins::unpersist() {
-    // At once: a kill in between leaves none that looks whole.
+    // Rename the directory first. If this process is then killed, no half-removed directory looks
+    // complete.
     remove_directory(unfinished_directory);
     if (rename((dir_ + persisted_directory).c_str(), (dir_ + unfinished_directory).c_str()) != 0 &&
         errno != ENOENT)
         fail(errno, fmt::format("cannot rename {}{}", printable(dir_), persisted_directory));
     remove_directory(unfinished_directory);
-    stay_ = false;
+    persisted_ = false;
 }
 
 void Pins::remove_persisted(const std::string& name) const {
@@ -176,13 +177,13 @@ void Pins::remove_persisted(const std::string& name) const {
 }
 
 void Pins::remove_all() {
-    unpersist();  // first what keeps it going
+    unpersist();  // first the pins that keep the detector running
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator(dir_, ignored)) {
-        // Not a directory: one in it may be another detector's.
-        if (entry.path().filename() != known_by + 1) unlink(entry.path().c_str());
+        // unlink() removes no directories. They may be other detectors'.
+        if (entry.path().filename() != config_pin + 1) unlink(entry.path().c_str());
     }
-    unlink((dir_ + known_by).c_str());
+    unlink((dir_ + config_pin).c_str());
 }
 
 }  // namespace jsguard

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The capabilities that loading takes, those that are given up, and the system calls that are left.
+// Checks the privilege that loading needs, drops it, and filters system calls.
 #include "load/privilege.hpp"
 
 #include <asm/termbits.h>
@@ -37,7 +37,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* next_step =
-    "a kernel or container that forbids it is not one to run a detector with privilege in";
+    "do not run a detector with privilege in a kernel or container that forbids this";
 
 [[noreturn]] void fail(std::string_view tried, int error = errno) {
     throw errno_error(ExitCode::runtime, error, tried, next_step);
@@ -45,7 +45,7 @@ constexpr const char* next_step =
 
 using Capabilities = std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3>;
 
-// Raw, for libcap would be a dependency more for two calls.
+// Raw system calls, because libcap would be one more dependency for two calls.
 Capabilities own_capabilities() {
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
     Capabilities sets{};
@@ -58,7 +58,8 @@ void set_own_capabilities(const Capabilities& sets) {
     if (syscall(SYS_capset, &header, sets.data()) != 0) fail("cannot set the capabilities");
 }
 
-// For a moment as after drop_privilege(), as far as files are concerned.
+// Disables the capabilities for files while this object exists, to check what drop_privilege() will
+// leave.
 class WithoutPrivilegeOverFiles {
   public:
     WithoutPrivilegeOverFiles() : before_(own_capabilities()) {
@@ -69,7 +70,8 @@ class WithoutPrivilegeOverFiles {
     }
     ~WithoutPrivilegeOverFiles() {
         __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-        syscall(SYS_capset, &header, before_.data());  // what is permitted can always be raised
+        // This cannot fail: a permitted capability can always be enabled.
+        syscall(SYS_capset, &header, before_.data());
     }
     WithoutPrivilegeOverFiles(const WithoutPrivilegeOverFiles&) = delete;
     WithoutPrivilegeOverFiles& operator=(const WithoutPrivilegeOverFiles&) = delete;
@@ -78,8 +80,9 @@ class WithoutPrivilegeOverFiles {
     Capabilities before_;
 };
 
-// In a directory such as /tmp only the owner of a file, or of the directory, may replace it.
-bool is_kept_for_others(const fs::path& target, const struct stat& directory) {
+// In a directory with the sticky bit, such as /tmp, only the owner of the directory or of the file
+// may replace the file.
+bool is_protected_by_sticky_bit(const fs::path& target, const struct stat& directory) {
     struct stat file {};
     return (directory.st_mode & S_ISVTX) && directory.st_uid != geteuid() &&
            lstat(target.c_str(), &file) == 0 && file.st_uid != geteuid();
@@ -87,11 +90,12 @@ bool is_kept_for_others(const fs::path& target, const struct stat& directory) {
 
 bool may_replace(const fs::path& target, const fs::path& directory) {
     const WithoutPrivilegeOverFiles as_later;
-    // In effect, for access() would ask for the real user with all that is permitted.
+    // AT_EACCESS checks the effective capabilities. access() would check the real user and all
+    // permitted capabilities.
     if (faccessat(AT_FDCWD, directory.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
         return errno != EACCES;
     struct stat info {};
-    return stat(directory.c_str(), &info) != 0 || !is_kept_for_others(target, info);
+    return stat(directory.c_str(), &info) != 0 || !is_protected_by_sticky_bit(target, info);
 }
 
 std::ptrdiff_t count_threads() {
@@ -116,7 +120,8 @@ void need_one_thread() {
                     fmt::format("cannot give up privilege in a process with {} threads", threads));
 }
 
-// So that no program that it starts has more than it, even one with file capabilities.
+// Empties the bounding set, so that no program that this process starts gains capabilities, not
+// even file capabilities.
 void empty_bounding_set() {
     int in_it;
     for (unsigned long capability = 0; (in_it = prctl(PR_CAPBSET_READ, capability)) >= 0;
@@ -126,21 +131,22 @@ void empty_bounding_set() {
     }
 }
 
-// So that user 0 gains nothing by being user 0. By name, for a kernel refuses bits that it does not
-// know.
+// Sets and locks the securebits, so that user 0 gains no capability for being user 0. The bits are
+// named one by one, because a kernel refuses bits that it does not know.
 void lock_securebits() {
     constexpr unsigned long ours = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
                                    SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
                                    SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED | SECBIT_KEEP_CAPS_LOCKED;
     const int before = prctl(PR_GET_SECUREBITS);
     if (before < 0) fail("cannot read the securebits");
-    // A container may have locked them otherwise; what they prevent, no_new_privs does too.
+    // EPERM: a container may have locked other bits. no_new_privs prevents the same as these bits.
     if (prctl(PR_SET_SECUREBITS, static_cast<unsigned long>(before) | ours) != 0 && errno != EPERM)
         fail("cannot lock the securebits");
 }
 
-// Whatever their arguments: they reach no further than the open descriptors, the process's own
-// memory, and files that its user may use anyway. A kernel that lacks one is no obstacle.
+// These system calls are allowed with any arguments. They affect only open descriptors, the memory
+// of this process, and files that its user may use anyway. A kernel without one of them is no
+// problem.
 constexpr int allowed[] = {
     // descriptors
     SCMP_SYS(read), SCMP_SYS(pread64), SCMP_SYS(readv), SCMP_SYS(write), SCMP_SYS(pwrite64),
@@ -164,23 +170,24 @@ constexpr int allowed[] = {
     SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getegid), SCMP_SYS(uname),
     SCMP_SYS(sysinfo), SCMP_SYS(exit), SCMP_SYS(exit_group)};
 
-// bpf(): what is done with maps that are open or pinned. Nothing is loaded, made or attached.
+// Commands of bpf(): only those for open or pinned maps. None of them loads, creates or attaches.
 constexpr unsigned bpf_commands[] = {BPF_MAP_LOOKUP_ELEM,  BPF_MAP_UPDATE_ELEM,
                                      BPF_MAP_GET_NEXT_KEY, BPF_MAP_LOOKUP_BATCH,
                                      BPF_OBJ_GET,          BPF_OBJ_GET_INFO_BY_FD};
 
-// fcntl(): not who gets which signal when a descriptor is ready (F_SETOWN, F_SETSIG, O_ASYNC), for
-// that could be another process of the user, and SIGKILL.
+// Commands of fcntl(). F_SETOWN, F_SETSIG and O_ASYNC are not allowed. They choose which process
+// gets which signal when a descriptor is ready, and so could send SIGKILL to another process of the
+// user.
 constexpr unsigned descriptor_commands[] = {F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC};
 
-// ioctl(): is it a terminal, how wide is it. Not TIOCSTI, which types into it, nor what
-// fcntl() may not either (FIOSETOWN, FIOASYNC).
+// Requests of ioctl(): whether a descriptor is a terminal, and its width. TIOCSTI is not allowed,
+// because it types into the terminal. FIOSETOWN and FIOASYNC do what fcntl() may not do.
 constexpr unsigned long terminal_requests[] = {TCGETS, TCGETS2, TIOCGWINSZ};
 
-// The kernel's own, which <sys/socket.h> keeps to itself.
+// SOCK_TYPE_MASK of the kernel. <sys/socket.h> does not export it.
 constexpr unsigned socket_type_mask = 0xf;
 
-// A file that is run with the rights of its owner would outlive this process.
+// A set-user-ID file would keep the rights of its owner after this process has ended.
 constexpr mode_t set_id_bits = S_ISUID | S_ISGID;
 
 struct FilterDeleter {
@@ -206,17 +213,17 @@ void allow_by_arguments(const Filter& filter) {
         allow(filter, SCMP_SYS(fcntl), {SCMP_A1_32(SCMP_CMP_EQ, command)});
     for (const unsigned long request : terminal_requests)
         allow(filter, SCMP_SYS(ioctl), {SCMP_A1_32(SCMP_CMP_EQ, request)});
-    // Datagrams only: by a stream a process of user 0 could have the service manager do anything.
+    // Datagrams only: over a stream a process of user 0 could make the service manager do anything.
     allow(filter, SCMP_SYS(socket),
           {SCMP_A0_32(SCMP_CMP_EQ, AF_UNIX),
            SCMP_A1_32(SCMP_CMP_MASKED_EQ, socket_type_mask, SOCK_DGRAM)});
     allow(filter, SCMP_SYS(openat), {SCMP_A3_32(SCMP_CMP_MASKED_EQ, set_id_bits, 0)});
     allow(filter, SCMP_SYS(open), {SCMP_A2_32(SCMP_CMP_MASKED_EQ, set_id_bits, 0)});
     allow(filter, SCMP_SYS(fchmod), {SCMP_A1_32(SCMP_CMP_MASKED_EQ, set_id_bits, 0)});
-    // No new code.
+    // No new executable memory.
     allow(filter, SCMP_SYS(mmap), {SCMP_A2_32(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)});
     allow(filter, SCMP_SYS(mprotect), {SCMP_A2_32(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)});
-    // abort() signals itself.
+    // abort() sends a signal to its own process.
     allow(filter, SCMP_SYS(tgkill), {SCMP_A0_32(SCMP_CMP_EQ, static_cast<unsigned>(getpid()))});
 }
 
@@ -226,13 +233,14 @@ void filter_system_calls() {
     if (prctl(PR_GET_SECCOMP) < 0)
         throw Error(ExitCode::unsupported,
                     "this kernel lacks filters for system calls (CONFIG_SECCOMP_FILTER)");
-    // Not killed: a library that makes another call must not take the detector down. Calls by
-    // another architecture's numbers (i386, x32) are: no library of ours makes them.
+    // EPERM instead of a kill: a library that makes another call must not end the loader. Calls
+    // with the numbers of another architecture (i386, x32) are killed, because no library here
+    // makes them.
     const Filter filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)));
     if (!filter) need(-ENOMEM);
     for (const int call : allowed) allow(filter, call);
     allow_by_arguments(filter);
-    // A tree, not a list that the last call has to pass through whole.
+    // 2: a binary tree. In a list, the last call would be compared with all others.
     need(seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2));
     need(seccomp_load(filter.get()));
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What this process must be permitted to load the programs, and what it gives up once the detector
-// is attached.
+// The privilege that loading needs, and dropping it once the detector is attached.
 #pragma once
 
 #include <filesystem>
@@ -15,21 +14,22 @@ struct NeededCapability {
     const char* name;
 };
 
-// CAP_BPF and CAP_PERFMON, in place of which CAP_SYS_ADMIN is enough. Where the kernel has no
-// bpf_rdonly_cast, libbpf before 1.3 looks for it in every module's types, which takes
-// CAP_SYS_ADMIN itself.
+// CAP_BPF and CAP_PERFMON; CAP_SYS_ADMIN alone is enough too. If the kernel has no bpf_rdonly_cast,
+// libbpf before 1.3 searches the types of every module for it. That needs CAP_SYS_ADMIN itself.
 std::vector<NeededCapability> needed_to_load(bool has_rdonly_cast);
 
-// Those of them that it lacks, "CAP_BPF and CAP_PERFMON"; empty if it may load.
+// The needed capabilities that this process lacks, as "CAP_BPF and CAP_PERFMON"; empty if it may
+// load.
 std::string missing_to_load(bool has_rdonly_cast);
 
-// Throws Error(usage) if this user could replace the file only by a capability that
-// drop_privilege() gives up. option: the one that named it. Other obstacles are check_target()'s.
+// Throws Error(usage) if this user can replace the file only with a capability that
+// drop_privilege() drops. option: the option that named the file. check_target() checks for other
+// obstacles.
 void need_writable_without_privilege(const std::filesystem::path& target, std::string_view option);
 
-// Leaves this process no capability, no way to gain one, and no system call but those that a
-// detector's loader makes once it has attached (docs/privilege.md has the list). The user stays. In
-// a process with one thread. Throws Error(runtime), or Error(unsupported) if the kernel filters no
+// Drops all capabilities and every way to gain one. Forbids all system calls except those that the
+// loader makes after attaching; docs/privilege.md lists them. Does not change the user. The process
+// must have one thread. Throws Error(runtime), or Error(unsupported) if the kernel cannot filter
 // system calls.
 void drop_privilege();
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// jsguard-load --probe: what this kernel and this process offer, found out without leaving a trace.
+// jsguard-load --probe: checks what this kernel and this process offer, and leaves nothing behind.
 #include "load/probe.hpp"
 
 #include <bpf/bpf.h>
@@ -31,14 +31,14 @@ namespace {
 
 constexpr ino_t first_user_namespace = 0xEFFFFFFD;  // PROC_USER_INIT_INO of the kernel
 
-void ask_btf(ProbeFacts& facts) {
+void check_btf(ProbeFacts& facts) {
     const auto kernel = kernel_btf();
     facts.has_btf = kernel != nullptr;
     facts.needs = kernel_needs(kernel.get());
     facts.has_rdonly_cast = kernel && has_rdonly_cast(kernel.get());
 }
 
-std::vector<ProbedCapability> ask_capabilities(bool has_rdonly_cast) {
+std::vector<ProbedCapability> check_capabilities(bool has_rdonly_cast) {
     const auto needed = needed_to_load(has_rdonly_cast);
     const struct {
         unsigned number;
@@ -47,17 +47,18 @@ std::vector<ProbedCapability> ask_capabilities(bool has_rdonly_cast) {
         {CAP_BPF, {"CAP_BPF", "makes maps and loads programs"}},
         {CAP_PERFMON, {"CAP_PERFMON", "loads programs of tracing"}},
         {CAP_SYS_ADMIN,
-         {"CAP_SYS_ADMIN", "as good as both; sees open sockets everywhere, the cost too"}},
+         {"CAP_SYS_ADMIN",
+          "replaces both; shows the open sockets of all namespaces, and the cost"}},
         {CAP_SYS_PTRACE, {"CAP_SYS_PTRACE", "finds other users' network namespaces"}},
     };
-    std::vector<ProbedCapability> asked;
+    std::vector<ProbedCapability> checked;
     for (const auto& [number, capability] : all) {
-        asked.push_back(capability);
-        asked.back().needed = std::any_of(needed.begin(), needed.end(),
-                                          [&](const auto& one) { return one.number == number; });
-        asked.back().held = has_capability(number);
+        checked.push_back(capability);
+        checked.back().needed = std::any_of(needed.begin(), needed.end(),
+                                            [&](const auto& one) { return one.number == number; });
+        checked.back().held = has_capability(number);
     }
-    return asked;
+    return checked;
 }
 
 bool in_user_namespace() {
@@ -65,7 +66,7 @@ bool in_user_namespace() {
     return stat("/proc/self/ns/user", &own) == 0 && own.st_ino != first_user_namespace;
 }
 
-ProbedSetting ask_setting(const std::string& name) {
+ProbedSetting read_setting(const std::string& name) {
     std::string path = name;
     std::replace(path.begin(), path.end(), '.', '/');
     std::ifstream file("/proc/sys/" + path);
@@ -82,12 +83,12 @@ std::optional<bool> has_pins(const std::string& pin_dir) {
     return std::nullopt;
 }
 
-TrialProgram look_at(const bpf_program* program) {
+TrialProgram trial_program(const bpf_program* program) {
     const bpf_prog_info info = info_of_program(bpf_program__fd(program));
     return {bpf_program__name(program), info.verified_insns, info.jited_prog_len};
 }
 
-// Sized by the options that were given. Opening takes no privilege.
+// Sized by the given options. Opening needs no privilege.
 Skeleton open_sized(const Options& options, ProbeFacts& facts) {
     jsg_config config = make_config(options);
     config.cpus = static_cast<std::uint32_t>(facts.possible_cpus);
@@ -98,7 +99,7 @@ Skeleton open_sized(const Options& options, ProbeFacts& facts) {
     return skeleton;
 }
 
-// The object alone: what the loader does besides is of no concern to the verifier.
+// Loads only the object. The other steps of the loader do not matter to the verifier.
 TrialLoad try_load(bpf_object* object) {
     TrialLoad trial;
     if (const int error = bpf_object__load(object); error) {
@@ -106,7 +107,7 @@ TrialLoad try_load(bpf_object* object) {
         return trial;
     }
     bpf_program* program;
-    bpf_object__for_each_program(program, object) trial.programs.push_back(look_at(program));
+    bpf_object__for_each_program(program, object) trial.programs.push_back(trial_program(program));
     return trial;
 }
 
@@ -122,21 +123,21 @@ ProbeFacts probe_facts(const Options& options) {
     ProbeFacts facts;
     struct utsname name {};
     if (uname(&name) == 0) facts.kernel_release = printable(name.release);
-    ask_btf(facts);
-    facts.capabilities = ask_capabilities(facts.has_rdonly_cast);
+    check_btf(facts);
+    facts.capabilities = check_capabilities(facts.has_rdonly_cast);
     facts.may_load = missing_to_load(facts.has_rdonly_cast).empty();
     facts.in_user_namespace = in_user_namespace();
     facts.pin_dir = options.pin_dir;
-    facts.pin_place = pin_place(options.pin_dir);
+    facts.pin_directory_state = pin_directory_state(options.pin_dir);
     facts.pinned = has_pins(options.pin_dir);
     facts.possible_cpus = libbpf_num_possible_cpus();
     facts.online_cpus = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
     for (const char* setting : {"net.core.bpf_jit_enable", "kernel.unprivileged_bpf_disabled",
                                 "kernel.bpf_stats_enabled"})
-        facts.settings.push_back(ask_setting(setting));
+        facts.settings.push_back(read_setting(setting));
     facts.filters_system_calls = filters_system_calls();
     const Skeleton skeleton = open_sized(options, facts);
-    if (may_be_tried(facts)) facts.trial = try_load(skeleton->obj);
+    if (allows_trial_load(facts)) facts.trial = try_load(skeleton->obj);
     return facts;
 }
 

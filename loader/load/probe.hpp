@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// jsguard-load --probe: what this kernel and this process offer, found out without leaving a trace.
+// jsguard-load --probe: checks what this kernel and this process offer, and leaves nothing behind.
 #pragma once
 
 #include "load/options.hpp"
@@ -7,11 +7,11 @@
 
 namespace jsguard {
 
-// What is there now. Loads the BPF object for a moment if it may; nothing is attached or pinned.
-// Throws Error(runtime) if the BPF object cannot even be opened.
+// Collects the facts. Loads the BPF object for a moment if it may, but attaches and pins nothing.
+// Throws Error(runtime) if the BPF object cannot be opened.
 ProbeFacts probe_facts(const Options& options);
 
-// Prints the facts and the verdict to stdout, as text or JSON; the exit code.
+// Prints the facts and the verdict to stdout, as text or JSON. Returns the exit code.
 int probe(const Options& options);
 
 }  // namespace jsguard

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What --probe found, and how it is told: the verdict, for people and for programs.
+// The report of --probe: the verdict on the facts, and both as text and as JSON.
 #include "load/probe_report.hpp"
 
 #include <fmt/ranges.h>
@@ -20,7 +20,7 @@ using nlohmann::ordered_json;
 
 constexpr int json_schema = 1;  // of the probe object
 
-// Those that are not there, older ones first.
+// The needs that the kernel lacks, the oldest first.
 std::vector<KernelNeed> missing_needs(const ProbeFacts& facts) {
     std::vector<KernelNeed> missing;
     std::copy_if(facts.needs.begin(), facts.needs.end(), std::back_inserter(missing),
@@ -54,7 +54,7 @@ Verdict verdict_of_capabilities(const ProbeFacts& facts) {
             "run it as root: sudo jsguard-load --probe"};
 }
 
-// The verifier's complaint: what it says last, before its own figures.
+// The complaint of the verifier is the last line before its statistics.
 std::string complaint_in(const std::vector<std::string>& log) {
     const auto found = std::find_if(log.rbegin(), log.rend(), [](const std::string& line) {
         return line.rfind("processed ", 0) != 0;
@@ -62,11 +62,11 @@ std::string complaint_in(const std::vector<std::string>& log) {
     return found == log.rend() ? log.back() : *found;
 }
 
-// The verifier's EACCES is about the program, any other one about this process.
+// An EACCES with a verifier log is about the program. Without a log it is about this process.
 Verdict verdict_of_trial(const ProbeFacts& facts) {
     if (!facts.trial || !facts.trial->refusal) return {};
     const TrialRefusal& refusal = *facts.trial->refusal;
-    constexpr const char* report = "report it with all that this printed";
+    constexpr const char* report = "report it with the whole output of --probe";
     if (!refusal.log.empty())
         return {ExitCode::runtime,
                 "the kernel's verifier refuses a BPF program: " + complaint_in(refusal.log),
@@ -80,34 +80,36 @@ Verdict verdict_of_trial(const ProbeFacts& facts) {
                                     : "run it as root, outside a container that forbids BPF"};
 }
 
-Verdict verdict_of_place(const ProbeFacts& facts) {
-    const std::string where = printable(facts.pin_dir) + " is " + words_of(facts.pin_place).text;
-    switch (facts.pin_place) {
-        case PinPlace::ready:
-        case PinPlace::to_be_mounted:
+Verdict verdict_of_pin_dir(const ProbeFacts& facts) {
+    const std::string where =
+        printable(facts.pin_dir) + " is " + texts_of(facts.pin_directory_state).text;
+    switch (facts.pin_directory_state) {
+        case PinDirectory::ready:
+        case PinDirectory::to_be_mounted:
             return {};
-        case PinPlace::not_bpffs:
+        case PinDirectory::not_bpffs:
             return {ExitCode::runtime, where, mount_advice()};
-        case PinPlace::read_only:
+        case PinDirectory::read_only:
             return {
                 ExitCode::runtime, where,
                 "mount it for writing too (mount -o remount,rw) or choose another directory with "
                 "--pin-dir"};
-        case PinPlace::not_writable:
+        case PinDirectory::not_writable:
             return {ExitCode::not_permitted, where,
                     "run it as root, or choose a directory of this user's with --pin-dir"};
-        case PinPlace::whole:
-        case PinPlace::of_another:
-        case PinPlace::strange:
+        case PinDirectory::file_system_root:
+        case PinDirectory::other_owner:
+        case PinDirectory::foreign_pins:
             return {ExitCode::runtime, where, "choose another one with --pin-dir"};
     }
     return {};
 }
 
-// In the order in which one would go about them.
-constexpr Verdict (*before_trial[])(const ProbeFacts&) = {verdict_of_kernel,
-                                                          verdict_of_capabilities};
-constexpr Verdict (*with_trial[])(const ProbeFacts&) = {verdict_of_trial, verdict_of_place};
+// In the order in which a user should solve these problems.
+constexpr Verdict (*checks_before_trial[])(const ProbeFacts&) = {verdict_of_kernel,
+                                                                 verdict_of_capabilities};
+constexpr Verdict (*checks_with_trial[])(const ProbeFacts&) = {verdict_of_trial,
+                                                               verdict_of_pin_dir};
 
 template <typename Checks>
 Verdict first_reason(const Checks& checks, const ProbeFacts& facts) {
@@ -147,7 +149,7 @@ const char* setting_text(const ProbedSetting& setting) {
     if (setting.name == "kernel.bpf_stats_enabled")
         return *setting.value ? "the kernel measures every BPF program"
                               : "the kernel measures no run times";
-    return *setting.value ? "BPF takes capabilities" : "some BPF is for everybody";
+    return *setting.value ? "BPF needs capabilities" : "every user may use some BPF";
 }
 
 void add_kernel(Lines& lines, const ProbeFacts& facts) {
@@ -160,7 +162,7 @@ void add_kernel(Lines& lines, const ProbeFacts& facts) {
     for (const ProbedSetting& setting : facts.settings) {
         lines.line(setting.name, setting.value
                                      ? fmt::format("{} ({})", *setting.value, setting_text(setting))
-                                     : "not there, or not for this user to read");
+                                     : "missing, or not readable for this user");
     }
     lines.line("CPUs",
                fmt::format("{} possible, {} online", facts.possible_cpus, facts.online_cpus));
@@ -171,17 +173,17 @@ void add_kernel(Lines& lines, const ProbeFacts& facts) {
 
 void add_process(Lines& lines, const ProbeFacts& facts) {
     lines.heading(facts.in_user_namespace
-                      ? "this process, in a user namespace, where capabilities are no right to BPF"
+                      ? "this process, in a user namespace, where capabilities do not permit BPF"
                       : "this process");
     for (const ProbedCapability& one : facts.capabilities) {
-        lines.line(fmt::format("{} ({})", one.name, one.needed ? "needed" : "adds"),
+        lines.line(fmt::format("{} ({})", one.name, one.needed ? "needed" : "optional"),
                    fmt::format("{}: {}", one.held ? "held" : "not held", one.gives));
     }
 }
 
-void add_place(Lines& lines, const ProbeFacts& facts) {
+void add_pin_dir(Lines& lines, const ProbeFacts& facts) {
     lines.heading("pin directory " + printable(facts.pin_dir));
-    lines.plain(words_of(facts.pin_place).text);
+    lines.plain(texts_of(facts.pin_directory_state).text);
     lines.plain(!facts.pinned   ? "this process may not see whether a detector is pinned there"
                 : *facts.pinned ? "a detector is pinned there"
                                 : "no detector is pinned there");
@@ -265,20 +267,20 @@ ordered_json trial_json(const ProbeFacts& facts) {
 
 }  // namespace
 
-bool may_be_tried(const ProbeFacts& facts) {
-    return first_reason(before_trial, facts).code == ExitCode::clean;
+bool allows_trial_load(const ProbeFacts& facts) {
+    return first_reason(checks_before_trial, facts).code == ExitCode::clean;
 }
 
 Verdict verdict_of(const ProbeFacts& facts) {
-    const Verdict clear = first_reason(before_trial, facts);
-    return clear.code != ExitCode::clean ? clear : first_reason(with_trial, facts);
+    const Verdict before = first_reason(checks_before_trial, facts);
+    return before.code != ExitCode::clean ? before : first_reason(checks_with_trial, facts);
 }
 
 std::string probe_text(const ProbeFacts& facts) {
     Lines lines;
     add_kernel(lines, facts);
     add_process(lines, facts);
-    add_place(lines, facts);
+    add_pin_dir(lines, facts);
     add_trial(lines, facts);
     const Verdict verdict = verdict_of(facts);
     lines.heading(verdict.code == ExitCode::clean ? "jsguard runs here"
@@ -294,7 +296,7 @@ ordered_json probe_json(const ProbeFacts& facts) {
             {"process", process_json(facts)},
             {"pin_dir",
              {{"path", facts.pin_dir},
-              {"state", words_of(facts.pin_place).name},
+              {"state", texts_of(facts.pin_directory_state).name},
               {"pinned", or_null(facts.pinned)}}},
             {"trial", trial_json(facts)},
             {"runs", verdict.code == ExitCode::clean},

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What --probe found, and how it is told: the verdict, for people and for programs.
+// The report of --probe: the facts, the verdict on them, and both as text and as JSON.
 #pragma once
 
 #include <cstdint>
@@ -23,22 +23,22 @@ struct ProbedCapability {
 
 struct ProbedSetting {
     std::string name;                   // as sysctl calls it
-    std::optional<std::int64_t> value;  // none: not there, or not for this process to read
+    std::optional<std::int64_t> value;  // none: missing, or not readable for this process
 };
 
 struct TrialProgram {
     std::string name;
-    std::uint32_t verified_instructions = 0;  // 0: the kernel does not tell (before 5.16)
+    std::uint32_t verified_instructions = 0;  // 0: the kernel does not report it (before 5.16)
     std::uint32_t jited_bytes = 0;            // 0: not compiled, interpreted
 };
 
 struct TrialRefusal {
     int error_number = 0;
-    std::vector<std::string> warnings;  // libbpf's last
-    std::vector<std::string> log;       // the end of the verifier's
+    std::vector<std::string> warnings;  // the last warnings of libbpf
+    std::vector<std::string> log;       // the end of the verifier's log
 };
 
-// The BPF object, loaded and let go.
+// The result of loading the BPF object once for a trial.
 struct TrialLoad {
     std::vector<TrialProgram> programs;
     std::optional<TrialRefusal> refusal;
@@ -49,29 +49,29 @@ struct ProbeFacts {
     bool has_btf = false;
     std::vector<KernelNeed> needs;
     bool has_rdonly_cast = false;
-    bool filters_system_calls = false;  // seccomp, with which the loader gives up what it may do
+    bool filters_system_calls = false;  // by seccomp, which the loader needs to drop privilege
     std::vector<ProbedCapability> capabilities;
-    bool may_load = false;           // by capabilities
-    bool in_user_namespace = false;  // where capabilities count for less
+    bool may_load = false;           // the capabilities are enough to load
+    bool in_user_namespace = false;  // capabilities do not permit BPF there
     std::string pin_dir;
-    PinPlace pin_place = PinPlace::ready;
-    std::optional<bool> pinned;  // something is in pin_dir; none: not for this process to see
+    PinDirectory pin_directory_state = PinDirectory::ready;
+    std::optional<bool> pinned;  // pin_dir has files; none: this process may not see that
     int possible_cpus = 0;
     int online_cpus = 0;
     std::vector<ProbedSetting> settings;
     std::uint64_t fixed_map_bytes = 0;
-    std::uint64_t growing_map_bytes = 0;  // more, when as many windows are kept as fit
-    std::optional<TrialLoad> trial;       // none: not tried, because the verdict is clear before
+    std::uint64_t growing_map_bytes = 0;  // additional, when the map of windows is full
+    std::optional<TrialLoad> trial;       // none: not tried, because an earlier check failed
 };
 
 struct Verdict {
     ExitCode code = ExitCode::clean;
-    std::string reason;  // the first one; empty if it runs
+    std::string reason;  // the first reason why jsguard cannot run; empty if it can
     std::string next_step;
 };
 
-// Whether nothing is known yet that a load would fail for.
-bool may_be_tried(const ProbeFacts& facts);
+// Whether a trial load makes sense: no earlier check failed.
+bool allows_trial_load(const ProbeFacts& facts);
 
 Verdict verdict_of(const ProbeFacts& facts);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the user is told on stderr as services come, learn, and go.
+// Prints on stderr how services come, learn and go.
 #pragma once
 
 #include <cstdint>
@@ -18,20 +18,20 @@ class Progress {
     // terminal: stderr is one, so a bar may be drawn.
     Progress(const Options& options, bool terminal);
 
-    // The lines that the services' change since the last call is worth, and the bar.
+    // Prints lines for what has changed in the services since the last call, and draws the bar.
     void update(const MapReader& reader);
-    void say(const std::string& line);
-    // Says it unless it is empty.
-    void say_if_any(const std::string& line);
-    // Takes the bar away, before anything else is written.
+    void print(const std::string& line);
+    // Prints the line unless it is empty.
+    void print_if_any(const std::string& line);
+    // Erases the bar. Call it before other output.
     void hide_bar();
 
-    // Whether stderr was a terminal and has hung up: then SIGHUP is no request to relearn.
+    // Whether stderr was a terminal that has hung up. Then SIGHUP is no request to relearn.
     bool terminal_is_gone() const;
 
     // Whether some service has finished learning since the last call.
     bool take_learned();
-    // What was said since the last call of baselines that look like an attack.
+    // The warnings since the last call about baselines that look like an attack.
     std::vector<std::string> take_warnings();
 
   private:
@@ -42,13 +42,13 @@ class Progress {
 
     Known nothing_known() const;
     void follow(Known& known, const jsg_service& service, const MapReader& reader,
-                std::uint32_t place);
+                std::uint32_t service_id);
     void follow_learning(Known& known, const jsg_service& service, const MapReader& reader,
-                         std::uint32_t place);
-    void tell_learning(const ServiceLearning::News& news, const jsg_service& before);
-    void tell_thresholds(const jsg_service& service, const jsg_baseline& baseline);
-    void tell_warnings(const jsg_service& service);
-    void tell_refused(std::uint64_t refused);
+                         std::uint32_t service_id);
+    void print_learning(const ServiceLearning::News& news, const jsg_service& before);
+    void print_thresholds(const jsg_service& service, const jsg_baseline& baseline);
+    void print_warnings(const jsg_service& service);
+    void print_refused(std::uint64_t refused);
     void draw_bar(const std::vector<jsg_service>& services);
 
     const Options& options_;

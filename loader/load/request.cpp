@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What tells one detector, and what it was asked to do, from another.
+// Identifies a detector and its configuration: hashes and instance numbers.
 #include "load/request.hpp"
 
 #include <sys/random.h>
@@ -15,7 +15,7 @@ std::string_view bytes_of(const auto& value) {
     return {reinterpret_cast<const char*>(&value), sizeof(value)};
 }
 
-// With their number before them, so that two lists cannot be read as one.
+// The number of ports comes first, so that a different division into lists gives a different text.
 void append(std::string& text, const std::vector<std::uint16_t>& ports) {
     text += bytes_of(ports.size());
     for (const std::uint16_t port : ports) text += bytes_of(port);
@@ -31,9 +31,9 @@ std::uint64_t hash_of(std::string_view bytes) {
 
 std::uint64_t options_hash(const jsg_config& config, const Options& options,
                            const Baselines& given) {
-    jsg_config told = config;
-    told.instance = told.program_hash = told.options_hash = 0;
-    std::string text(bytes_of(told));
+    jsg_config hashed = config;
+    hashed.instance = hashed.program_hash = hashed.options_hash = 0;
+    std::string text(bytes_of(hashed));
     append(text, options.ports);
     append(text, options.excluded_ports);
     if (!options.keep_baseline) {
@@ -46,10 +46,10 @@ std::uint64_t options_hash(const jsg_config& config, const Options& options,
 }
 
 std::uint64_t new_instance() {
-    std::uint16_t chance = 0;
-    if (getrandom(&chance, sizeof(chance), 0) != sizeof(chance))
-        chance = static_cast<std::uint16_t>(getpid());
-    return static_cast<std::uint64_t>(std::time(nullptr)) << 16 | chance;
+    std::uint16_t random_bits = 0;
+    if (getrandom(&random_bits, sizeof(random_bits), 0) != sizeof(random_bits))
+        random_bits = static_cast<std::uint16_t>(getpid());
+    return static_cast<std::uint64_t>(std::time(nullptr)) << 16 | random_bits;
 }
 
 }  // namespace jsguard

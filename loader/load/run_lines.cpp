@@ -17,7 +17,7 @@ std::string monitored_text(const Options& options, std::span<const std::uint16_t
     if (!options.ports.empty()) return ports_text(ports);
     std::string text = "every listening port";
     if (!options.excluded_ports.empty())
-        text += fmt::format(" but {}", fmt::join(options.excluded_ports, ", "));
+        text += fmt::format(" except {}", fmt::join(options.excluded_ports, ", "));
     return ports.empty() ? text + " (none now)"
                          : text + fmt::format(" (now {})", fmt::join(ports, ", "));
 }

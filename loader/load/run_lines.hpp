@@ -11,12 +11,12 @@
 
 namespace jsguard {
 
-// What is monitored and how. ports: those that have a service now; with_baseline: how many of them
-// have one from a file and need not learn.
+// What is monitored and how. ports: the ports that have a service now. with_baseline: how many of
+// them have a baseline from a file and need not learn.
 std::string start_line(const Options& options, std::span<const std::uint16_t> ports,
                        std::size_t with_baseline = 0);
 
-// Windows, transitions, alerts, and what was lost or counted late.
+// The numbers of windows, transitions and alerts, and what was lost.
 std::string summary_line(const jsg_stats& stats);
 
 }  // namespace jsguard

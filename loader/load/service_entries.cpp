@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The service entries that are taken before anything is attached.
+// Claims service entries for pinned services before anything is attached.
 #include "load/service_entries.hpp"
 
 #include "common/error.hpp"
@@ -13,7 +13,7 @@ class ServiceEntries {
   public:
     explicit ServiceEntries(jsguard_bpf& skeleton) : skeleton_(skeleton) {}
 
-    // Nothing else gives the port an entry then.
+    // Then the kernel gives this port no entry.
     void claim(std::uint16_t port) { claims(port) |= claim_of(port); }
 
     // baseline: null for a service that learns its own.
@@ -37,14 +37,14 @@ class ServiceEntries {
     }
 
   private:
-    static constexpr unsigned claims_in_word = 64;
-    static __u64 claim_of(std::uint16_t port) { return 1ULL << (port % claims_in_word); }
+    static constexpr unsigned claims_per_word = 64;
+    static __u64 claim_of(std::uint16_t port) { return 1ULL << (port % claims_per_word); }
     __u64& claims(std::uint16_t port) {
-        return skeleton_.bss->jsg_port_claimed[port / claims_in_word];
+        return skeleton_.bss->jsg_port_claimed[port / claims_per_word];
     }
 
     jsguard_bpf& skeleton_;
-    std::uint32_t last_ = 0;  // service id that was taken
+    std::uint32_t last_ = 0;  // the last service ID that was taken
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The service entries that are taken before anything is attached.
+// Claims service entries for pinned services before anything is attached.
 #pragma once
 
 #include "common/baseline_file.hpp"
@@ -9,9 +9,9 @@ struct jsguard_bpf;
 
 namespace jsguard {
 
-// Takes an entry for each port that the user named, by option or by baseline file; an entry stays
-// taken though nobody listens. Ports that the options exclude get none, then or later. The object
-// is in the kernel, and nothing is attached. Throws Error.
+// Takes a pinned entry for each port that the user named, by option or by baseline file. Ports that
+// the options exclude never get an entry. The object must be in the kernel, with nothing attached.
+// Throws Error.
 void take_service_entries(jsguard_bpf& skeleton, const Options& options,
                           const Baselines& baselines);
 

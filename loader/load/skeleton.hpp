@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The BPF skeleton, after the headers that declare the types its sections name.
+// The BPF skeleton, included after the types that it uses.
 #pragma once
 
 #include "kernel/layouts.h"
 
-// In a block of its own, so that no formatter sorts it before the types.
+// In a separate block, so that clang-format does not sort it before the types.
 #include "jsguard_bpf.skel.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The way to the system's log: to systemd's journal where it listens, else to syslog.
+// Sends messages to the system's log: to systemd's journal if it listens, else to syslog.
 #include "load/system_log.hpp"
 
 #include <fmt/format.h>
@@ -73,15 +73,15 @@ void SystemLog::complain(const std::string& why) {
         messages_kept);
 }
 
-// The next time that nothing is taken is told again. One so short that nobody has heard of it, and
-// in which nothing was lost, is not worth a word.
+// After this, the next refusal is reported again. A refusal that ended before it was reported, and
+// that lost nothing, is not reported.
 void SystemLog::note_recovery() {
     if (!refused_) return;
     refused_ = false;
     const std::uint64_t lost = lost_ - lost_before_;
-    const bool told = news_.empty();
+    const bool reported = news_.empty();
     news_.clear();
-    if (told || lost)
+    if (reported || lost)
         news_ = fmt::format("the system's log accepts messages again; lost until now: {}",
                             lost ? counted(lost, "message", "messages") : "nothing");
 }
@@ -104,9 +104,9 @@ std::string SystemLog::retry() {
     return std::exchange(news_, {});
 }
 
-void SystemLog::finish(std::chrono::milliseconds patience) {
+void SystemLog::finish(std::chrono::milliseconds timeout) {
     constexpr std::chrono::milliseconds pause{20};
-    const auto deadline = std::chrono::steady_clock::now() + patience;
+    const auto deadline = std::chrono::steady_clock::now() + timeout;
     for (send_kept(); !waiting_.empty() && std::chrono::steady_clock::now() < deadline; send_kept())
         std::this_thread::sleep_for(pause);
     lost_ += waiting_.size();

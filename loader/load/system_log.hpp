@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The way to the system's log: to systemd's journal where it listens, else to syslog.
+// Sends messages to the system's log: to systemd's journal if it listens, else to syslog.
 #pragma once
 
 #include <chrono>
@@ -13,25 +13,24 @@
 
 namespace jsguard {
 
-// Never waits for the logger: neither sd_journal_sendv() nor syslog() can be used here, for both
-// block for as long as a logger that has stopped reading does, and neither tells that there is
-// none.
+// Never waits for the logger. So it uses neither sd_journal_sendv() nor syslog(): both block while
+// a logger does not read, and neither reports that there is no logger.
 class SystemLog {
   public:
     static constexpr std::size_t messages_kept = 256;
 
-    explicit SystemLog(std::string journal_socket = usual_journal_socket,
-                       std::string syslog_socket = usual_syslog_socket)
+    explicit SystemLog(std::string journal_socket = default_journal_socket,
+                       std::string syslog_socket = default_syslog_socket)
         : journal_socket_(std::move(journal_socket)), syslog_socket_(std::move(syslog_socket)) {}
 
-    // Keeps what the logger does not take for later, in order; beyond messages_kept the oldest is
-    // lost.
+    // Sends a message. Keeps messages that the logger does not take, in order. If there are more
+    // than messages_kept, the oldest one is lost.
     void send(LogMessage message);
-    // Sends what was kept, as far as it is taken. What the user is to be told, once each: why the
-    // logger does not take a message, and that it takes them again; else empty.
+    // Sends kept messages until the logger does not take one. Returns a line for the user: why the
+    // logger does not take a message, or that it takes messages again. Each comes once, else empty.
     std::string retry();
-    // Retries for so long; what is still kept then is lost.
-    void finish(std::chrono::milliseconds patience);
+    // Retries until the timeout. Messages that are still kept then are lost.
+    void finish(std::chrono::milliseconds timeout);
 
     std::size_t kept() const { return waiting_.size(); }
     std::uint64_t lost() const { return lost_; }
@@ -52,8 +51,8 @@ class SystemLog {
     std::deque<Waiting> waiting_;
     std::uint64_t lost_ = 0;
     std::string news_;
-    bool refused_ = false;           // a message, and some are kept since
-    std::uint64_t lost_before_ = 0;  // when refused_ began
+    bool refused_ = false;           // the logger did not take a message, and some are kept since
+    std::uint64_t lost_before_ = 0;  // lost_ when refused_ became true
 };
 
 }  // namespace jsguard

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The file is replaced under its own name: through a link in a directory that is not root's,
-// another file would be.
+// Replaces the file under its own name and does not follow a link. Otherwise a link in a directory
+// that is not root's could make it replace another file.
 #include "load/textfile.hpp"
 
 #include <fcntl.h>
@@ -25,7 +25,7 @@ std::string cannot(const char* do_what, const std::filesystem::path& file) {
     return fmt::format("cannot {} the {} {}", do_what, kind, printable(file.native()));
 }
 
-// node_exporter does not read it, as its name does not end in .prom.
+// node_exporter does not read the lock file, because its name does not end in .prom.
 std::filesystem::path lock_beside(const std::filesystem::path& file) {
     check_target(file, kind, ExitCode::usage);
     return file.native() + ".lock";
@@ -44,7 +44,7 @@ NameLock::NameLock(std::filesystem::path name, std::string tried, std::string ta
 }
 
 NameLock::~NameLock() {
-    if (is_ours()) unlink(name_.c_str());  // while locked: nobody else holds it yet
+    if (is_ours()) unlink(name_.c_str());  // unlink while locked, so that nobody else has it yet
     if (fd_ >= 0) close(fd_);
 }
 
@@ -56,11 +56,12 @@ bool NameLock::is_ours() const {
 }
 
 void NameLock::renew() {
-    constexpr mode_t mode = 0600;  // who can open it could lock it
-    // Until what is locked has the name: the one before may have removed it in between.
+    constexpr mode_t mode = 0600;  // other users must not open it, because they could lock it
+    // Repeat until the locked file has the name: its last holder may have removed the file in
+    // between.
     while (!is_ours()) {
         if (fd_ >= 0) close(fd_);
-        // A link could lead anywhere, and a pipe would make us wait.
+        // O_NOFOLLOW: a link could lead anywhere. O_NONBLOCK: a pipe would block.
         fd_ = open(name_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode);
         if (fd_ < 0) throw errno_error(ExitCode::runtime, errno, tried_);
         if (flock(fd_, LOCK_EX | LOCK_NB) == 0) continue;
@@ -73,21 +74,21 @@ void NameLock::renew() {
 
 Textfile::Textfile(std::filesystem::path file)
     : file_(std::move(file)),
-      held_(lock_beside(file_), cannot("write", file_),
-            fmt::format("another jsguard-load writes {}; stop it, or give this one a textfile of "
-                        "its own",
+      lock_(lock_beside(file_), cannot("write", file_),
+            fmt::format("another jsguard-load writes {}; stop it, or give this one its own "
+                        "textfile",
                         printable(file_.native()))) {}
 
 Textfile::~Textfile() {
     try {
-        held_.renew();
+        lock_.renew();
     } catch (const Error&) {
-        return;  // the directory has gone, or the file is another's by now
+        return;  // the directory is gone, or another process has the name now
     }
     if (unlink(file_.c_str()) == 0 || errno == ENOENT) return;
     const Error error = errno_error(ExitCode::runtime, errno, cannot("remove", file_),
-                                    "remove it, its figures are no longer true");
-    tell(error.what());
+                                    "remove it, because its figures are outdated");
+    log_line(error.what());
 }
 
 std::string Textfile::write(const std::function<std::optional<std::string>()>& text) {
@@ -95,7 +96,7 @@ std::string Textfile::write(const std::function<std::optional<std::string>()>& t
     try {
         const auto figures = text();
         if (!figures) return "";
-        held_.renew();  // somebody may have removed the lock, or the whole directory
+        lock_.renew();  // somebody may have removed the lock file or the directory
         replace_file(file_, kind, *figures, Durability::left_to_kernel);
         failing_ = false;
         return failed ? fmt::format("the {} {} is written again", kind, printable(file_.native()))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A file of figures for node_exporter's textfile collector, which is there while they are true.
+// A file of figures for node_exporter's textfile collector. It exists only while the figures are
+// true.
 #pragma once
 
 #include <filesystem>
@@ -9,13 +10,13 @@
 
 namespace jsguard {
 
-// A name in the file system that one process at a time can hold.
-// An empty file with that name is there, and locked, while it is held. The lock ends with its
-// process, however that ends; after SIGKILL the file stays, and whoever comes next takes it.
+// A name in the file system that one process at a time can hold: an empty, locked file with that
+// name. The lock ends with its process, however the process ends. After SIGKILL the file remains,
+// and the next process takes it.
 class NameLock {
   public:
-    // Throws Error(runtime): with the text taken if another holds it; one that begins with tried if
-    // it cannot be had.
+    // Throws Error(runtime). Its message is taken if another process holds the name. If the file
+    // cannot be opened or locked, the message begins with tried.
     NameLock(std::filesystem::path name, std::string tried, std::string taken);
     // Removes the file.
     ~NameLock();
@@ -37,22 +38,22 @@ class NameLock {
 
 class Textfile {
   public:
-    // Throws Error(usage) if file cannot be made there, Error(runtime) if another detector writes
+    // Throws Error(usage) if the file cannot be created, Error(runtime) if another detector writes
     // it.
     explicit Textfile(std::filesystem::path file);
-    // Removes the file: figures that are no longer true would look like true ones.
+    // Removes the file, because outdated figures would look like current ones.
     ~Textfile();
     Textfile(const Textfile&) = delete;
     Textfile& operator=(const Textfile&) = delete;
 
-    // Puts text() into the file, if there is one; a reader sees the whole or what was there.
-    // Nothing that fails is thrown. What the user is to be told: that it fails, once, and that it
-    // works again.
+    // Writes text() to the file, unless it returns none. A reader sees either the whole new text or
+    // the old one. Throws nothing. Returns a line for the user: that writing fails, once, or that
+    // it works again.
     std::string write(const std::function<std::optional<std::string>()>& text);
 
   private:
     std::filesystem::path file_;
-    NameLock held_;
+    NameLock lock_;
     bool failing_ = false;
 };
 

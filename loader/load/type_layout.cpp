@@ -30,7 +30,7 @@ class Comparison {
             case BTF_KIND_UNION:
                 return a->size == b->size && same_members(a, b);
             default:
-                return false;  // nothing else is in a map that is shared
+                return false;  // shared maps have no other kinds
         }
     }
 

@@ -8,8 +8,7 @@ struct btf;
 
 namespace jsguard {
 
-// Sizes, offsets, kinds and the names of fields and of enumerated values are all equal, all the
-// way down.
+// Compares sizes, offsets, kinds, and the names of fields and enumerated values, at every level.
 bool same_layout(const btf* a, std::uint32_t a_type, const btf* b, std::uint32_t b_type);
 
 }  // namespace jsguard

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The end of the verifier's log, which says why a program was refused, out of libbpf's warning.
+// Extracts from libbpf's warning the end of the verifier's log, which shows why a program was
+// refused.
 #include "load/verifier_log.hpp"
 
 #include "common/error.hpp"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The end of the verifier's log, which says why a program was refused, out of libbpf's warning.
+// Extracts from libbpf's warning the end of the verifier's log, which shows why a program was
+// refused.
 #pragma once
 
 #include <string>
@@ -8,7 +9,7 @@
 
 namespace jsguard {
 
-// Its last lines; none if the warning bears no such log.
+// The last lines of the log; empty if the warning has no such log.
 std::vector<std::string> verifier_log_end_of(std::string_view warning);
 
 }  // namespace jsguard

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the kernel reports of an open map or program.
+// Asks the kernel about an open map or BPF program.
 #include "observe/bpf_info.hpp"
 
 #include <bpf/bpf.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the kernel reports of an open map or program.
+// Asks the kernel about an open map or BPF program.
 #pragma once
 
 #include <linux/bpf.h>
@@ -9,9 +9,9 @@
 
 namespace jsguard {
 
-// Both throw Error(runtime).
+// Both functions throw Error(runtime).
 bpf_map_info info_of_map(int map);
-// map_ids: filled with the IDs of the maps that the program uses, as many as there is room for.
+// map_ids: receives the IDs of the maps that the program uses. IDs that do not fit are left out.
 bpf_prog_info info_of_program(int program, std::span<std::uint32_t> map_ids = {});
 
 }  // namespace jsguard

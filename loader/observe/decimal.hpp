@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Whole numbers of billionths, thousandths and so on, written as exact decimals.
+// Exact decimal text of a number that is kept as a whole number of thousandths, billionths and so
+// on.
 #pragma once
 
 #include <fmt/format.h>
@@ -9,15 +10,15 @@
 
 namespace jsguard {
 
-// A number that is kept as whole parts, 10^decimals of them to one.
+// The number parts / 10^decimals.
 struct Decimal {
     std::uint64_t parts;
     int decimals = 0;
 };
 
-constexpr int milli = 3, micro = 6, nano = 9;  // decimals
+constexpr int milli = 3, micro = 6, nano = 9;  // values of Decimal::decimals
 
-// Without trailing zeros, whatever the locale.
+// Has no trailing zeros, and does not depend on the locale.
 inline std::string text_of(const Decimal& number) {
     std::uint64_t one = 1;
     for (int i = 0; i < number.decimals; ++i) one *= 10;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What all that follow a running detector share: how often they look at it, when they stop, and
-// what they say while there is nothing to follow.
+// Helpers for commands that follow a running detector: the polling interval, the stop signals, and
+// the messages about a detector or a service that is missing.
 #pragma once
 
 #include <fmt/format.h>
@@ -21,10 +21,10 @@
 
 namespace jsguard {
 
-// How often what waits for a running detector looks at it.
+// The time between two reads of a running detector's maps.
 constexpr auto poll_every = std::chrono::milliseconds(200);
 
-// Whether a signal has asked to stop, of those that stop_at() was given.
+// 1 after one of the signals that were given to stop_at().
 inline volatile std::sig_atomic_t stop_requested = 0;
 inline void stop_at(std::initializer_list<int> signals) {
     for (const int number : signals) std::signal(number, [](int) { stop_requested = 1; });
@@ -32,7 +32,7 @@ inline void stop_at(std::initializer_list<int> signals) {
 
 constexpr const char* detector_ended = "the detector has ended";
 
-// One line about a detector that is_silent().
+// One line about a detector for which is_silent() is true.
 inline std::string silence_text(std::uint64_t silent_ns, std::string_view pin_dir) {
     return fmt::format(
         "the detector in {} has shown no life for {}: it was killed and has left its maps behind; "
@@ -40,26 +40,26 @@ inline std::string silence_text(std::uint64_t silent_ns, std::string_view pin_di
         printable(pin_dir), duration_text(silent_ns / millisecond_ns));
 }
 
-// Whether a detector shows life, or was killed and left its maps behind.
+// Finds out whether the detector still runs, or was killed and left its maps behind.
 class Silence {
   public:
-    // The detector must outlive it.
+    // The detector must outlive this object.
     explicit Silence(const PinnedDetector& detector) : detector_(detector) {}
 
-    // One line, once the detector's timer has not ticked for too long, whether or not it monitors
-    // a port.
-    std::optional<std::string> told() const {
+    // One line if the detector's timer has not ticked for too long. A detector that monitors no
+    // port ticks too.
+    std::optional<std::string> text() const {
         const std::uint64_t ticked_ns = detector_.reader().ticks().last_ns;
-        // One that has not ticked yet is given the same time from now on.
+        // A detector that has not ticked yet is silent since this object was made.
         const std::uint64_t silent_ns =
             silence_ns(ticked_ns ? ticked_ns : began_ns_, clock_ns(CLOCK_MONOTONIC));
         if (!is_silent(silent_ns, detector_.reader().config())) return {};
         return silence_text(silent_ns, detector_.pin_dir());
     }
 
-    // Throws Error(runtime) with that line.
+    // Throws Error(runtime) with the line of text(), if there is one.
     void check() const {
-        if (const auto line = told()) throw Error(ExitCode::runtime, *line);
+        if (const auto line = text()) throw Error(ExitCode::runtime, *line);
     }
 
   private:
@@ -67,12 +67,12 @@ class Silence {
     std::uint64_t began_ns_ = clock_ns(CLOCK_MONOTONIC);
 };
 
-// What is said where the services that were asked for are not there. port: 0 for any.
-inline std::string not_there_text(std::uint16_t port) {
+// Messages for a port that is not monitored. port: 0 for any port.
+inline std::string no_service_text(std::uint16_t port) {
     return port ? fmt::format("port {} is not monitored", port) : "no port is monitored";
 }
 inline std::string waiting_text(std::uint16_t port) {
-    return fmt::format("{} yet; waits until {} is", not_there_text(port), port ? "it" : "one");
+    return fmt::format("{} yet; waiting for {}", no_service_text(port), port ? "it" : "one");
 }
 
 }  // namespace jsguard

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Asks through the pinned maps, and follows what comes of it.
+// Asks a running detector to relearn through its pinned maps, and waits for the new baselines.
 #include "observe/learn_running.hpp"
 
 #include <fmt/format.h>
@@ -19,11 +19,11 @@
 namespace jsguard {
 namespace {
 
-// Throws if the detector has ended, or if it was killed.
+// Throws if the detector has ended or was killed.
 void check_alive(const PinnedDetector& detector, const Silence& silence) {
     if (!detector.is_pinned())
         throw Error(ExitCode::runtime, fmt::format("{}; nothing was written", detector_ended));
-    if (const auto line = silence.told())
+    if (const auto line = silence.text())
         throw Error(ExitCode::runtime, fmt::format("nothing was written: {}", *line));
 }
 
@@ -33,9 +33,9 @@ void wait_for_all(const PinnedDetector& detector, Relearning& relearning) {
     while (true) {
         const auto services = detector.reader().services();
         for (const std::string& line : relearning.follow(
-                 services, [&](auto place) { return detector.reader().pending_baseline(place); })) {
+                 services, [&](auto id) { return detector.reader().pending_baseline(id); })) {
             bar.hide();
-            tell(line);
+            log_line(line);
         }
         if (relearning.is_over()) return;
         bar.show(relearning.done_s(), relearning.learn_s());
@@ -48,8 +48,8 @@ void wait_for_all(const PinnedDetector& detector, Relearning& relearning) {
     }
 }
 
-// The services that it asks.
-Relearning ask(const PinnedDetector& detector, std::optional<std::uint16_t> port) {
+// Asks the detector to relearn. Returns the services that take part. Throws if there are none.
+Relearning request_relearning(const PinnedDetector& detector, std::optional<std::uint16_t> port) {
     Relearning relearning(detector.reader().services(), detector.reader().config(), port);
     const auto ports = relearning.ports();
     if (ports.empty())
@@ -74,28 +74,29 @@ BaselineFile baselines_in_force(const std::string& pin_dir) {
 
 void ask_to_relearn(const std::string& pin_dir) {
     const PinnedDetector detector(pin_dir);
-    const auto ports = ask(detector, {}).ports();
-    tell(fmt::format("asked to relearn, for {} s or more: {}",
-                     learn_seconds(detector.reader().config()), ports_text(ports)));
+    const auto ports = request_relearning(detector, {}).ports();
+    log_line(fmt::format("asked to relearn, for {} s or more: {}",
+                         learn_seconds(detector.reader().config()), ports_text(ports)));
 }
 
 void learn_running(const std::string& pin_dir, std::optional<std::uint16_t> port,
                    const std::filesystem::path& out) {
     check_baseline_target(out);
     const PinnedDetector detector(pin_dir);
-    // Until the file is written, so that a signal comes before that or after.
+    // From here on a signal only sets stop_requested, so it cannot interrupt the writing of the
+    // file.
     stop_at({SIGINT, SIGTERM, SIGHUP});
-    Relearning relearning = ask(detector, port);
-    tell(fmt::format("waiting for {}, for {} s or more", ports_text(relearning.ports()),
-                     relearning.learn_s()));
+    Relearning relearning = request_relearning(detector, port);
+    log_line(fmt::format("waiting for {}, for {} s or more", ports_text(relearning.ports()),
+                         relearning.learn_s()));
     wait_for_all(detector, relearning);
     Baselines learned;
-    for (const std::uint32_t place : relearning.learned())
-        learned[static_cast<std::uint16_t>(detector.reader().service(place).port)] =
-            detector.reader().baseline(place);
+    for (const std::uint32_t id : relearning.learned())
+        learned[static_cast<std::uint16_t>(detector.reader().service(id).port)] =
+            detector.reader().baseline(id);
     write_baselines(out, learned, origin_here(step_seconds(detector.reader().config())));
-    tell(fmt::format("{} written to {}", counted(learned.size(), "baseline", "baselines"),
-                     printable(out.native())));
+    log_line(fmt::format("{} written to {}", counted(learned.size(), "baseline", "baselines"),
+                         printable(out.native())));
 }
 
 }  // namespace jsguard

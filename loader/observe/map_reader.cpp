@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Reads the maps that a detector shows, whoever holds them open.
+// Reads the maps of a detector through open descriptors.
 #include "observe/map_reader.hpp"
 
 #include <bpf/bpf.h>
@@ -23,7 +23,7 @@ namespace {
 
 // tried: "read" or "write".
 [[noreturn]] void fail(std::string_view tried, const ShownMap& map) {
-    const bool refused = is_refusal(errno);
+    const bool refused = lacks_permission(errno);
     throw errno_error(refused ? ExitCode::not_permitted : ExitCode::runtime, errno,
                       fmt::format("cannot {} the map {}", tried, map.name),
                       refused ? "run it as root" : "");
@@ -31,7 +31,7 @@ namespace {
 
 }  // namespace
 
-// Another version's configuration may have another size. The schema has its place in each.
+// Another version's configuration may have another size. The schema has the same offset in each.
 MapReader::MapReader(Descriptors maps) : maps_(std::move(maps)) {
     const int map = descriptor(shown::config);
     if (map < 0) return;
@@ -91,9 +91,9 @@ std::optional<jsg_window> MapReader::window(std::uint32_t id, const jsg_service&
                                             std::uint64_t sequence) const {
     const jsg_window_key key{id, static_cast<std::uint32_t>(sequence % JSG_WINDOWS_KEPT)};
     const auto found = find<jsg_window>(shown::windows, key);
-    const bool is_it = found && found->sequence == sequence && found->port == service.port &&
-                       found->end_ns >= service.started_ns;
-    return is_it ? found : std::nullopt;
+    const bool matches = found && found->sequence == sequence && found->port == service.port &&
+                         found->end_ns >= service.started_ns;
+    return matches ? found : std::nullopt;
 }
 
 jsg_reading MapReader::reading(std::uint32_t id, std::uint64_t sequence) const {
@@ -136,11 +136,11 @@ Baselines MapReader::learned_baselines() const {
 }
 
 void MapReader::request_relearning() const {
-    auto requests = value<jsg_control>(shown::requests);
-    ++requests.relearn;
+    auto control = value<jsg_control>(shown::control);
+    ++control.relearn;
     const std::uint32_t key = 0;
-    if (bpf_map_update_elem(descriptor(shown::requests), &key, &requests, BPF_ANY) != 0)
-        fail("write", shown::requests);
+    if (bpf_map_update_elem(descriptor(shown::control), &key, &control, BPF_ANY) != 0)
+        fail("write", shown::control);
 }
 
 std::uint64_t oldest_window(const jsg_service& service) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Reads the maps that a detector shows, whoever holds them open.
+// Reads the maps of a detector through open descriptors.
 #pragma once
 
 #include <chrono>
@@ -15,7 +15,7 @@
 
 namespace jsguard {
 
-// A map that a detector shows to readers, by the name of its pin.
+// A map that a detector pins for readers. name: the file name of the pin.
 struct ShownMap {
     const char* name;
     std::uint32_t value_size;
@@ -30,62 +30,61 @@ inline constexpr ShownMap stats = {"stats", sizeof(jsg_stats)};
 inline constexpr ShownMap ticks = {"ticks", sizeof(jsg_ticks)};
 inline constexpr ShownMap readings = {"readings", sizeof(jsg_reading)};
 inline constexpr ShownMap counters = {"counters", sizeof(jsg_counters)};  // of one CPU
-inline constexpr ShownMap requests = {"control", sizeof(jsg_control)};
-// The configuration comes first: a pin directory is known by it.
+inline constexpr ShownMap control = {"control", sizeof(jsg_control)};
+// The configuration comes first: its pin marks a pin directory of jsguard.
 inline constexpr ShownMap all[] = {config, windows, services, baselines, pending_baselines,
-                                   stats,  ticks,   readings, counters,  requests};
+                                   stats,  ticks,   readings, counters,  control};
 }  // namespace shown
 
-// The kernel's step of one service takes well under this. What is read during the step may be of
-// two steps.
+// A service step in the kernel takes much less time than this. Values that are read during a
+// service step may belong to two different steps.
 inline constexpr auto service_step_time = std::chrono::milliseconds(2);
 
-// An id is that of a service, 1..JSG_SERVICES. What cannot be read throws Error(runtime), or
-// Error(not_permitted).
+// id: a service ID, 1..JSG_SERVICES. All functions throw Error(runtime) or Error(not_permitted) if
+// a map cannot be read.
 class MapReader {
   public:
-    // By the maps' names, and open for as long as this is used. A map that is missing here cannot
-    // be read.
+    // Open descriptors by map name. They must stay open while the reader is in use. A map without a
+    // descriptor cannot be read.
     using Descriptors = std::map<std::string, int, std::less<>>;
     explicit MapReader(Descriptors maps);
 
-    // Of the maps' layouts; 0 if that cannot be told.
+    // The version of the maps' layouts; 0 if it is unknown.
     std::uint32_t schema() const { return schema_; }
-    // Whether the maps have the layouts of JSG_SCHEMA. If not, a map may be read only after its
-    // layout was compared.
+    // Whether the maps have the layouts of JSG_SCHEMA. If not, compare the layout of a map before
+    // you read it.
     bool is_of_this_version() const { return config_.has_value(); }
     const jsg_config& config() const { return config_.value(); }
-    // -1 without that map.
+    // -1 if there is no descriptor for the map.
     int descriptor(const ShownMap& map) const;
-    // Of all the maps.
+    // The descriptors of all maps.
     std::vector<int> descriptors() const;
 
-    // By id from 1 on; those without a port are free.
+    // All service entries, by ID from 1 on. An entry without a port is free.
     std::vector<jsg_service> services() const;
     jsg_service service(std::uint32_t id) const;
-    // What the service compares with.
+    // The baseline in force.
     jsg_baseline baseline(std::uint32_t id) const;
-    // What it has learned so far of its next baseline.
+    // The pending baseline: the counts that were learned so far.
     jsg_baseline pending_baseline(std::uint32_t id) const;
-    // A window of that service. None if it has not been published yet, or is no longer kept, or is
-    // of a service that had this id before.
+    // A window of that service. None if it has not been published yet, if it is no longer kept, or
+    // if it belongs to an earlier service with this ID.
     std::optional<jsg_window> window(std::uint32_t id, const jsg_service& service,
                                      std::uint64_t sequence) const;
-    // Of one of the last config().readings_per_service sequence numbers.
+    // sequence: one of the last config().readings_per_service sequence numbers.
     jsg_reading reading(std::uint32_t id, std::uint64_t sequence) const;
-    // By possible CPU.
+    // One element for each possible CPU.
     std::vector<jsg_counters> counters(std::uint32_t id) const;
     jsg_stats stats() const;
     jsg_ticks ticks() const;
 
-    // Whether the detector's timer has ticked lately.
+    // Whether the detector's timer still ticks; see silent_too_long_ns().
     bool is_ticking() const;
     std::vector<std::uint16_t> monitored_ports() const;
-    // Of the services that have learned theirs.
+    // The baselines in force of all services that have learned.
     Baselines learned_baselines() const;
 
-    // Asks every service to learn its baseline again; the old one stays in force until then. Takes
-    // a descriptor of the map "control" that may write.
+    // Asks every service to relearn. Needs a writable descriptor of the map "control".
     void request_relearning() const;
 
   private:
@@ -99,10 +98,11 @@ class MapReader {
     std::optional<jsg_config> config_;
 };
 
-// The first sequence number whose window may still be kept.
+// The lowest sequence number whose window may still be kept.
 std::uint64_t oldest_window(const jsg_service& service);
 
-// Whether the service that has an id now is another one than before: its sequence begins again.
+// Whether a service entry now holds another service than before. The sequence of a new service
+// begins again.
 bool is_another(const jsg_service& now, const jsg_service& before);
 
 // What was counted between two readings of a service, modulo 2^32.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Looks at a running detector as a whole.
+// Reads the state of a running detector.
 #include "observe/observer.hpp"
 
 #include <algorithm>
@@ -16,10 +16,11 @@
 namespace jsguard {
 namespace {
 
-// All services together are waited for so often: the window of one may have been lost.
-constexpr int attempts = 5;
+// observe() tries this often to read all services completely. It then gives up, because a window
+// may have been lost.
+constexpr int max_attempts = 5;
 
-// One that has just been loaded has not ticked yet.
+// A detector that has just been loaded has not ticked yet: its silence began with the load.
 std::uint64_t silence(const Cost& cost) {
     if (!cost.ticks.count) return cost.uptime_ns.value_or(0);
     return silence_ns(cost.ticks.last_ns, clock_ns(CLOCK_MONOTONIC));
@@ -41,28 +42,28 @@ Observer::Observer(const MapReader& reader, std::string pin_dir, RunningCost cos
     kernel_ = here.kernel;
 }
 
-Observer::Look Observer::look(std::uint32_t place) const {
+Observer::Attempt Observer::observe_service(std::uint32_t id) const {
     ObservedService seen;
-    seen.place = place;
-    seen.service = reader_.service(place);
+    seen.service_id = id;
+    seen.service = reader_.service(id);
     const jsg_service& service = seen.service;
     if (!service.port || service.mode == JSG_LEAVING) return {};
     const std::uint64_t last = service.sequence;
     if (last) {
-        seen.window = reader_.window(place, service, last);
-        seen.total_counts = reader_.reading(place, last);
-        seen.step_counts = difference(seen.total_counts, reader_.reading(place, last - 1));
+        seen.window = reader_.window(id, service, last);
+        seen.total_counts = reader_.reading(id, last);
+        seen.step_counts = difference(seen.total_counts, reader_.reading(id, last - 1));
         const std::uint64_t steps = std::min<std::uint64_t>(last, reader_.config().window_steps);
-        seen.window_counts = difference(seen.total_counts, reader_.reading(place, last - steps));
+        seen.window_counts = difference(seen.total_counts, reader_.reading(id, last - steps));
     }
     const bool monitoring = service.mode == JSG_MONITORING;
-    if (monitoring) seen.baseline = reader_.baseline(place);
-    if (!monitoring || service.relearning) seen.pending_baseline = reader_.pending_baseline(place);
-    const bool stood_still = reader_.service(place).sequence == last;
-    const bool whole = stood_still && (seen.window || !last);
-    // What else was read may be of another step.
-    if (!stood_still) seen.window.reset();
-    return {std::move(seen), whole};
+    if (monitoring) seen.baseline = reader_.baseline(id);
+    if (!monitoring || service.relearning) seen.pending_baseline = reader_.pending_baseline(id);
+    const bool is_same_step = reader_.service(id).sequence == last;
+    const bool is_complete = is_same_step && (seen.window || !last);
+    // The window and the counts may be of different steps.
+    if (!is_same_step) seen.window.reset();
+    return {std::move(seen), is_complete};
 }
 
 Observation Observer::observe() const {
@@ -70,24 +71,24 @@ Observation Observer::observe() const {
     all.host = host_;
     all.kernel = kernel_;
     all.unix_ms = unix_now_ms();
-    // Who holds the pin directory reads the detector's alerts.
+    // The loader that reads the detector's alerts holds the lock of the pin directory.
     all.attended = is_loader_ ? true : is_locked(pin_dir_);
-    all.stays = has_persisted(pin_dir_);
+    all.is_persisted = has_persisted(pin_dir_);
     all.config = reader_.config();
     all.stats = reader_.stats();
     all.cost = cost_.read();
     all.cost.ticks = reader_.ticks();
     all.silent_ns = silence(all.cost);
-    std::vector<std::uint32_t> places(JSG_SERVICES);
-    std::iota(places.begin(), places.end(), 1);
-    for (int i = 1; !places.empty(); ++i) {
-        std::erase_if(places, [&](std::uint32_t place) {
-            Look seen = look(place);
-            const bool again = seen.service && !seen.whole && i < attempts;
+    std::vector<std::uint32_t> ids(JSG_SERVICES);
+    std::iota(ids.begin(), ids.end(), 1);
+    for (int i = 1; !ids.empty(); ++i) {
+        std::erase_if(ids, [&](std::uint32_t id) {
+            Attempt seen = observe_service(id);
+            const bool again = seen.service && !seen.is_complete && i < max_attempts;
             if (seen.service && !again) all.services.push_back(std::move(*seen.service));
             return !again;
         });
-        if (!places.empty()) std::this_thread::sleep_for(service_step_time);
+        if (!ids.empty()) std::this_thread::sleep_for(service_step_time);
     }
     std::sort(all.services.begin(), all.services.end(),
               [](const auto& a, const auto& b) { return a.service.port < b.service.port; });

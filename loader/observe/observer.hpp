@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Looks at a running detector as a whole.
+// Reads the state of a running detector.
 #pragma once
 
 #include <cstdint>
@@ -12,35 +12,33 @@
 
 namespace jsguard {
 
-// All that it needs is opened when it is made; it can be asked for as long as the detector's maps
-// stand, pinned or not.
+// The constructor opens all descriptors. observe() works as long as the maps exist, pinned or not.
 class Observer {
   public:
-    // The detector must outlive the observer. Throws what MapReader does.
+    // The detector must outlive the observer. Throws the errors of MapReader.
     explicit Observer(const PinnedDetector& detector);
-    // For the process that has loaded or joined the detector: needs no privilege later. pin_dir:
+    // For the process that has loaded or joined the detector; it needs no privilege later. pin_dir:
     // where the maps are pinned. The reader must outlive the observer.
     Observer(const MapReader& reader, std::string pin_dir, OwnDescriptors own);
 
-    // Takes some milliseconds longer while the last window of a service cannot be had; that service
-    // then comes without one.
+    // Waits some milliseconds for a last window that is not published yet. If it remains missing,
+    // the service has no window in the observation.
     Observation observe() const;
 
   private:
-    // None of a place without a service. One that is not whole lacks its last window, whose record
-    // is not there yet, or was lost.
-    struct Look {
-        std::optional<ObservedService> service;
-        bool whole = true;
+    // One attempt to read a service.
+    struct Attempt {
+        std::optional<ObservedService> service;  // none: the entry is free, or being released
+        bool is_complete = true;  // false: the last window is not published yet, or was lost
     };
 
     Observer(const MapReader& reader, std::string pin_dir, RunningCost cost, bool is_loader);
-    Look look(std::uint32_t place) const;
+    Attempt observe_service(std::uint32_t id) const;
 
     const MapReader& reader_;
     std::string pin_dir_;
     RunningCost cost_;
-    bool is_loader_;  // this process is the one that reads the detector's alerts
+    bool is_loader_;  // this process reads the detector's alerts
     std::string host_;
     std::string kernel_;
 };

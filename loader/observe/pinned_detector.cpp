@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A running detector, found by the maps that it has pinned.
+// Opens the pinned maps of a detector.
 #include "observe/pinned_detector.hpp"
 
 #include <bpf/bpf.h>
@@ -42,7 +42,7 @@ FileDescriptor PinnedDetector::open_map(const ShownMap& map, bool to_write) cons
                         fmt::format("no detector has its maps in {}; start jsguard-load, or name "
                                     "its directory with --pin-dir",
                                     printable(pin_dir_)));
-        const bool refused = is_refusal(errno);
+        const bool refused = lacks_permission(errno);
         throw errno_error(refused ? ExitCode::not_permitted : ExitCode::runtime, errno,
                           fmt::format("cannot open the map {}", printable(path)),
                           refused ? "run it as root" : "");
@@ -57,7 +57,7 @@ MapReader PinnedDetector::open_maps() {
         maps_.push_back(open_map(map));
         descriptors.emplace(map.name, maps_.back().get());
         if (descriptors.size() > 1) continue;
-        // Before the others, which another version may lack.
+        // Check the version first: another version may not have the other maps.
         if (const MapReader config(descriptors); !config.is_of_this_version())
             throw Error(
                 ExitCode::runtime,
@@ -68,11 +68,13 @@ MapReader PinnedDetector::open_maps() {
     return MapReader(std::move(descriptors));
 }
 
-bool PinnedDetector::is_pinned() const { return access((pin_dir_ + known_by).c_str(), F_OK) == 0; }
+bool PinnedDetector::is_pinned() const {
+    return access((pin_dir_ + config_pin).c_str(), F_OK) == 0;
+}
 
 void PinnedDetector::request_relearning() const {
-    const FileDescriptor requests = open_map(shown::requests, true);
-    MapReader({{shown::requests.name, requests.get()}}).request_relearning();
+    const FileDescriptor requests = open_map(shown::control, true);
+    MapReader({{shown::control.name, requests.get()}}).request_relearning();
 }
 
 }  // namespace jsguard

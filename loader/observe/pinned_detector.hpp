@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A running detector, found by the maps that it has pinned.
+// A running detector, opened through its pinned maps.
 #pragma once
 
 #include <string>
@@ -10,20 +10,21 @@
 
 namespace jsguard {
 
-// Opens the maps in a pin directory; they stay readable when the detector has ended. What cannot be
-// opened throws Error(runtime), or Error(not_permitted).
+// Opens the maps in a pin directory. The maps remain readable after the detector has ended. Throws
+// Error(runtime) or Error(not_permitted) if a map cannot be opened.
 class PinnedDetector {
   public:
-    // Throws if no detector is pinned there, or one with other layouts than this build knows.
+    // Throws if no detector is pinned there, or if its maps have other layouts than this build
+    // knows.
     explicit PinnedDetector(std::string pin_dir);
     PinnedDetector(const PinnedDetector&) = delete;
     PinnedDetector& operator=(const PinnedDetector&) = delete;
 
     const std::string& pin_dir() const { return pin_dir_; }
-    // False once its pins are gone. One that was killed leaves them behind.
+    // False after the pins were removed. A detector that was killed leaves its pins behind.
     bool is_pinned() const;
     const MapReader& reader() const { return reader_; }
-    // As MapReader's: this one opens the map for writing, which takes more rights than reading.
+    // Opens the map "control" for writing, which needs more rights than reading.
     void request_relearning() const;
 
   private:

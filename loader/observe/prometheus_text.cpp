@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// One table of families: what each is called, what it means, and where its figures come from.
+// The table of metric families (name, type, help text, source of the figures), and the text from
+// it.
 #include "observe/prometheus_text.hpp"
 
 #include <fmt/format.h>
@@ -17,7 +18,7 @@
 namespace jsguard {
 namespace {
 
-// None: there is no such figure now, so there is no series.
+// None: the figure is unknown now, so its series is left out.
 using Figure = std::optional<Decimal>;
 
 Figure whole(std::uint64_t number) { return Decimal{number}; }
@@ -26,8 +27,7 @@ Figure in_milli(std::uint64_t number) { return Decimal{number, milli}; }
 Figure in_micro(std::uint64_t number) { return Decimal{number, micro}; }
 Figure unless_zero(std::uint64_t number) { return number ? whole(number) : Figure{}; }
 
-// --- where the figures come from: of the detector, a port, a signal, a cell
-// ------------------------
+// --- sources of figures: the detector, a port, a signal, a cell or state ------------------------
 
 using OfDetector = Figure (*)(const Observation&);
 using OfPort = Figure (*)(const ObservedService&);
@@ -37,14 +37,15 @@ struct OfLoss {
     __u64 jsg_stats::*count;
 };
 
-struct OfWord {
+// One series for each index below count; name_of gives the value of its label.
+struct OfIndex {
     std::string_view label;
     std::uint32_t count;
-    std::string (*word)(std::uint32_t index);
+    std::string (*name_of)(std::uint32_t index);
     Figure (*figure)(const ObservedService&, std::uint32_t index);
 };
 
-using Source = std::variant<OfDetector, OfLoss, OfPort, OfSignal, OfWord>;
+using Source = std::variant<OfDetector, OfLoss, OfPort, OfSignal, OfIndex>;
 
 constexpr std::string_view gauge = "gauge";
 constexpr std::string_view counter = "counter";
@@ -56,34 +57,35 @@ struct Row {
     Source source;
 };
 
-// Of the last window, if there is one.
+// A figure of the last window, if there is a window.
 template <auto member, Figure (*unit)(std::uint64_t)>
 Figure of_window(const ObservedService& seen) {
     return seen.window ? unit((*seen.window).*member) : Figure{};
 }
 
-// Of the last window, if it is held against a baseline: while learning it has no such figures.
+// An occupancy figure of the last window, if the window was judged. While a service learns, its
+// windows have no such figures.
 template <auto member>
 Figure of_occupancy(const ObservedService& seen) {
-    const bool there = seen.window && seen.window->signal[JSG_OCCUPANCY].verdict != JSG_NOT_JUDGED;
-    return there ? in_milli((*seen.window).*member) : Figure{};
+    const bool judged = seen.window && seen.window->signal[JSG_OCCUPANCY].verdict != JSG_NOT_JUDGED;
+    return judged ? in_milli((*seen.window).*member) : Figure{};
 }
 
-// What is measured of transitions, if there are any.
+// An entropy of the last window, if the window has transitions.
 template <auto member>
 Figure of_transitions(const ObservedService& seen) {
-    const bool there = seen.window && seen.window->transitions;
-    return there ? in_nano((*seen.window).*member) : Figure{};
+    const bool has_any = seen.window && seen.window->transitions;
+    return has_any ? in_nano((*seen.window).*member) : Figure{};
 }
 
-// The window's figure of one signal, if it is judged.
+// A figure of one signal of the last window, if the signal has a divergence.
 template <auto member>
 Figure of_signal(const ObservedService& seen, jsg_signal signal) {
-    const bool there = seen.window && has_divergence(seen.window->signal[signal]);
-    return there ? in_nano(seen.window->signal[signal].*member) : Figure{};
+    const bool judged = seen.window && has_divergence(seen.window->signal[signal]);
+    return judged ? in_nano(seen.window->signal[signal].*member) : Figure{};
 }
 
-// How often a state was entered: a sum modulo 2^32 like its parts, so that it wraps as they do.
+// How often a state was entered. The sum wraps modulo 2^32, like the counters that it adds up.
 std::uint32_t entries(const ObservedService& seen, std::uint32_t state) {
     std::uint32_t sum = 0;
     for (std::uint32_t from = 0; from < JSG_STATES; ++from)
@@ -103,13 +105,13 @@ void add_detector(std::vector<Row>& rows) {
             return seen.cost.start_unix_ms ? in_milli(*seen.cost.start_unix_ms) : Figure{};
         });
     add("last_tick_timestamp_seconds", gauge,
-        "When the detector's timer last ended a callback, since 1970: one that lives has a recent "
-        "one.",
+        "When the detector's timer last ended a callback, since 1970; at most a second ago if it "
+        "runs.",
         [](const Observation& seen) {
             return in_milli(seen.unix_ms - seen.silent_ns / millisecond_ns);
         });
     add("attended", gauge,
-        "1: a jsguard-load reads its alerts; 0: none does, and one that stays keeps them for the "
+        "1: a jsguard-load reads its alerts; 0: none does, and a persisted one keeps them for the "
         "next.",
         [](const Observation& seen) { return seen.attended ? whole(*seen.attended) : Figure{}; });
     add("window_seconds", gauge, "Length of the sliding window.", [](const Observation& seen) {
@@ -122,7 +124,7 @@ void add_detector(std::vector<Row>& rows) {
     add("alerts_total", counter, "Alerts raised.",
         [](const Observation& seen) { return whole(seen.stats.alerts); });
     add("verdicts_without_traffic_total", counter,
-        "Verdicts that were not given for want of traffic, of each signal.",
+        "Verdicts that were not given because there was too little traffic, of each signal.",
         [](const Observation& seen) { return whole(seen.stats.not_enough_traffic); });
 }
 
@@ -197,9 +199,9 @@ void add_ports(std::vector<Row>& rows) {
     add("idle_sockets", "Connections that are answered and between requests, at the last sample.",
         of_window<&W::idle_sockets, whole>);
     add("waiting_sockets",
-        "Connections that a handshake or a first piece of data came from, and silence since, at "
-        "the "
-        "last sample.",
+        "Connections whose client has sent nothing, or sent one piece of data and nothing since, "
+        "at "
+        "the last sample.",
         of_window<&W::waiting_sockets, whole>);
     add("open_requests", "Connections with a request that is not answered yet, at the last sample.",
         of_window<&W::open_requests, whole>);
@@ -267,27 +269,26 @@ void add_signals(std::vector<Row>& rows) {
 void add_cells(std::vector<Row>& rows) {
     rows.push_back({"jsguard_occupancy_sockets", gauge,
                     "Connections in each phase and age, found by the last step's samples.",
-                    OfWord{"cell", JSG_PHASE_CELLS, occupancy_name,
-                           [](const ObservedService& seen, std::uint32_t cell) {
-                               return seen.window ? whole(seen.step_counts.occupancy[cell])
-                                                  : Figure{};
-                           }}});
+                    OfIndex{"cell", JSG_PHASE_CELLS, occupancy_name,
+                            [](const ObservedService& seen, std::uint32_t cell) {
+                                return seen.window ? whole(seen.step_counts.occupancy[cell])
+                                                   : Figure{};
+                            }}});
     rows.push_back({"jsguard_transitions_total", counter,
                     "Changes of TCP state, from one to another, since the port's service entry was "
-                    "first used; modulo "
-                    "2^32.",
-                    OfWord{"cell", JSG_TRANSITION_CELLS, transition_name,
-                           [](const ObservedService& seen, std::uint32_t cell) {
-                               return unless_zero(seen.total_counts.transitions[cell]);
-                           }}});
+                    "first used; modulo 2^32.",
+                    OfIndex{"cell", JSG_TRANSITION_CELLS, transition_name,
+                            [](const ObservedService& seen, std::uint32_t cell) {
+                                return unless_zero(seen.total_counts.transitions[cell]);
+                            }}});
     rows.push_back(
         {"jsguard_state_entries_total", counter,
          "Entries into each TCP state since the port's service entry was first used; modulo 2^32.",
-         OfWord{"state", JSG_STATES,
-                [](std::uint32_t state) { return std::string(state_name(state)); },
-                [](const ObservedService& seen, std::uint32_t state) {
-                    return unless_zero(entries(seen, state));
-                }}});
+         OfIndex{"state", JSG_STATES,
+                 [](std::uint32_t state) { return std::string(state_name(state)); },
+                 [](const ObservedService& seen, std::uint32_t state) {
+                     return unless_zero(entries(seen, state));
+                 }}});
 }
 
 const std::vector<Row>& rows() {
@@ -318,13 +319,13 @@ std::string label(std::string_view name, std::string_view value) {
     return text + '"';
 }
 
-// Adds the series of one family.
+// Appends the series of one family to the text.
 class SeriesWriter {
   public:
     SeriesWriter(std::string& text, std::string_view name, std::string_view netns)
         : text_(text), name_(name), netns_(netns) {}
 
-    // Each of the labels is whole, name="value", or empty.
+    // first, second: complete labels, name="value", or empty.
     void add(std::string_view first, std::string_view second, const Figure& figure) {
         if (!figure) return;
         text_ += name_;
@@ -347,7 +348,7 @@ class SeriesWriter {
     std::string_view netns_;
 };
 
-// What a source's series are written by: one function for each kind.
+// Writes the series of a family: one function for each kind of source.
 struct SourceWriter {
     SeriesWriter series;
     const Observation& seen;
@@ -368,13 +369,13 @@ struct SourceWriter {
                 series.add(ports[i], signals[signal], figure(seen.services[i], signal));
         }
     }
-    void operator()(const OfWord& source) {
-        std::vector<std::string> words;
+    void operator()(const OfIndex& source) {
+        std::vector<std::string> labels;
         for (std::uint32_t index = 0; index < source.count; ++index)
-            words.push_back(label(source.label, source.word(index)));
+            labels.push_back(label(source.label, source.name_of(index)));
         for (std::size_t i = 0; i < ports.size(); ++i) {
             for (std::uint32_t index = 0; index < source.count; ++index)
-                series.add(ports[i], words[index], source.figure(seen.services[i], index));
+                series.add(ports[i], labels[index], source.figure(seen.services[i], index));
         }
     }
 };
@@ -382,8 +383,8 @@ struct SourceWriter {
 std::string_view labels_of(const Source& source) {
     if (std::holds_alternative<OfPort>(source)) return "port";
     if (std::holds_alternative<OfSignal>(source)) return "port, signal";
-    if (const auto* of_word = std::get_if<OfWord>(&source))
-        return of_word->label == "cell" ? "port, cell" : "port, state";
+    if (const auto* of_index = std::get_if<OfIndex>(&source))
+        return of_index->label == "cell" ? "port, cell" : "port, state";
     return "";
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a detector shows, as Prometheus reads it.
+// The metrics of a detector in the text exposition format of Prometheus.
 #pragma once
 
 #include <string>
@@ -10,18 +10,17 @@
 
 namespace jsguard {
 
-// What is told of one family of series, in the order of the text.
+// The description of one metric family. The order is that of the text.
 struct MetricFamily {
     std::string name;
     std::string_view type;    // "gauge" or "counter"
-    std::string_view labels;  // "port, signal"; netns comes with each where one is monitored
+    std::string_view labels;  // for example "port, signal"; netns is added if only one is monitored
     std::string help;
 };
 
 std::vector<MetricFamily> metric_families();
 
-// The text exposition format: each family once, all its series together; a figure that there is not
-// is absent.
+// Each family appears once, with all its series together. A figure that is unknown has no series.
 std::string prometheus_text(const Observation& seen);
 
 }  // namespace jsguard

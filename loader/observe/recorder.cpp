@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Follows a running detector's services and tells what a recording of them holds.
+// Follows the services of a running detector and produces the entries of a recording.
 #include "observe/recorder.hpp"
 
 #include <algorithm>
@@ -12,33 +12,35 @@
 namespace jsguard {
 namespace {
 
-constexpr int attempts = 20;
+constexpr int max_attempts = 20;
 
-// All of a service between two of its turns. None if its turns left no time, which does not happen.
+// The complete state of a service between two service steps.
 struct Snapshot {
     jsg_service service{};
     jsg_baseline baseline{};
     jsg_baseline pending_baseline{};
-    std::vector<jsg_reading> readings;  // those that are kept for sure, the last of .sequence
+    std::vector<jsg_reading> readings;  // safe to read; the last one is that of .sequence
 };
 
-// The last readings that can be read: the next turn overwrites the oldest, and may have begun.
-std::uint64_t sure_readings(const MapReader& reader) {
+// The number of readings that are safe to read. The oldest reading is not: the next service step
+// overwrites it, and may have begun.
+std::uint64_t safe_readings(const MapReader& reader) {
     return reader.config().readings_per_service - 1;
 }
 
-std::optional<Snapshot> take_snapshot(const MapReader& reader, std::uint32_t place) {
-    const std::uint64_t sure = sure_readings(reader);
-    for (int i = 0; i < attempts; ++i) {
+// None if a service step began during every attempt.
+std::optional<Snapshot> take_snapshot(const MapReader& reader, std::uint32_t id) {
+    const std::uint64_t safe = safe_readings(reader);
+    for (int i = 0; i < max_attempts; ++i) {
         Snapshot snapshot;
-        snapshot.service = reader.service(place);
+        snapshot.service = reader.service(id);
         std::this_thread::sleep_for(service_step_time);
-        snapshot.baseline = reader.baseline(place);
-        snapshot.pending_baseline = reader.pending_baseline(place);
+        snapshot.baseline = reader.baseline(id);
+        snapshot.pending_baseline = reader.pending_baseline(id);
         const std::uint64_t last = snapshot.service.sequence;
-        for (std::uint64_t s = last + 1 > sure ? last + 1 - sure : 0; s <= last; ++s)
-            snapshot.readings.push_back(reader.reading(place, s));
-        const jsg_service after = reader.service(place);
+        for (std::uint64_t s = last + 1 > safe ? last + 1 - safe : 0; s <= last; ++s)
+            snapshot.readings.push_back(reader.reading(id, s));
+        const jsg_service after = reader.service(id);
         if (std::memcmp(&after, &snapshot.service, sizeof(after)) == 0) return snapshot;
     }
     return {};
@@ -49,10 +51,10 @@ std::optional<Snapshot> take_snapshot(const MapReader& reader, std::uint32_t pla
 Recorder::Recorder(const MapReader& reader, std::uint16_t port, Sink sink)
     : reader_(reader), port_(port), sink_(std::move(sink)), followed_(JSG_SERVICES) {}
 
-void Recorder::begin(std::uint32_t place, Followed& followed, const jsg_service& service) {
+void Recorder::begin(std::uint32_t id, Followed& followed, const jsg_service& service) {
     if (!service.port || service.mode == JSG_LEAVING || (port_ && service.port != port_)) return;
-    const auto snapshot = take_snapshot(reader_, place);
-    if (!snapshot || snapshot->service.port != service.port) return;  // at the next call
+    const auto snapshot = take_snapshot(reader_, id);
+    if (!snapshot || snapshot->service.port != service.port) return;  // the next call retries
 
     RecordedService recorded;
     recorded.service = snapshot->service;
@@ -74,10 +76,12 @@ void Recorder::end(Followed& followed) {
     followed = {};
 }
 
-// What the next windows counted cannot be told: goes on with those after the last.
-void Recorder::leave_out(std::uint32_t place, Followed& followed) {
-    const auto snapshot = take_snapshot(reader_, place);
-    if (!snapshot || is_another(snapshot->service, followed.service)) return;  // at the next call
+// The counts of the windows since the last recorded one are lost. Records a gap, and continues with
+// the windows after the present one.
+void Recorder::record_gap(std::uint32_t id, Followed& followed) {
+    const auto snapshot = take_snapshot(reader_, id);
+    if (!snapshot || is_another(snapshot->service, followed.service))
+        return;  // the next call retries
     const jsg_service& service = snapshot->service;
     const std::uint64_t last = service.sequence;
     sink_(RecordedGap{service.port, followed.sequence + 1, last - followed.sequence});
@@ -92,31 +96,32 @@ void Recorder::leave_out(std::uint32_t place, Followed& followed) {
     followed.readings.assign(snapshot->readings.begin(), snapshot->readings.end());
 }
 
-// The windows after the last that was handed on, as far as they are published. None if their
-// readings were overwritten meanwhile.
+// The windows after that sequence number, as far as they are published. None if their readings were
+// overwritten while they were read.
 std::optional<std::vector<Recorder::Closed>> Recorder::read_closed(
-    std::uint32_t place, std::uint64_t after, const jsg_service& service) const {
+    std::uint32_t id, std::uint64_t after, const jsg_service& service) const {
     std::vector<Closed> closed;
     if (after == service.sequence) return closed;
     for (std::uint64_t sequence = after + 1; sequence <= service.sequence; ++sequence) {
-        const auto record = reader_.window(place, service, sequence);
-        // Only the last may still come.
+        const auto record = reader_.window(id, service, sequence);
+        // Only the last window may be published later.
         if (!record && sequence == service.sequence) break;
-        closed.push_back({sequence, record, reader_.reading(place, sequence)});
+        closed.push_back({sequence, record, reader_.reading(id, sequence)});
     }
-    if (after + sure_readings(reader_) < reader_.service(place).sequence) return {};
+    if (after + safe_readings(reader_) < reader_.service(id).sequence) return {};
     return closed;
 }
 
-// readings: up to that of the window's end.
+// followed.readings must end with the reading at the end of the window.
 RecordedWindow Recorder::recorded(const Followed& followed, const jsg_window& record,
                                   const jsg_service& service) const {
     RecordedWindow window;
     window.record = record;
     window.listeners = service.listeners;
-    // The end of learning changes the thresholds after the window was judged.
-    const bool started = followed.service.threshold_nanobits[JSG_OCCUPANCY] != 0;
-    const jsg_service& judged_by = started ? followed.service : service;
+    // At the end of learning the thresholds change after the window was judged. So the thresholds
+    // from before the window apply, if they were known.
+    const bool were_known = followed.service.threshold_nanobits[JSG_OCCUPANCY] != 0;
+    const jsg_service& judged_by = were_known ? followed.service : service;
     std::copy(std::begin(judged_by.threshold_nanobits), std::end(judged_by.threshold_nanobits),
               window.threshold_nanobits.begin());
 
@@ -146,29 +151,28 @@ void Recorder::hand_on(Followed& followed, const Closed& closed, const jsg_servi
     followed.sequence = closed.sequence;
 }
 
-void Recorder::follow_place(std::uint32_t place, Followed& followed) {
-    const jsg_service service = reader_.service(place);
+void Recorder::follow_service(std::uint32_t id, Followed& followed) {
+    const jsg_service service = reader_.service(id);
     if (followed.service.port && is_another(service, followed.service)) end(followed);
-    if (!followed.service.port) return begin(place, followed, service);
-    const bool learns_anew = service.relearn_request != followed.service.relearn_request;
+    if (!followed.service.port) return begin(id, followed, service);
+    const bool relearns = service.relearn_request != followed.service.relearn_request;
     const bool has_learned = service.baselines_learned != followed.service.baselines_learned;
-    const bool changed =
-        learns_anew || has_learned || service.listeners != followed.service.listeners;
-    const auto closed = read_closed(place, followed.sequence, service);
-    // In which of several windows something changed, nobody can tell any more.
+    const bool changed = relearns || has_learned || service.listeners != followed.service.listeners;
+    const auto closed = read_closed(id, followed.sequence, service);
+    // With several new windows, it is unknown in which of them the change happened.
     if (!closed || (changed && service.sequence - followed.sequence > 1))
-        return leave_out(place, followed);
-    // What changed with a window is told after it.
+        return record_gap(id, followed);
+    // A change is recorded after its window, so wait until the window is published.
     if (closed->empty() && service.sequence != followed.sequence) return;
 
-    if (learns_anew && !closed->empty())
+    if (relearns && !closed->empty())
         sink_(RecordedRelearning{service.port, followed.sequence + 1});
     for (const Closed& one : *closed) hand_on(followed, one, service);
-    if (has_learned)
-        sink_(RecordedBaseline{service.port, followed.sequence, reader_.baseline(place)});
+    if (has_learned) sink_(RecordedBaseline{service.port, followed.sequence, reader_.baseline(id)});
     const auto relearn_request = followed.service.relearn_request;
     followed.service = service;
-    // A request is taken up in the turn that closes a window: it counts once that one is there.
+    // The service step that closes a window takes a request up. So the request is recorded only
+    // when that window is published.
     if (closed->empty()) followed.service.relearn_request = relearn_request;
 }
 
@@ -179,8 +183,7 @@ std::size_t Recorder::following() const {
 }
 
 void Recorder::follow() {
-    for (std::uint32_t place = 1; place <= JSG_SERVICES; ++place)
-        follow_place(place, followed_[place - 1]);
+    for (std::uint32_t id = 1; id <= JSG_SERVICES; ++id) follow_service(id, followed_[id - 1]);
 }
 
 }  // namespace jsguard

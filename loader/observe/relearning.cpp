@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Follows the services that were asked to relearn.
+// Follows the services of a detector that was asked to relearn.
 #include "observe/relearning.hpp"
 
 #include <fmt/format.h>
@@ -35,15 +35,15 @@ void Relearning::follow_one(Asked& asked, const jsg_service& now,
     const std::uint32_t port = asked.learning.service().port;
     if (now.port != port || now.mode == JSG_LEAVING) {
         asked.stage = Stage::gone;
-        lines.push_back(fmt::format("port {}: no longer monitored, so not waited for", port));
+        lines.push_back(fmt::format("port {}: no longer monitored; not waiting for it", port));
         return;
     }
     using Event = ServiceLearning::Event;
     for (const auto& [event, line] :
-         asked.learning.follow(now, [&] { return pending_baseline(asked.place); })) {
+         asked.learning.follow(now, [&] { return pending_baseline(asked.service_id); })) {
         if (event == Event::began) asked.stage = Stage::learning;
-        // The services take a request up at their next step, and some may end their learning
-        // before.
+        // A service takes the request up at its next step. Earlier events belong to a learning time
+        // that began before the request.
         if (asked.stage == Stage::asked) continue;
         if (event == Event::learned && !now.relearning) asked.stage = Stage::learned;
         lines.push_back(line);
@@ -55,7 +55,7 @@ std::vector<std::string> Relearning::follow(const std::vector<jsg_service>& serv
     std::vector<std::string> lines;
     for (Asked& asked : asked_) {
         if (asked.stage == Stage::asked || asked.stage == Stage::learning)
-            follow_one(asked, services[asked.place - 1], pending_baseline, lines);
+            follow_one(asked, services[asked.service_id - 1], pending_baseline, lines);
     }
     return lines;
 }
@@ -67,11 +67,11 @@ bool Relearning::is_over() const {
 }
 
 std::vector<std::uint32_t> Relearning::learned() const {
-    std::vector<std::uint32_t> places;
+    std::vector<std::uint32_t> service_ids;
     for (const Asked& asked : asked_) {
-        if (asked.stage == Stage::learned) places.push_back(asked.place);
+        if (asked.stage == Stage::learned) service_ids.push_back(asked.service_id);
     }
-    return places;
+    return service_ids;
 }
 
 std::uint32_t Relearning::done_s() const {

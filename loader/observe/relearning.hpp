@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Follows the services of a detector that was asked to relearn until each has its new baseline.
+// Follows the services of a detector that was asked to relearn, until each has its new baseline.
 #pragma once
 
 #include <cstdint>
@@ -15,32 +15,32 @@ namespace jsguard {
 
 class Relearning {
   public:
-    using ReadPendingBaseline = std::function<jsg_baseline(std::uint32_t place)>;
+    using ReadPendingBaseline = std::function<jsg_baseline(std::uint32_t service_id)>;
 
-    // services: by place, the first is that of place 1, as they were before they were asked. port:
-    // of the one service that matters; none: all.
+    // services: all service entries before the request, by service ID from 1 on. port: follow the
+    // service of this port only; none: follow all.
     Relearning(const std::vector<jsg_service>& services, const jsg_config& config,
                std::optional<std::uint16_t> port);
 
-    // Those that were asked.
+    // The ports of the services that are followed.
     std::vector<std::uint16_t> ports() const;
 
-    // The lines that what has changed since the last call is worth.
+    // Lines for the user about what has changed since the last call.
     std::vector<std::string> follow(const std::vector<jsg_service>& services,
                                     const ReadPendingBaseline& pending_baseline);
 
-    // Nothing is left to wait for.
+    // Whether every service has learned or is gone.
     bool is_over() const;
-    // The places of those that have learned.
+    // The service IDs of the services that have learned.
     std::vector<std::uint32_t> learned() const;
-    // How far the last of them is.
+    // Seconds that the slowest service has learned.
     std::uint32_t done_s() const;
     std::uint32_t learn_s() const { return learn_s_; }
 
   private:
     enum class Stage { asked, learning, learned, gone };
     struct Asked {
-        std::uint32_t place;
+        std::uint32_t service_id;
         ServiceLearning learning;
         Stage stage = Stage::asked;
     };

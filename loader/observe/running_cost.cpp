@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a running detector's programs and maps cost, found by the maps that they share.
+// Finds the programs and maps of a running detector, and reads what they cost.
 #include "observe/running_cost.hpp"
 
 #include <bpf/bpf.h>
@@ -24,7 +24,7 @@ namespace {
 
 using Ids = std::set<std::uint32_t>;
 
-constexpr std::uint32_t max_maps = 64;  // of one program, by the kernel's own limit
+constexpr std::uint32_t max_maps = 64;  // the kernel's limit for one program
 
 Ids maps_of(int program) {
     std::array<std::uint32_t, max_maps> ids{};
@@ -32,7 +32,7 @@ Ids maps_of(int program) {
     return {ids.begin(), ids.begin() + static_cast<long>(std::min(count, ids.size()))};
 }
 
-// The kernel tells it only there.
+// The kernel reports the memory of a map only in fdinfo.
 std::uint64_t memory_of_open(int fd) {
     std::ifstream lines(fmt::format("/proc/self/fdinfo/{}", fd));
     std::string line;
@@ -43,7 +43,7 @@ std::uint64_t memory_of_open(int fd) {
     return bytes;
 }
 
-// 0 if it is gone, or not for us to see.
+// 0 if the map no longer exists, or may not be opened.
 std::uint64_t memory_of(std::uint32_t map) {
     const int fd = bpf_map_get_fd_by_id(map);
     if (fd < 0) return 0;
@@ -64,7 +64,7 @@ RunningCost::RunningCost(const std::vector<int>& map_fds) {
     std::uint32_t id = 0;
     while (bpf_prog_get_next_id(id, &id) == 0) {
         const int fd = bpf_prog_get_fd_by_id(id);
-        if (fd < 0 && errno == ENOENT) continue;  // gone meanwhile
+        if (fd < 0 && errno == ENOENT) continue;  // the program was removed since it was listed
         if (fd < 0) break;
         FileDescriptor program(fd);
         const Ids maps = maps_of(fd);
@@ -86,7 +86,8 @@ void RunningCost::find_start() {
     load_ns_ = UINT64_MAX;
     for (const int program : own_.programs)
         load_ns_ = std::min<std::uint64_t>(load_ns_, info_of_program(program).load_time);
-    // Once, because two clocks that are read one after the other never agree to the last digit.
+    // Computed only once: two clocks that are read one after the other never agree exactly, so the
+    // start time would change from call to call.
     start_unix_ms_ = unix_now_ms() - (clock_ns(CLOCK_BOOTTIME) - load_ns_) / millisecond_ns;
 }
 

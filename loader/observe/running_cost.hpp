@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a running detector's programs and maps cost, found by the maps that they share.
+// What the programs and maps of a running detector cost.
 #pragma once
 
 #include <cstdint>
@@ -11,33 +11,33 @@
 
 namespace jsguard {
 
-// Of a detector that this very process has loaded or joined; open for as long as they are used.
+// Descriptors of a detector that this process has loaded or joined. They must remain open while
+// they are in use.
 struct OwnDescriptors {
     std::vector<int> programs;
-    std::vector<int> maps;  // all of them
+    std::vector<int> maps;  // all maps of the detector
 };
 
 class RunningCost {
   public:
-    // map_fds: of maps that the detector's programs use, by which those are looked for. Throws
-    // Error(runtime).
+    // Finds the detector's programs: those that use one of these maps. Throws Error(runtime).
     explicit RunningCost(const std::vector<int>& map_fds);
-    // Needs no privilege, then or later.
+    // Needs no privilege, neither here nor in read().
     explicit RunningCost(OwnDescriptors own);
 
-    // As it is now; .ticks is left to the caller. Throws Error(runtime).
+    // The present cost without .ticks, which the caller fills in. Throws Error(runtime).
     Cost read() const;
 
   private:
     void find_start();
 
-    std::vector<FileDescriptor> found_;  // programs that were looked for
-    OwnDescriptors own_;                 // programs: those that were found, too
-    std::uint64_t load_ns_ = 0;          // CLOCK_BOOTTIME, of the first of them
+    std::vector<FileDescriptor> found_;  // programs that the constructor found
+    OwnDescriptors own_;                 // .programs includes those in found_
+    std::uint64_t load_ns_ = 0;          // CLOCK_BOOTTIME, of the program that was loaded first
     std::uint64_t start_unix_ms_ = 0;    // the same, since 1970
-    // No descriptors: a reader that held the timer's map open would keep it ticking when the loader
-    // has gone.
-    std::set<std::uint32_t> maps_;  // identifiers
+    // IDs and no descriptors: an open descriptor of the timer's map would keep the timer ticking
+    // after the loader has ended.
+    std::set<std::uint32_t> maps_;
 };
 
 }  // namespace jsguard

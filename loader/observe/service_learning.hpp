@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Follows the learning of one service from look to look, and puts into words what has changed: that
-// it began again, what it waits for, what it lacks, and that it has learned.
+// Follows the learning of one service, and describes each change in one line: that it began again,
+// waits for an alert to clear, lacks traffic, or has learned.
 #pragma once
 
 #include <cstdint>
@@ -15,10 +15,10 @@ namespace jsguard {
 class ServiceLearning {
   public:
     enum class Event {
-        began,    // because it was asked to; a baseline that it has stays in force meanwhile
+        began,    // on request; a baseline in force stays in force until the end
         waits,    // for an alert to clear
-        lacks,    // had its time, and showed too little
-        learned,  // what it learned is in force
+        lacks,    // the learning time is over, but there was not enough traffic
+        learned,  // the new baseline is in force
     };
     struct News {
         Event event;
@@ -29,19 +29,19 @@ class ServiceLearning {
     // learn_s: --learn; step_s: --step.
     ServiceLearning(std::uint32_t learn_s, std::uint32_t step_s)
         : learn_s_(learn_s), step_s_(step_s) {}
-    // before: the service as it was, of which nothing is news.
+    // before: the present state of the service, which is not reported.
     ServiceLearning(std::uint32_t learn_s, std::uint32_t step_s, const jsg_service& before)
         : learn_s_(learn_s),
           step_s_(step_s),
           last_(before),
           baselines_learned_(before.baselines_learned) {}
 
-    // What has changed since the last look. Waiting and lacking are news once until it begins again
-    // or has learned. read_pending_baseline: gives what it has learned so far.
+    // The changes since the last call. Event::waits and Event::lacks are reported once, until the
+    // service begins again or has learned. read_pending_baseline: reads its pending baseline.
     std::vector<News> follow(const jsg_service& now,
                              const ReadPendingBaseline& read_pending_baseline);
 
-    // As it was at the last sample.
+    // The service at the last call of follow().
     const jsg_service& service() const { return last_; }
     std::uint32_t learned_s() const { return last_.learned_steps * step_s_; }
 
@@ -50,10 +50,10 @@ class ServiceLearning {
 
     std::uint32_t learn_s_;
     std::uint32_t step_s_;
-    jsg_service last_{};  // .port 0: it was not looked at yet
+    jsg_service last_{};  // .port 0: follow() was not called yet
     std::uint32_t baselines_learned_ = 0;
-    bool told_of_alert_ = false;
-    bool told_of_lack_ = false;
+    bool has_reported_alert_ = false;
+    bool has_reported_lack_ = false;
 };
 
 }  // namespace jsguard

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Windows as rows of a table: one list of columns, for CSV, for JSON and for what is told of them.
+// Windows as rows of a table: one list of columns for CSV, JSON and the description of the columns.
 #include "observe/window_columns.hpp"
 
 #include <fmt/format.h>
@@ -107,9 +107,9 @@ constexpr WindowColumn columns[] = {
     {"exchanges", "count", "connections accepted and answers seen in the window",
      whole<&W::exchanges>},
     {"sockets", "count", "live accepted connections at the last sample", whole<&W::sockets>},
-    {"idle_sockets", "count", "of them: in phase idle", whole<&W::idle_sockets>},
-    {"waiting_sockets", "count", "of them: in phase waiting", whole<&W::waiting_sockets>},
-    {"open_requests", "count", "of them: in phase request", whole<&W::open_requests>},
+    {"idle_sockets", "count", "sockets in phase idle", whole<&W::idle_sockets>},
+    {"waiting_sockets", "count", "sockets in phase waiting", whole<&W::waiting_sockets>},
+    {"open_requests", "count", "sockets in phase request", whole<&W::open_requests>},
     {"full_queues", "count", "listeners whose accept queue was full at the last sample",
      whole<&W::full_queues>},
     {"transition_js_bits", "bits", "divergence of the transitions from the baseline",
@@ -175,7 +175,7 @@ constexpr WindowColumn columns[] = {
     {"ticks_longest_s", "s", "the longest of them", tick_seconds<&jsg_ticks::longest_ns>},
     {"map_memory_bytes", "bytes", "memory of all the detector's maps", map_memory},
 };
-static_assert(JSG_TREND_WINDOWS == 16, "the meaning of state_entropy_trend_bits says 16");
+static_assert(JSG_TREND_WINDOWS == 16, "the meaning of state_entropy_trend_bits names 16");
 
 std::string text_of(std::monostate) { return {}; }
 std::string text_of(std::uint64_t number) { return std::to_string(number); }
@@ -189,7 +189,7 @@ std::string csv_cell(const Cell& cell) {
 std::string json_cell(const Cell& cell) {
     if (std::holds_alternative<std::monostate>(cell)) return "null";
     if (const auto* text = std::get_if<std::string>(&cell)) return json_text(*text);
-    // A number, true or false reads the same.
+    // Numbers, true and false are the same text in JSON as in CSV.
     return std::visit([](const auto& value) { return text_of(value); }, cell);
 }
 

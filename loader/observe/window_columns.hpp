@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Windows as rows of a table: one list of columns, for CSV, for JSON and for what is told of them.
+// Windows as rows of a table: one list of columns for CSV, JSON and the description of the columns.
 #pragma once
 
 #include <array>
@@ -17,12 +17,12 @@ namespace jsguard {
 
 struct ExportedWindow {
     jsg_window window{};
-    std::array<std::uint32_t, JSG_SIGNALS> threshold_nanobits{};  // 0: not known, or not set yet
-    // When the row is written; none of a window that was not the newest then.
+    std::array<std::uint32_t, JSG_SIGNALS> threshold_nanobits{};  // 0: unknown, or not set yet
+    // At the time when the row is written; none if the window was not the newest one then.
     std::optional<Cost> cost;
 };
 
-// What stands in a row's place of a column; nothing where it is not known.
+// The value of a column in a row; std::monostate if it is unknown.
 using Cell = std::variant<std::monostate, std::uint64_t, Decimal, bool, std::string>;
 
 struct WindowColumn {
@@ -34,15 +34,15 @@ struct WindowColumn {
 
 std::span<const WindowColumn> window_columns();
 
-// "name unit meaning" of each, a line each, aligned.
+// One aligned line "name unit meaning" for each column.
 std::string columns_text();
 
-// Lines of RFC 4180, without their end; what is not known is empty.
+// Lines as in RFC 4180, without the line end. An unknown value is empty.
 std::string csv_header();
 std::string csv_row(const ExportedWindow& row);
 std::string csv_field(std::string_view text);
 
-// One object, on one line; what is not known is null.
+// One object, on one line. An unknown value is null.
 std::string json_row(const ExportedWindow& row);
 
 }  // namespace jsguard

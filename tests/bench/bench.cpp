@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the measuring programs share: a steady CPU, a table, a file of figures, an end.
+// Shared by the measuring programs: pinning to a CPU, limits, tables, files of figures, errors.
 #include "bench.hpp"
 
 #include <fmt/format.h>
@@ -29,7 +29,7 @@ void stay_on_one_cpu() {
         CPU_SET(cpu, &one);
         break;
     }
-    if (sched_setaffinity(0, sizeof(one), &one) != 0) fail("cannot stay on one CPU");
+    if (sched_setaffinity(0, sizeof(one), &one) != 0) fail("cannot pin the program to one CPU");
 }
 
 void allow_long_queues() {

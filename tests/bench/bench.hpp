@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the measuring programs share: a steady CPU, a table, a file of figures, an end.
+// Shared by the measuring programs: pinning to a CPU, limits, tables, files of figures, errors.
 #pragma once
 
 #include <functional>
@@ -11,18 +11,19 @@
 
 namespace bench {
 
-// Throws what was tried, and errno.
+// Throws an error with what was tried and errno.
 [[noreturn]] void fail(const std::string& tried);
 
-// This thread, and what it starts, on the last CPU: the first one has most interrupts.
+// Pins this thread, and the threads that it starts later, to the last CPU. The first CPU has most
+// interrupts.
 void stay_on_one_cpu();
 
-// So that a listener of this network namespace may have a million connections in its queue.
+// Allows a listener of this network namespace to have a million connections in its queue.
 void allow_long_queues();
-// As many as the hard limit of this process lets it open.
+// Raises the number of open files to the hard limit of this process.
 void allow_many_files();
 
-// Rows of as many cells as it has columns, aligned for people.
+// A table that is aligned for people. Each row has a cell for each column.
 class Table {
   public:
     explicit Table(std::vector<std::string> columns) : rows_{std::move(columns)} {}
@@ -35,7 +36,7 @@ class Table {
 
 void write_json(const std::string& file, const nlohmann::ordered_json& figures);
 
-// Runs a main; the exit code. What it throws is one line on stderr.
+// Runs a program and returns its exit code. An exception is printed as one line on stderr.
 int report_errors(const std::function<void()>& run);
 
 }  // namespace bench

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A bpftrace that runs beside us, and the BPF programs that it has loaded.
+// A bpftrace in a child process, and the BPF programs that it has loaded.
 #include "bpftrace.hpp"
 
 #include <bpf/bpf.h>
@@ -21,7 +21,7 @@ namespace bench {
 namespace {
 
 constexpr double patience_s = 10;
-constexpr int attaching_ms = 200;  // from loaded to attached: it does not tell
+constexpr int attaching_ms = 200;  // from loaded to attached, which bpftrace does not print
 
 using jsguard::FileDescriptor;
 
@@ -32,20 +32,20 @@ std::set<std::uint32_t> loaded_programs() {
     return ids;
 }
 
-// What a process says until the text is in it, or it ends, or for so many seconds.
+// Reads until the text occurs, or the other end is closed, or the time is over.
 std::string read_until(int fd, const std::string& text, double seconds) {
-    std::string said;
+    std::string output;
     const double end = testbed::now_s() + seconds;
-    while (said.find(text) == std::string::npos) {
+    while (output.find(text) == std::string::npos) {
         const double left_ms = (end - testbed::now_s()) * 1000;
         pollfd waited{fd, POLLIN, 0};
         char byte = 0;
         if (left_ms <= 0 || poll(&waited, 1, static_cast<int>(left_ms) + 1) <= 0 ||
             read(fd, &byte, 1) != 1)
             break;
-        said += byte;
+        output += byte;
     }
-    return said;
+    return output;
 }
 
 }  // namespace
@@ -54,23 +54,23 @@ RunningBpftrace::RunningBpftrace(const std::string& script) {
     const auto before = loaded_programs();
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) fail("cannot make a pipe");
-    const FileDescriptor said(ends[0]);
+    const FileDescriptor output(ends[0]);
     {
-        const FileDescriptor theirs(ends[1]);
+        const FileDescriptor child_end(ends[1]);
         process_ = fork();
         if (process_ < 0) fail("cannot fork");
         if (process_ == 0) {
             prctl(PR_SET_PDEATHSIG, SIGKILL);
-            dup2(theirs.get(), STDOUT_FILENO);
-            dup2(theirs.get(), STDERR_FILENO);
+            dup2(child_end.get(), STDOUT_FILENO);
+            dup2(child_end.get(), STDERR_FILENO);
             execlp("bpftrace", "bpftrace", "-B", "line", "-e", script.c_str(), nullptr);
             dprintf(STDERR_FILENO, "no bpftrace: apt-get install bpftrace\n");
             _exit(127);
         }
     }
-    // Up to 0.23 it says "Attaching" before it does, and its program is there a moment later; then
-    // "Attached".
-    const std::string all = read_until(said.get(), "Attach", patience_s);
+    // Versions up to 0.23 print "Attaching" before they attach, and load the program a moment
+    // later. Later versions print "Attached".
+    const std::string all = read_until(output.get(), "Attach", patience_s);
     for (const double end = testbed::now_s() + patience_s;
          programs_.empty() && testbed::now_s() < end; testbed::pause_ms(1))
         find_programs(before);

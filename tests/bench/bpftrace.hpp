@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A bpftrace that runs beside us, and the BPF programs that it has loaded.
+// A bpftrace in a child process, and the BPF programs that it has loaded.
 #pragma once
 
 #include <sys/types.h>
@@ -15,14 +15,14 @@ namespace bench {
 
 class RunningBpftrace {
   public:
-    // Returns a moment after its program was loaded. Throws if it is not installed, or cannot
-    // attach.
+    // Starts bpftrace, and returns a moment after it has loaded its program. Throws if bpftrace is
+    // not installed or cannot attach.
     explicit RunningBpftrace(const std::string& script);
     ~RunningBpftrace();
     RunningBpftrace(const RunningBpftrace&) = delete;
     RunningBpftrace& operator=(const RunningBpftrace&) = delete;
 
-    // Valid as long as this lives.
+    // File descriptors, valid as long as this object exists.
     std::vector<int> programs() const;
 
   private:

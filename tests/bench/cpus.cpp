@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// bench-cpus: what a service's turn takes on machines with more CPUs, whose counters are simulated.
+// bench-cpus: the time of a service step on machines with more CPUs. Their counters are simulated.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
@@ -19,7 +19,7 @@
 #include "load/options.hpp"
 #include "spread.hpp"
 
-// In a block of its own: it needs the types.
+// In its own block, so that it is included after the headers with its types.
 #include "simulated_cpus_bpf.skel.h"
 
 namespace {
@@ -35,9 +35,9 @@ struct Options {
 };
 
 constexpr std::uint32_t learning_steps = 40;
-constexpr std::size_t cache_bytes = std::size_t{96} << 20;  // more than the caches hold
+constexpr std::size_t cache_bytes = std::size_t{96} << 20;  // larger than the caches
 
-// The detector's evaluation, with the counters of so many CPUs.
+// The detector's service step, with the counters of the given number of CPUs.
 class Machine {
   public:
     explicit Machine(std::uint32_t cpus) : skeleton_(simulated_cpus_bpf__open()) {
@@ -69,7 +69,7 @@ class Machine {
     Machine(const Machine&) = delete;
     Machine& operator=(const Machine&) = delete;
 
-    // Some connections for each service on each CPU, and some open sockets.
+    // Counts some connections for each service on each CPU, and some open sockets.
     void count_some() {
         constexpr std::pair<int, int> life[] = {{JSG_TCP_LISTEN, JSG_TCP_SYN_RECV},
                                                 {JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED},
@@ -87,19 +87,20 @@ class Machine {
             found.occupancy[JSG_REQUEST_SLOW * JSG_AGES] += 2 + random_() % 3;
         }
     }
-    // Every service's turn once; microseconds of each. Cold: with no counter in a cache, as where
-    // other CPUs have just counted.
+    // Runs one service step of each service, and returns their microseconds. cold: no counter is in
+    // a cache, as after other CPUs have counted.
     std::vector<double> step(bool cold = false) {
         std::vector<double> us;
         for (std::uint32_t service_id = 1; service_id <= JSG_SERVICES; ++service_id) {
             bpf_test_run_opts run{};
             run.sz = sizeof(run);
             if (cold) std::fill(cache_.begin(), cache_.end(), static_cast<char>(service_id));
-            skeleton_->bss->turn_of = service_id;
-            if (bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.give_turn), &run) != 0 ||
+            skeleton_->bss->service_to_run = service_id;
+            if (bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.run_service_step), &run) !=
+                    0 ||
                 run.retval != 0)
-                fail("cannot run a turn");
-            us.push_back(static_cast<double>(skeleton_->bss->turn_ns) / 1000);
+                fail("cannot run a service step");
+            us.push_back(static_cast<double>(skeleton_->bss->service_step_ns) / 1000);
         }
         return us;
     }
@@ -129,7 +130,8 @@ class Machine {
 
 void run(const Options& options) {
     stay_on_one_cpu();
-    Table table({"CPUs", "us a turn", "with cold caches", "longest", "64 services, of one CPU"});
+    Table table(
+        {"CPUs", "us a service step", "with cold caches", "longest", "64 services, of one CPU"});
     ordered_json rows = ordered_json::array();
     for (const std::uint32_t cpus : options.cpus) {
         Machine machine(cpus);
@@ -142,8 +144,8 @@ void run(const Options& options) {
             std::vector<double> us;
             for (int i = 0; i < steps; ++i) {
                 machine.count_some();
-                const auto turns = machine.step(cold);
-                us.insert(us.end(), turns.begin(), turns.end());
+                const auto times_us = machine.step(cold);
+                us.insert(us.end(), times_us.begin(), times_us.end());
             }
             return us;
         };
@@ -168,12 +170,14 @@ void run(const Options& options) {
 int main(int argc, char** argv) {
     Options options;
     CLI::App app(
-        "What a service's turn takes, by the number of CPUs, whose counters are simulated.");
+        "Measures the time of a service step, by the number of CPUs. Their counters are "
+        "simulated.");
     app.add_option("--cpus", options.cpus, "numbers of CPUs")
         ->delimiter(',')
         ->capture_default_str();
-    app.add_option("--steps", options.steps, "steps measured of each")->capture_default_str();
-    app.add_option("--cold-steps", options.cold_steps, "steps measured with cold caches")
+    app.add_option("--steps", options.steps, "measured steps for each number")
+        ->capture_default_str();
+    app.add_option("--cold-steps", options.cold_steps, "measured steps with cold caches")
         ->capture_default_str();
     app.add_option("--json", options.json_file, "file for the figures");
     CLI11_PARSE(app, argc, argv);

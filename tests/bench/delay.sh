@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# How long from an attack's first connection to the alert, by attack rate, honest rate and window length.
+# Measures the time from an attack's first connection to the alert, by attack rate, honest rate and window length.
 
 # shellcheck source=../system/servers.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../system/servers.sh"
@@ -15,8 +15,8 @@ readonly learn_s=60 attack_s=60
 usage() {
     cat <<'END'
 usage: delay.sh [--short] [--results FILE]
-nginx on a port for each pair of rates, slowhttptest -H on each, and a detector for each window length on all of them.
---short: one round of the middle rates. JSGUARD_LOAD and HONEST_LOAD say where the programs are.
+Runs nginx on a port for each pair of rates, slowhttptest -H on each port, and a detector for each window length on all
+ports. --short: one round of the middle rates. JSGUARD_LOAD and HONEST_LOAD are the paths of the programs.
 END
 }
 # shellcheck disable=SC2034

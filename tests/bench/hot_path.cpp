@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// bench-hot-path: what a transition costs in jsguard's programs, beside an empty one and what
-// people use.
+// bench-hot-path: the cost of a transition in jsguard's programs, compared with an empty program
+// and with common alternatives.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
@@ -30,25 +30,25 @@ using namespace bench;
 using nlohmann::ordered_json;
 
 constexpr std::uint16_t first_port = 8400;
-constexpr std::uint16_t another_port = 8399;  // where nothing happens
+constexpr std::uint16_t another_port = 8399;  // no connection uses it
 constexpr int many = JSG_SERVICES;
-constexpr double fewest_runs = 100;
+constexpr double min_runs = 100;
 constexpr double patience_s = 10;
 constexpr const char* one_liner =
     "tracepoint:sock:inet_sock_set_state { @[args->oldstate, args->newstate] = count(); }";
 
 struct Options {
     int rounds = 30;
-    int visits = 1000;   // of a candidate in a round
-    int pause_ms = 0;    // before each
-    double slice_s = 0;  // 0, or the turn's time: the visits are others'
+    int visits = 1000;   // for each candidate in a round
+    int pause_ms = 0;    // before each visit
+    double slice_s = 0;  // if above 0: measure for this time, while others make the visits
     int clock_visits = 300;
     int clock_rounds = 112;
     std::string json_file;
 };
 
-// Programs which are attached and measured in turn with others. The first one is at the tracepoint
-// of transitions.
+// Programs that are attached and measured in turn with other candidates. The first program is at
+// the tracepoint of transitions.
 class Candidate {
   public:
     Candidate(std::string name, int ports) : name_(std::move(name)), ports_(ports) {}
@@ -57,10 +57,10 @@ class Candidate {
     Candidate& operator=(const Candidate&) = delete;
 
     const std::string& name() const { return name_; }
-    int ports() const { return ports_; }  // that are visited
+    int ports() const { return ports_; }  // number of visited ports
     virtual void attach() = 0;
     virtual void detach() = 0;
-    // Of those that are attached.
+    // File descriptors of the attached programs.
     virtual std::vector<int> programs() const = 0;
     virtual std::uint64_t monitored_transitions() const { return 0; }  // counted so far
 
@@ -103,10 +103,10 @@ class Bpftrace : public Candidate {
     std::unique_ptr<RunningBpftrace> running_;
 };
 
-// jsguard's two programs, with all that they count with; its clock stands.
-class Guard : public Programs {
+// jsguard's two programs with their maps. The detector's timer is not started.
+class JsguardPrograms : public Programs {
   public:
-    Guard(std::string name, int ports, std::unique_ptr<jsguard::Detector> detector)
+    JsguardPrograms(std::string name, int ports, std::unique_ptr<jsguard::Detector> detector)
         : Programs(
               std::move(name), ports,
               {detector->skeleton().progs.jsg_transition, detector->skeleton().progs.jsg_destroy}),
@@ -129,7 +129,7 @@ std::unique_ptr<Candidate> monitor(std::string name, int visited, std::uint16_t 
     for (int i = 0; i < monitored; ++i) ports.push_back(static_cast<std::uint16_t>(port + i));
     auto detector = std::make_unique<jsguard::Detector>();
     detector->load(testbed::options_for(std::move(ports)), {});
-    return std::make_unique<Guard>(std::move(name), visited, std::move(detector));
+    return std::make_unique<JsguardPrograms>(std::move(name), visited, std::move(detector));
 }
 
 constexpr const char* empty_program = "an empty program";
@@ -184,7 +184,8 @@ Runs runs_of(int program) {
     return {static_cast<double>(info.run_cnt), static_cast<double>(info.run_time_ns)};
 }
 
-// Visits to the first port alone, or to all in turn; or those of others, for a time.
+// Makes visits to the first port, or to all ports in turn. With --others it only waits, while
+// others make visits.
 class Traffic {
   public:
     explicit Traffic(const Options& options) : options_(options) {
@@ -194,7 +195,7 @@ class Traffic {
     }
     void warm_up(int ports) { pass(ports, 30, 0.03); }
     void for_statistics(int ports) { pass(ports, options_.visits, options_.slice_s); }
-    // Nanoseconds of one: of a turn's, the least but a fifth, as what disturbs only adds.
+    // Nanoseconds of one visit: the 20 % quantile, because disturbances only add time.
     double visit_ns(int ports) {
         std::vector<double> ns;
         for (int i = 0; i < options_.clock_visits; ++i) {
@@ -218,7 +219,7 @@ class Traffic {
     std::optional<Visits> one_, all_;
 };
 
-// Until its programs run.
+// Makes visits until the candidate's programs have run.
 void warm_up(const Candidate& candidate, Traffic& traffic) {
     const auto has_run = [](int program) { return runs_of(program).count > 0; };
     const auto programs = candidate.programs();
@@ -230,45 +231,45 @@ void warm_up(const Candidate& candidate, Traffic& traffic) {
     throw std::runtime_error(candidate.name() + " is not run");
 }
 
-// What a candidate's turn found.
-struct Turn {
-    double ns = 0;               // of all its programs' runs, measuring included, by transition
-    double runs = 0;             // likewise
+// The measurement of one candidate in one round.
+struct Measurement {
+    double ns = 0;    // of all runs of its programs, with the cost of measuring, per transition
+    double runs = 0;  // per transition
     double monitored_share = 0;  // of the transitions
-    // What the programs themselves take, if an empty one's run reads so much.
-    double over(double empty_ns) const { return ns - runs * empty_ns; }
+    // The cost of the programs themselves. empty_ns: the time of one run of an empty program.
+    double above_empty(double empty_ns) const { return ns - runs * empty_ns; }
 };
 
-Turn measure(Candidate& candidate, Traffic& traffic) {
+Measurement measure(Candidate& candidate, Traffic& traffic) {
     candidate.attach();
     warm_up(candidate, traffic);
     std::vector<Runs> before;
     for (const int program : candidate.programs()) before.push_back(runs_of(program));
     const auto monitored = candidate.monitored_transitions();
     traffic.for_statistics(candidate.ports());
-    Turn turn;
+    Measurement measurement;
     double transitions = 0;
     for (std::size_t i = 0; i < before.size(); ++i) {
         const Runs after = runs_of(candidate.programs()[i]);
         const double count = after.count - before[i].count;
-        if (count < fewest_runs) throw std::runtime_error(candidate.name() + " was hardly run");
+        if (count < min_runs) throw std::runtime_error(candidate.name() + " was hardly run");
         if (i == 0) transitions = count;
-        turn.ns += (after.ns - before[i].ns) / transitions;
-        turn.runs += count / transitions;
+        measurement.ns += (after.ns - before[i].ns) / transitions;
+        measurement.runs += count / transitions;
     }
-    turn.monitored_share =
+    measurement.monitored_share =
         static_cast<double>(candidate.monitored_transitions() - monitored) / transitions;
     candidate.detach();
-    return turn;
+    return measurement;
 }
 
-// What one round found, by candidate.
-using Round = std::map<std::string, Turn>;
+// The measurements of one round, by candidate.
+using Round = std::map<std::string, Measurement>;
 
 Round measure_round(const Candidates& candidates, int number, Traffic& traffic) {
     Round round;
     for (std::size_t i = 0; i < candidates.size(); ++i) {
-        // Each is first, and last, as often as any other.
+        // The order rotates, so each candidate is first, and last, equally often.
         Candidate& candidate =
             *candidates[(i + static_cast<std::size_t>(number)) % candidates.size()];
         round[candidate.name()] = measure(candidate, traffic);
@@ -276,33 +277,35 @@ Round measure_round(const Candidates& candidates, int number, Traffic& traffic) 
     return round;
 }
 
-// A candidate's nanoseconds a transition over an empty program.
+// A candidate's nanoseconds a transition above an empty program, and their ratio to those of
+// bpftrace.
 struct Figures {
-    std::vector<double> over_empty, of_bpftrace;
+    std::vector<double> above_empty, of_bpftrace;
 };
 
 std::map<std::string, Figures> figures_of(const std::vector<Round>& rounds) {
     std::map<std::string, Figures> all;
     for (const Round& round : rounds) {
         const double empty = round.at(empty_program).ns;
-        const double rival = round.at(bpftrace).over(empty);
-        const double not_monitored = round.at(unmonitored).over(empty);
-        for (const auto& [name, turn] : round) {
-            double over = turn.over(empty);
-            // Of the monitored transitions alone: the others take as long as where none is
-            // monitored.
-            if (const double share = turn.monitored_share; share > 0)
-                over = (over - (1 - share) * not_monitored) / share;
+        const double rival = round.at(bpftrace).above_empty(empty);
+        const double not_monitored = round.at(unmonitored).above_empty(empty);
+        for (const auto& [name, measurement] : round) {
+            double ns = measurement.above_empty(empty);
+            // The cost of the monitored transitions only. The others cost as much as with no
+            // monitored port.
+            if (const double share = measurement.monitored_share; share > 0)
+                ns = (ns - (1 - share) * not_monitored) / share;
             Figures& figures = all[name];
-            figures.over_empty.push_back(over);
-            figures.of_bpftrace.push_back(over / rival);
+            figures.above_empty.push_back(ns);
+            figures.of_bpftrace.push_back(ns / rival);
         }
     }
     return all;
 }
 
-// Wall-clock nanoseconds of a visit more than with nothing attached, by candidate; without run
-// statistics, so with all that the kernel does around a program, and both ends.
+// The wall-clock nanoseconds that a visit takes longer than with nothing attached, by candidate.
+// Run statistics are off. The figure contains all that the kernel does around a program, at both
+// ends.
 std::map<std::string, std::vector<double>> measure_by_clock(const Candidates& candidates,
                                                             Traffic& traffic,
                                                             const Options& options) {
@@ -311,7 +314,7 @@ std::map<std::string, std::vector<double>> measure_by_clock(const Candidates& ca
         for (std::size_t i = 0; i < candidates.size(); ++i) {
             Candidate& candidate =
                 *candidates[(i + static_cast<std::size_t>(round)) % candidates.size()];
-            // Each beside its own blank, and after it as often as before.
+            // Each measurement has its own blank, as often before it as after it.
             const bool blank_first = (static_cast<std::size_t>(round) / candidates.size()) % 2 == 0;
             double blank = 0;
             const auto measure_visit = [&] {
@@ -331,22 +334,22 @@ std::map<std::string, std::vector<double>> measure_by_clock(const Candidates& ca
 }
 
 ordered_json report(const Candidates& candidates, const std::vector<Round>& rounds) {
-    Table table({"program", "ns over empty", "of bpftrace's"});
+    Table table({"program", "ns above empty", "of bpftrace's"});
     ordered_json rows = ordered_json::array();
     const auto figures = figures_of(rounds);
     for (const auto& candidate : candidates) {
         const std::string& name = candidate->name();
         if (name == empty_program) continue;
         const Figures& own = figures.at(name);
-        const Spread over = spread_of(own.over_empty), share = spread_of(own.of_bpftrace);
-        table.row({name, text_of(over, 1), text_of(share, 3)});
+        const Spread ns = spread_of(own.above_empty), share = spread_of(own.of_bpftrace);
+        table.row({name, text_of(ns, 1), text_of(share, 3)});
         rows.push_back({{"program", name},
-                        {"ns_over_empty", json_of(over)},
+                        {"ns_over_empty", json_of(ns)},
                         {"share_of_bpftrace", json_of(share)}});
     }
     std::vector<double> empty;
     for (const Round& round : rounds) empty.push_back(round.at(empty_program).ns);
-    fmt::print("{}an empty program reads {} ns: the measuring\n", table.text(),
+    fmt::print("{}a run of an empty program reads {} ns, the cost of measuring\n", table.text(),
                text_of(spread_of(empty), 1));
     return {{"empty_ns", json_of(spread_of(empty))}, {"programs", rows}};
 }
@@ -354,7 +357,7 @@ ordered_json report(const Candidates& candidates, const std::vector<Round>& roun
 ordered_json report_clock(const Candidates& candidates,
                           const std::map<std::string, std::vector<double>>& measured) {
     const Spread visit = spread_of(measured.at("nothing"));
-    Table table({"program", "ns more a visit, both ends", "of a visit"});
+    Table table({"program", "extra ns a visit, both ends", "of a visit"});
     ordered_json rows = ordered_json::array();
     for (const auto& candidate : candidates) {
         const Spread more = spread_of(measured.at(candidate->name()));
@@ -396,14 +399,16 @@ void run(const Options& options) {
 
 int main(int argc, char** argv) {
     Options options;
-    CLI::App app("What a transition costs in jsguard's programs, beside others.");
-    app.add_option("--rounds", options.rounds, "rounds, in which each program has its turn")
+    CLI::App app("Measures the cost of a transition in jsguard's programs and in others.");
+    app.add_option("--rounds", options.rounds, "rounds; each one measures every program")
         ->capture_default_str();
-    app.add_option("--visits", options.visits, "connections in a turn")->capture_default_str();
-    app.add_option("--pause", options.pause_ms, "milliseconds before each")->capture_default_str();
+    app.add_option("--visits", options.visits, "connections for each program in a round")
+        ->capture_default_str();
+    app.add_option("--pause", options.pause_ms, "milliseconds before each connection")
+        ->capture_default_str();
     app.add_option("--others", options.slice_s,
-                   "seconds of a turn, in which others visit port 8400 instead");
-    app.add_option("--clock-rounds", options.clock_rounds, "rounds by the clock")
+                   "seconds for each program, while others visit port 8400 instead");
+    app.add_option("--clock-rounds", options.clock_rounds, "rounds that are measured by the clock")
         ->capture_default_str();
     app.add_option("--json", options.json_file, "file for the figures");
     CLI11_PARSE(app, argc, argv);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// bench-loss: what a server that others keep busy loses to a detector: connections a second.
+// bench-loss: how many connections a second a busy server loses because of a detector. Others make
+// the load.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -20,12 +21,12 @@ namespace {
 using namespace bench;
 using nlohmann::ordered_json;
 
-constexpr int settle_ms = 150;  // until what was loaded before has been freed, beside the load
-constexpr double least_counted = 0.99;
+constexpr int settle_ms = 150;  // time until the earlier detector has been freed
+constexpr double min_counted_share = 0.99;
 
 struct Options {
     int rounds = 200;
-    double seconds = 0.5;  // of each turn
+    double seconds = 0.5;  // of each measurement
     std::uint16_t port = 8400;
     std::string json_file;
 };
@@ -43,7 +44,8 @@ std::uint64_t accepted() {
     throw std::runtime_error("no PassiveOpens in /proc/net/snmp");
 }
 
-// A second; of a detector that is attached, or only loaded, so that all else is alike.
+// Connections accepted in a second, with a detector that is attached, or only loaded. So everything
+// else is equal.
 double connections_a_second(const Options& options, bool attached) {
     jsguard::Detector detector;
     detector.load(testbed::options_for({options.port}), {});
@@ -63,14 +65,14 @@ double connections_a_second(const Options& options, bool attached) {
         const auto counted = testbed::counted(detector, 1);
         const auto opened = counted.find({JSG_TCP_LISTEN, JSG_TCP_SYN_RECV});
         if (opened == counted.end() ||
-            static_cast<double>(opened->second) < least_counted * static_cast<double>(count))
+            static_cast<double>(opened->second) < min_counted_share * static_cast<double>(count))
             throw std::runtime_error("the detector has not counted these connections");
     }
     return static_cast<double>(count) / elapsed_s;
 }
 
-// What one turn has of another's, in the same round, with the standard error of the median: 1.25
-// of the mean's, where the values are about normal.
+// The ratio of two measurements of the same round, with the standard error of the median. It
+// is 1.25 times that of the mean, if the values are about normal.
 ordered_json report(const char* what, const std::vector<double>& of, const std::vector<double>& to,
                     double seconds) {
     std::vector<double> ratios;
@@ -95,7 +97,8 @@ void run(const Options& options) {
     }
     const auto& [with, without, again] = rates;
     const Spread rate = spread_of(without);
-    fmt::print("{} connections a second without the detector; of these\n", text_of(rate, 0));
+    fmt::print("{} connections a second without the detector; relative to that:\n",
+               text_of(rate, 0));
     ordered_json results = {{"connections_a_second", json_of(rate)}};
     results["with"] = report("with it", with, without, options.seconds);
     results["without_again"] = report("without it again", again, without, options.seconds);
@@ -106,14 +109,16 @@ void run(const Options& options) {
 
 int main(int argc, char** argv) {
     Options options;
-    CLI::App app("What a busy server of this network namespace loses to a detector.");
-    app.add_option("--rounds", options.rounds, "rounds of a time with it and two without")
+    CLI::App app(
+        "Measures how much a busy server of this network namespace loses because of a detector.");
+    app.add_option("--rounds", options.rounds,
+                   "rounds; each measures once with a detector and twice without")
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
-    app.add_option("--seconds", options.seconds, "of each time")
+    app.add_option("--seconds", options.seconds, "seconds of each measurement")
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
-    app.add_option("--port", options.port, "the server's")->capture_default_str();
+    app.add_option("--port", options.port, "port of the server")->capture_default_str();
     app.add_option("--json", options.json_file, "file for the figures");
     CLI11_PARSE(app, argc, argv);
     return report_errors([&] { run(options); });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// bench-maths: the detector's arithmetic, natively, for callgrind to count the instructions of.
+// bench-maths: runs the detector's arithmetic natively, so that callgrind can count its
+// instructions.
 #include <cstdint>
 #include <cstdio>
 #include <random>
@@ -11,7 +12,7 @@
 #include "kernel/occupancy.h"
 #include "kernel/significance.h"
 
-// The functions that are counted: each by its name, so neither inlined nor renamed.
+// callgrind counts these functions by name, so they are neither inlined nor mangled.
 extern "C" {
 
 [[gnu::noipa]] std::uint64_t logarithms(const std::vector<std::uint64_t>& numbers) {
@@ -42,7 +43,7 @@ extern "C" {
 [[gnu::noipa]] std::uint64_t looks(std::vector<jsg_last_sample>& all, const jsg_tcp& tcp,
                                    std::uint32_t now_ms) {
     std::uint64_t sum = 0;
-    for (jsg_last_sample& look : all) sum += jsg_sample_socket(&look, &tcp, now_ms, 512).cell;
+    for (jsg_last_sample& last : all) sum += jsg_sample_socket(&last, &tcp, now_ms, 512).cell;
     return sum;
 }
 }
@@ -60,12 +61,13 @@ int main() {
     jsg_tcp tcp{};
     tcp.state = JSG_TCP_ESTABLISHED;
     tcp.bytes_received = 100;
-    for (jsg_last_sample& look : all) jsg_begin_sampling(&look, &tcp, 1, 0, 0);
+    for (jsg_last_sample& last : all) jsg_begin_sampling(&last, &tcp, 1, 0, 0);
     std::uint64_t sum =
         logarithms(numbers) + divergence(p, q) + chance(JSG_PHASE_CELLS, 1'000'000, 30'000'000, 6);
     for (std::uint32_t now_ms = 1000; now_ms <= 10'000; now_ms += 1000) {
         tcp.bytes_received += 1000;
         sum += looks(all, tcp, now_ms);
     }
-    std::printf("%llu\n", static_cast<unsigned long long>(sum));  // so that none of it is left out
+    // The sum is printed so that the compiler leaves nothing out.
+    std::printf("%llu\n", static_cast<unsigned long long>(sum));
 }

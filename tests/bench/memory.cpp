@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// bench-memory: what the detector's maps hold, by services and by live sockets, up to a million.
+// bench-memory: the memory of the detector's maps, by services and by live sockets, up to a
+// million.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -29,7 +30,7 @@ struct Options {
     std::string json_file;
 };
 
-// Of a file of lines "Name: number kB".
+// The number of a name, in a file with lines "Name: number kB".
 std::uint64_t kib_in(const char* file, const std::string& name) {
     std::ifstream in(file);
     for (std::string word; in >> word;) {
@@ -56,7 +57,8 @@ std::unique_ptr<jsguard::Detector> detector_for(int services) {
     return detector;
 }
 
-// The records of windows are all that is allocated while it runs: up to JSG_WINDOWS_KEPT a service.
+// A running detector allocates only the records of windows, up to JSG_WINDOWS_KEPT for each
+// service.
 ordered_json measure_services(const Options& options) {
     Table table(
         {"services", "KiB of maps at the start", "bytes a window kept", "KiB with all kept"});
@@ -135,14 +137,14 @@ void run(const Options& options) {
 
 int main(int argc, char** argv) {
     Options options;
-    CLI::App app("What the detector's maps hold, by services and by live sockets.");
+    CLI::App app("Measures the memory of the detector's maps, by services and by live sockets.");
     app.add_option("--sockets", options.sockets, "numbers of live sockets")
         ->delimiter(',')
         ->capture_default_str();
     app.add_option("--services", options.services, "numbers of services")
         ->delimiter(',')
         ->capture_default_str();
-    app.add_option("--seconds", options.seconds, "ticks are watched so long")
+    app.add_option("--seconds", options.seconds, "time for which ticks are observed")
         ->capture_default_str();
     app.add_option("--json", options.json_file, "file for the figures");
     CLI11_PARSE(app, argc, argv);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# plot_delay.sh FIGURES PICTURE.svg: the seconds to the alert of a bench.json with the part delay, as curves.
+# plot_delay.sh FIGURES PICTURE.svg: draws the seconds to the alert as curves, from a bench.json with the part delay.
 set -euo pipefail
 command -v gnuplot >/dev/null || { echo "no gnuplot: apt-get install gnuplot-nox" >&2 && exit 1; }
 readonly figures=${1:?a file of figures} picture=${2:?a file to write}
@@ -14,7 +14,7 @@ plots=()
 for i in "${!windows[@]}"; do
     for j in "${!honest[@]}"; do
         file=$work/${windows[i]}-${honest[j]}
-        # attack rate, median, least, most
+        # attack rate, median, minimum, maximum
         jq -r --argjson w "${windows[i]}" --argjson h "${honest[j]}" \
             '[.delay[] | select(.window_s == $w and .honest_rate == $h and .delay_s)] | sort_by(.attack_rate)[]
              | [.attack_rate, .delay_s, .least_s, .most_s] | @tsv' "$figures" >"$file"
@@ -29,7 +29,7 @@ set logscale x
 set xrange [${rates[0]} * 0.8:${rates[-1]} * 1.25]
 set xtics ($(IFS=,; echo "${rates[*]}"))
 set xlabel 'connections of the attack, a second'
-set ylabel 'seconds from the first to the alert'
+set ylabel 'seconds from the first connection to the alert'
 set yrange [0:*]
 set grid lc '#dddddd'
 set key outside right

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Programs at the same hook, to compare jsguard's with: an empty one, and the two usual counters.
+// Programs at the same hook that jsguard's are compared with: an empty one, and two usual counters.
 #include <linux/bpf.h>
 
-// In a block of its own: it needs the types.
+// In its own block, so that it is included after the headers with its types.
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
@@ -43,7 +43,7 @@ int BPF_PROG(per_cpu_array, struct sock* sk, int old_state, int new_state) {
     return 0;
 }
 
-// As the tools that went before: BCC's increment().
+// Counts like earlier tools: BCC's increment().
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(hash_map, struct sock* sk, int old_state, int new_state) {
     struct transition transition = {.old_state = (__u32)old_state, .new_state = (__u32)new_state};

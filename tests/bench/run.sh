@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# run.sh: what jsguard costs, all of it or some parts; tables on standard output, figures in a JSON file.
+# run.sh: measures what jsguard costs, all parts or some. Prints tables, and writes the figures to a JSON file.
 set -euo pipefail
 bench=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly bench all_parts=(hot-path server ticks cpus memory start delay instructions)
@@ -8,11 +8,12 @@ readonly bench all_parts=(hot-path server ticks cpus memory start delay instruct
 usage() {
     cat <<END
 usage: run.sh [--short] [--json FILE] [PART...]
-  PART...      of: ${all_parts[*]} (all, about an hour)
-  --short      all of it in some minutes, to see that it works: its figures say little
-  --json FILE  the figures (bench.json)
-JSGUARD_BUILD says which build is measured (build/quickstart). Needs root, and for some parts the packages bpftrace, wrk,
-nginx-light, slowhttptest and valgrind. README.md beside this says how each figure is made.
+  PART...      some of: ${all_parts[*]} (default: all, about an hour)
+  --short      measure in a few minutes, to see that everything works; the figures are not reliable
+  --json FILE  file for the figures (default: bench.json)
+JSGUARD_BUILD is the directory of the measured build (default: build/quickstart). Needs root, and for some parts the
+packages bpftrace, wrk, nginx-light, slowhttptest and valgrind. README.md in the same directory describes how each
+figure is made.
 END
 }
 
@@ -40,7 +41,7 @@ build=$(cd "$JSGUARD_BUILD" && pwd)
     exit 1
 }
 
-# bpftrace needs the tracepoints' directory; in a mount namespace of ours nothing stays.
+# bpftrace needs the directory of the tracepoints. It is mounted in a separate mount namespace, so nothing remains.
 if [[ ! -e /sys/kernel/tracing/events && -z ${JSGUARD_BENCH_INSIDE:-} ]]; then
     export JSGUARD_BENCH_INSIDE=1 JSGUARD_BUILD
     inside=(--json "$json")
@@ -53,7 +54,7 @@ export JSGUARD_LOAD=$build/loader/jsguard-load HONEST_LOAD=$build/tests/system/h
 work=$(mktemp -d --tmpdir jsguard-bench.XXXXXX)
 trap 'rm -r "$work"' EXIT
 
-# measure PART: its tables, and its figures in a file of that name.
+# measure PART: prints its tables, and writes its figures to a file of that name.
 measure() {
     local out=$work/$1.json how=()
     case $1 in
@@ -62,7 +63,7 @@ measure() {
         "$BENCH_BUILD/bench-hot-path" "${how[@]}" --json "$work/dense.json" || return
         ((short)) && how=(--rounds 2 --visits 60)
         ((short)) || how=(--rounds 20 --visits 100)
-        echo "--- and where connections are far between, a visit every 10 ms:"
+        echo "--- and with cold caches, one visit every 10 ms:"
         "$BENCH_BUILD/bench-hot-path" "${how[@]}" --pause 10 --clock-rounds 0 --json "$work/sparse.json" || return
         jq -nc --slurpfile dense "$work/dense.json" --slurpfile sparse "$work/sparse.json" \
             '{dense: $dense[0], sparse: $sparse[0]}' >"$out"
@@ -87,7 +88,7 @@ measure() {
     esac
 }
 
-# What is missing is said before the hour begins.
+# Missing programs are reported before the measurement begins.
 needed() {
     case $1 in
     hot-path) echo bpftrace ;;
@@ -100,7 +101,7 @@ needed() {
 for part in "${parts[@]}"; do
     for program in jq $(needed "$part"); do
         command -v "$program" >/dev/null || {
-            echo "run.sh: $part needs $program (README.md beside it)" >&2
+            echo "run.sh: $part needs $program; install it (see README.md in the same directory)" >&2
             exit 1
         }
     done

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A service's turn on a machine with more CPUs than this one has.
+// A service step on a machine with more CPUs than this one has.
 
 #include <linux/bpf.h>
 
-// In a block of its own: it needs the types.
+// In its own block, so that it is included after the headers with its types.
 #include <bpf/bpf_helpers.h>
 
-// The detector's own code, with the rows of the CPUs that are not there in a map of ours.
+// This includes the detector's own code. The counters of the simulated CPUs are in the map rows.
 static void* simulated_row(void* counters, const void* service, __u32 cpu);
 #define bpf_map_lookup_percpu_elem simulated_row
 
@@ -17,26 +17,26 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(max_entries, 1);  // whoever loads it sets it: service_ids times CPUs
+    __uint(max_entries, 1);  // the loader sets it to JSG_SERVICE_ENTRIES times CPUs
     __type(key, __u32);
     __type(value, struct jsg_counters);
 } rows SEC(".maps");
 
-// A CPU's rows lie side by side, as in a per-CPU array.
+// The rows of one CPU are next to each other, as in a per-CPU array.
 static __always_inline void* simulated_row(void* counters, const void* service, __u32 cpu) {
     __u32 index = cpu * JSG_SERVICE_ENTRIES + *(const __u32*)service;
 
     return bpf_map_lookup_elem(&rows, &index);
 }
 
-__u32 turn_of;  // service_id
-__u64 turn_ns;  // that it took
+__u32 service_to_run;   // its service ID
+__u64 service_step_ns;  // duration of the last service step
 
 SEC("syscall")
-int give_turn(void* context) {
+int run_service_step(void* context) {
     __u64 began_ns = bpf_ktime_get_ns();
 
-    service_step(turn_of, began_ns);
-    turn_ns = bpf_ktime_get_ns() - began_ns;
+    service_step(service_to_run, began_ns);
+    service_step_ns = bpf_ktime_get_ns() - began_ns;
     return 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What repeated measurements of one thing come to: the median, and the quartiles as its spread.
+// The summary of repeated measurements: the median, and the quartiles as its spread.
 #pragma once
 
 #include <fmt/format.h>
@@ -20,12 +20,12 @@ struct Spread {
     std::size_t count = 0;
 };
 
-// Of a sorted, not empty list; between two values by their weighted mean.
+// The quantile of a sorted list that is not empty. Between two values it is their weighted mean.
 inline double quantile(const std::vector<double>& sorted, double share) {
-    const double service_id = share * static_cast<double>(sorted.size() - 1);
-    const auto below = static_cast<std::size_t>(service_id);
+    const double position = share * static_cast<double>(sorted.size() - 1);
+    const auto below = static_cast<std::size_t>(position);
     const std::size_t above = std::min(below + 1, sorted.size() - 1);
-    return std::lerp(sorted[below], sorted[above], service_id - static_cast<double>(below));
+    return std::lerp(sorted[below], sorted[above], position - static_cast<double>(below));
 }
 
 inline Spread spread_of(std::vector<double> values) {

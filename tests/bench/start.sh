@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# How long from exec to attached, how long a build takes, and what the loader holds and uses over idle and busy minutes.
+# Measures the time from exec to attached, the time of a build, and the memory and CPU time of the loader while idle and
+# while busy.
 
 # shellcheck source=../system/servers.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../system/servers.sh"
@@ -12,8 +13,8 @@ build=1
 usage() {
     cat <<'END'
 usage: start.sh [--short] [--results FILE]
-20 starts; a build of the programs from clean, on one core and on all; 10 idle minutes and 10 busy ones (wrk on nginx, a
-connection a request). --short: 3 starts, no build, 6 s. JSGUARD_LOAD says where the program is.
+Measures 20 starts; a clean build of the programs, on one core and on all; 10 idle minutes and 10 busy ones (wrk on
+nginx, one connection for each request). --short: 3 starts, no build, 6 s. JSGUARD_LOAD is the path of the program.
 END
 }
 # shellcheck disable=SC2034
@@ -31,24 +32,24 @@ port=8400
 bench=$(dirname "${BASH_SOURCE[0]}")
 source_directory=$(cd "$here/../.." && pwd)
 
-# --- from exec to attached: the line that it monitors ----------------------------------------------
+# --- from exec to attached, which is the line "monitoring" -----------------------------------------
 
-# Time is EPOCHREALTIME's, in us.
+# The time of EPOCHREALTIME in us.
 now_us() { echo "${EPOCHREALTIME/[.,]/}"; }
 attached_us() {
     local began line loader
-    mkfifo "$work/said"
+    mkfifo "$work/messages"
     began=$(now_us)
-    "$JSGUARD_LOAD" --pin-dir "$pin_dir" --localport "$port" >/dev/null 2>"$work/said" &
+    "$JSGUARD_LOAD" --pin-dir "$pin_dir" --localport "$port" >/dev/null 2>"$work/messages" &
     loader=$!
     started_pids+=("$loader")
     while read -r line; do
         if [[ $line == monitoring* ]]; then break; fi
-    done <"$work/said"
+    done <"$work/messages"
     [[ $line == monitoring* ]] || die "the loader did not start"
     echo $(($(now_us) - began)) >>"$work/starts"
     stop "$loader" TERM
-    rm "$work/said"
+    rm "$work/messages"
 }
 for ((i = 0; i < starts; i++)); do attached_us; done
 jq -s -c -L "$bench" 'include "spread"; map(. / 1000) | spread' "$work/starts" >"$work/start.json"
@@ -57,7 +58,7 @@ jq -r '"from exec to attached: \(.median | round) ms (\(.lower_quartile | round)
 
 # --- a build from clean ----------------------------------------------------------------------------
 
-# build_s JOBS: seconds, into $seconds.
+# build_s JOBS: builds, and puts the seconds into $seconds.
 build_s() {
     local began
     began=$(now_ms)
@@ -79,9 +80,9 @@ fi
 
 # --- idle, and busy ----------------------------------------------------------------------------------
 
-# To the microsecond; /proc/PID/stat counts in ticks of 10 ms.
+# CPU time to the microsecond. /proc/PID/stat counts only in ticks of 10 ms.
 used_us() { awk '{ printf "%d", $1 / 1000 }' "/proc/$1/schedstat"; }
-# watch_loader NAME: its line of figures, after so many minutes.
+# watch_loader NAME: prints the figures of the loader after the set number of minutes.
 watch_loader() {
     local cpu began
     began=$(now_ms) cpu=$(used_us "$detector_pid")

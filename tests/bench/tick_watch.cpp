@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The duration of each callback of a detector's timer, by watching the counters that it keeps.
+// Measures the duration of each callback of a detector's timer, from the detector's counters.
 #include "tick_watch.hpp"
 
 #include "bench.hpp"
@@ -8,9 +8,9 @@
 namespace bench {
 namespace {
 
-constexpr int look_every_ms = 3;  // there are 64 a second
+constexpr int read_every_ms = 3;  // there are 64 callbacks a second
 
-// The last one ended longer ago than one takes: so the record is no half of two.
+// Reads the counters until two readings are equal, so that a reading is not a mix of two callbacks.
 jsg_ticks settled_ticks(const jsguard::Detector& detector) {
     jsg_ticks first = detector.reader().ticks();
     for (;;) {
@@ -28,7 +28,7 @@ TickTimes watch_ticks(const jsguard::Detector& detector, double seconds) {
     const jsg_ticks begin = settled_ticks(detector);
     jsg_ticks last = begin;
     while (testbed::now_s() - start < seconds) {
-        testbed::pause_ms(look_every_ms);
+        testbed::pause_ms(read_every_ms);
         const jsg_ticks now = settled_ticks(detector);
         const std::uint64_t ended = now.count - last.count;
         if (ended == 1)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The duration of each callback of a detector's timer, by watching the counters that it keeps.
+// Measures the duration of each callback of a detector's timer, from the detector's counters.
 #pragma once
 
 #include <cstdint>
@@ -11,16 +11,16 @@
 namespace bench {
 
 struct TickTimes {
-    std::vector<double> us;    // of each callback that was seen alone
-    std::uint64_t unseen = 0;  // those that ended between two looks with another
-    std::uint64_t count = 0;   // all
-    double total_us = 0;       // of all
+    std::vector<double> us;    // duration of each callback that ended alone between two readings
+    std::uint64_t unseen = 0;  // callbacks that ended between two readings with another one
+    std::uint64_t count = 0;   // of all callbacks
+    double total_us = 0;       // of all callbacks
     double elapsed_s = 0;
     double share_of_cpu() const { return total_us / 1e6 / elapsed_s; }
     double mean_us() const { return total_us / static_cast<double>(count); }
 };
 
-// Watches for so many seconds.
+// Reads the counters for this number of seconds.
 TickTimes watch_ticks(const jsguard::Detector& detector, double seconds);
 
 }  // namespace bench

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Connections on loopback: closed by FIN one after the other, or as many as can be.
+// Connections on loopback: closed by FIN one after the other, or as many live ones as possible.
 #include "visits.hpp"
 
 #include <fmt/format.h>
@@ -13,7 +13,8 @@
 namespace bench {
 namespace {
 
-// What ends in TIME_WAIT keeps its pair of addresses for a minute: so many from one client address.
+// Visits from one client address. A connection in TIME_WAIT keeps its pair of addresses for a
+// minute.
 constexpr std::uint64_t visits_of_client = 10'000;
 constexpr int queue_length = 1 << 20;
 constexpr std::string_view request = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -43,11 +44,11 @@ void Visits::make(int visits, int pause_ms) {
     }
 }
 
-void Visits::hold(int connections) {
+void Visits::keep_open(int connections) {
     for (std::size_t i = 0; i < listeners_.size(); ++i) {
         for (int j = 0; j < connections; ++j) {
-            held_.push_back(testbed::connect_to(static_cast<std::uint16_t>(first_port_ + i)));
-            held_.push_back(testbed::accept_from(listeners_[i]));
+            open_.push_back(testbed::connect_to(static_cast<std::uint16_t>(first_port_ + i)));
+            open_.push_back(testbed::accept_from(listeners_[i]));
         }
     }
 }
@@ -74,7 +75,7 @@ Crowd::Crowd(std::uint16_t first_port, int ports) : first_port_(first_port) {
 
 void Crowd::grow_to(std::uint32_t connections) {
     for (; size_ < connections; ++size_)
-        testbed::connect_and_vanish(
+        testbed::connect_and_abandon(
             static_cast<std::uint16_t>(first_port_ + size_ % listeners_.size()), size_);
 }
 

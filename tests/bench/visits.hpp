@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Connections on loopback: closed by FIN one after the other, or as many as can be.
+// Connections on loopback: closed by FIN one after the other, or as many live ones as possible.
 #pragma once
 
 #include <cstdint>
@@ -9,30 +9,30 @@
 
 namespace bench {
 
-// Accepted, answered and closed by FIN. Both ends in this thread, so that no other one is waited
-// for.
+// Connections that are accepted, answered and closed by FIN. Both ends are in this thread, so it
+// waits for no other thread.
 class Visits {
   public:
-    // Listens on so many ports from this one on; visits go to them in turn.
+    // Listens on this number of ports, from first_port on. Visits go to them in turn.
     Visits(std::uint16_t first_port, int ports);
     void make(int visits, int pause_ms = 0);
-    // So many to each port stay open from here on, silent.
-    void hold(int connections);
+    // Opens this number of silent connections to each port, and keeps them open.
+    void keep_open(int connections);
 
   private:
     void visit(std::size_t listener);
 
     std::uint16_t first_port_;
     std::vector<testbed::Socket> listeners_;
-    std::vector<testbed::Socket> held_;
+    std::vector<testbed::Socket> open_;
     std::uint64_t made_ = 0;
 };
 
-// Live connections that take no descriptor, a request open on each: they wait in the listeners'
-// queues, their clients have vanished without a word.
+// Live connections that take no descriptor. Each has an open request and waits in the listener's
+// queue. Its client has vanished without closing it.
 class Crowd {
   public:
-    // Listens on so many ports from this one on; connections go to them in turn.
+    // Listens on this number of ports, from first_port on. Connections go to them in turn.
     Crowd(std::uint16_t first_port, int ports);
     void grow_to(std::uint32_t connections);
 

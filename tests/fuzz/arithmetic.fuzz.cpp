@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The steps of the fixed-point arithmetic, each by itself: logarithm, division, product,
-// billionths, square root and spread, against long double or wider integers.
+// Checks each step of the fixed-point arithmetic against long double or wider integers: logarithm,
+// division, product, billionths, square root and spread.
 #include <cmath>
 #include <vector>
 
@@ -71,7 +71,7 @@ void check_spread(const std::vector<std::uint32_t>& divergences) {
     if (divergences.empty()) return;
     const auto windows = static_cast<long double>(divergences.size());
     const long double mean = sum / windows;
-    const long double variance = squares / windows - mean * mean;  // under 2^40: exact enough
+    const long double variance = squares / windows - mean * mean;  // below 2^40, so exact enough
     const long double deviation = spread.deviation_nanobits;
     constexpr long double rounding = 1 + 1e-6L;  // of the variance to a whole number
     constexpr long double square = 1.0L * JSG_NANO_IN_MICRO * JSG_NANO_IN_MICRO;
@@ -81,10 +81,10 @@ void check_spread(const std::vector<std::uint32_t>& divergences) {
                   "a mean is the exact one, rounded");
     fuzz::require(deviation * deviation <= (variance + rounding) * square &&
                       (deviation + 1) * (deviation + 1) >= (variance - rounding) * square,
-                  "a deviation is the exact one but for the rounding of the variance");
+                  "a deviation is the exact one except for the rounding of the variance");
     const std::uint32_t threshold = jsg_threshold_of_spread(&spread);
     fuzz::require(threshold > 0 && threshold <= JSG_THRESHOLD_MAX_NANOBITS,
-                  "a threshold is one that can be exceeded");
+                  "a threshold can be exceeded");
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Baseline files, of earlier versions too: what is accepted is written and read again as it was,
+// Baseline files, of earlier versions too. An accepted file is the same after writing and reading,
 // and can be shown, compared and merged.
 #include <algorithm>
 #include <cstring>
@@ -36,13 +36,13 @@ void check_round_trip(const BaselineFile& file) {
 void check_use(const BaselineFile& file) {
     for (const auto& [port, baseline] : file.baselines)
         fuzz::require(port != 0 && jsg_baseline_suffices(&baseline, file.origin.step_s),
-                      "what is read can be judged by");
+                      "windows can be judged by a baseline that is read");
     fuzz::require(!baselines_text(file).empty() && !baselines_measures_json(file).empty(),
-                  "what is read can be shown");
+                  "a file that is read can be shown");
     const FileDifference none = difference_of(file.baselines, file.baselines);
     fuzz::require(none.only_a.empty() && none.only_b.empty() && largest_nanobits(none) == 0,
                   "a file does not differ from itself");
-    // Two halves of the same: sums may be too large, which is refused.
+    // The file is merged with itself. Sums that are too large are refused.
     const BaselineFile both[] = {file, file};
     const auto sum = fuzz::accepted([&] { return merged(both); });
     if (sum) check_round_trip(*sum);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What is expected, what chance explains, and when an alert is raised and cleared: against long
-// double, wider integers and plain counting.
+// Checks expected numbers, significance bounds, and when an alert is raised and cleared, against
+// long double, wider integers and plain counting.
 #include <cmath>
 
 #include "fuzz.hpp"
@@ -10,53 +10,53 @@ namespace {
 
 using Exact = long double;
 
-constexpr Exact u32_most = JSG_U32_MAX;
+constexpr Exact u32_max = JSG_U32_MAX;
 
-// As many times as the exchanges are more, of which 2^16 times is the most that is told apart.
+// The expected number grows by the ratio of the exchanges. The ratio is at most 2^16.
 void check_expected(std::uint32_t base, std::uint32_t base_rate, std::uint32_t rate) {
     const Exact found = jsg_expected_milli(base, base_rate, rate);
     const Exact times =
         base_rate ? std::min<Exact>(std::max<Exact>(Exact(rate) / base_rate, 1), 65536) : 1;
-    const Exact exact = std::min(base_rate ? base * times : Exact(base) + rate, u32_most);
+    const Exact exact = std::min(base_rate ? base * times : Exact(base) + rate, u32_max);
     const Exact rounding = base_rate ? base / 65536.0L + 1 : 0;
-    fuzz::require(found <= exact && found >= std::min(exact, u32_most) - rounding,
+    fuzz::require(found <= exact && found >= std::min(exact, u32_max) - rounding,
                   "the expected number is the exact one, rounded down");
 }
 
-void check_excess(std::uint32_t open, std::uint32_t expected, std::uint32_t held,
+void check_excess(std::uint32_t open, std::uint32_t expected, std::uint32_t stalled,
                   std::uint32_t stalled_expected) {
-    const jsg_expectation e = jsg_expect(open, expected, held, stalled_expected);
+    const jsg_expectation e = jsg_expect(open, expected, stalled, stalled_expected);
     const auto excess = [](std::int64_t number, std::int64_t usual) {
         return std::max<std::int64_t>(number - 2 * usual, 0);
     };
     const Exact share = open ? std::min<Exact>(2 * Exact(expected) / open, 1) : 1;
     fuzz::require(
-        e.excess == excess(open, expected) && e.stalled_excess == excess(held, stalled_expected),
-        "an excess is what is beyond twice the expected");
+        e.excess == excess(open, expected) && e.stalled_excess == excess(stalled, stalled_expected),
+        "an excess is what is above twice the expected number");
     fuzz::require(std::abs(Exact(e.share_q32) - share * JSG_ONE_Q32) < 1,
-                  "the baseline's share is twice the expected of what is open");
+                  "the baseline's share is twice the expected number divided by the open sockets");
 }
 
-Exact chance_of(std::uint32_t cells, Exact window_milli, Exact baseline_milli,
-                std::uint32_t exponent) {
+Exact exact_bound(std::uint32_t cells, Exact window_milli, Exact baseline_milli,
+                  std::uint32_t exponent) {
     const Exact quantile =
         std::ldexp(Exact(jsg_chi_square_table[exponent - 1][cells - 1]), -JSG_CHI_SQUARE_BITS);
     return quantile / 4 * JSG_MILLI * JSG_NANO *
            (1 / window_milli + (baseline_milli > 0 ? 1 / baseline_milli : 0));
 }
 
-void check_chance(std::uint32_t cells, std::uint64_t window_milli, std::uint64_t baseline_milli,
-                  std::uint32_t exponent) {
+void check_significance(std::uint32_t cells, std::uint64_t window_milli,
+                        std::uint64_t baseline_milli, std::uint32_t exponent) {
     const Exact found = jsg_significance_nanobits(cells, window_milli, baseline_milli, exponent);
-    const Exact exact = chance_of(cells, window_milli, baseline_milli, exponent);
-    // A billionth of the quantile, and each quotient rounded up.
+    const Exact exact = exact_bound(cells, window_milli, baseline_milli, exponent);
+    // The quantile is inexact by a billionth, and each quotient is rounded up.
     const Exact rounding =
         250.0L / window_milli + 2 + (baseline_milli ? 250.0L / baseline_milli + 2 : 0);
-    fuzz::require(found >= std::min(exact, u32_most) && found <= exact + rounding,
-                  "what chance explains is the exact number, rounded up");
+    fuzz::require(found >= std::min(exact, u32_max) && found <= exact + rounding,
+                  "the significance bound is the exact number, rounded up");
     fuzz::require(
         jsg_significance_nanobits(cells, window_milli + 1, baseline_milli, exponent) <= found,
-        "chance explains less of a larger window");
+        "the significance bound of a larger window is not larger");
 }
 
 jsg_config config_of(fuzz::Numbers& numbers) {
@@ -72,7 +72,7 @@ void check_balance(const jsg_config& config, std::uint32_t opened, std::uint32_t
     const Exact more = std::max(opened, closed), less = std::min(opened, closed);
     fuzz::require(
         !!jsg_balanced(&config, opened, closed) == (more <= 1.5L * less + config.min_sockets),
-        "half as many again, and as many as an excess takes, is balanced");
+        "opening and closing are balanced up to half as many again and min_sockets");
 }
 
 void check_transition_verdict(const jsg_config& config, fuzz::Numbers& numbers) {
@@ -84,7 +84,7 @@ void check_transition_verdict(const jsg_config& config, fuzz::Numbers& numbers) 
                           bounds.js > bounds.threshold && bounds.js > bounds.significance;
     fuzz::require((verdict == JSG_ABOVE) == (deviates && balanced) &&
                       (verdict == JSG_UNBALANCED) == (deviates && !balanced),
-                  "transitions are over with their evidence, and not without");
+                  "the verdict on transitions is above if there is evidence, and only then");
 }
 
 void check_occupancy_verdict(const jsg_config& config, fuzz::Numbers& numbers) {
@@ -97,19 +97,20 @@ void check_occupancy_verdict(const jsg_config& config, fuzz::Numbers& numbers) {
         sockets.open && sockets.excess >= needed && sockets.stalled_excess >= needed;
     const bool deviates = bounds.js > bounds.threshold && bounds.js > bounds.significance;
     fuzz::require((verdict == JSG_ABOVE) == (exceeds && deviates),
-                  "occupancy is over with its evidence, and not without");
-    fuzz::require(!exceeds || !jsg_counts_towards_clear(verdict), "what is held clears no alert");
+                  "the verdict on occupancy is above if there is evidence, and only then");
+    fuzz::require(!exceeds || !jsg_counts_towards_clear(verdict),
+                  "a stalled excess does not clear an alert");
 }
 
-// An alert by plain counting.
+// An alert that is raised and cleared by plain counting.
 struct Counted {
-    std::uint32_t over = 0, clear = 0, peak = 0;
+    std::uint32_t above = 0, clear = 0, peak = 0;
     bool up = false;
 
     jsg_change take(const jsg_config& config, jsg_verdict verdict, std::uint32_t js) {
-        over = verdict == JSG_ABOVE ? over + 1 : 0;
+        above = verdict == JSG_ABOVE ? above + 1 : 0;
         if (!up) {
-            if (over < config.confirm_steps) return JSG_NO_CHANGE;
+            if (above < config.confirm_steps) return JSG_NO_CHANGE;
             up = true;
             clear = 0;
             peak = js;
@@ -119,7 +120,7 @@ struct Counted {
         clear = verdict <= JSG_MOVING ? clear + 1 : 0;
         if (clear < config.clear_steps) return JSG_NO_CHANGE;
         up = false;
-        over = 0;
+        above = 0;
         return JSG_CLEARED;
     }
 };
@@ -134,10 +135,10 @@ void check_track(const jsg_config& config, fuzz::Numbers& numbers) {
         const std::uint32_t js = numbers.nanobits();
         const jsg_change change = jsg_track(&track, &config, verdict, js, step, step);
         fuzz::require(change == counted.take(config, verdict, js),
-                      "an alert is raised and cleared after as many steps as asked for");
+                      "an alert is raised and cleared after the configured number of steps");
         fuzz::require((track.state == JSG_ALERT) == counted.up &&
                           (!counted.up || track.peak_nanobits == counted.peak),
-                      "an alert that is up has the peak of its steps over the threshold");
+                      "an alert that is up has the peak of its steps above the threshold");
     }
 }
 
@@ -148,9 +149,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     fuzz::Numbers numbers(input);
     check_expected(numbers.word(), numbers.word(), numbers.word());
     check_excess(numbers.word(), numbers.word(), numbers.word(), numbers.word());
-    check_chance(static_cast<std::uint32_t>(numbers.from_to(2, JSG_SIGNIFICANCE_DEGREES)),
-                 numbers.from_to(1, 1ULL << 42), numbers.up_to(1ULL << 42),
-                 static_cast<std::uint32_t>(numbers.from_to(1, JSG_SIGNIFICANCE_EXPONENTS)));
+    check_significance(static_cast<std::uint32_t>(numbers.from_to(2, JSG_SIGNIFICANCE_DEGREES)),
+                       numbers.from_to(1, 1ULL << 42), numbers.up_to(1ULL << 42),
+                       static_cast<std::uint32_t>(numbers.from_to(1, JSG_SIGNIFICANCE_EXPONENTS)));
     const jsg_config config = config_of(numbers);
     check_balance(config, numbers.word(), numbers.word());
     check_transition_verdict(config, numbers);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Divergence, KL divergence and entropy of two histograms in fixed point, against long double: the
-// bounds of docs/accuracy.md, and what is exact.
+// Compares divergence, KL divergence and entropy of two histograms in fixed point with long double:
+// the bounds of docs/accuracy.md, and exact values.
 #include <iostream>
 
 #include "fuzz.hpp"
@@ -10,7 +10,7 @@ namespace {
 
 using Counts = std::vector<std::uint32_t>;
 
-// How the baseline's count of a cell comes of the window's.
+// The baseline's count of a cell, from the window's count.
 std::uint32_t partner(fuzz::Numbers& numbers, std::uint64_t kind, std::uint32_t count) {
     switch (kind) {
         case 0:
@@ -37,7 +37,7 @@ bool are_proportional(const Counts& p, const Counts& q) {
     return true;
 }
 
-// Of what they turned out to be; a promise holds for each that fits.
+// The shape that the histograms have. The promises of this shape must hold.
 Shape shape_of(const Histograms& pair) {
     if (pair.p == pair.q) return Shape::equal;
     if (are_disjoint(pair.p, pair.q)) return Shape::disjoint;

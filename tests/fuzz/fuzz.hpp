@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the fuzz targets share: promises that stop the fuzzer when they are broken, numbers made of
-// its input, and what a parser's refusal must be like.
+// Shared by the fuzz targets: promises that stop the fuzzer when they are broken, numbers from its
+// input, and the check of a parser's refusal.
 #pragma once
 
 #include <fuzzer/FuzzedDataProvider.h>
@@ -22,7 +22,7 @@
 
 namespace fuzz {
 
-/// The fuzzer keeps the input that ends so.
+/// Stops the fuzzer. The fuzzer keeps the input that leads here.
 [[noreturn]] inline void broken(std::string_view promise) {
     std::fprintf(stderr, "broken promise: %.*s\n", static_cast<int>(promise.size()),
                  promise.data());
@@ -39,14 +39,14 @@ inline void require_one_line(std::string_view text) {
             "a message is one line without control characters");
 }
 
-/// What parse() gives; nothing if it refuses its input in the way that a user is told. Any other
-/// exception stops the fuzzer.
+/// The result of parse(), or nothing if it refuses its input with a usage error in one line. Any
+/// other exception stops the fuzzer.
 template <class Parse>
 auto accepted(Parse parse) -> std::optional<decltype(parse())> {
     try {
         return parse();
     } catch (const jsguard::Error& refusal) {
-        require(refusal.code() == jsguard::ExitCode::usage, "wrong input is a fault of usage");
+        require(refusal.code() == jsguard::ExitCode::usage, "wrong input is a usage error");
         require_one_line(refusal.what());
         return {};
     }
@@ -56,7 +56,7 @@ inline std::string_view text_of(const std::uint8_t* data, std::size_t size) {
     return {reinterpret_cast<const char*>(data), size};
 }
 
-/// A file in memory, for what reads files alone.
+/// A file in memory, for code that reads only files.
 class MemoryFile {
   public:
     explicit MemoryFile(std::string_view text) : file_(memfd_create("fuzz", MFD_CLOEXEC)) {
@@ -72,8 +72,8 @@ class MemoryFile {
     int file_;
 };
 
-/// Numbers of 64 bits out of the input, of which small ones, powers of two and their neighbours
-/// take one byte or two; zeros from its end on.
+/// Numbers of 64 bits from the input. Small numbers, powers of two and their neighbours take one or
+/// two bytes. After the end of the input all numbers are 0.
 class Numbers {
   public:
     explicit Numbers(FuzzedDataProvider& input) : input_(&input) {}
@@ -85,14 +85,12 @@ class Numbers {
         const std::uint64_t power = 1ULL << (input_->ConsumeIntegral<std::uint8_t>() & 63);
         return kind < 0xc8 ? power : kind < 0xd0 ? power - 1 : kind < 0xd8 ? power + 1 : -power;
     }
-    /// 0..most
-    std::uint64_t up_to(std::uint64_t most) {
+    /// 0..max
+    std::uint64_t up_to(std::uint64_t max) {
         const std::uint64_t number = (*this)();
-        return most == UINT64_MAX ? number : number % (most + 1);
+        return max == UINT64_MAX ? number : number % (max + 1);
     }
-    std::uint64_t from_to(std::uint64_t least, std::uint64_t most) {
-        return least + up_to(most - least);
-    }
+    std::uint64_t from_to(std::uint64_t min, std::uint64_t max) { return min + up_to(max - min); }
     std::uint32_t word() { return static_cast<std::uint32_t>((*this)()); }
     /// A divergence in billionths of a bit.
     std::uint32_t nanobits() { return static_cast<std::uint32_t>(up_to(JSG_NANO)); }

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Looks at a connection, against a record in 64 bits whose clock, counters and ages never wrap: the
-// 32 bits that the kernel keeps must tell the same.
+// Compares samples of a connection with a record in 64 bits, whose clock, counters and ages never
+// wrap. The 32 bits that the kernel keeps must give the same results.
 #include "kernel/occupancy.h"
 
 #include "fuzz.hpp"
 
 namespace {
 
-// Nothing grows by 2^32 in all, for 32 bits do not tell that from nothing.
-constexpr int max_looks = 120;
+// No counter grows by 2^32 or more in total, because 32 bits cannot distinguish 2^32 from 0.
+constexpr int max_samples = 120;
 constexpr std::uint64_t max_growth = 1ULL << 25;
-static_assert(max_looks * max_growth < 1ULL << 32);
+static_assert(max_samples * max_growth < 1ULL << 32);
 constexpr std::uint64_t max_elapsed = JSG_MAX_AGE_MS;
 
-// A connection as it truly is, in numbers that do not wrap.
+// The real connection, in numbers that do not wrap.
 struct Connection {
     std::uint64_t now_ms, sent, received, acked, last_sent, last_received;  // jiffies
     std::uint32_t outstanding = 0;
@@ -33,16 +33,16 @@ struct Connection {
     }
 };
 
-// The looks at it, as docs/algorithm.md describes them.
-struct Looks {
+// The samples of the connection, as docs/algorithm.md describes them.
+struct Samples {
     std::uint64_t sampled_ms, since_ms, sent = 0, received = 0, acked = 0, received_at_answer = 0;
     std::uint32_t phase = JSG_PHASES;
     bool age_unknown = false, filling = false;
     std::uint64_t paid_ms = 0;
 
-    explicit Looks(const Connection& c, bool was_there_before)
-        : sampled_ms(c.now_ms), since_ms(c.now_ms), age_unknown(was_there_before) {
-        if (!was_there_before) return;
+    explicit Samples(const Connection& c, bool began_before_detector)
+        : sampled_ms(c.now_ms), since_ms(c.now_ms), age_unknown(began_before_detector) {
+        if (!began_before_detector) return;
         sent = c.sent;
         received = received_at_answer = c.received;
         acked = c.acked;
@@ -58,10 +58,10 @@ struct Looks {
     }
 
     jsg_sample at(const Connection& c, std::uint32_t min_rate) {
-        jsg_sample sight{JSG_NO_PHASE, JSG_NO_CELL, c.sent != sent};
+        jsg_sample sample{JSG_NO_PHASE, JSG_NO_CELL, c.sent != sent};
         const std::uint64_t elapsed_ms = c.now_ms - sampled_ms;
         const std::uint64_t new_received = c.received - received, new_acked = c.acked - acked;
-        if (sight.answered) received_at_answer = c.received;
+        if (sample.answered) received_at_answer = c.received;
         sent = c.sent;
         received = c.received;
         acked = c.acked;
@@ -73,15 +73,15 @@ struct Looks {
             since_ms = c.now_ms;
             age_unknown = false;
         }
-        sight.phase = phase = now;
+        sample.phase = phase = now;
         if (now == JSG_REQUEST_SLOW && moves(new_received, elapsed_ms, min_rate, fills))
-            sight.phase = JSG_REQUEST_MOVING;
+            sample.phase = JSG_REQUEST_MOVING;
         if (now == JSG_RESPONSE_SLOW && moves(new_acked, elapsed_ms, min_rate, fills))
-            sight.phase = JSG_RESPONSE_MOVING;
+            sample.phase = JSG_RESPONSE_MOVING;
         const std::uint64_t age_ms = c.now_ms - since_ms;
-        if (sight.phase < JSG_CELL_PHASES && !(age_unknown && age_ms < JSG_UNKNOWN_AGE_MS))
-            sight.cell = sight.phase * JSG_AGES + bucket(age_ms / 1000);
-        return sight;
+        if (sample.phase < JSG_CELL_PHASES && !(age_unknown && age_ms < JSG_UNKNOWN_AGE_MS))
+            sample.cell = sample.phase * JSG_AGES + bucket(age_ms / 1000);
+        return sample;
     }
 
   private:
@@ -113,7 +113,7 @@ void change(Connection& c, fuzz::Numbers& numbers) {
     if (what & 4) c.acked += numbers.up_to(max_growth);
     if (what & 8) c.outstanding = static_cast<std::uint32_t>(numbers.up_to(max_growth));
     if (what & 16) c.state = static_cast<std::uint32_t>(numbers.up_to(JSG_STATES + 1));
-    // Of two times that are compared neither is more than half the clock's range after the other.
+    // Times that are compared differ by at most half of the clock's range.
     if (what & 32) c.last_received = c.last_sent + numbers.up_to(max_growth - 1);
     if (what & 64) c.last_sent = c.last_received + numbers.up_to(max_growth - 1);
 }
@@ -124,31 +124,33 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     FuzzedDataProvider input(data, size);
     fuzz::Numbers numbers(input);
     const std::uint32_t min_rate = std::max(numbers.word(), 1U);
-    const bool was_there_before = numbers.up_to(1);
-    // What the socket has behind it, so that all that wraps does soon.
+    const bool began_before_detector = numbers.up_to(1);
+    // The past of the socket. It is random, so that counters and clocks wrap soon.
     Connection c{numbers.word(),
-                 was_there_before ? numbers.word() : 0,
-                 was_there_before ? numbers.word() : 0,
-                 was_there_before ? numbers.word() : 0,
+                 began_before_detector ? numbers.word() : 0,
+                 began_before_detector ? numbers.word() : 0,
+                 began_before_detector ? numbers.word() : 0,
                  numbers.word(),
                  0};
     c.last_received = c.last_sent;
-    Looks looks(c, was_there_before);
-    jsg_last_sample look{};
+    Samples expected_samples(c, began_before_detector);
+    jsg_last_sample last{};
     const std::uint32_t una = numbers.word();
     const jsg_tcp before = c.tcp(una);
-    jsg_begin_sampling(&look, &before, 1, static_cast<std::uint32_t>(c.now_ms), was_there_before);
-    for (int i = 0; numbers.more() && i < max_looks; ++i) {
+    jsg_begin_sampling(&last, &before, 1, static_cast<std::uint32_t>(c.now_ms),
+                       began_before_detector);
+    for (int i = 0; numbers.more() && i < max_samples; ++i) {
         change(c, numbers);
         const jsg_tcp tcp = c.tcp(una);
         const jsg_sample found =
-            jsg_sample_socket(&look, &tcp, static_cast<std::uint32_t>(c.now_ms), min_rate);
-        const jsg_sample expected = looks.at(c, min_rate);
-        fuzz::require(found.phase == expected.phase, "the phase is the one of the wide record");
-        fuzz::require(found.cell == expected.cell, "the cell is the one of the wide record");
-        fuzz::require(found.answered == expected.answered, "an answer is seen once");
+            jsg_sample_socket(&last, &tcp, static_cast<std::uint32_t>(c.now_ms), min_rate);
+        const jsg_sample expected = expected_samples.at(c, min_rate);
+        fuzz::require(found.phase == expected.phase,
+                      "the phase equals that of the record in 64 bits");
+        fuzz::require(found.cell == expected.cell, "the cell equals that of the record in 64 bits");
+        fuzz::require(found.answered == expected.answered, "an answer is counted once");
         fuzz::require(found.cell == JSG_NO_CELL || found.cell < JSG_PHASE_CELLS,
-                      "a cell is one of those that there are");
+                      "a cell is in range");
     }
     return 0;
 }

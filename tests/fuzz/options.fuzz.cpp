@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The command line of jsguard-load, an argument on each line of the input: what is accepted is in
-// range, and makes a configuration that a detector can be given.
+// The command line of jsguard-load, with one argument in each line of the input. Accepted options
+// are in range, and make a configuration that a detector accepts.
 #include "load/options.hpp"
 
 #include <algorithm>
@@ -38,21 +38,21 @@ void check(const Options& options) {
                                   port);
     };
     fuzz::require(is_set_of_ports(options.ports) && is_set_of_ports(options.excluded_ports),
-                  "ports are sorted, and none is there twice");
-    fuzz::require(options.ports.size() <= JSG_SERVICES, "so many ports can be monitored");
+                  "ports are sorted, without duplicates");
+    fuzz::require(options.ports.size() <= JSG_SERVICES, "this number of ports can be monitored");
     fuzz::require(std::none_of(options.ports.begin(), options.ports.end(), is_excluded),
-                  "no port is monitored that is excluded");
+                  "no excluded port is monitored");
     fuzz::require(is_threshold(options.transition_threshold_nanobits) &&
                       is_threshold(options.occupancy_threshold_nanobits),
-                  "a threshold is under 1 bit");
+                  "a threshold is below 1 bit");
     fuzz::require(options.step_s >= 1 && options.window_s <= max_window_s,
                   "a window is 1 to 300 s long");
     fuzz::require(options.window_s % options.step_s == 0 && options.learn_s % options.step_s == 0,
                   "times are multiples of the step");
-    fuzz::require(options.learn_s >= 1 && options.learn_s <= day_s + max_window_s,
+    fuzz::require(options.learn_s >= 1 && options.learn_s <= max_learn_s + max_window_s,
                   "learning takes a second to a day");
     fuzz::require(options.min_sockets >= 1 && options.min_sockets <= max_sockets,
-                  "an excess of so many sockets fits");
+                  "the minimum excess fits");
     fuzz::require(
         !options.exit_on_alert || (*options.exit_on_alert >= 0 && *options.exit_on_alert <= 255),
         "an exit code fits");

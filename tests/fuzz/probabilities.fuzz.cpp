@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Probability files, the format of earlier tools: what is accepted is shares of pairs of states,
+// Probability files, the format of earlier tools. An accepted file has shares of pairs of states,
 // and makes a distribution.
 #include <algorithm>
 #include <cmath>
@@ -24,8 +24,8 @@ void check(const Probabilities& probabilities) {
         any = any || share > 0;
         keys.insert(pair);
     }
-    fuzz::require(any, "there is a share");
-    keys.insert({JSG_TCP_ESTABLISHED, JSG_TCP_ESTABLISHED});  // of another file
+    fuzz::require(any, "a share is above 0");
+    keys.insert({JSG_TCP_ESTABLISHED, JSG_TCP_ESTABLISHED});  // a key of another file
     const ProbabilityVector shares = clipped_probabilities(probabilities, keys);
     const double sum = std::accumulate(shares.begin(), shares.end(), 0.0);
     fuzz::require(shares.size() == keys.size(), "each key has its share");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What holds for each recording that is accepted: it is written and read again as it was, and runs
-// through the kernel's code.
+// Checks of an accepted recording: it is the same after writing and reading, and the kernel's code
+// replays it.
 #pragma once
 
 #include <string>
@@ -19,7 +19,7 @@ struct Recording {
     std::vector<jsguard::RecordingEntry> entries;
 };
 
-/// All of a file, or nothing if any of it is refused.
+/// All entries of a file, or nothing if one of them is refused.
 inline std::optional<Recording> read_recording(std::string_view text) {
     const MemoryFile file(text);
     return accepted([&] {
@@ -32,7 +32,7 @@ inline std::optional<Recording> read_recording(std::string_view text) {
 }
 
 inline void check_lines(const Recording& recording) {
-    using namespace jsguard;  // an Error of any of these stops the fuzzer
+    using namespace jsguard;  // an Error of any function below stops the fuzzer
     const std::string header = recording_line(recording.header);
     require(recording_line(header_of(parse_json(header))) == header,
             "a header is read as it was written");
@@ -46,19 +46,19 @@ inline void check_lines(const Recording& recording) {
 
 inline void check_window(const jsguard::RecordedWindow& recorded, const jsg_window& found) {
     require(found.port == recorded.record.port && found.sequence == recorded.record.sequence,
-            "a window is closed for each one that was recorded");
+            "a window is closed for each recorded one");
     require(found.signal[JSG_TRANSITIONS].js_nanobits <= JSG_NANO &&
                 found.signal[JSG_OCCUPANCY].js_nanobits <= JSG_NANO,
             "a divergence is at most 1 bit");
     require(found.signal[JSG_TRANSITIONS].verdict < JSG_VERDICTS &&
                 found.signal[JSG_OCCUPANCY].verdict < JSG_VERDICTS,
-            "a verdict is one of those that there are");
+            "a verdict is in range");
     require(found.signal[JSG_TRANSITIONS].alert <= JSG_ALERT &&
                 found.signal[JSG_OCCUPANCY].alert <= JSG_ALERT,
-            "an alert's state is one of those that there are");
+            "an alert's state is in range");
 }
 
-/// As far as it can be replayed: an entry that cannot follow is refused.
+/// Replays the recording up to the first entry that is refused, because it cannot follow.
 inline void check_replay(const Recording& recording, const jsguard::ReplayChanges& changes) {
     using namespace jsguard;
     Replay replay(recording.header, changes);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Recordings made of numbers of the input, which all are of the right form, whatever they hold:
-// each is accepted, and replayed as it was recorded and with changes.
+// Recordings that are made from numbers of the input. All have the right form, whatever their
+// values. Each one is accepted, and replayed as it was recorded and with changes.
 #include <map>
 
 #include "recorded.hpp"
@@ -50,7 +50,7 @@ class Maker {
             return samples_.service(port, last_[port]);
         }
         std::uint64_t& last = known->second;
-        // Sequences do not wrap, so the last one has none after it.
+        // Sequence numbers do not wrap, so none follows the last one.
         const bool is_last = last == UINT64_MAX;
         switch (is_last ? 0 : numbers_.up_to(15)) {
             case 0: {
@@ -93,7 +93,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     Maker maker(input);
     const ReplayChanges changes = maker.changes();
     const auto recording = fuzz::read_recording(text_of(maker.make()));
-    fuzz::require(recording.has_value(), "what is written can be read");
+    fuzz::require(recording.has_value(), "a written recording can be read");
     fuzz::check_lines(*recording);
     fuzz::check_replay(*recording, changes);
     return 0;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Runs fuzz targets for a time each; what they find stays in the build directory.
+# Runs each fuzz target for a time. Their findings are kept in the build directory.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly here
@@ -11,10 +11,10 @@ usage: tests/fuzz/run.sh [--build DIR] [--seconds N] [--jobs N] [--seeds] [TARGE
   --build DIR   directory of a build with JSGUARD_BUILD_FUZZERS=ON (default: build/fuzz, which is built)
   --seconds N   how long each target runs (default: 600)
   --jobs N      how many run at a time (default: one for each processor)
-  --seeds       begin with the seeds of tests/fuzz/corpus alone, not with what earlier runs found
+  --seeds       begin only with the seeds of tests/fuzz/corpus, not with the inputs of earlier runs
   TARGET        a NAME.fuzz.cpp without its ending (default: all)
-New inputs are kept in DIR/fuzz/TARGET/corpus, and those that broke something in DIR/fuzz/TARGET/found; with --seeds in
-DIR/seeds/TARGET, which is emptied first.
+New inputs are kept in DIR/fuzz/TARGET/corpus, and those that broke a promise in DIR/fuzz/TARGET/found. With --seeds
+they are kept in DIR/seeds/TARGET, which is emptied first.
 END
 }
 
@@ -68,11 +68,11 @@ if [[ -z $build ]]; then
 fi
 build=$(cd "$build" && pwd)
 
-# A limit that an input breaks by hanging, and not a machine that is busy.
+# Limits that only a hanging input exceeds, and not a busy machine.
 readonly slow_unit_s=10 hang_s=60
 
-# One target, which begins with all that was found before. It fails on a crash, a leak, a hang and a slow unit, and if
-# hardly more than the seeds ran.
+# Runs one target. It begins with all inputs from earlier runs. It fails on a crash, a leak, a hang and a slow unit, and if
+# it ran no more inputs than it knew before.
 run_target() {
     local target=$1 directory=$build/fuzz/$1 log known executed failed=0 dictionary=()
     if ((seeds)); then
@@ -91,7 +91,7 @@ run_target() {
     ! grep -q slow-unit- "$log" || failed=1
     if ((failed)); then
         grep -v '^#[0-9]' "$log" | tail -n 60
-        echo "run.sh: $target failed; what broke it is in $directory/found, the whole output in $log"
+        echo "run.sh: $target failed; the inputs that broke it are in $directory/found, the whole output in $log"
     elif ((${executed:-0} <= known)); then
         tail -n 20 "$log"
         echo "run.sh: $target ran ${executed:-no} inputs, but knew $known before: it did not fuzz"

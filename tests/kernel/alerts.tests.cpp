@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Alerts and clears: scripted sockets against the real object, its ring buffer and its records.
+// Alerts and clears: scripted sockets, and what the real BPF object reports in its ring buffer and
+// records.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
@@ -21,7 +22,8 @@ namespace {
 
 const std::uint16_t first_port = own_port(0);
 
-// Whether the cells are sorted, are part of the divergence, and bear one of these names.
+// Checks that the cells are sorted, are part of the divergence, and have names that begin like
+// these.
 void check_top_cells(const jsg_alert& alert, std::span<const std::string> beginnings) {
     REQUIRE(alert.top_count >= 1);
     REQUIRE(alert.top_count <= JSG_TOP_CELLS);
@@ -39,8 +41,8 @@ void check_top_cells(const jsg_alert& alert, std::span<const std::string> beginn
     CHECK(sum <= alert.js_nanobits + JSG_TOP_CELLS);
 }
 
-// Follows the records' verdicts and checks that their alert states, and the raise and the clear
-// that came, are what the verdicts make.
+// Checks that the verdicts of the records explain their alert states, and the raise and the clear
+// that came.
 void check_alerts_follow_windows(const std::vector<jsg_window>& windows, const jsg_config& config,
                                  const jsg_alert& raise, const jsg_alert& clear) {
     jsg_alert_track track{};
@@ -75,15 +77,16 @@ void check_alerts_follow_windows(const std::vector<jsg_window>& windows, const j
 
 }  // namespace
 
-TEST_CASE("60 held connections raise one alert, clear it once and are never learned, 22 are normal",
-          "[alerts][slow]") {
+TEST_CASE(
+    "60 stalled connections raise one alert, clear it once and are never learned, 22 are normal",
+    "[alerts][slow]") {
     const TimeCritical time_critical;
     const std::uint16_t attacked = first_port + 2, small = first_port + 3;
-    constexpr int usual_number = 22;  // as a baseline needs, and under the evidence
+    constexpr int usual_number = 22;  // enough for a baseline, and below the evidence
     jsguard::Options options = quick_options({attacked, small});
     options.learn_s = 2;
     options.min_sockets = 25;
-    // So that under the alert there are more quiet steps than learning on waits for.
+    // So during the alert there are more quiet steps than the delay of late learning.
     options.clear_windows = JSG_LEARN_DELAY_STEPS + 3;
     Watched w(options);
     const Socket listeners[] = {listen_on(attacked), listen_on(small)};
@@ -93,8 +96,8 @@ TEST_CASE("60 held connections raise one alert, clear it once and are never lear
     const jsg_baseline before = w.detector.reader().pending_baseline(1);
     CHECK(before.learned_s == 2);
 
-    auto attackers = hold(listeners[0], attacked, 60);
-    const auto few = hold(listeners[1], small, usual_number);
+    auto attackers = connect_clients(listeners[0], attacked, 60);
+    const auto few = connect_clients(listeners[1], small, usual_number);
     reset_clients(listeners[1], small, 40);
     REQUIRE(w.wait(15, [&] { return !w.alerts.empty(); }));
     const jsg_alert raise = w.alerts[0];
@@ -125,19 +128,19 @@ TEST_CASE("60 held connections raise one alert, clear it once and are never lear
     CHECK(clear.number == 1);
     CHECK(clear.peak_nanobits >= raise.js_nanobits);
     CHECK(clear.top_count == 0);
-    // Steps under the alert were not learned, though the last eleven and more were quiet.
+    // Steps during the alert were not learned, though at least the last eleven were quiet.
     const jsg_baseline at_clear = w.detector.reader().pending_baseline(1);
     CHECK(std::memcmp(&at_clear, &before, sizeof(before)) == 0);
 
-    // Later ones are, and the attack is in none of them.
+    // Later steps are learned, and none of them has the attack.
     REQUIRE(w.wait(
         15, [&] { return w.detector.reader().pending_baseline(1).learned_s > before.learned_s; }));
     const auto windows = w.windows(1);
-    const auto last_under_alert = std::find_if(
+    const auto last_during_alert = std::find_if(
         windows.rbegin(), windows.rend(),
         [](const jsg_window& record) { return record.signal[JSG_OCCUPANCY].alert == JSG_ALERT; });
-    REQUIRE(last_under_alert != windows.rend());
-    CHECK(windows.back().sequence > last_under_alert->sequence + JSG_LEARN_DELAY_STEPS);
+    REQUIRE(last_during_alert != windows.rend());
+    CHECK(windows.back().sequence > last_during_alert->sequence + JSG_LEARN_DELAY_STEPS);
     const jsg_baseline after = w.detector.reader().pending_baseline(1);
     CHECK(after.transitions == before.transitions);
     CHECK(after.exchanges == before.exchanges);
@@ -157,7 +160,8 @@ TEST_CASE("60 held connections raise one alert, clear it once and are never lear
         CHECK(record.signal[JSG_TRANSITIONS].alert == JSG_QUIET);
     }
 
-    // Under the evidence: no alert, and therefore learned in the end.
+    // The 22 connections are below the evidence. So they raise no alert, and are learned in the
+    // end.
     CHECK(w.service(2).mode == JSG_MONITORING);
     const jsg_baseline usual = w.baseline(2);
     CHECK(usual.judged_socket_seconds >= JSG_BASELINE_SOCKET_SECONDS);
@@ -177,7 +181,7 @@ TEST_CASE("60 held connections raise one alert, clear it once and are never lear
     CHECK(diverging > 5);
 }
 
-TEST_CASE("a flash crowd does not raise, and as many sockets without its exchanges do",
+TEST_CASE("a flash crowd raises no alert, and as many sockets without its exchanges do",
           "[alerts][slow]") {
     const TimeCritical time_critical;
     const std::uint16_t port = first_port + 4;
@@ -195,31 +199,32 @@ TEST_CASE("a flash crowd does not raise, and as many sockets without its exchang
     REQUIRE(crowd.run(w, times * rate, lifetime_s, 15,
                       [&] { return w.service(1).sequence >= learned + 6; }));
     CHECK(w.alerts.empty());
-    std::uint32_t most_open = 0, most_expected = 0;
+    std::uint32_t max_open = 0, max_expected = 0;
     for (const jsg_window& record : w.windows(1)) {
         CAPTURE(record.sequence);
         CHECK(record.signal[JSG_TRANSITIONS].verdict != JSG_ABOVE);
         CHECK(record.signal[JSG_OCCUPANCY].verdict != JSG_ABOVE);
-        most_open = std::max(most_open, record.open_millisockets);
-        most_expected = std::max(most_expected, record.expected_millisockets);
+        max_open = std::max(max_open, record.open_millisockets);
+        max_expected = std::max(max_expected, record.expected_millisockets);
     }
-    CHECK(most_open > 100'000);
-    CHECK(most_expected > 100'000);
+    CHECK(max_open > 100'000);
+    CHECK(max_expected > 100'000);
 
     CHECK(crowd.open() > 100);
     CHECK(w.wait(10, [&] { return !w.alerts.empty(); }));
     REQUIRE(w.alerts.size() == 1);
     CHECK(w.alerts[0].signal == JSG_OCCUPANCY);
     CHECK(w.alerts[0].sockets == crowd.open());
-    CHECK(w.alerts[0].expected_millisockets < most_expected / 2);
+    CHECK(w.alerts[0].expected_millisockets < max_expected / 2);
 }
 
-TEST_CASE("resets by 300 clients raise an alert on transitions, and by 20 are too few to judge",
-          "[alerts]") {
+TEST_CASE(
+    "resets by 300 clients raise an alert on transitions, and resets by 20 are too few to judge",
+    "[alerts]") {
     const TimeCritical time_critical;
     const std::uint16_t many = first_port + 5, few = first_port + 6;
     Watched w(quick_options({many, few}), {{many, usual_baseline()}, {few, usual_baseline()}});
-    CHECK(w.service(1).mode == JSG_MONITORING);  // by the baselines that were given
+    CHECK(w.service(1).mode == JSG_MONITORING);  // by the given baselines
     CHECK(w.service(2).mode == JSG_MONITORING);
     const Socket listeners[] = {listen_on(many), listen_on(few)};
     w.detector.arm_clock();
@@ -263,7 +268,7 @@ TEST_CASE("an alert that finds the ring buffer full is counted as lost, and its 
     const Socket listener = listen_on(port);
     w.detector.arm_clock();
     leave_room(bpf_map__fd(w.detector.skeleton().maps.alerts), 0);
-    auto attackers = hold(listener, port, 60);
+    auto attackers = connect_clients(listener, port, 60);
     const auto alert_state = [&] {
         const auto record = last_window(w.detector, 1);
         return record ? record->signal[JSG_OCCUPANCY].alert : JSG_QUIET;
@@ -284,7 +289,7 @@ TEST_CASE("an alert that finds the ring buffer full is counted as lost, and its 
 TEST_CASE("windows are kept in a ring: a record replaces the one 1,024 steps before", "[alerts]") {
     const TimeCritical time_critical;
     const std::uint16_t port = first_port + 8;
-    constexpr std::uint64_t already = 2 * JSG_WINDOWS_KEPT - 2;  // steps that are skipped
+    constexpr std::uint64_t already = 2 * JSG_WINDOWS_KEPT - 2;  // the sequence number to start at
     Watched w(quick_options({port}));
     const int services = bpf_map__fd(w.detector.skeleton().maps.services);
     const int windows = bpf_map__fd(w.detector.skeleton().maps.windows);

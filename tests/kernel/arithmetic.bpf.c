@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The detector's arithmetic on histograms and numbers that the test hands in, to compare BPF with
-// native.
+// Runs the detector's arithmetic in BPF on the test's histograms and numbers. The test compares the
+// results with those of native code.
 #include "arithmetic.h"
 
 #include <bpf/bpf_helpers.h>
 #include <linux/bpf.h>
 
-// Zeroed arrays are one map, which the test has mapped into its memory.
+// Arrays that begin as 0 are in one map, which the test maps into its memory.
 struct histogram_pair pairs[HISTOGRAMS_A_RUN];
 struct measures results[HISTOGRAMS_A_RUN];
 __u32 pair_count;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* arithmetic.h: what arithmetic.bpf.c and its test hand each other, in plain C. */
+/* arithmetic.h: the data that arithmetic.bpf.c and its test exchange; plain C. */
 #ifndef ARITHMETIC_H
 #define ARITHMETIC_H
 
@@ -18,7 +18,7 @@ struct cell_counts {
 struct histogram_pair {
     __u64 p_total, q_total;
     __u64 share_q32;
-    __u64 cells; /* used ones */
+    __u64 cells; /* number of used cells */
     struct cell_counts counts[JSG_CELLS_MAX];
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The arithmetic in BPF: bit for bit the native one, and within its bounds of long double.
+// The arithmetic in BPF equals the native one bit for bit, and is within its error bounds of long
+// double.
 #include "arithmetic.h"
 
 #include <bpf/bpf.h>
@@ -25,7 +26,7 @@
 namespace {
 
 constexpr std::uint64_t seed = 20'260'101;
-constexpr unsigned instructions_allowed = 20'000;  // for the verifier, of a million
+constexpr unsigned max_instructions = 20'000;  // for the verifier; the kernel's limit is a million
 
 struct Destroy {
     void operator()(arithmetic_bpf* skeleton) const { arithmetic_bpf::destroy(skeleton); }
@@ -52,12 +53,12 @@ struct Findings {
     std::optional<std::string> first_broken;
 };
 
-void hand_in(const Histograms& pair, histogram_pair& service_id) {
-    service_id.p_total = reference::total(pair.p);
-    service_id.q_total = reference::total(pair.q);
-    service_id.share_q32 = pair.share_q32;
-    service_id.cells = pair.p.size();
-    for (std::size_t i = 0; i < pair.p.size(); i++) service_id.counts[i] = {pair.p[i], pair.q[i]};
+void copy_into(const Histograms& pair, histogram_pair& target) {
+    target.p_total = reference::total(pair.p);
+    target.q_total = reference::total(pair.q);
+    target.share_q32 = pair.share_q32;
+    target.cells = pair.p.size();
+    for (std::size_t i = 0; i < pair.p.size(); i++) target.counts[i] = {pair.p[i], pair.q[i]};
 }
 
 void check(const Histograms& pair, const measures& in_bpf, Findings& findings) {
@@ -67,7 +68,7 @@ void check(const Histograms& pair, const measures& in_bpf, Findings& findings) {
     findings.of_all_cells += pair.p.size() == JSG_CELLS_MAX;
     findings.of_shape[static_cast<std::size_t>(pair.shape)]++;
     const char* broken =
-        in_bpf == native ? broken_promise(pair, in_bpf, error) : "BPF and native are alike";
+        in_bpf == native ? broken_promise(pair, in_bpf, error) : "BPF and native are equal";
     if (broken && !findings.first_broken) {
         std::ostringstream text;
         text << "broken: " << broken << "\nBPF " << in_bpf << "\nnative " << native << "\nerrors "
@@ -78,7 +79,7 @@ void check(const Histograms& pair, const measures& in_bpf, Findings& findings) {
     }
 }
 
-/// Calls work(thread, first, last) on slices of 0..count-1, one on each core.
+/// Splits 0..count-1 into slices, and calls work(thread, first, last) for each on its own thread.
 template <typename Work>
 void on_all_cores(std::size_t threads, std::size_t count, Work work) {
     std::vector<std::thread> running;
@@ -99,12 +100,12 @@ void compare_divergences(std::size_t pairs_wanted) {
 
     for (; done < pairs_wanted && std::none_of(found.begin(), found.end(), broken);
          done += pairs.size()) {
-        // A pair depends on the seed and its number alone, not on the number of cores.
+        // A pair depends only on the seed and its number, and not on the number of cores.
         on_all_cores(threads, pairs.size(), [&](std::size_t, std::size_t first, std::size_t last) {
             for (std::size_t i = first; i < last; i++) {
                 HistogramMaker maker(seed + done + i);
                 pairs[i] = maker.make(maker.shape(), maker.cells());
-                hand_in(pairs[i], bss.pairs[i]);
+                copy_into(pairs[i], bss.pairs[i]);
             }
         });
         bss.pair_count = pairs.size();
@@ -151,11 +152,11 @@ TEST_CASE("logarithms in BPF are the native ones bit for bit and within their bo
     const Skeleton skeleton = load();
     auto& bss = *skeleton->bss;
     std::mt19937_64 random(seed);
-    long double worst_under = 0, worst_over = 0;
+    long double worst_below = 0, worst_above = 0;
 
     for (int pass = 0; pass < 4; pass++) {
         for (std::uint64_t i = 0; i < LOGARITHMS_A_RUN; i++) {
-            // Both ends of every interval of the table, then numbers of every size.
+            // First both ends of every interval of the table, then numbers of every size.
             const std::uint64_t boundary =
                 (std::uint64_t{1} << 31) + ((i / 2) << JSG_LOG2_OFFSET_BITS);
             bss.numbers[i] = pass == 0 && i < 2 << JSG_LOG2_INDEX_BITS ? boundary + (i & 1 ? -1 : 0)
@@ -167,16 +168,16 @@ TEST_CASE("logarithms in BPF are the native ones bit for bit and within their bo
             const std::uint64_t x = bss.numbers[i], found = bss.logarithms[i];
             const long double error = static_cast<long double>(found) / JSG_ONE_Q30 -
                                       std::log2(static_cast<long double>(x));
-            worst_under = std::max(worst_under, -error);
-            worst_over = std::max(worst_over, error);
+            worst_below = std::max(worst_below, -error);
+            worst_above = std::max(worst_above, error);
             if (found != jsg_log2_q30(x) || error < -JSG_LOG2_ERROR || error > JSG_LOG2_EXCESS) {
                 CAPTURE(seed, x, found, jsg_log2_q30(x), error);
-                FAIL("not the native one, or out of bounds");
+                FAIL("not the native result, or out of bounds");
             }
         }
     }
-    std::cout << 4 * LOGARITHMS_A_RUN << " logarithms; worst error in bits: " << worst_under
-              << " under (bound " << JSG_LOG2_ERROR << "), " << worst_over << " over (bound "
+    std::cout << 4 * LOGARITHMS_A_RUN << " logarithms; worst error in bits: " << worst_below
+              << " below (bound " << JSG_LOG2_ERROR << "), " << worst_above << " above (bound "
               << JSG_LOG2_EXCESS << ")\n";
 }
 
@@ -190,6 +191,6 @@ TEST_CASE("the verifier accepts the arithmetic with headroom", "[bpf][verifier]"
         CAPTURE(info.name);
         std::cout << info.name << ": verifier processed " << info.verified_insns
                   << " instructions\n";
-        CHECK(info.verified_insns < instructions_allowed);
+        CHECK(info.verified_insns < max_instructions);
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The main function of the kernel tests. It skips, visibly, where BPF programs cannot be loaded,
-// and where a test case says that it is inconclusive.
+// The main function of the kernel tests. It reports the tests as skipped if BPF programs cannot be
+// loaded, or if a test case is inconclusive.
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
 #include <unistd.h>
@@ -32,7 +32,8 @@ namespace {
 
 constexpr int exit_skipped = 77;  // ctest's SKIP_RETURN_CODE
 
-/// ctest asks for the list of tests when they are built, without root.
+/// Whether the program only lists tests or prints help. ctest lists the tests after the build,
+/// without root.
 bool only_lists_or_explains(int argc, char** argv) {
     for (int i = 1; i < argc; i++) {
         const std::string_view argument = argv[i];
@@ -43,7 +44,7 @@ bool only_lists_or_explains(int argc, char** argv) {
     return false;
 }
 
-/// Why no program of the type that the tests drive can be loaded, or nothing.
+/// The reason why no BPF program of type syscall can be loaded, or an empty string.
 std::string why_no_bpf() {
     const bpf_insn return_0[] = {
         {.code = BPF_ALU64 | BPF_MOV | BPF_K,
@@ -70,7 +71,7 @@ std::string why_no_bpf() {
 bool any_time_critical_failed = false;
 bool any_other_failed = false;
 
-/// Tells the failures of time-critical test cases from others.
+/// Distinguishes the failures of time-critical test cases from others.
 class Failures : public ListenerBase {
   public:
     using ListenerBase::ListenerBase;
@@ -89,12 +90,12 @@ int verdict(int result, char** argv) {
     if (TimeCritical::longest_delay_s > 0)
         std::cout << "longest delay in a second: " << TimeCritical::longest_delay_s << " s\n";
     if (any_time_critical_failed && !any_other_failed &&
-        TimeCritical::longest_delay_s > TimeCritical::delay_most_s) {
+        TimeCritical::longest_delay_s > TimeCritical::max_delay_s) {
         std::ostringstream why;
-        why << "the machine kept the test from running for " << TimeCritical::longest_delay_s
-            << " s of a second; more than " << TimeCritical::delay_most_s << " s is too much";
+        why << "the machine delayed the test for " << TimeCritical::longest_delay_s
+            << " s of a second; the limit is " << TimeCritical::max_delay_s << " s";
         if (!std::getenv(is_second_run)) {
-            std::cout << "ONCE MORE: " << why.str() << std::endl;
+            std::cout << "SECOND RUN: " << why.str() << std::endl;
             setenv(is_second_run, "1", 1);
             execv("/proc/self/exe", argv);
             return result;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Loaded, attached, armed and taken out again and again: nothing stays in the process or the
-// kernel.
+// A detector is loaded, attached, armed and removed repeatedly. Nothing of it remains in the
+// process or the kernel.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
@@ -24,9 +24,10 @@ namespace {
 const std::uint16_t port = own_port(0);
 constexpr long few_cycles = 15;
 constexpr long many_cycles = 40;
-constexpr const char* cycles_variable = "JSGUARD_CYCLES";  // another number of many
-constexpr long warm_up = 10;  // cycles, until the allocator has what it needs
-constexpr long growth_most_kib = 1024;
+constexpr const char* cycles_variable =
+    "JSGUARD_CYCLES";         // environment variable that replaces many_cycles
+constexpr long warm_up = 10;  // cycles after which the allocator's memory no longer grows
+constexpr long max_growth_kib = 1024;
 
 long resident_kib() {
     std::ifstream statm("/proc/self/statm");
@@ -42,7 +43,7 @@ std::size_t open_descriptors() {
     return count;
 }
 
-// The numbers that the kernel gave to what a detector has in it; none is given twice.
+// The IDs of a detector's objects in the kernel. The kernel gives no ID twice.
 struct InKernel {
     std::vector<std::uint32_t> programs, maps, links;
 
@@ -60,10 +61,11 @@ struct InKernel {
              {detector.skeleton().links.jsg_transition, detector.skeleton().links.jsg_destroy})
             links.push_back(id_of<bpf_link_info>(bpf_link__fd(link)));
     }
-    // How many of them are still there.
-    std::size_t left() const {
-        return left_of(programs, bpf_prog_get_fd_by_id) + left_of(maps, bpf_map_get_fd_by_id) +
-               left_of(links, bpf_link_get_fd_by_id);
+    // How many of them still exist.
+    std::size_t remaining() const {
+        return remaining_of(programs, bpf_prog_get_fd_by_id) +
+               remaining_of(maps, bpf_map_get_fd_by_id) +
+               remaining_of(links, bpf_link_get_fd_by_id);
     }
     std::size_t all() const { return programs.size() + maps.size() + links.size(); }
 
@@ -76,17 +78,17 @@ struct InKernel {
         return info.id;
     }
     template <typename Open>
-    static std::size_t left_of(const std::vector<std::uint32_t>& ids, Open open) {
-        std::size_t left = 0;
+    static std::size_t remaining_of(const std::vector<std::uint32_t>& ids, Open open) {
+        std::size_t remaining = 0;
         for (const std::uint32_t id : ids) {
             const Socket there(open(id));
-            left += there.fd() >= 0;
+            remaining += there.fd() >= 0;
         }
-        return left;
+        return remaining;
     }
 };
 
-void load_and_take_out(long all) {
+void load_and_remove(long all) {
     enter_namespace();
     const Socket listener = listen_on(port);
     InKernel in_kernel;
@@ -113,23 +115,22 @@ void load_and_take_out(long all) {
         "{} cycles in {:.1f} s; from the {}th on resident memory grew by {} KiB, and "
         "descriptors from {} to {}\n",
         all, took_s, warm_up, grown_kib, descriptors_before, open_descriptors());
-    CHECK(grown_kib < growth_most_kib);
+    CHECK(grown_kib < max_growth_kib);
     CHECK(open_descriptors() == descriptors_before);
-    // The kernel frees what nobody holds a moment later.
-    CHECK(wait_until(20, [&] { return in_kernel.left() == 0; }));
-    CAPTURE(in_kernel.left(), in_kernel.all());
+    // The kernel frees unused objects a moment later.
+    CHECK(wait_until(20, [&] { return in_kernel.remaining() == 0; }));
+    CAPTURE(in_kernel.remaining(), in_kernel.all());
     CHECK(in_kernel.all() >= 10 * static_cast<std::size_t>(all));
 }
 
 }  // namespace
 
-TEST_CASE("a detector that is loaded and taken out again and again leaves nothing behind",
-          "[cycles]") {
-    load_and_take_out(few_cycles);
+TEST_CASE("a detector that is loaded and removed repeatedly leaves nothing behind", "[cycles]") {
+    load_and_remove(few_cycles);
 }
 
-TEST_CASE("a detector that is loaded and taken out 40 times leaves nothing behind",
+TEST_CASE("a detector that is loaded and removed 40 times leaves nothing behind",
           "[cycles][long]") {
     const char* asked = std::getenv(cycles_variable);
-    load_and_take_out(asked ? std::max(std::strtol(asked, nullptr, 10), warm_up + 1) : many_cycles);
+    load_and_remove(asked ? std::max(std::strtol(asked, nullptr, 10), warm_up + 1) : many_cycles);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What is no reason for an alert though it diverges: chance, sockets that move, filling, draining.
+// Divergences that raise no alert: within the significance bound, of moving sockets, and of a
+// service that fills or drains.
 #include <algorithm>
 #include <vector>
 
@@ -15,10 +16,10 @@ namespace {
 
 const std::uint16_t first_port = own_port(0);
 
-// Clients that reset, and clients that close as in the usual baseline.
+// Connects clients that reset, and clients that close as in the usual baseline.
 void end_connections(const Socket& listener, std::uint16_t port, int resets, int closes) {
     reset_clients(listener, port, resets);
-    for (Ends& ends : hold(listener, port, closes)) {
+    for (Ends& ends : connect_clients(listener, port, closes)) {
         ends.client.close();
         ends.server.wait_for_end();
     }
@@ -40,19 +41,20 @@ bool any_verdict(const std::vector<jsg_window>& windows, jsg_signal signal, jsg_
 
 }  // namespace
 
-TEST_CASE("a divergence that chance explains gives no verdict, and more of the same an alert",
-          "[evidence][slow]") {
+TEST_CASE(
+    "a divergence within the significance bound gives no verdict, and more of it raises an alert",
+    "[evidence][slow]") {
     const TimeCritical time_critical;
-    const std::uint16_t busy = first_port, held = first_port + 1;
-    jsguard::Options options = quick_options({busy, held});
+    const std::uint16_t busy = first_port, stalled = first_port + 1;
+    jsguard::Options options = quick_options({busy, stalled});
     options.transition_threshold_nanobits = 50'000'000;
     const jsg_baseline usual = usual_baseline();
-    Watched w(options, {{busy, usual}, {held, usual}});
+    Watched w(options, {{busy, usual}, {stalled, usual}});
     ReadingLog readings[] = {ReadingLog(w, 1), ReadingLog(w, 2)};
-    const Socket listeners[] = {listen_on(busy), listen_on(held)};
+    const Socket listeners[] = {listen_on(busy), listen_on(stalled)};
     w.detector.arm_clock();
     std::uint64_t done = 0;
-    // So many connections after each step of the first service, of a mix that is not the usual.
+    // After each step of the first service, makes connections with an unusual mix of endings.
     const auto run_steps = [&](int times, auto until) {
         return w.wait(20, [&] {
             for (ReadingLog& log : readings) log.take();
@@ -63,7 +65,7 @@ TEST_CASE("a divergence that chance explains gives no verdict, and more of the s
             return until();
         });
     };
-    auto few = hold(listeners[1], held, 3);
+    auto few = connect_clients(listeners[1], stalled, 3);
     REQUIRE(run_steps(1, [&] { return done >= 6; }));
     CHECK(w.alerts.empty());
     for (const jsg_window& record : w.windows(1)) {
@@ -84,10 +86,10 @@ TEST_CASE("a divergence that chance explains gives no verdict, and more of the s
         CHECK(record.signal[JSG_OCCUPANCY].alert == JSG_QUIET);
     }
 
-    auto many = hold(listeners[1], held, 60);
+    auto many = connect_clients(listeners[1], stalled, 60);
     const auto has = [&](jsg_event event) {
         return count(w.alerts, busy, JSG_TRANSITIONS, event) == 1 &&
-               count(w.alerts, held, JSG_OCCUPANCY, event) == 1;
+               count(w.alerts, stalled, JSG_OCCUPANCY, event) == 1;
     };
     REQUIRE(run_steps(10, [&] { return has(JSG_RAISE); }));
     for (const jsg_alert& alert : w.alerts) {
@@ -95,10 +97,10 @@ TEST_CASE("a divergence that chance explains gives no verdict, and more of the s
         CHECK(alert.significance_nanobits > 0);
     }
 
-    // No verdict counts towards clear, though the divergence is over the threshold all the time.
+    // Windows without a verdict clear the alert, though their divergences are above the threshold.
     many.clear();
     REQUIRE(run_steps(1, [&] { return has(JSG_CLEAR); }));
-    const auto busy_windows = w.windows(1), held_windows = w.windows(2);
+    const auto busy_windows = w.windows(1), stalled_windows = w.windows(2);
     const auto at_clear = [&](const std::vector<jsg_window>& windows, jsg_signal signal) {
         const auto last = std::find_if(
             windows.rbegin(), windows.rend(),
@@ -107,7 +109,7 @@ TEST_CASE("a divergence that chance explains gives no verdict, and more of the s
         return std::prev(last);
     };
     auto transitions = at_clear(busy_windows, JSG_TRANSITIONS);
-    auto occupancy = at_clear(held_windows, JSG_OCCUPANCY);
+    auto occupancy = at_clear(stalled_windows, JSG_OCCUPANCY);
     for (std::uint32_t i = 0; i < options.clear_windows; ++i, ++transitions, ++occupancy) {
         CHECK(transitions->signal[JSG_TRANSITIONS].verdict == JSG_NOT_ENOUGH_TRAFFIC);
         CHECK(transitions->signal[JSG_TRANSITIONS].js_nanobits >
@@ -116,7 +118,7 @@ TEST_CASE("a divergence that chance explains gives no verdict, and more of the s
         CHECK(occupancy->signal[JSG_OCCUPANCY].js_nanobits > options.occupancy_threshold_nanobits);
     }
 
-    // Every record is the native arithmetic's, and every window without verdict is counted.
+    // Every record equals the native arithmetic, and every window without a verdict is counted.
     const auto unjudged = [](const std::vector<jsg_window>& windows) {
         std::uint64_t number = 0;
         for (const jsg_window& record : windows)
@@ -138,8 +140,7 @@ TEST_CASE("a divergence that chance explains gives no verdict, and more of the s
     }
 }
 
-TEST_CASE("uploads that move raise nothing, and as many that trickle or are silent do",
-          "[evidence]") {
+TEST_CASE("moving uploads raise no alert, and as many slow or silent ones do", "[evidence]") {
     const TimeCritical time_critical;
     const std::uint16_t moving = first_port + 2, trickling = first_port + 3,
                         silent = first_port + 4;
@@ -150,17 +151,18 @@ TEST_CASE("uploads that move raise nothing, and as many that trickle or are sile
     usual.judged_socket_seconds = usual.occupancy_socket_seconds[JSG_REQUEST_SLOW * JSG_AGES] = 30;
     Watched w(options, {{moving, usual}, {trickling, usual}, {silent, usual}});
     const Socket listeners[] = {listen_on(moving), listen_on(trickling), listen_on(silent)};
-    std::vector<Ends> held[3];
+    std::vector<Ends> clients_of[3];
     const auto upload = [&](const std::vector<Ends>& uploads, std::uint32_t bytes_a_second) {
         for (const Ends& ends : uploads) ends.client.send_bytes(bytes_a_second * pause / 1000);
     };
     for (std::size_t i = 0; i < 3; ++i)
-        held[i] = hold(listeners[i], static_cast<std::uint16_t>(moving + i), clients);
-    for (const Ends& ends : held[0]) ends.client.send_bytes(2 * options.min_rate);
+        clients_of[i] =
+            connect_clients(listeners[i], static_cast<std::uint16_t>(moving + i), clients);
+    for (const Ends& ends : clients_of[0]) ends.client.send_bytes(2 * options.min_rate);
     w.detector.arm_clock();
     REQUIRE(w.wait(20, [&] {
-        upload(held[0], 3 * options.min_rate);
-        upload(held[1], options.min_rate * 3 / 4);
+        upload(clients_of[0], 3 * options.min_rate);
+        upload(clients_of[1], options.min_rate * 3 / 4);
         pause_ms(pause);
         return count(w.alerts, trickling, JSG_OCCUPANCY, JSG_RAISE) &&
                count(w.alerts, silent, JSG_OCCUPANCY, JSG_RAISE) && w.service(1).sequence >= 6;
@@ -184,7 +186,7 @@ TEST_CASE("uploads that move raise nothing, and as many that trickle or are sile
     }
 }
 
-TEST_CASE("300 connections that only open, or only close, raise nothing, and both at once do",
+TEST_CASE("300 connections that only open, or only close, raise no alert, and both at once do",
           "[evidence]") {
     const TimeCritical time_critical;
     const std::uint16_t unbalanced = first_port + 5, balanced = first_port + 6;
@@ -194,16 +196,16 @@ TEST_CASE("300 connections that only open, or only close, raise nothing, and bot
     const Socket listeners[] = {listen_on(unbalanced), listen_on(balanced)};
     w.detector.arm_clock();
     REQUIRE(w.wait_for_steps(1, 1));
-    std::vector<Ends> held;
+    std::vector<Ends> open;
     for (int i = 0; i < 3; ++i) {
-        for (Ends& ends : hold(listeners[0], unbalanced, connections / 3))
-            held.push_back(std::move(ends));
+        for (Ends& ends : connect_clients(listeners[0], unbalanced, connections / 3))
+            open.push_back(std::move(ends));
         REQUIRE(w.wait_for_steps(1, 1));
     }
-    // The second service's turn comes after the first's: from here both have a whole step's time.
+    // The second service's step comes after the first's. From here both have a whole step's time.
     REQUIRE(w.wait_for_steps(2, window_s + 1));
     const auto opened = w.service(1).sequence;
-    for (Ends& ends : held) ends.client.reset();
+    for (Ends& ends : open) ends.client.reset();
     reset_clients(listeners[1], balanced, connections);
     REQUIRE(w.wait_for_steps(1, window_s + 2));
     REQUIRE(w.wait_for_steps(2, 1));

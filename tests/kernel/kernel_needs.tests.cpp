@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the kernel lacks is named: asked of BTF that lacks one thing at a time, and of a machine
-// without any.
+// Messages name the feature that a kernel lacks. The tests use BTF that lacks one feature at a
+// time, and a machine without BTF.
 #include "load/kernel_needs.hpp"
 
 #include <bpf/btf.h>
@@ -20,13 +20,13 @@ namespace {
 
 using Btf = std::unique_ptr<btf, decltype(&btf__free)>;
 
-// Something the detector needs: how it stands in BTF, and what the message must say of it.
-struct Thing {
+// A kernel feature that the detector needs, its kind in BTF, and what a message must contain.
+struct Feature {
     const char* name;
     unsigned kind;  // 0: a value of an enum
-    const char* said;
+    const char* message_part;
 };
-const std::vector<Thing> things = {
+const std::vector<Feature> features = {
     {"btf_trace_inet_sock_set_state", BTF_KIND_TYPEDEF,
      "inet_sock_set_state with its types (since 5.5)"},
     {"btf_trace_tcp_destroy_sock", BTF_KIND_TYPEDEF, "tcp_destroy_sock with its types (since 5.5)"},
@@ -40,23 +40,23 @@ const std::vector<Thing> things = {
 
 void added(int id) { REQUIRE(id >= 0); }
 
-// A kernel's BTF with all things but the one of that name. Each value has an enum of its own, with
+// A kernel's BTF with all features except the missing one. Each enum value has its own enum, with
 // another value before it.
 Btf kernel_without(const std::string& missing) {
     Btf kernel(btf__new_empty(), btf__free);
     REQUIRE(kernel);
     const int number = btf__add_int(kernel.get(), "int", 4, BTF_INT_SIGNED);
     added(number);
-    for (const Thing& thing : things) {
-        if (thing.name == missing) continue;
-        if (thing.kind == BTF_KIND_TYPEDEF) {
-            added(btf__add_typedef(kernel.get(), thing.name, number));
-        } else if (thing.kind == BTF_KIND_STRUCT) {
-            added(btf__add_struct(kernel.get(), thing.name, 0));
+    for (const Feature& feature : features) {
+        if (feature.name == missing) continue;
+        if (feature.kind == BTF_KIND_TYPEDEF) {
+            added(btf__add_typedef(kernel.get(), feature.name, number));
+        } else if (feature.kind == BTF_KIND_STRUCT) {
+            added(btf__add_struct(kernel.get(), feature.name, 0));
         } else {
             added(btf__add_enum(kernel.get(), "", 4));
             added(btf__add_enum_value(kernel.get(), "ANOTHER", 0));
-            added(btf__add_enum_value(kernel.get(), thing.name, 1));
+            added(btf__add_enum_value(kernel.get(), feature.name, 1));
         }
     }
     return kernel;
@@ -85,17 +85,17 @@ TEST_CASE("a kernel that has everything lacks nothing", "[kernel_needs]") {
     CHECK(jsguard::missing_in_kernel(kernel.get()) == std::nullopt);
 }
 
-TEST_CASE("each thing that a kernel lacks is named", "[kernel_needs]") {
-    for (const Thing& thing : things) {
-        CAPTURE(thing.name);
-        const auto missing = jsguard::missing_in_kernel(kernel_without(thing.name).get());
+TEST_CASE("each feature that a kernel lacks is named", "[kernel_needs]") {
+    for (const Feature& feature : features) {
+        CAPTURE(feature.name);
+        const auto missing = jsguard::missing_in_kernel(kernel_without(feature.name).get());
         REQUIRE(missing);
         CAPTURE(*missing);
-        CHECK(missing->find(thing.said) != std::string::npos);
+        CHECK(missing->find(feature.message_part) != std::string::npos);
     }
 }
 
-TEST_CASE("a thing of the right name and the wrong kind is missing", "[kernel_needs]") {
+TEST_CASE("a feature with the right name and the wrong kind is missing", "[kernel_needs]") {
     const Btf kernel = kernel_without("bpf_timer");
     added(btf__add_typedef(kernel.get(), "bpf_timer", 1));
     const auto missing = jsguard::missing_in_kernel(kernel.get());
@@ -103,36 +103,36 @@ TEST_CASE("a thing of the right name and the wrong kind is missing", "[kernel_ne
     CHECK(missing->find("timers") != std::string::npos);
 }
 
-TEST_CASE("of several things the one that came first is named", "[kernel_needs]") {
+TEST_CASE("of several missing features, the oldest one is named", "[kernel_needs]") {
     const Btf kernel(btf__new_empty(), btf__free);
     const auto missing = jsguard::missing_in_kernel(kernel.get());
     REQUIRE(missing);
-    CHECK(missing->find(things.front().said) != std::string::npos);
+    CHECK(missing->find(features.front().message_part) != std::string::npos);
 }
 
-TEST_CASE("a kernel without BTF is told so, with what to do", "[kernel_needs]") {
+TEST_CASE("the message for a kernel without BTF names it and what to do", "[kernel_needs]") {
     const auto missing = jsguard::missing_in_kernel(nullptr);
     REQUIRE(missing);
     CHECK(missing->find("/sys/kernel/btf/vmlinux") != std::string::npos);
     CHECK(missing->find("CONFIG_DEBUG_INFO_BTF=y") != std::string::npos);
 }
 
-TEST_CASE("all that is needed is told, each for itself", "[kernel_needs]") {
-    for (const Thing& thing : things) {
-        CAPTURE(thing.name);
-        const auto needs = jsguard::kernel_needs(kernel_without(thing.name).get());
-        REQUIRE(needs.size() == things.size());
+TEST_CASE("each needed feature is listed with whether the kernel has it", "[kernel_needs]") {
+    for (const Feature& feature : features) {
+        CAPTURE(feature.name);
+        const auto needs = jsguard::kernel_needs(kernel_without(feature.name).get());
+        REQUIRE(needs.size() == features.size());
         for (std::size_t i = 0; i < needs.size(); ++i) {
-            CHECK(needs[i].name == things[i].name);
-            CHECK(jsguard::text_of(needs[i]).find(things[i].said) != std::string::npos);
-            CHECK(needs[i].there == (needs[i].name != thing.name));
+            CHECK(needs[i].name == features[i].name);
+            CHECK(jsguard::text_of(needs[i]).find(features[i].message_part) != std::string::npos);
+            CHECK(needs[i].there == (needs[i].name != feature.name));
         }
     }
 }
 
-TEST_CASE("without BTF it is known of nothing whether it is there", "[kernel_needs]") {
+TEST_CASE("without BTF, it is unknown for each feature whether it is there", "[kernel_needs]") {
     const auto needs = jsguard::kernel_needs(nullptr);
-    REQUIRE(needs.size() == things.size());
+    REQUIRE(needs.size() == features.size());
     for (const auto& need : needs) CHECK(need.there == std::nullopt);
 }
 
@@ -158,12 +158,12 @@ TEST_CASE("the kernel that this runs on lacks nothing", "[kernel_needs]") {
     CHECK(jsguard::missing_in_kernel(kernel.get()) == std::nullopt);
 }
 
-TEST_CASE("jsguard-load without BTF says so in one line and exits with 3", "[kernel_needs]") {
-    // libbpf looks for a kernel image too where there is no BTF in sysfs.
+TEST_CASE("jsguard-load without BTF reports that in one line and exits with 3", "[kernel_needs]") {
+    // Without BTF in sysfs, libbpf also searches for a kernel image. So hide those directories too.
     const Run result =
         run("unshare --mount sh -ec '"
-            "for place in /sys/kernel/btf /boot /lib/modules /usr/lib/debug; do"
-            "  if test -d $place; then mount -t tmpfs none $place; fi;"
+            "for directory in /sys/kernel/btf /boot /lib/modules /usr/lib/debug; do"
+            "  if test -d $directory; then mount -t tmpfs none $directory; fi;"
             "done;"
             "exec " JSGUARD_LOAD " --localport " +
             std::to_string(testbed::own_port(0)) + " --duration 1 --pin-dir " +

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the tests of a detector that stays in the kernel, and of its pins, share.
+// What the tests of a persisted detector and of its pins share.
 #pragma once
 
 #include <fmt/format.h>
@@ -17,36 +17,36 @@
 
 namespace testbed {
 
-inline const std::uint16_t lasting_port = own_port(0);
+inline const std::uint16_t persisted_port = own_port(0);
 
-inline std::string pin_dir() { return own_pin_dir("lasting"); }
+inline std::string pin_dir() { return own_pin_dir("persisted"); }
 
-inline jsguard::Options lasting_options(std::vector<std::uint16_t> ports = {lasting_port}) {
+inline jsguard::Options persisted_options(std::vector<std::uint16_t> ports = {persisted_port}) {
     jsguard::Options options = quick_options(std::move(ports));
     options.pin_dir = pin_dir();
     options.persist = true;
     return options;
 }
 
-// As jsguard-load --persist does it.
+// Starts a detector in the same way as jsguard-load --persist.
 inline void start(jsguard::Detector& detector, const jsguard::Options& options,
                   const jsguard::Baselines& baselines = {},
-                  const jsguard::Detector::LeftOver& left_over = {}) {
+                  const jsguard::Detector::KeptAlertHandler& handle_kept = {}) {
     detector.load(options, baselines);
     detector.attach();
     detector.adopt_sockets();
     detector.arm_clock();
-    detector.pin(left_over);
+    detector.pin(handle_kept);
     detector.persist();
 }
 
-// Takes out what a test has left, however it ended.
-struct TakenOut {
-    TakenOut() {
+// Removes all pins of a test before it begins and after it ends, even if it fails.
+struct PinCleanup {
+    PinCleanup() {
         enter_namespace();
         remove();
     }
-    ~TakenOut() { remove(); }
+    ~PinCleanup() { remove(); }
     static void remove() {
         std::error_code ignored;
         if (std::filesystem::exists(pin_dir(), ignored)) jsguard::Pins(pin_dir()).remove_all();

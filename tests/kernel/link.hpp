@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A BPF link that goes with its owner: what it attached is detached then.
+// A BPF link that is destroyed with its owner. That detaches its program.
 #pragma once
 
 #include <bpf/libbpf.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What does not fit is counted to the last one: alerts, records, services.
+// Alerts, window records and services that find no room are counted exactly.
 #include "common/losses.hpp"
 
 #include <bpf/bpf.h>
@@ -27,14 +27,14 @@ namespace {
 
 const std::uint16_t first_port = own_port(0);
 
-// What a function writes to stderr.
-std::string said(const std::function<void()>& function) {
+// Returns what a function writes to stderr.
+std::string stderr_of(const std::function<void()>& function) {
     const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::tmpfile(), std::fclose);
-    const Socket kept(dup(STDERR_FILENO));
+    const Socket saved(dup(STDERR_FILENO));
     REQUIRE(dup2(fileno(file.get()), STDERR_FILENO) == STDERR_FILENO);
     function();
     std::fflush(stderr);
-    dup2(kept.fd(), STDERR_FILENO);
+    dup2(saved.fd(), STDERR_FILENO);
     std::string text(4096, ' ');
     std::rewind(file.get());
     text.resize(std::fread(text.data(), 1, text.size(), file.get()));
@@ -43,7 +43,7 @@ std::string said(const std::function<void()>& function) {
 
 bool is_up(jsg_alert_state state) { return state == JSG_ALERT; }
 
-// How often an alert was raised or cleared between the windows of a service, by its records.
+// How often the records of a service show that an alert was raised or cleared.
 std::uint64_t changes_in_records(const Watched& w, std::uint32_t service_id) {
     std::uint64_t changes = 0;
     jsg_window before{};
@@ -60,7 +60,7 @@ std::uint64_t changes_in_records(const Watched& w, std::uint32_t service_id) {
 }  // namespace
 
 TEST_CASE(
-    "a reader that is too slow: delivered and lost make up all alerts, and numbers have the gaps",
+    "with a slow reader, delivered and lost alerts are all alerts, and their numbers show the gaps",
     "[losses][slow]") {
     constexpr std::uint16_t services = 16;
     constexpr std::uint64_t room = 10;
@@ -83,7 +83,7 @@ TEST_CASE(
         std::vector<std::vector<Ends>> attackers;
         for (const std::uint16_t port : ports) {
             listeners.push_back(listen_on(port));
-            attackers.push_back(hold(listeners.back(), port, 60));
+            attackers.push_back(connect_clients(listeners.back(), port, 60));
         }
         REQUIRE(wait_until(20, [&] { return alerts_up() == services; }));  // nobody reads
     }
@@ -104,9 +104,10 @@ TEST_CASE(
     std::uint64_t delivered = 0;
     for (const jsg_alert& alert : w.alerts) delivered += alert.event == JSG_RAISE;
 
-    // Read on: the next one comes, and its number tells how many were raised between.
+    // The reader continues: the next alert comes, and its number shows how many were raised before
+    // it.
     const Socket listener = listen_on(ports[0]);
-    const auto attackers = hold(listener, ports[0], 60);
+    const auto attackers = connect_clients(listener, ports[0], 60);
     REQUIRE(w.wait(10, [&] { return w.alerts.size() > room; }));
     const std::uint64_t gaps = stats.alerts - delivered;
     CHECK(gaps > 0);
@@ -115,7 +116,7 @@ TEST_CASE(
     CHECK(w.detector.reader().stats().alerts_lost == changes - room);
 }
 
-TEST_CASE("records that find no room are counted, and what is judged does not suffer", "[losses]") {
+TEST_CASE("window records that find no room are counted, and judging continues", "[losses]") {
     const std::uint16_t port = first_port + 30;
     Watched w(quick_options({port}), {{port, usual_baseline()}});
     const int windows = bpf_map__fd(w.detector.skeleton().maps.windows);
@@ -130,7 +131,7 @@ TEST_CASE("records that find no room are counted, and what is judged does not su
     }
     const Socket listener = listen_on(port);
     w.detector.arm_clock();
-    const auto attackers = hold(listener, port, 60);
+    const auto attackers = connect_clients(listener, port, 60);
     REQUIRE(w.wait(15, [&] { return !w.alerts.empty(); }));
     CHECK(w.alerts[0].event == JSG_RAISE);
     CHECK_FALSE(last_window(w.detector, 1));
@@ -138,7 +139,7 @@ TEST_CASE("records that find no room are counted, and what is judged does not su
         const jsg_stats stats = w.detector.reader().stats();
         return stats.windows_lost >= 2 && stats.windows_lost == stats.windows;
     };
-    CHECK(wait_until(1, all_lost));  // one may just be closing
+    CHECK(wait_until(1, all_lost));  // a window may be closing just now
     CHECK(jsguard::losses_text(w.detector.reader().stats()).find("window records") !=
           std::string::npos);
 
@@ -153,7 +154,7 @@ TEST_CASE("records that find no room are counted, and what is judged does not su
 }
 
 TEST_CASE(
-    "a port that found no service entry gets the one that another gives back, when it next listens",
+    "a port that found no service entry gets one that another port releases, when it listens again",
     "[losses][many ports]") {
     const TimeCritical time_critical;
     enter_namespace();
@@ -174,18 +175,18 @@ TEST_CASE(
     const jsguard::Options options = options_for({});
     jsguard::Progress progress(options, false);
     CHECK(
-        said([&] { progress.update(detector.reader()); }) ==
+        stderr_of([&] { progress.update(detector.reader()); }) ==
         "1 listening port is not monitored: all 64 service entries are taken; name the ports that "
         "matter with "
         "--localport\n");
-    CHECK(said([&] { progress.update(detector.reader()); }).empty());
+    CHECK(stderr_of([&] { progress.update(detector.reader()); }).empty());
 
     const std::uint32_t service_id = service_id_of(detector, first);
     listeners[0].close();
     const auto service = [&] { return detector.reader().service(service_id); };
     REQUIRE(wait_until(5, [&] { return service().sequence >= 2 && service().listeners == 0; }));
-    // A minute without listener and socket has passed. The turns are a step apart, so this one is
-    // not in between.
+    // The test changes the entry as if a minute without listener and socket had passed. Service
+    // steps are one step apart, so none comes while the test writes the entry.
     const auto last = service().sequence;
     REQUIRE(wait_until(5, [&] { return service().sequence > last; }));
     jsg_service unused = service();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// One network namespace monitored, and not its neighbours: --netns.
+// The option --netns: only one network namespace is monitored.
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -23,14 +23,14 @@ namespace {
 
 const std::uint16_t port = own_port(0), only_there = own_port(1);
 
-// The port in one namespace: a listener, sockets that are there before the detector, and traffic.
+// The port in one namespace: a listener, and sockets that exist before the detector.
 struct Traffic {
     std::vector<Socket> listeners;
-    std::vector<Ends> held;
+    std::vector<Ends> connections;
 
     void begin(int sockets) {
         listeners.push_back(listen_on(port));
-        held = hold(listeners.front(), port, sockets);
+        connections = connect_clients(listeners.front(), port, sockets);
     }
 };
 
@@ -41,10 +41,11 @@ jsguard::Options options_in(const std::string& netns) {
     return options;
 }
 
-// A process in another namespace with a listener and connections to it, both ends.
-class LivesThere {
+// A process in another namespace, with a listener and both ends of answered, idle connections to
+// it.
+class ProcessInNamespace {
   public:
-    LivesThere(const OtherNamespace& other, std::uint16_t its_port, int connections) {
+    ProcessInNamespace(const OtherNamespace& other, std::uint16_t its_port, int connections) {
         int ready[2];
         REQUIRE(pipe2(ready, O_CLOEXEC) == 0);
         process_ = fork();
@@ -52,11 +53,11 @@ class LivesThere {
         if (process_ == 0) {
             prctl(PR_SET_PDEATHSIG, SIGKILL);
             std::vector<Socket> listeners;
-            std::vector<Ends> held;
+            std::vector<Ends> idle;
             other.run([&] {
                 listeners.push_back(listen_on(its_port));
-                held = hold(listeners.front(), its_port, connections);
-                for (const Ends& ends : held) {  // answered, and idle
+                idle = connect_clients(listeners.front(), its_port, connections);
+                for (const Ends& ends : idle) {
                     ends.client.send("GET / HTTP/1.1\r\n\r\n");
                     ends.server.send("HTTP/1.1 204 No Content\r\n\r\n");
                 }
@@ -70,9 +71,9 @@ class LivesThere {
         close(ready[0]);
         REQUIRE(is_ready);
     }
-    ~LivesThere() { end(); }
-    LivesThere(const LivesThere&) = delete;
-    LivesThere& operator=(const LivesThere&) = delete;
+    ~ProcessInNamespace() { end(); }
+    ProcessInNamespace(const ProcessInNamespace&) = delete;
+    ProcessInNamespace& operator=(const ProcessInNamespace&) = delete;
     void end() {
         if (!process_) return;
         kill(process_, SIGKILL);
@@ -92,7 +93,7 @@ std::uint32_t own_inode() {
 
 }  // namespace
 
-TEST_CASE("two detectors monitor one port in two network namespaces, each its own sockets alone",
+TEST_CASE("two detectors monitor one port in two network namespaces, each only its own sockets",
           "[netns]") {
     const TimeCritical time_critical;
     enter_namespace();
@@ -117,7 +118,7 @@ TEST_CASE("two detectors monitor one port in two network namespaces, each its ow
     CHECK(remembered(of_all.detector) == 3 + 1 + 7 + 1);
     for (Watched* w : {&own, &others, &of_all}) w->detector.arm_clock();
 
-    // A listener that comes later, and connections.
+    // A listener that begins later, and connections.
     const std::uint16_t later = only_there + 1;
     const Socket later_here = listen_on(later);
     CHECK(service_id_of(own.detector, later) == 2);
@@ -136,9 +137,9 @@ TEST_CASE("two detectors monitor one port in two network namespaces, each its ow
     CHECK(counted(others.detector, service_id_of(others.detector, port)) == resets(resets_there));
     CHECK(counted(of_all.detector, 1) == resets(resets_here + resets_there));
 
-    // An attack there is none here.
+    // An attack in the other namespace is no attack in this one.
     std::vector<Ends> attackers;
-    other.run([&] { attackers = hold(there.listeners.front(), port, 60); });
+    other.run([&] { attackers = connect_clients(there.listeners.front(), port, 60); });
     REQUIRE(others.wait(15, [&] {
         own.take_alerts();
         of_all.take_alerts();
@@ -155,9 +156,8 @@ TEST_CASE("two detectors monitor one port in two network namespaces, each its ow
     CHECK(of_all.detector.reader().config().netns == 0);
 }
 
-TEST_CASE(
-    "a network namespace that goes with all its live sockets is forgotten, and raises nothing",
-    "[netns]") {
+TEST_CASE("a network namespace that ends with live sockets leaves no slots, and raises no alert",
+          "[netns]") {
     enter_namespace();
     constexpr int there = 60, here = 7;
     auto other = std::make_unique<OtherNamespace>();
@@ -170,13 +170,13 @@ TEST_CASE(
         w->detector.adopt_sockets();
         w->detector.arm_clock();
     }
-    // All sockets there are those of one process, which is killed.
-    LivesThere process(*other, port, there);
+    // One process owns all sockets of the namespace. It is killed.
+    ProcessInNamespace process(*other, port, there);
     const auto steps = [&](std::uint64_t number) {
         REQUIRE(of_all.wait_for_steps(1, number));
         others.take_alerts();
     };
-    steps(window_s + 1);  // the window with their beginning has passed
+    steps(window_s + 1);  // the window in which the sockets were opened has passed
     CHECK(remembered(of_all.detector) == here + 1 + there + 1);
     CHECK(remembered(others.detector) == there + 1);
     process.end();
@@ -184,7 +184,7 @@ TEST_CASE(
     CHECK(wait_until(10, [&] { return remembered(others.detector) == 0; }));
     CHECK(remembered(of_all.detector) == here + 1);
 
-    // The detectors go on, and nothing is wrong.
+    // The detectors continue, and raise no alert.
     steps(6);
     CHECK(of_all.alerts.empty());
     CHECK(others.alerts.empty());
@@ -199,13 +199,13 @@ TEST_CASE(
         CHECK(w->detector.reader().stats().unknown_states == 0);
         CHECK(w->detector.reader().stats().sockets_untracked == 0);
     }
-    // Who monitors a namespace keeps its number from being given to another one.
+    // While a detector monitors a namespace, the kernel gives its inode number to no other one.
     const OtherNamespace next;
     CHECK(next.inode() != inode);
 }
 
-TEST_CASE("what is no network namespace is refused as a wrong option", "[netns]") {
-    // A process that has ended, and been waited for, has no namespace.
+TEST_CASE("a --netns that is no network namespace is refused as a wrong option", "[netns]") {
+    // A process that has ended and was waited for has no namespace.
     const pid_t gone = fork();
     REQUIRE(gone >= 0);
     if (gone == 0) _exit(0);
@@ -217,7 +217,7 @@ TEST_CASE("what is no network namespace is refused as a wrong option", "[netns]"
         jsguard::Detector detector;
         try {
             detector.load(options_in(wrong), {});
-            FAIL("was taken");
+            FAIL("was accepted");
         } catch (const jsguard::Error& error) {
             CAPTURE(error.what());
             CHECK(error.code() == jsguard::ExitCode::usage);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The observer beside a live detector: what it shows is what the maps hold, and it keeps nothing
-// up.
+// The observer of a live detector: it shows what is in the maps, and it does not disturb the
+// detector.
 #include "observe/observer.hpp"
 
 #include <bpf/bpf.h>
@@ -59,7 +59,7 @@ TEST_CASE("an observation shows each service's last window with the counts it wa
     const jsguard::Observer observer(pinned);
     w.detector.arm_clock();
 
-    const auto held = hold(listener, port, 5);
+    const auto stalled = connect_clients(listener, port, 5);
     std::uint64_t last = 0, transitions = 0;
     REQUIRE(w.wait(20, [&] {
         reset_clients(listener, port, 2);
@@ -75,13 +75,13 @@ TEST_CASE("an observation shows each service's last window with the counts it wa
         CHECK(total(busy.step_counts.transitions) <= busy.window->transitions);
         if (busy.window->sequence > last) transitions += total(busy.step_counts.transitions);
         last = busy.window->sequence;
-        // Those that are held are found in one cell each by each step's looks.
-        if (last > 2) CHECK(total(busy.step_counts.occupancy) >= held.size());
+        // The samples of each step find each stalled connection in one cell.
+        if (last > 2) CHECK(total(busy.step_counts.occupancy) >= stalled.size());
         CHECK(busy.baseline.has_value() == (busy.service.mode == JSG_MONITORING));
         CHECK(busy.pending_baseline.has_value() == (busy.service.mode != JSG_MONITORING));
         return last >= 6;
     }));
-    // A window may be closed at any moment.
+    // A window may close at any moment.
     const auto windows_before = w.detector.reader().stats().windows;
     const auto seen = observer.observe();
     CHECK(seen.stats.windows >= windows_before);
@@ -104,12 +104,12 @@ TEST_CASE("the cost of a detector is that of its own programs and maps", "[obser
     std::vector<std::string> programs;
     for (const auto& program : before.cost.programs) programs.push_back(program.name);
     CHECK(programs == own_programs);
-    // Three times the table of remembered sockets, and more for each CPU.
+    // About three times the table of slots, and more for each CPU.
     CHECK(before.cost.map_bytes.value() > 8 * 1024 * 1024);
     CHECK(before.cost.map_bytes.value() < std::uint64_t{64} * 1024 * 1024);
     CHECK(before.cost.uptime_ns.value() < 60 * jsguard::second_ns);
     CHECK_FALSE(jsguard::is_silent(before));
-    // A slice of the sockets and one service's turn a tick: 64 a step of a second.
+    // Each tick samples a slice and makes one service step. There are 64 ticks in a step of 1 s.
     CHECK(before.cost.ticks.count >= 2 * JSG_SERVICES);
     CHECK(before.cost.ticks.longest_ns >= before.cost.ticks.total_ns / before.cost.ticks.count);
     CHECK(before.silent_ns < jsguard::second_ns);
@@ -132,13 +132,13 @@ TEST_CASE("the cost of a detector is that of its own programs and maps", "[obser
     }));
 }
 
-TEST_CASE("an observer tells whether a loader holds the detector", "[observer]") {
+TEST_CASE("an observer reports whether a detector has a loader", "[observer]") {
     auto w = std::make_unique<Watched>(with_pins(quick_options({own_port(5)})));
     w->detector.pin();
     const jsguard::PinnedDetector pinned(pin_dir);
     const jsguard::Observer observer(pinned);
     CHECK(observer.observe().attended == true);
-    w.reset();  // and the directory with it
+    w.reset();  // removes the pin directory too
     CHECK_FALSE(observer.observe().attended.has_value());
 }
 
@@ -154,14 +154,14 @@ TEST_CASE("an observer does not keep a detector's timer ticking", "[observer]") 
     CHECK(observer.observe().silent_ns < jsguard::second_ns);
     w.reset();
     CHECK_FALSE(pinned.is_pinned());
-    // What is left of it is freed a moment later.
+    // The kernel frees the detector a moment later.
     CHECK(wait_until(5, [&] { return observer.observe().silent_ns > 2 * jsguard::second_ns; }));
     const auto ticks = observer.observe().cost.ticks.count;
     pause_ms(100);
     CHECK(observer.observe().cost.ticks.count == ticks);
 }
 
-TEST_CASE("a service entry's window is that of the service that is there", "[observer]") {
+TEST_CASE("a service entry's window is that of the entry's present service", "[observer]") {
     const std::uint16_t port = first_port + 4;
     Watched w(with_pins(quick_options({port})));
     w.detector.pin();
@@ -200,14 +200,14 @@ TEST_CASE("an observer does not wait for the lost windows of each service", "[ob
     reset_clients(listener, ports[0], 5);
     REQUIRE(w.wait_for_steps(1, 1));
 
-    // 8 ms for all of them, and what the look itself takes; if it waited for each, a quarter of a
-    // second. Where the machine is busy, one of several tries is as quick.
+    // The observer waits 8 ms for all lost windows together. If it waited for each of them, that
+    // would take a quarter of a second. On a busy machine, one of several tries is quick enough.
     constexpr double quick_s = 0.1;
-    constexpr int most_tries = 5;
+    constexpr int max_tries = 5;
     const int windows = bpf_map__fd(w.detector.skeleton().maps.windows);
     double took_s = quick_s;
     std::ptrdiff_t without = 0;
-    for (int tries = 0; tries < most_tries && took_s >= quick_s; ++tries) {
+    for (int tries = 0; tries < max_tries && took_s >= quick_s; ++tries) {
         for (std::uint32_t service_id = 1; service_id <= ports.size(); ++service_id) {
             const auto last = w.service(service_id).sequence % JSG_WINDOWS_KEPT;
             const jsg_window_key key{service_id, static_cast<std::uint32_t>(last)};
@@ -222,11 +222,11 @@ TEST_CASE("an observer does not wait for the lost windows of each service", "[ob
         CHECK(total(seen.services[0].total_counts.transitions) > 0);
     }
     CHECK(took_s < quick_s);
-    // The turns of some may have come since.
+    // Some services may have had a service step since, which wrote a window.
     CHECK(without >= JSG_SERVICES / 4);
 }
 
-TEST_CASE("the memory of the maps that is told before they are made is what the kernel then counts",
+TEST_CASE("the predicted memory of the maps is what the kernel counts when they exist",
           "[observer]") {
     const jsguard::Options options = quick_options({first_port});
     jsguard::Detector detector;
@@ -235,9 +235,9 @@ TEST_CASE("the memory of the maps that is told before they are made is what the 
         return static_cast<double>(
             jsguard::RunningCost(detector.descriptors()).read().map_bytes.value());
     };
-    const double told = static_cast<double>(jsguard::fixed_map_bytes(detector.skeleton()));
-    CAPTURE(told, bytes());
-    CHECK(bytes() == Approx(told).epsilon(0.02));
+    const double predicted = static_cast<double>(jsguard::fixed_map_bytes(detector.skeleton()));
+    CAPTURE(predicted, bytes());
+    CHECK(bytes() == Approx(predicted).epsilon(0.02));
 
     const int windows = bpf_map__fd(detector.skeleton().maps.windows);
     const std::uint32_t kept = bpf_map__max_entries(detector.skeleton().maps.windows);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A detector that stays without its loader: joined, replaced, refused, taken out.
+// A persisted detector remains without its loader. The next loader joins, replaces, refuses or
+// removes it.
 #include <bpf/bpf.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,15 +20,15 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const std::uint16_t port = lasting_port;
-const std::uint16_t other_port = lasting_port + 1;
+const std::uint16_t port = persisted_port;
+const std::uint16_t other_port = persisted_port + 1;
 
-// The numbers of the programs that count transitions.
+// The IDs of the programs that count transitions.
 using Programs = std::array<std::uint32_t, 2>;
 
 Programs pinned_programs() {
-    Programs numbers{};
-    auto* number = numbers.data();
+    Programs ids{};
+    auto* id = ids.data();
     for (const char* name : {"/persist/program", "/persist/destroy_program"}) {
         const int program = bpf_obj_get((pin_dir() + name).c_str());
         REQUIRE(program >= 0);
@@ -35,13 +36,13 @@ Programs pinned_programs() {
         std::uint32_t size = sizeof(info);
         CHECK(bpf_obj_get_info_by_fd(program, &info, &size) == 0);
         close(program);
-        *number++ = info.id;
+        *id++ = info.id;
     }
-    return numbers;
+    return ids;
 }
 
-// Some go only after a moment.
-bool go(const Programs& programs) {
+// Waits until the kernel has freed the programs, which may take a moment.
+bool are_unloaded(const Programs& programs) {
     return wait_until(5, [&] {
         return std::all_of(programs.begin(), programs.end(), [](std::uint32_t program) {
             const int fd = bpf_prog_get_fd_by_id(program);
@@ -65,7 +66,7 @@ Value pinned_value(const char* name) {
 std::uint64_t pinned_ticks() { return pinned_value<jsg_ticks>("ticks").count; }
 jsg_config pinned_config() { return pinned_value<jsg_config>("config"); }
 
-bool ticks_on() {
+bool keeps_ticking() {
     const std::uint64_t before = pinned_ticks();
     return wait_until(5, [&] { return pinned_ticks() > before; });
 }
@@ -80,24 +81,24 @@ void set_pinned_config(const jsg_config& config) {
 
 }  // namespace
 
-TEST_CASE("a detector that stays counts without its loader, and the next one goes on with it",
+TEST_CASE("a persisted detector counts without its loader, and the next loader continues with it",
           "[persistence]") {
-    const TakenOut clean;
+    const PinCleanup cleanup;
     const Socket listener = listen_on(port);
     std::uint64_t instance = 0, sequence = 0;
     {
         Detector first;
-        start(first, lasting_options());
+        start(first, persisted_options());
         reset_clients(listener, port, 30);
         instance = first.reader().config().instance;
         sequence = first.reader().service(1).sequence;
     }
-    reset_clients(listener, port, 50);  // nobody watches
-    CHECK(ticks_on());
+    reset_clients(listener, port, 50);  // while no loader runs
+    CHECK(keeps_ticking());
     pause_ms(2500);
 
     Detector next;
-    REQUIRE(next.join(lasting_options()));
+    REQUIRE(next.join(persisted_options()));
     CHECK(contains(next.notes().at(0), "continues with the detector in"));
     CHECK(next.reader().config().instance == instance);
     CHECK(next.reader().service(1).port == port);
@@ -107,7 +108,7 @@ TEST_CASE("a detector that stays counts without its loader, and the next one goe
     CHECK(counts.at({JSG_TCP_LISTEN, JSG_TCP_SYN_RECV}) == 100);
     CHECK(counts.at({JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED}) == 100);
     CHECK(next.reader().is_ticking());
-    // One record a step, whoever watched.
+    // There is one record for each step, with a loader and without one.
     const auto last = next.reader().service(1).sequence;
     for (std::uint64_t one = 2; one < last; ++one) {
         CAPTURE(one);
@@ -120,13 +121,13 @@ TEST_CASE("a detector that stays counts without its loader, and the next one goe
 
 TEST_CASE("alerts that nobody read are kept, and delivered once and in order",
           "[persistence][slow]") {
-    const TakenOut clean;
+    const PinCleanup cleanup;
     const Socket listener = listen_on(port);
     const jsguard::Baselines given = {{port, usual_baseline()}};
     std::uint64_t instance = 0;
     {
         Detector first;
-        start(first, lasting_options(), given);
+        start(first, persisted_options(), given);
         instance = first.reader().config().instance;
     }
     const int map = bpf_obj_get((pin_dir() + "/services").c_str());
@@ -139,7 +140,7 @@ TEST_CASE("alerts that nobody read are kept, and delivered once and in order",
     };
     for (int i = 0; i < 2; ++i) {
         {
-            const auto held = hold(listener, port, 60);
+            const auto stalled = connect_clients(listener, port, 60);
             CHECK(wait_until(15, [&] { return state() == JSG_ALERT; }));
         }
         CHECK(wait_until(20, [&] { return state() == JSG_QUIET; }));
@@ -152,7 +153,7 @@ TEST_CASE("alerts that nobody read are kept, and delivered once and in order",
     };
     {
         Detector second;
-        REQUIRE(second.join(lasting_options(), given));
+        REQUIRE(second.join(persisted_options(), given));
         CHECK(second.reader().config().instance == instance);
         second.poll(0, keep, 1);  // a loader that ends at the first alert leaves the others
         CHECK(alerts.size() <= 1);
@@ -160,7 +161,7 @@ TEST_CASE("alerts that nobody read are kept, and delivered once and in order",
     }
     {
         Detector third;
-        REQUIRE(third.join(lasting_options(), given));
+        REQUIRE(third.join(persisted_options(), given));
         third.poll(0, keep);
         REQUIRE(alerts.size() == 4);
         for (std::size_t i = 0; i < 4; ++i) {
@@ -173,68 +174,69 @@ TEST_CASE("alerts that nobody read are kept, and delivered once and in order",
         third.persist();
     }
     Detector fourth;
-    REQUIRE(fourth.join(lasting_options(), given));
+    REQUIRE(fourth.join(persisted_options(), given));
     fourth.poll(0, keep);
     CHECK(alerts.size() == 4);
 }
 
-TEST_CASE("a detector with another request is replaced, with what it has learned and kept",
+TEST_CASE("a detector with other options is replaced, and its baseline and unread alert are kept",
           "[persistence]") {
-    const TakenOut clean;
+    const PinCleanup cleanup;
     const Socket listener = listen_on(port);
     std::uint64_t instance = 0;
     {
         Detector first;
-        start(first, lasting_options(), {{port, usual_baseline()}});
+        start(first, persisted_options(), {{port, usual_baseline()}});
         instance = first.reader().config().instance;
-        const auto held = hold(listener, port, 60);
+        const auto stalled = connect_clients(listener, port, 60);
         CHECK(wait_until(15, [&] {
             return first.reader().service(1).alerts[JSG_OCCUPANCY].state == JSG_ALERT;
         }));
     }
     const Programs programs = pinned_programs();
-    jsguard::Options options = lasting_options({port, other_port});
+    jsguard::Options options = persisted_options({port, other_port});
     Detector next;
     REQUIRE_FALSE(next.join(options));
     REQUIRE(next.notes().size() == 1);
     CHECK(contains(next.notes().front(), "was started with other options: it is replaced"));
     std::vector<std::uint64_t> left_over;
-    start(next, options, {}, [&](const jsg_alert& alert, std::uint64_t whose) {
-        if (alert.signal == JSG_OCCUPANCY && alert.event == JSG_RAISE) left_over.push_back(whose);
+    start(next, options, {}, [&](const jsg_alert& alert, std::uint64_t from_instance) {
+        if (alert.signal == JSG_OCCUPANCY && alert.event == JSG_RAISE)
+            left_over.push_back(from_instance);
     });
     CHECK(left_over == std::vector{instance});
     CHECK(next.reader().config().instance != instance);
     REQUIRE(next.reader().learned_baselines().count(port) == 1);
     CHECK(next.reader().learned_baselines().at(port).transitions == usual_baseline().transitions);
     CHECK(next.reader().learned_baselines().count(other_port) == 0);
-    CHECK(go(programs));
+    CHECK(are_unloaded(programs));
     CHECK(pinned_programs() != programs);
 }
 
 TEST_CASE("one loader at a time, and the second disturbs nothing", "[persistence]") {
-    const TakenOut clean;
+    const PinCleanup cleanup;
     Detector first;
-    start(first, lasting_options());
+    start(first, persisted_options());
     const auto refused = [&](const std::function<void(Detector&)>& attempt) {
         Detector second;
         return refusal_of([&] { attempt(second); }, jsguard::ExitCode::runtime);
     };
-    CHECK(
-        contains(refused([](Detector& d) { d.join(lasting_options()); }), "another jsguard-load"));
-    CHECK(contains(refused([](Detector& d) { d.load(lasting_options({other_port}), {}); }),
+    CHECK(contains(refused([](Detector& d) { d.join(persisted_options()); }),
+                   "another jsguard-load"));
+    CHECK(contains(refused([](Detector& d) { d.load(persisted_options({other_port}), {}); }),
                    "another jsguard-load"));
     CHECK(contains(refusal_of([] { jsguard::Pins pins(pin_dir()); }, jsguard::ExitCode::runtime),
                    "another jsguard-load"));
-    CHECK(ticks_on());
+    CHECK(keeps_ticking());
     CHECK(first.reader().service(1).port == port);
 }
 
-TEST_CASE("another version is replaced with its baselines if they are laid out alike, else left",
+TEST_CASE("a detector of another version is replaced if its baselines have our layout, else left",
           "[persistence]") {
-    const TakenOut clean;
+    const PinCleanup cleanup;
     {
         Detector first;
-        start(first, lasting_options(), {{port, usual_baseline()}});
+        start(first, persisted_options(), {{port, usual_baseline()}});
     }
     const bool other_schema = GENERATE(false, true);
     const bool alike = GENERATE(true, false);
@@ -246,7 +248,7 @@ TEST_CASE("another version is replaced with its baselines if they are laid out a
         ++config.program_hash;
     set_pinned_config(config);
     if (!alike) {
-        // What is pinned under the name has other types.
+        // Pins a map with another value type under the name of the baselines.
         const std::string name = pin_dir() + "/baselines";
         const int services = bpf_obj_get((pin_dir() + "/services").c_str());
         REQUIRE(unlink(name.c_str()) == 0);
@@ -254,32 +256,32 @@ TEST_CASE("another version is replaced with its baselines if they are laid out a
         close(services);
     }
     auto next = std::make_unique<Detector>();
-    REQUIRE_FALSE(next->join(lasting_options()));
+    REQUIRE_FALSE(next->join(persisted_options()));
     CHECK(contains(next->notes().at(0), "is of another version of jsguard: it is replaced"));
     if (alike) {
-        start(*next, lasting_options());
+        start(*next, persisted_options());
         CHECK(next->reader().learned_baselines().at(port).transitions ==
               usual_baseline().transitions);
         CHECK(pinned_config().schema == JSG_SCHEMA);
         CHECK(pinned_config().instance != config.instance);
     } else {
         CHECK(contains(
-            refusal_of([&] { start(*next, lasting_options()); }, jsguard::ExitCode::runtime),
+            refusal_of([&] { start(*next, persisted_options()); }, jsguard::ExitCode::runtime),
             "it is left as it is"));
         next.reset();
-        CHECK(ticks_on());
+        CHECK(keeps_ticking());
         CHECK(pinned_config().instance == config.instance);
     }
 }
 
 TEST_CASE("a detector that no longer ticks is replaced", "[persistence][slow]") {
-    const TakenOut clean;
+    const PinCleanup cleanup;
     {
         Detector first;
-        start(first, lasting_options());
+        start(first, persisted_options());
     }
-    // Without its timer's map it stands still, which shows after a while; another map is in its
-    // place.
+    // Without the map of its timer, the detector stops ticking. After a while, loaders notice that.
+    // Another map is pinned under the name of this map.
     const std::string clocks = pin_dir() + "/persist/clocks";
     REQUIRE(unlink(clocks.c_str()) == 0);
     const int other = bpf_obj_get((pin_dir() + "/persist/last_samples").c_str());
@@ -294,19 +296,19 @@ TEST_CASE("a detector that no longer ticks is replaced", "[persistence][slow]") 
     std::string note;
     {
         Detector next;
-        REQUIRE_FALSE(next.join(lasting_options()));
+        REQUIRE_FALSE(next.join(persisted_options()));
         note = next.notes().at(0);
     }
     CHECK(contains(note, "has stopped ticking: it is replaced"));
     Detector next;
-    REQUIRE_FALSE(next.join(lasting_options()));
-    start(next, lasting_options());
-    CHECK(ticks_on());
+    REQUIRE_FALSE(next.join(persisted_options()));
+    start(next, persisted_options());
+    CHECK(keeps_ticking());
 }
 
-TEST_CASE("a detector that stays, and lacks a pin, is replaced and can be taken out",
+TEST_CASE("a persisted detector that lacks a pin is replaced and can be removed",
           "[persistence][slow]") {
-    const TakenOut clean;
+    const PinCleanup cleanup;
     const auto damaged =
         GENERATE(as<std::string>{}, "config", "services", "baselines", "ticks", "persist/alerts",
                  "persist/bss", "persist/clocks", "persist/link", "persist/program",
@@ -314,17 +316,17 @@ TEST_CASE("a detector that stays, and lacks a pin, is replaced and can be taken 
     CAPTURE(damaged);
     {
         Detector first;
-        start(first, lasting_options());
+        start(first, persisted_options());
     }
     REQUIRE(unlink((pin_dir() + "/" + damaged).c_str()) == 0);
     SECTION("replaced") {
         Detector next;
-        REQUIRE_FALSE(next.join(lasting_options()));
+        REQUIRE_FALSE(next.join(persisted_options()));
         CHECK(contains(next.notes().at(0), "it is replaced"));
-        start(next, lasting_options());
-        CHECK(ticks_on());
+        start(next, persisted_options());
+        CHECK(keeps_ticking());
     }
-    SECTION("taken out") {
+    SECTION("removed") {
         {
             jsguard::Pins pins(pin_dir());
             const auto left = jsguard::Persisted::find(pins);
@@ -335,13 +337,13 @@ TEST_CASE("a detector that stays, and lacks a pin, is replaced and can be taken 
     }
 }
 
-TEST_CASE("what cannot be handed on keeps the detector that has it", "[persistence]") {
-    const TakenOut clean;
+TEST_CASE("a detector whose alerts cannot be delivered is not replaced", "[persistence]") {
+    const PinCleanup cleanup;
     const Socket listener = listen_on(port);
     {
         Detector first;
-        start(first, lasting_options(), {{port, usual_baseline()}});
-        const auto held = hold(listener, port, 60);
+        start(first, persisted_options(), {{port, usual_baseline()}});
+        const auto stalled = connect_clients(listener, port, 60);
         CHECK(wait_until(15, [&] {
             return first.reader().service(1).alerts[JSG_OCCUPANCY].state == JSG_ALERT;
         }));
@@ -349,25 +351,25 @@ TEST_CASE("what cannot be handed on keeps the detector that has it", "[persisten
     const Programs programs = pinned_programs();
     {
         Detector next;
-        REQUIRE_FALSE(next.join(lasting_options({port, other_port})));
-        CHECK_THROWS_AS(start(next, lasting_options({port, other_port}), {},
+        REQUIRE_FALSE(next.join(persisted_options({port, other_port})));
+        CHECK_THROWS_AS(start(next, persisted_options({port, other_port}), {},
                               [](const jsg_alert&, std::uint64_t) {
                                   throw jsguard::Error(jsguard::ExitCode::runtime,
                                                        "stdout is full");
                               }),
                         jsguard::Error);
     }
-    CHECK(ticks_on());
+    CHECK(keeps_ticking());
     CHECK(pinned_programs() == programs);
     Detector next;
-    REQUIRE(next.join(lasting_options(), {{port, usual_baseline()}}));
+    REQUIRE(next.join(persisted_options(), {{port, usual_baseline()}}));
     int raises = 0;
     next.poll(0, [&](const jsg_alert& alert) { raises += alert.event == JSG_RAISE; });
     CHECK(raises >= 1);
 }
 
-TEST_CASE("what is not jsguard's is left alone", "[persistence]") {
-    const TakenOut clean;
+TEST_CASE("pins that are not jsguard's are left alone", "[persistence]") {
+    const PinCleanup cleanup;
     const std::string inner = pin_dir() + "/inner", others = inner + "/others";
     const int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "others", 4, 4, 1, nullptr);
     REQUIRE(map >= 0);
@@ -378,11 +380,11 @@ TEST_CASE("what is not jsguard's is left alone", "[persistence]") {
     CHECK(contains(refusal_of([] { jsguard::Pins pins(pin_dir()); }, jsguard::ExitCode::runtime),
                    "holds pins that are not jsguard's"));
     CHECK(fs::exists(others));
-    // In the directory of a detector that goes.
+    // Such pins also remain in the directory of a detector that ends.
     REQUIRE(rename(inner.c_str(), (pin_dir() + "-inner").c_str()) == 0);
     {
         Detector first;
-        start(first, lasting_options());
+        start(first, persisted_options());
         REQUIRE(rename((pin_dir() + "-inner").c_str(), inner.c_str()) == 0);
         first.unpersist();
     }
@@ -393,21 +395,21 @@ TEST_CASE("what is not jsguard's is left alone", "[persistence]") {
     rmdir(pin_dir().c_str());
     CHECK(
         contains(refusal_of([] { jsguard::Pins pins("/sys/fs/bpf"); }, jsguard::ExitCode::runtime),
-                 "is a whole BPF file system"));
+                 "is the root of a BPF file system"));
 }
 
-TEST_CASE("a baseline that is kept is older than what the detector has learned since",
+TEST_CASE("with --keep-baseline, a learned baseline replaces the one of the file",
           "[persistence]") {
-    const TakenOut clean;
+    const PinCleanup cleanup;
     jsg_baseline learned = usual_baseline(), in_file = usual_baseline();
     learned.learned_s = 17;
     {
         Detector first;
-        start(first, lasting_options(), {{port, learned}});
+        start(first, persisted_options(), {{port, learned}});
     }
     const bool kept = GENERATE(true, false);
     CAPTURE(kept);
-    jsguard::Options options = lasting_options({port, other_port});
+    jsguard::Options options = persisted_options({port, other_port});
     options.keep_baseline = kept;
     Detector next;
     REQUIRE_FALSE(next.join(options, {{port, in_file}}));
@@ -415,11 +417,11 @@ TEST_CASE("a baseline that is kept is older than what the detector has learned s
     CHECK(next.reader().learned_baselines().at(port).learned_s == (kept ? 17 : in_file.learned_s));
 }
 
-TEST_CASE("taken out, it leaves nothing in the kernel", "[persistence]") {
-    const TakenOut clean;
+TEST_CASE("a removed detector leaves nothing in the kernel", "[persistence]") {
+    const PinCleanup cleanup;
     {
         Detector first;
-        start(first, lasting_options());
+        start(first, persisted_options());
     }
     const Programs programs = pinned_programs();
     {
@@ -429,23 +431,23 @@ TEST_CASE("taken out, it leaves nothing in the kernel", "[persistence]") {
         CHECK(left->end({}) == 0);
     }
     CHECK_FALSE(fs::exists(pin_dir()));
-    CHECK(go(programs));
+    CHECK(are_unloaded(programs));
 }
 
-TEST_CASE("joined without --persist, it goes with its loader", "[persistence]") {
-    const TakenOut clean;
+TEST_CASE("a detector that is joined without --persist ends with its loader", "[persistence]") {
+    const PinCleanup cleanup;
     {
         Detector first;
-        start(first, lasting_options());
+        start(first, persisted_options());
     }
     const Programs programs = pinned_programs();
     {
         Detector next;
-        REQUIRE(next.join(lasting_options()));
+        REQUIRE(next.join(persisted_options()));
         next.unpersist();
         CHECK_FALSE(fs::exists(pin_dir() + "/persist"));
-        CHECK(ticks_on());
+        CHECK(keeps_ticking());
     }
     CHECK_FALSE(fs::exists(pin_dir()));
-    CHECK(go(programs));
+    CHECK(are_unloaded(programs));
 }

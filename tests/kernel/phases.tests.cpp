@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Phases are right: scripted connections, each on a port of its own, are found in phase and age.
+// Scripted connections, each on its own port, are found in the right phase and age bucket.
 #include <algorithm>
 #include <functional>
 #include <set>
@@ -15,21 +15,22 @@ using namespace testbed;
 namespace {
 
 const std::uint16_t first_port = own_port(0);
-constexpr double long_watch_s = 40;  // until the oldest age bucket is reached
-constexpr double short_watch_s = 12;
+constexpr double long_run_s = 40;  // until the oldest age bucket is reached
+constexpr double short_run_s = 12;
 constexpr double step_s = 1;
-constexpr double jitter_s = 0.15;  // of what an action leads to
+constexpr double jitter_s = 0.15;  // of the effect of an action
 
 constexpr const char* request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 
-// From `from` on (seconds since the connection was accepted) the socket is in one of these phases.
-// The split is left open where the sizes of the kernel's buffers decide it.
+// From the time `from` on, in seconds since the connection was accepted, the socket is in one of
+// these phases. There are several if the sizes of the kernel's buffers decide between moving and
+// slow.
 struct Segment {
     double from;
     std::set<int> phases;
 };
 
-// Both ends of one connection, and what is to be done at what time.
+// Both ends of one connection, and the actions on them with their times.
 struct Ends {
     Socket client;
     Socket server;
@@ -49,13 +50,13 @@ struct Script {
 // The same action every `every` seconds.
 std::vector<Action> repeated(double every, const std::function<void(Ends&)>& act) {
     std::vector<Action> actions;
-    for (double at = every; at < long_watch_s + 3; at += every) actions.push_back({at, act});
+    for (double at = every; at < long_run_s + 3; at += every) actions.push_back({at, act});
     return actions;
 }
 
-// When a server that answers at once has answered; a look before that finds a request that has not
-// come.
-constexpr double at_once = 0.01;
+// The time at which a server that answers immediately has answered. A sample before that time finds
+// an incomplete request.
+constexpr double answered_at = 0.01;
 
 constexpr std::size_t large = 16 << 20;
 const std::set<int> stalled_request = {JSG_REQUEST_SLOW};
@@ -73,19 +74,21 @@ std::vector<Script> scripts() {
     all.push_back({"one request and no answer",
                    {{0, stalled_request}},
                    {{0, [](Ends& e) { e.client.send(request); }}}});
-    all.push_back({"answered and idle",
-                   {{0, stalled_request}, {at_once, {JSG_IDLE}}},
-                   {{0, [](Ends& e) { e.client.send(request); }},
-                    {at_once, [](Ends& e) { e.server.send("HTTP/1.1 204 No Content\r\n\r\n"); }}}});
-    all.push_back({"answered, and half of a second request 2 s later",
-                   {{0, stalled_request}, {at_once, {JSG_IDLE}}, {2, stalled_request}},
-                   {{0, [](Ends& e) { e.client.send(request); }},
-                    {at_once, [](Ends& e) { e.server.send("HTTP/1.1 204 No Content\r\n\r\n"); }},
-                    {2, [](Ends& e) { e.client.send("GET / HT"); }}}});
+    all.push_back(
+        {"answered and idle",
+         {{0, stalled_request}, {answered_at, {JSG_IDLE}}},
+         {{0, [](Ends& e) { e.client.send(request); }},
+          {answered_at, [](Ends& e) { e.server.send("HTTP/1.1 204 No Content\r\n\r\n"); }}}});
+    all.push_back(
+        {"answered, and half of a second request 2 s later",
+         {{0, stalled_request}, {answered_at, {JSG_IDLE}}, {2, stalled_request}},
+         {{0, [](Ends& e) { e.client.send(request); }},
+          {answered_at, [](Ends& e) { e.server.send("HTTP/1.1 204 No Content\r\n\r\n"); }},
+          {2, [](Ends& e) { e.client.send("GET / HT"); }}}});
     all.push_back({"does not read the answer",
-                   {{0, stalled_request}, {at_once, a_response}, {3, {JSG_RESPONSE_SLOW}}},
+                   {{0, stalled_request}, {answered_at, a_response}, {3, {JSG_RESPONSE_SLOW}}},
                    {{0, [](Ends& e) { e.client.send(request); }},
-                    {at_once, [](Ends& e) { e.server.send_bytes(large); }}}});
+                    {answered_at, [](Ends& e) { e.server.send_bytes(large); }}}});
     all.push_back({"reads the answer at 20 kB/s",
                    {{0, stalled_request}, {0.1, a_response}, {3, {JSG_RESPONSE_MOVING}}},
                    repeated(0.1,
@@ -108,34 +111,35 @@ std::vector<Script> scripts() {
                        e.client.send_bytes(1000);
                        e.server.receive_bytes(1000);
                    })});
-    all.push_back({"leaves, and the server does not notice",
+    all.push_back({"closed by the client, and the server does not close",
                    {{0, stalled_request}, {3, {JSG_HALF_CLOSED}}},
                    {{3, [](Ends& e) { e.client.close(); }}}});
-    all.push_back({"closed by the server, and the client does not close",
-                   {{0, stalled_request}, {at_once, {JSG_IDLE}}, {3, {JSG_CLOSING}}},
-                   {{0, [](Ends& e) { e.client.send(request); }},
-                    {at_once, [](Ends& e) { e.server.send("HTTP/1.1 204 No Content\r\n\r\n"); }},
-                    {3, [](Ends& e) { e.server.shut_down_sending(); }}}});
+    all.push_back(
+        {"closed by the server, and the client does not close",
+         {{0, stalled_request}, {answered_at, {JSG_IDLE}}, {3, {JSG_CLOSING}}},
+         {{0, [](Ends& e) { e.client.send(request); }},
+          {answered_at, [](Ends& e) { e.server.send("HTTP/1.1 204 No Content\r\n\r\n"); }},
+          {3, [](Ends& e) { e.server.shut_down_sending(); }}}});
     all.push_back({"closed by the server with an answer that is not read",
-                   {{0, stalled_request}, {at_once, a_response}, {3, {JSG_RESPONSE_SLOW}}},
+                   {{0, stalled_request}, {answered_at, a_response}, {3, {JSG_RESPONSE_SLOW}}},
                    {{0, [](Ends& e) { e.client.send(request); }},
-                    {at_once, [](Ends& e) { e.server.send_bytes(large); }},
+                    {answered_at, [](Ends& e) { e.server.send_bytes(large); }},
                     {5, [](Ends& e) { e.server.shut_down_sending(); }}}});
     all.push_back({"half closed by the client, which does not read the answer",
-                   {{0, stalled_request}, {at_once, a_response}, {3, {JSG_RESPONSE_SLOW}}},
+                   {{0, stalled_request}, {answered_at, a_response}, {3, {JSG_RESPONSE_SLOW}}},
                    {{0, [](Ends& e) { e.client.send(request); }},
-                    {at_once, [](Ends& e) { e.server.send_bytes(large); }},
+                    {answered_at, [](Ends& e) { e.server.send_bytes(large); }},
                     {0.5, [](Ends& e) { e.client.shut_down_sending(); }}}});
     return all;
 }
 
-// The cell that a step's looks found the socket in; -1: none (idle, or not there).
+// The cell in which the samples of a step found the socket. -1: no cell (idle, or not there).
 int found_cell(const jsg_reading& older, const jsg_reading& newer) {
     int cell = -1;
     for (int i = 0; i < JSG_PHASE_CELLS; ++i) {
-        const auto looks = newer.occupancy[i] - older.occupancy[i];
-        if (looks == 0) continue;
-        REQUIRE(looks == 1);
+        const auto samples = newer.occupancy[i] - older.occupancy[i];
+        if (samples == 0) continue;
+        REQUIRE(samples == 1);
         REQUIRE(cell == -1);
         cell = i;
     }
@@ -152,12 +156,12 @@ struct Step {
     double longest = step_s;  // of the steps so far
 };
 
-// How late an action was when it began, and when it had been carried out.
+// How late an action was when it began, and when it was done.
 struct Late {
-    double least = 0, most = 0;
+    double begun = 0, done = 0;
 };
 
-// A segment begins as late as the last action before it was.
+// A segment begins as late as the last action before it.
 struct ActualSegment {
     double earliest, latest;
     const std::set<int>* phases;
@@ -169,19 +173,19 @@ std::vector<ActualSegment> actual_segments(const Script& script, const std::vect
         Late late;
         for (std::size_t i = 0; i < done.size() && script.actions[i].at <= segment.from; ++i)
             late = done[i];
-        all.push_back({segment.from + late.least, segment.from + late.most, &segment.phases});
+        all.push_back({segment.from + late.begun, segment.from + late.done, &segment.phases});
     }
     return all;
 }
 
-// Whether the cell is right for a look some time in the step. A phase is noticed up to a step late,
-// so the age may be that much less.
+// Whether the cell is right for a sample at some time in the step. A new phase is noticed up to a
+// step late, so the age may be up to a step too small.
 bool fits(const Script& script, const std::vector<Late>& done, int cell, const Step& step) {
     const std::vector<ActualSegment> segments = actual_segments(script, done);
     const auto is_right = [&](std::size_t i, double at) {
         if (cell < 0) return segments[i].phases->contains(JSG_IDLE);
         if (!segments[i].phases->contains(cell / JSG_AGES)) return false;
-        // The split restarts no age: segments that differ in it alone are one.
+        // A change between moving and slow does not restart the age. So such segments count as one.
         std::size_t first = i;
         while (first > 0 && segments[first - 1].phases->contains(*segments[first].phases->begin()))
             --first;
@@ -196,14 +200,14 @@ bool fits(const Script& script, const std::vector<Late>& done, int cell, const S
     for (double at = step.begin - jitter_s; at <= step.end + jitter_s; at += 0.01) {
         for (std::size_t i = 0; i < segments.size(); ++i) {
             const bool begun = segments[i].earliest <= at;
-            const bool over = i + 1 < segments.size() && segments[i + 1].latest <= at;
-            if (begun && !over && is_right(i, at)) return true;
+            const bool ended = i + 1 < segments.size() && segments[i + 1].latest <= at;
+            if (begun && !ended && is_right(i, at)) return true;
         }
     }
     return false;
 }
 
-void watch_scripted_connections(double watched_s) {
+void check_scripted_connections(double run_s) {
     enter_namespace();
     const auto all = scripts();
     std::vector<std::uint16_t> ports;
@@ -218,7 +222,7 @@ void watch_scripted_connections(double watched_s) {
         Socket listener;
         Ends ends;
         double accepted_at = 0;
-        std::vector<Late> done;       // the actions that have been carried out
+        std::vector<Late> done;       // of the actions that are done
         std::uint64_t next_step = 0;  // sequence
         Step step;
         int steps_seen = 0;
@@ -235,7 +239,7 @@ void watch_scripted_connections(double watched_s) {
     }
 
     const double start = now_s();
-    while (now_s() < start + watched_s + 2) {
+    while (now_s() < start + run_s + 2) {
         const auto services = detector.reader().services();
         for (std::size_t i = 0; i < all.size(); ++i) {
             Running& r = running[i];
@@ -245,9 +249,9 @@ void watch_scripted_connections(double watched_s) {
                    since_accepted() >= script.actions[r.done.size()].at) {
                 const Action& action = script.actions[r.done.size()];
                 Late late;
-                late.least = since_accepted() - action.at;
+                late.begun = since_accepted() - action.at;
                 action.act(r.ends);
-                late.most = since_accepted() - action.at;
+                late.done = since_accepted() - action.at;
                 r.done.push_back(late);
             }
 
@@ -255,19 +259,19 @@ void watch_scripted_connections(double watched_s) {
             for (; r.next_step <= services[i].sequence; ++r.next_step) {
                 const auto record = window(detector, service_id, r.next_step);
                 REQUIRE(record);
-                // All looks of a step are between the two turns of the service.
+                // All samples of a step are between two service steps.
                 r.step.begin = r.step.end;
                 r.step.end = static_cast<double>(record->end_ns) * 1e-9 - r.accepted_at;
                 r.step.longest = std::max(r.step.longest, r.step.end - r.step.begin);
                 const int cell = found_cell(reading(detector, service_id, r.next_step - 1),
                                             reading(detector, service_id, r.next_step));
-                const bool looked = record->sockets == 1;
-                // In the step that it came in, the turn of its slot may have passed.
-                if (r.step.begin == 0 && !looked) continue;
+                const bool sampled = record->sockets == 1;
+                // In the connection's first step, the tick may have passed its slot already.
+                if (r.step.begin == 0 && !sampled) continue;
                 INFO(script.name << ": found in " << name_of(cell) << " in the step from "
                                  << r.step.begin << " s to " << r.step.end
                                  << " s after the connection");
-                CHECK(looked);
+                CHECK(sampled);
                 CHECK(fits(script, r.done, cell, r.step));
                 CHECK(record->idle_sockets == (cell < 0 ? 1u : 0u));
                 const int phase = cell / JSG_AGES;
@@ -279,7 +283,7 @@ void watch_scripted_connections(double watched_s) {
         }
         pause_ms(2);
     }
-    for (const Running& r : running) CHECK(r.steps_seen >= static_cast<int>(watched_s));
+    for (const Running& r : running) CHECK(r.steps_seen >= static_cast<int>(run_s));
 
     running.clear();
     CHECK(wait_until(10, [&] { return remembered(detector) == 0; }));
@@ -289,32 +293,33 @@ void watch_scripted_connections(double watched_s) {
 
 TEST_CASE("scripted connections are found in their phase and age bucket for 12 s, to one step",
           "[phases][slow]") {
-    watch_scripted_connections(short_watch_s);
+    check_scripted_connections(short_run_s);
 }
 
 TEST_CASE("scripted connections are found in their phase and age bucket for 40 s, to one step",
           "[phases][long]") {
-    watch_scripted_connections(long_watch_s);
+    check_scripted_connections(long_run_s);
 }
 
-TEST_CASE("what a client sends together with the server's last bytes is waiting, not request",
+TEST_CASE("a client that sends together with the server's last bytes is waiting, not in a request",
           "[phases]") {
     enter_namespace();
     const std::uint16_t port = first_port + 30;
     constexpr int connections = 20;
-    constexpr int most_tries = 20;
-    constexpr double quick_s = 0.05;  // in which one of the connections is looked at
+    constexpr int max_tries = 20;
+    constexpr double quick_s = 0.05;  // the samples find few of the connections in this time
     jsguard::Detector detector;
     detector.load(options_for({port}), {});
     detector.attach();
     detector.arm_clock();
     const Socket listener = listen_on(port);
     std::vector<Ends> ends;
-    // As at the end of a TLS handshake: the server's last flight, the client's, and then silence.
-    // The 20 ms between are more than a jiffy. A look may fall between them: then it is a request.
-    // So that this happens to few, what took too long is done again.
+    // As at the end of a TLS handshake: the server sends last, then the client, and then both are
+    // silent. The 20 ms between the two are more than a jiffy. A sample may fall between them, and
+    // then the connection is in a request. So that few are, the test repeats tries that took too
+    // long.
     double took_s = 0;
-    for (int tries = 0; tries < most_tries && (!tries || took_s > quick_s); ++tries) {
+    for (int tries = 0; tries < max_tries && (!tries || took_s > quick_s); ++tries) {
         ends.clear();
         for (int i = 0; i < connections; ++i) {
             Socket client = connect_to(port);
@@ -327,15 +332,16 @@ TEST_CASE("what a client sends together with the server's last bytes is waiting,
         took_s = now_s() - began;
     }
     if (took_s > quick_s)
-        return be_inconclusive("in " + std::to_string(most_tries) + " tries it took more than " +
-                               std::to_string(quick_s) + " s to send two short texts");
+        return be_inconclusive("in " + std::to_string(max_tries) + " tries it took more than " +
+                               std::to_string(quick_s) +
+                               " s to send two short texts on each connection");
     CHECK(wait_until(5, [&] {
         const auto last = last_window(detector, 1);
         return last && last->sockets == connections &&
                last->waiting_sockets + last->open_requests == connections &&
                last->waiting_sockets >= connections * 3 / 4;
     }));
-    // The first trickle of a request shows the ones that wait as what they are.
+    // The first bytes of a request move all waiting connections to a request.
     for (Ends& e : ends) e.client.send("GET / HT");
     CHECK(wait_until(5, [&] {
         const auto last = last_window(detector, 1);
@@ -354,7 +360,8 @@ TEST_CASE("an answer that nobody reads is stalled 3 s later, whenever its buffer
     detector.arm_clock();
     const Socket listener = listen_on(port);
     std::vector<Ends> ends;
-    // A buffer takes some 40 ms to fill: spread over more than a second, some are looked at midway.
+    // A buffer takes about 40 ms to fill. The connections are spread over more than a second, so
+    // some are sampled while their buffers fill.
     for (int i = 0; i < connections; ++i) {
         Socket client = connect_to(port);
         ends.push_back({std::move(client), accept_from(listener)});
@@ -367,12 +374,12 @@ TEST_CASE("an answer that nobody reads is stalled 3 s later, whenever its buffer
     REQUIRE(wait_until(15, [&] { return detector.reader().service(1).sequence >= to; }));
     const auto older = reading(detector, 1, from);
     const auto newer = reading(detector, 1, to);
-    std::uint64_t looks = 0, moving = 0;
+    std::uint64_t samples = 0, moving = 0;
     for (int cell = 0; cell < JSG_PHASE_CELLS; ++cell) {
         const auto found = newer.occupancy[cell] - older.occupancy[cell];
-        looks += found;
+        samples += found;
         if (cell / JSG_AGES == JSG_RESPONSE_MOVING) moving += found;
     }
-    CHECK(looks == (to - from) * connections);
+    CHECK(samples == (to - from) * connections);
     CHECK(moving == 0);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The pin directory and the pins: whose they are, who may read them, and which directories are
+// The pin directory and the pins: who owns them, who may read them, and which directories are
 // refused.
 #include <fcntl.h>
 #include <grp.h>
@@ -25,8 +25,8 @@ mode_t rights_of(const std::string& path) {
 }  // namespace
 
 TEST_CASE("pins are their owner's, and a group may read what readers need", "[pins]") {
-    const TakenOut clean;
-    jsguard::Options options = lasting_options();
+    const PinCleanup cleanup;
+    jsguard::Options options = persisted_options();
     mode_t directory = 0700, map = 0600;
     SECTION("nobody else") {}
     SECTION("a group") {
@@ -45,8 +45,8 @@ TEST_CASE("pins are their owner's, and a group may read what readers need", "[pi
         CHECK(rights_of(entry.path()) == 0600);
 }
 
-TEST_CASE("who may read the pins can neither list nor lock their directory", "[pins]") {
-    const TakenOut clean;
+TEST_CASE("a user who may read the pins can neither list nor lock their directory", "[pins]") {
+    const PinCleanup cleanup;
     const jsguard::Pins pins(pin_dir(), "daemon");
     constexpr uid_t somebody = 65534;
     const pid_t child = fork();
@@ -66,8 +66,8 @@ TEST_CASE("who may read the pins can neither list nor lock their directory", "[p
     CHECK(WEXITSTATUS(status) == 0);
 }
 
-TEST_CASE("a pin directory that another user has made is refused", "[pins]") {
-    const TakenOut clean;
+TEST_CASE("a pin directory that belongs to another user is refused", "[pins]") {
+    const PinCleanup cleanup;
     REQUIRE(mkdir(pin_dir().c_str(), 0700) == 0);
     REQUIRE(chown(pin_dir().c_str(), 65534, 65534) == 0);
     CHECK(contains(refusal_of([] { jsguard::Pins pins(pin_dir()); }, jsguard::ExitCode::runtime),
@@ -75,8 +75,8 @@ TEST_CASE("a pin directory that another user has made is refused", "[pins]") {
     CHECK(rmdir(pin_dir().c_str()) == 0);
 }
 
-TEST_CASE("a group that is not there is a mistake of the user", "[pins]") {
-    const TakenOut clean;
+TEST_CASE("a pin group that does not exist is refused as a wrong option", "[pins]") {
+    const PinCleanup cleanup;
     CHECK(contains(refusal_of([] { jsguard::Pins pins(pin_dir(), "no-such-group"); },
                               jsguard::ExitCode::usage),
                    "there is no such group"));

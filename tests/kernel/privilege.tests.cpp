@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a process can do before and after it has dropped its privilege, tried in a child of ours.
+// What a process can do before and after it has dropped its privilege. A child process tries it.
 #include "load/privilege.hpp"
 
 #include <bpf/bpf.h>
@@ -52,7 +52,7 @@ int outcome_of_descriptor(int fd) {
     return 0;
 }
 
-// A directory that goes with all that is in it.
+// A temporary directory that is removed with all its files.
 class Directory {
   public:
     Directory() : path_((fs::temp_directory_path() / "jsguard-privilege.XXXXXX").string()) {
@@ -68,8 +68,8 @@ class Directory {
     std::string path_;
 };
 
-// What a child works with that its parent has made.
-struct Bench {
+// The objects that the parent makes and the child uses.
+struct Fixture {
     Directory directory;
     std::string pin_dir = "/sys/fs/bpf/jsguard-privilege-" + std::to_string(getpid());
     jsguard::Pins pins{pin_dir};
@@ -78,7 +78,7 @@ struct Bench {
     FileDescriptor logger{socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
     sockaddr_un address{};
 
-    Bench() {
+    Fixture() {
         REQUIRE(map.get() >= 0);
         pins.pin("privilege", map.get());
         address.sun_family = AF_UNIX;
@@ -91,7 +91,7 @@ struct Bench {
     }
 };
 
-struct Try {
+struct Attempt {
     const char* what;
     std::function<int()> run;  // 0 or errno
 };
@@ -116,8 +116,8 @@ int map_memory_as_code() {
     return 0;
 }
 
-// Most with arguments that the kernel itself refuses, but otherwise, so that nothing happens.
-std::vector<Try> things_to_be_refused(const Bench& bench) {
+// Most attempts have arguments that the kernel refuses with another error, so nothing happens.
+std::vector<Attempt> things_to_be_refused(const Fixture& fixture) {
     return {
         {"BPF_PROG_LOAD", load_program},
         {"BPF_MAP_CREATE",
@@ -167,16 +167,16 @@ std::vector<Try> things_to_be_refused(const Bench& bench) {
         {"typing into a terminal", [] { return outcome(ioctl(-1, TIOCSTI, "x")); }},
         {"setuid", [] { return outcome(setuid(getuid())); }},
         {"giving a file away",
-         [&] { return outcome(chown((bench.directory / "own").c_str(), getuid(), getgid())); }},
+         [&] { return outcome(chown((fixture.directory / "own").c_str(), getuid(), getgid())); }},
         {"a file that runs as its owner",
          [&] {
              const FileDescriptor file(
-                 open((bench.directory / "own").c_str(), O_RDONLY | O_CLOEXEC));
+                 open((fixture.directory / "own").c_str(), O_RDONLY | O_CLOEXEC));
              return outcome(fchmod(file.get(), 04755));
          }},
         {"a new file that runs as its owner",
          [&] {
-             const auto name = bench.directory / "new";
+             const auto name = fixture.directory / "new";
              unlink(name.c_str());
              return outcome_of_descriptor(
                  open(name.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 04755));
@@ -185,16 +185,16 @@ std::vector<Try> things_to_be_refused(const Bench& bench) {
     };
 }
 
-std::vector<Try> things_that_must_work(const Bench& bench) {
+std::vector<Attempt> things_that_must_work(const Fixture& fixture) {
     return {
         {"writing to an open map",
          [&] {
              const std::uint32_t key = 0;
-             return outcome(bpf_map_update_elem(bench.map.get(), &key, &written, BPF_ANY));
+             return outcome(bpf_map_update_elem(fixture.map.get(), &key, &written, BPF_ANY));
          }},
         {"reading a pinned map",
          [&] {
-             const FileDescriptor map(bpf_obj_get((bench.pin_dir + "/privilege").c_str()));
+             const FileDescriptor map(bpf_obj_get((fixture.pin_dir + "/privilege").c_str()));
              const std::uint32_t key = 0;
              std::uint64_t value = 0;
              if (bpf_map_lookup_elem(map.get(), &key, &value) != 0) return errno;
@@ -204,11 +204,11 @@ std::vector<Try> things_that_must_work(const Bench& bench) {
          [&] {
              bpf_map_info info{};
              std::uint32_t size = sizeof(info);
-             return outcome(bpf_obj_get_info_by_fd(bench.map.get(), &info, &size));
+             return outcome(bpf_obj_get_info_by_fd(fixture.map.get(), &info, &size));
          }},
         {"copying a descriptor",
          [&] {
-             const FileDescriptor copy(fcntl(bench.map.get(), F_DUPFD_CLOEXEC, 3));
+             const FileDescriptor copy(fcntl(fixture.map.get(), F_DUPFD_CLOEXEC, 3));
              if (fcntl(copy.get(), F_GETFD) != FD_CLOEXEC) return errno ? errno : EBADMSG;
              if (fcntl(copy.get(), F_SETFD, 0) != 0) return errno;
              return outcome(fcntl(copy.get(), F_GETFL));
@@ -217,13 +217,13 @@ std::vector<Try> things_that_must_work(const Bench& bench) {
          [&] {
              const FileDescriptor sender(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
              return outcome(sendto(sender.get(), "x", 1, 0,
-                                   reinterpret_cast<const sockaddr*>(&bench.address),
-                                   sizeof(bench.address)));
+                                   reinterpret_cast<const sockaddr*>(&fixture.address),
+                                   sizeof(fixture.address)));
          }},
         {"replacing a file",
          [&] {
-             jsguard::replace_file(bench.directory / "replaced", "file", "new\n");
-             return outcome(unlink((bench.directory / "replaced").c_str()));
+             jsguard::replace_file(fixture.directory / "replaced", "file", "new\n");
+             return outcome(unlink((fixture.directory / "replaced").c_str()));
          }},
         {"an exception",
          [] {
@@ -238,7 +238,7 @@ std::vector<Try> things_that_must_work(const Bench& bench) {
 
 using Outcomes = std::map<std::string, int>;
 
-// Runs in a child, which hands over the lines that it writes; how it ended in status.
+// Runs the function in a child. Returns the lines that it writes, and sets the child's wait status.
 std::string in_a_child(const std::function<void(std::ostream&)>& function, int& status) {
     int ends[2];
     REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
@@ -265,13 +265,14 @@ std::string in_a_child(const std::function<void(std::ostream&)>& function, int& 
     return text;
 }
 
-// What comes of each thing, tried in a child that has dropped its privilege, or not.
-Outcomes outcomes(const std::vector<Try>& things, bool dropped) {
+// The result of each attempt, in a child that has dropped its privilege, or has not.
+Outcomes outcomes(const std::vector<Attempt>& things, bool dropped) {
     int status = 0;
     const std::string text = in_a_child(
         [&](std::ostream& lines) {
             if (dropped) jsguard::drop_privilege();
-            for (const Try& thing : things) lines << thing.run() << ' ' << thing.what << '\n';
+            for (const Attempt& attempt : things)
+                lines << attempt.run() << ' ' << attempt.what << '\n';
         },
         status);
     CAPTURE(text);
@@ -291,32 +292,32 @@ bool is_refused(int result) { return result == EPERM || result == EACCES; }
 
 TEST_CASE("once privilege is dropped nothing can be loaded, run, entered or reached",
           "[privilege]") {
-    const Bench bench;
-    const auto things = things_to_be_refused(bench);
+    const Fixture fixture;
+    const auto things = things_to_be_refused(fixture);
     const Outcomes before = outcomes(things, false), after = outcomes(things, true);
-    for (const Try& thing : things) {
-        CAPTURE(thing.what);
-        // What is refused anyway would show nothing.
-        CHECK(before.at(thing.what) != EPERM);
-        CHECK(after.at(thing.what) == EPERM);
+    for (const Attempt& attempt : things) {
+        CAPTURE(attempt.what);
+        // An attempt that is always refused would show nothing.
+        CHECK(before.at(attempt.what) != EPERM);
+        CHECK(after.at(attempt.what) == EPERM);
     }
-    const std::vector<Try> secret{{"secret", [&] {
-                                       return outcome_of_descriptor(
-                                           open((bench.directory / "secret").c_str(), O_RDONLY));
-                                   }}};
+    const std::vector<Attempt> secret{
+        {"secret", [&] {
+             return outcome_of_descriptor(open((fixture.directory / "secret").c_str(), O_RDONLY));
+         }}};
     CHECK(outcomes(secret, false).at("secret") == 0);
     CHECK(outcomes(secret, true).at("secret") == EACCES);
 }
 
-TEST_CASE("once privilege is dropped a detector's loader does its work", "[privilege]") {
-    const Bench bench;
-    const auto things = things_that_must_work(bench);
+TEST_CASE("a loader that has dropped its privilege still does its work", "[privilege]") {
+    const Fixture fixture;
+    const auto things = things_that_must_work(fixture);
     for (const auto& [what, result] : outcomes(things, true)) {
         CAPTURE(what, std::strerror(result));
         CHECK(result == 0);
     }
     char datagram;
-    CHECK(recv(bench.logger.get(), &datagram, 1, 0) == 1);
+    CHECK(recv(fixture.logger.get(), &datagram, 1, 0) == 1);
 }
 
 TEST_CASE("a call by the numbers of another architecture ends the process", "[privilege]") {
@@ -336,7 +337,7 @@ TEST_CASE("a call by the numbers of another architecture ends the process", "[pr
 #endif
 }
 
-TEST_CASE("in a process with two threads nothing is dropped by halves", "[privilege]") {
+TEST_CASE("in a process with two threads no privilege is dropped", "[privilege]") {
     int status = 0;
     const std::string text = in_a_child(
         [](std::ostream& lines) {
@@ -352,7 +353,7 @@ TEST_CASE("in a process with two threads nothing is dropped by halves", "[privil
     CHECK(text == "cannot give up privilege in a process with 2 threads; 1");
 }
 
-TEST_CASE("a file that only privilege could replace is refused beforehand", "[privilege]") {
+TEST_CASE("a file that only privilege could replace is refused at the start", "[privilege]") {
     const Directory directory;
     const auto others = directory / "others", own = directory / "own",
                shared = directory / "shared";
@@ -381,8 +382,8 @@ TEST_CASE("a file that only privilege could replace is refused beforehand", "[pr
     CHECK_FALSE(refused(shared / "ours"));
     CHECK_FALSE(refused(shared / "new"));
     CHECK_FALSE(refused("x.prom"));
-    // A child tries it, and is right.
-    const std::vector<Try> writing{
+    // A child without privilege confirms it.
+    const std::vector<Attempt> writing{
         {"others",
          [&] {
              return outcome_of_descriptor(

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the records should say, computed from the readings by the native arithmetic.
+// What the window records should contain, computed from the readings by the native arithmetic.
 #include "recomputed.hpp"
 
 namespace testbed {
 
 void ReadingLog::take() {
-    const auto last = watched_.service(place_).sequence;
+    const auto last = watched_.service(service_id_).sequence;
     for (auto next = readings_.empty() ? 1 : readings_.rbegin()->first + 1; next <= last; ++next) {
-        // The record comes after the reading, so where it is the reading is whole.
-        if (!window(watched_.detector, place_, next)) return;
-        readings_[next] = reading(watched_.detector, place_, next);
+        // The detector writes the record after the reading. So if the record exists, the reading is
+        // complete.
+        if (!window(watched_.detector, service_id_, next)) return;
+        readings_[next] = reading(watched_.detector, service_id_, next);
     }
 }
 
@@ -33,12 +34,12 @@ void check_record(const Watched& watched, const jsg_window& record, const jsg_re
     CHECK(record.stalled_excess_millisockets == occupancy.sockets.stalled_excess);
     CHECK(record.with_waiting == occupancy.with_waiting);
     CHECK(record.signal[JSG_OCCUPANCY].js_nanobits == occupancy.js);
-    CHECK(record.signal[JSG_OCCUPANCY].significance_nanobits == occupancy.chance);
+    CHECK(record.signal[JSG_OCCUPANCY].significance_nanobits == occupancy.significance);
     CHECK(record.transitions == transitions_between(newer, older));
     const Measured transitions =
         normal ? transitions_measured(config, newer, older, *normal) : Measured{};
     CHECK(record.signal[JSG_TRANSITIONS].js_nanobits == transitions.js);
-    CHECK(record.signal[JSG_TRANSITIONS].significance_nanobits == transitions.chance);
+    CHECK(record.signal[JSG_TRANSITIONS].significance_nanobits == transitions.significance);
 }
 
 }  // namespace testbed

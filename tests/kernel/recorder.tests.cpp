@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The recorder beside a live detector: every window, to the count, and what it missed by number.
+// The recorder of a live detector: every window with its exact counts, and the number of missed
+// ones.
 #include "observe/recorder.hpp"
 
 #include <algorithm>
@@ -38,7 +39,7 @@ struct Recorded {
         : w(with_pins(options), baselines) {
         w.detector.pin();
     }
-    // Clients that reset, some of them every 100 ms, while the recorder follows or does not.
+    // Resets clients every 100 ms for this many steps. recorder: follows the detector, or nullptr.
     void run(jsguard::Recorder* recorder, const Socket& listener, std::uint16_t port,
              std::uint64_t steps) {
         const auto until = w.service(1).sequence + steps;
@@ -66,7 +67,7 @@ std::uint64_t total(const Cells& cells) {
     return std::accumulate(std::begin(cells), std::end(cells), std::uint64_t{0});
 }
 
-// The counts of the window are those of its steps, as far as these are recorded.
+// Checks that the counts of the window are the sum of the counts of its recorded steps.
 void check_steps(const std::vector<jsg_reading>& steps, const jsguard::RecordedWindow& window,
                  std::size_t window_steps) {
     const std::size_t used = std::min<std::size_t>(window_steps, window.record.sequence);
@@ -85,7 +86,7 @@ void check_steps(const std::vector<jsg_reading>& steps, const jsguard::RecordedW
 
 }  // namespace
 
-TEST_CASE("a recorder hands on every window of a service from its first, to the count",
+TEST_CASE("a recorder delivers every window of a service from the first on, with exact counts",
           "[recorder][slow]") {
     const std::uint16_t port = first_port, other = first_port + 1;
     Recorded r(quick_options({port, other}));
@@ -95,7 +96,7 @@ TEST_CASE("a recorder hands on every window of a service from its first, to the 
                                [&](const auto& e) { r.entries.push_back(e); });
     recorder.follow();
     r.w.detector.arm_clock();
-    const auto held = hold(listener, port, 30);
+    const auto stalled = connect_clients(listener, port, 30);
     r.run(&recorder, listener, port, 5);
     const std::uint64_t before_asking = r.w.service(1).sequence;
     r.w.detector.reader().request_relearning();
@@ -128,12 +129,13 @@ TEST_CASE("a recorder hands on every window of a service from its first, to the 
         seen += total(windows[i].step.transitions);
         check_steps(steps, windows[i], window_s);
         CHECK(windows[i].threshold_nanobits[JSG_OCCUPANCY] == JSG_DEFAULT_THRESHOLD_NANOBITS);
-        if (i > 0) CHECK(windows[i].listeners == 1);  // the first looks may have come before it
+        if (i > 0)
+            CHECK(windows[i].listeners == 1);  // the first samples may come before the listener
     }
     CHECK(seen > 0);
     CHECK(total(windows.back().occupancy) >= 30 * window_s);
 
-    // It learned twice, and was asked once.
+    // The service learned at the start, and was asked once to relearn.
     const auto baselines = all_of<jsguard::RecordedBaseline>(r.entries);
     REQUIRE(baselines.size() >= 1);
     CHECK(baselines[0].sequence >= 3);
@@ -141,18 +143,18 @@ TEST_CASE("a recorder hands on every window of a service from its first, to the 
     CHECK(std::memcmp(&baselines.back().baseline, &in_force, sizeof(in_force)) == 0);
     const auto relearnings = all_of<jsguard::RecordedRelearning>(r.entries);
     REQUIRE(relearnings.size() == 1);
-    // The next turn takes it up; one may be in the middle of closing a window.
+    // The next service step takes up the request. One may be closing a window just now.
     CHECK(relearnings[0].sequence > before_asking);
     CHECK(relearnings[0].sequence <= after_asking + 2);
 }
 
-TEST_CASE("a recorder that comes later begins with the service's state, and tells what it missed",
+TEST_CASE("a late recorder begins with the service's state, and reports what it missed",
           "[recorder][slow]") {
     const std::uint16_t port = first_port + 2;
     Recorded r(quick_options({port}));
     const Socket listener = listen_on(port);
     r.w.detector.arm_clock();
-    const auto held = hold(listener, port, 30);
+    const auto stalled = connect_clients(listener, port, 30);
     r.run(nullptr, listener, port, JSG_LEARN_DELAY_STEPS + 5);
 
     const jsguard::PinnedDetector pinned(pin_dir);
@@ -161,8 +163,8 @@ TEST_CASE("a recorder that comes later begins with the service's state, and tell
     jsguard::Recorder recorder(pinned.reader(), 0, [&](const jsguard::RecordingEntry& entry) {
         r.entries.push_back(entry);
         if (!blocks || !std::holds_alternative<jsguard::RecordedWindow>(entry)) return;
-        // As long as a pipe that nobody reads would: the readings of what follows are overwritten,
-        // and a baseline comes in force meanwhile.
+        // Blocks as a pipe that nobody reads would. While the recorder is blocked, the detector
+        // overwrites the next readings, and puts a new baseline in force.
         blocks = false;
         r.run(nullptr, listener, port, JSG_LEARN_DELAY_STEPS + 10);
     });
@@ -190,7 +192,7 @@ TEST_CASE("a recorder that comes later begins with the service's state, and tell
     CHECK(gaps[0].windows == recorder.missed());
     CHECK(gaps[0].windows >= JSG_LEARN_DELAY_STEPS + 9);
 
-    // Whatever was handed on is right to the count, and consecutive but for the gap.
+    // All delivered windows have exact counts, and are consecutive except for the gap.
     auto steps = begun.history;
     std::uint64_t sequence = begun.service.sequence;
     for (const auto& window : all_of<jsguard::RecordedWindow>(r.entries)) {
@@ -251,7 +253,7 @@ TEST_CASE("a window that the kernel could not keep is a gap of one in the record
     CHECK(sequence >= lost + 2);
 }
 
-TEST_CASE("what is no running detector is refused with what to do", "[recorder]") {
+TEST_CASE("a pin directory without a detector is refused with what to do", "[recorder]") {
     enter_namespace();
     try {
         const jsguard::PinnedDetector none(own_pin_dir("nobody-is-here"));

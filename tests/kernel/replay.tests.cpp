@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A live detector beside the replay of its recording: the same windows, the same alerts.
+// The replay of a live detector's recording has the same windows and the same alerts.
 #include "offline/replay/replay.hpp"
 
 #include <unistd.h>
@@ -26,12 +26,12 @@ const std::string pin_dir = own_pin_dir("replay");
 jsguard::Options pinned_options() {
     jsguard::Options options = quick_options({busy, attacked});
     options.pin_dir = pin_dir;
-    options.false_alarm_exponent = 2;           // three seconds do not teach much
+    options.false_alarm_exponent = 2;           // a baseline of three seconds has few samples
     options.transition_threshold_nanobits = 0;  // from the spread, which is replayed too
     return options;
 }
 
-// A recording in a file of its own.
+// A recording in a temporary file.
 class RecordingFile {
   public:
     explicit RecordingFile(const jsg_config& config)
@@ -59,7 +59,7 @@ class RecordingFile {
     std::ofstream file_;
 };
 
-// The detector, and a recorder that follows it while anything is waited for.
+// A detector, and the recorders that follow it while the test waits.
 struct Run {
     Run() : w(pinned_options()) { w.detector.pin(); }
     template <typename Condition>
@@ -84,7 +84,7 @@ struct Run {
     double next_s = 0;
 };
 
-// Replays a recording of the run, each window of which must be the live one; the alerts.
+// Replays a recording of the run, and returns the alerts. Each window must equal the live one.
 std::vector<jsg_alert> replayed_alerts(jsguard::RecordingReader reader, const Run& run,
                                        std::size_t windows) {
     const std::vector<jsg_window> live[] = {run.w.windows(1), run.w.windows(2)};
@@ -105,7 +105,7 @@ std::vector<jsg_alert> replayed_alerts(jsguard::RecordingReader reader, const Ru
     return alerts;
 }
 
-// The last of the live alerts, but for their sources.
+// Checks that the replayed alerts are the last live alerts, except for the sources.
 void check_alerts(const std::vector<jsg_alert>& replayed, const std::vector<jsg_alert>& live) {
     REQUIRE(replayed.size() <= live.size());
     for (std::size_t i = 0; i < replayed.size(); ++i) {
@@ -130,22 +130,23 @@ TEST_CASE("the replay of a recorded run has the live windows and alerts, bit for
     run.w.detector.arm_clock();
 
     // Learning.
-    std::vector<Ends> held[] = {hold(run.busy_listener, busy, 22),
-                                hold(run.attacked_listener, attacked, 22)};
+    std::vector<Ends> stalled[] = {connect_clients(run.busy_listener, busy, 22),
+                                   connect_clients(run.attacked_listener, attacked, 22)};
     reset_clients(run.attacked_listener, attacked, 40);
     REQUIRE(run.wait(20, [&] {
         return run.w.service(1).mode == JSG_MONITORING && run.w.service(2).mode == JSG_MONITORING;
     }));
 
-    // An attack, in whose middle another recorder comes.
-    auto attackers = hold(run.attacked_listener, attacked, 90);
+    // An attack. Another recorder begins in the middle of it.
+    auto attackers = connect_clients(run.attacked_listener, attacked, 90);
     REQUIRE(run.wait(15, [&] { return !run.w.alerts.empty(); }));
     const auto raised_before = run.w.alerts.size();
     run.recorders.push_back(&late);
     REQUIRE(run.wait_for_steps(2));
-    // The others have grown so old by now that they alone would keep the alert up.
+    // The other connections are so old now that they alone would keep the alert up. So end them
+    // too.
     attackers.clear();
-    held[1].clear();
+    stalled[1].clear();
     REQUIRE(run.wait(20, [&] { return run.w.alerts.size() > raised_before; }));
 
     // Relearning, a flood of resets, and its end.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Scripted connections, of which it is known exactly what the server's side goes through.
+// Scripted connections. The transitions of the server's side are known exactly.
 #pragma once
 
 #include <sys/socket.h>
@@ -11,7 +11,7 @@
 
 namespace testbed {
 
-// How a connection ends; the letter is what the client sends to make the server do its part.
+// How a connection ends. The client sends the letter, so that the server knows what to do.
 enum class Ending : char {
     client_closes = 'c',
     server_closes = 's',
@@ -49,20 +49,20 @@ inline void run_server(const Socket& listener, int connections) {
     }
 }
 
-// What the server's side of so many connections of each ending goes through, from listen() on.
-inline Transitions expected(std::uint64_t each) {
+// The transitions of the server's side, from listen() on. per_ending: connections of each ending.
+inline Transitions expected(std::uint64_t per_ending) {
     Transitions t;
-    const auto all = each * endings.size();
+    const auto all = per_ending * endings.size();
     t[{JSG_TCP_CLOSE, JSG_TCP_LISTEN}] = 1;
     t[{JSG_TCP_LISTEN, JSG_TCP_SYN_RECV}] = all;
     t[{JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED}] = all;
-    t[{JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE_WAIT}] = each;
-    t[{JSG_TCP_CLOSE_WAIT, JSG_TCP_LAST_ACK}] = each;
-    t[{JSG_TCP_LAST_ACK, JSG_TCP_CLOSE}] = each;
-    t[{JSG_TCP_ESTABLISHED, JSG_TCP_FIN_WAIT1}] = each;
-    t[{JSG_TCP_FIN_WAIT1, JSG_TCP_FIN_WAIT2}] = each;
-    t[{JSG_TCP_FIN_WAIT2, JSG_TCP_CLOSE}] = each;
-    t[{JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE}] = 2 * each;
+    t[{JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE_WAIT}] = per_ending;
+    t[{JSG_TCP_CLOSE_WAIT, JSG_TCP_LAST_ACK}] = per_ending;
+    t[{JSG_TCP_LAST_ACK, JSG_TCP_CLOSE}] = per_ending;
+    t[{JSG_TCP_ESTABLISHED, JSG_TCP_FIN_WAIT1}] = per_ending;
+    t[{JSG_TCP_FIN_WAIT1, JSG_TCP_FIN_WAIT2}] = per_ending;
+    t[{JSG_TCP_FIN_WAIT2, JSG_TCP_CLOSE}] = per_ending;
+    t[{JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE}] = 2 * per_ending;
     return t;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Services: which ports are monitored, what was there before, and what does not fit.
+// Services: which ports are monitored, sockets from before the detector, and ports without an
+// entry.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
@@ -14,9 +15,9 @@ namespace {
 
 const std::uint16_t first_port = own_port(0);
 
-// A port whose listener is closed gives its service entry back. skipped_s: so much of the minute
-// that this takes has passed, as the service entry says.
-void give_place_back(int skipped_s) {
+// A port whose listener is closed releases its service entry after a minute. skipped_s: the part of
+// the minute that the test skips, by changing the time in the service entry.
+void release_service_entry(int skipped_s) {
     enter_namespace();
     jsguard::Detector detector;
     detector.load(options_for_own_namespace(), {});
@@ -32,8 +33,8 @@ void give_place_back(int skipped_s) {
     const double closed = now_s();
     REQUIRE(wait_until(5, [&] { return service().mode == JSG_LEARNING; }));
     if (skipped_s) {
-        // The turn that saw the listener last has passed. Turns are a step apart, so none comes
-        // while the entry is written.
+        // The service step that saw the listener last is over. Service steps are one step apart, so
+        // none comes while the test writes the entry.
         REQUIRE(wait_until(5, [&] { return service().sequence >= 2 && !service().listeners; }));
         const auto last = service().sequence;
         REQUIRE(wait_until(5, [&] { return service().sequence > last; }));
@@ -53,11 +54,11 @@ void give_place_back(int skipped_s) {
     const auto record = last_window(detector, service_id);
     REQUIRE(record);
     CHECK(record->port == own_port(1));
-    // Its own CLOSE->LISTEN; the rest in the counters is of the past.
+    // Its own CLOSE->LISTEN. The other transitions in the counters belong to the first port.
     CHECK(record->transitions == 1);
 }
 
-// Sockets that were there before the detector. until_old: until they are in the oldest bucket.
+// Sockets from before the detector. until_old: waits until they are in the oldest bucket.
 void adopt_open_sockets(bool until_old) {
     enter_namespace();
     const Socket listener = listen_on(first_port);
@@ -69,10 +70,10 @@ void adopt_open_sockets(bool until_old) {
     }
     clients.push_back(connect_to(first_port, Family::v6));
     servers.push_back(accept_from(listener_v6));
-    // An answered one, so that it can go from idle to request.
+    // The first connection is answered, so that it can change from idle to request.
     clients[0].send("GET / HTTP/1.1\r\n\r\n");
     servers[0].send("HTTP/1.1 204 No Content\r\n\r\n");
-    // Opened actively, from the monitored port to another one.
+    // A connection that was opened actively, from the monitored port to another one.
     const Socket others[] = {listen_on(first_port + 1), listen_on(first_port + 2)};
     const Socket active_before = connect_to(first_port + 1, Family::v4, first_port);
 
@@ -101,7 +102,7 @@ void adopt_open_sockets(bool until_old) {
     clients[0].send("GET / HT");
     CHECK(wait_until(5, [&] { return in_cells() == 1; }));
 
-    // A new active one is not remembered either, but its transitions are of the port.
+    // A new active connection gets no slot either, but its transitions count for the port.
     const Socket active_after = connect_to(first_port + 2, Family::v4, first_port);
     CHECK(remembered(detector) == 8);
 
@@ -142,7 +143,7 @@ TEST_CASE(
     CHECK(service_id_of(detector, first_port + 2) == 0);
     CHECK(service_id_of(detector, first_port + 3) == 0);
 
-    // Its counters work from the first connection on.
+    // The service's counters work from the first connection on.
     const std::uint32_t service_id = service_id_of(detector, first_port + 1);
     Socket client = connect_to(first_port + 1, Family::v6);
     CHECK(wait_until(5, [&] {
@@ -154,7 +155,7 @@ TEST_CASE(
     }));
 }
 
-TEST_CASE("64 services are monitored at once, each with counts of its own, and the 65th is counted",
+TEST_CASE("64 services are monitored at once, each with its own counts, and the 65th is counted",
           "[services][many ports]") {
     enter_namespace();
     std::vector<Socket> listeners;
@@ -180,18 +181,19 @@ TEST_CASE("64 services are monitored at once, each with counts of its own, and t
     const Socket one_more = listen_on(first_port + JSG_SERVICES);
     const Socket again = listen_on(first_port + JSG_SERVICES, Family::v6);
     CHECK(service_id_of(detector, first_port + JSG_SERVICES) == 0);
-    CHECK(detector.reader().stats().services_refused == 1);  // a port, however often it tries
+    CHECK(detector.reader().stats().services_refused ==
+          1);  // a port counts once, however often it tries
 }
 
-TEST_CASE("a port without listener and socket for 60 s gives its service entry back, clean",
+TEST_CASE("a port without listener and socket for 60 s releases its service entry, empty",
           "[services][long]") {
-    give_place_back(0);
+    release_service_entry(0);
 }
 
-TEST_CASE("a port whose entry says that it was unused for 55 s gives its service entry back, clean",
+TEST_CASE("a port whose entry shows 55 s without use releases the entry soon, empty",
           "[services]") {
     const TimeCritical time_critical;
-    give_place_back(55);
+    release_service_entry(55);
 }
 
 TEST_CASE("a named port keeps its service entry though nobody listens", "[services]") {
@@ -206,18 +208,17 @@ TEST_CASE("a named port keeps its service entry though nobody listens", "[servic
 }
 
 TEST_CASE(
-    "sockets that were open before are live at once, and enter the cells when their phase changes",
+    "sockets from before the detector are live at once, and enter cells when their phase changes",
     "[services]") {
     adopt_open_sockets(false);
 }
 
-TEST_CASE("sockets that were open before and do not change enter the oldest cells after 32 s",
+TEST_CASE("sockets from before the detector that do not change enter the oldest cells after 32 s",
           "[services][long]") {
     adopt_open_sockets(true);
 }
 
-TEST_CASE("an active connection from a monitored port is counted and not remembered",
-          "[services]") {
+TEST_CASE("an active connection from a monitored port is counted and gets no slot", "[services]") {
     enter_namespace();
     jsguard::Detector detector;
     detector.load(options_for({first_port}), {});

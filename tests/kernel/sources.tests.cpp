@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Whose sockets an alert is about: the sources in its record, counted to the socket.
+// The sources in the record of an alert, with exact numbers of sockets.
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <sys/resource.h>
@@ -38,12 +38,12 @@ Sources named(const jsg_sources& sources) {
     return found;
 }
 
-// Clients that connect from an address and never send.
-void hold_from(std::vector<Ends>& held, const Socket& listener, std::uint16_t port,
-               const std::string& address, int connections) {
+// Connects clients from an address. They never send.
+void connect_clients_from(std::vector<Ends>& stalled, const Socket& listener, std::uint16_t port,
+                          const std::string& address, int connections) {
     for (int i = 0; i < connections; ++i) {
         Socket client = connect_from(address, port);
-        held.push_back({std::move(client), accept_from(listener)});
+        stalled.push_back({std::move(client), accept_from(listener)});
     }
 }
 
@@ -70,12 +70,12 @@ jsg_baseline crowded_baseline() {
 
 }  // namespace
 
-TEST_CASE("an alert names the sources of the sockets in cells that deviate, to the socket",
+TEST_CASE("an alert names the sources of the sockets in deviating cells, with exact numbers",
           "[sources][slow]") {
     const TimeCritical time_critical;
     const std::uint16_t v4 = first_port, both = first_port + 1, crowded = first_port + 2;
     jsguard::Options options = quick_options({v4, both, crowded});
-    options.confirm_windows = 5;  // when the attackers' sockets are older than the crowd's
+    options.confirm_windows = 5;  // then the attackers' sockets are older than the crowd's
     Watched w(options,
               {{v4, usual_baseline()}, {both, usual_baseline()}, {crowded, crowded_baseline()}});
     const std::string v6[] = {"fd00:1::1", "fd00:1::2", "fd00:2::1"};
@@ -89,14 +89,14 @@ TEST_CASE("an alert names the sources of the sockets in cells that deviate, to t
     std::vector<Ends> of_v4, of_both, of_crowded;
     const int numbers[] = {12, 4, 10, 1, 8, 2, 6};
     for (int i = 0; i < 7; ++i)
-        hold_from(of_v4, listeners[0], v4, fmt::format("127.0.1.{}", i + 1), numbers[i]);
-    hold_from(of_both, listeners[1], both, v6[0], 9);
-    hold_from(of_both, listeners[1], both, v6[1], 5);
-    hold_from(of_both, listeners[1], both, v6[2], 7);
-    hold_from(of_both, listeners[1], both, "::1", 3);
-    hold_from(of_both, listeners[1], both, "127.0.1.1", 20);
-    hold_from(of_crowded, listeners[2], crowded, "127.0.3.1", 80);
-    hold_from(of_crowded, listeners[2], crowded, "127.0.3.2", 40);
+        connect_clients_from(of_v4, listeners[0], v4, fmt::format("127.0.1.{}", i + 1), numbers[i]);
+    connect_clients_from(of_both, listeners[1], both, v6[0], 9);
+    connect_clients_from(of_both, listeners[1], both, v6[1], 5);
+    connect_clients_from(of_both, listeners[1], both, v6[2], 7);
+    connect_clients_from(of_both, listeners[1], both, "::1", 3);
+    connect_clients_from(of_both, listeners[1], both, "127.0.1.1", 20);
+    connect_clients_from(of_crowded, listeners[2], crowded, "127.0.3.1", 80);
+    connect_clients_from(of_crowded, listeners[2], crowded, "127.0.3.2", 40);
     REQUIRE(crowd.run(w, 40, 0.5, 20, [&] {
         return raise_of(w, v4) && raise_of(w, both) && raise_of(w, crowded);
     }));
@@ -116,14 +116,14 @@ TEST_CASE("an alert names the sources of the sockets in cells that deviate, to t
     CHECK(b.inexact == 0);
     CHECK(named(b) ==
           Sources{{"127.0.1.1/32", 20}, {"fd00:1::/64", 14}, {"fd00:2::/64", 7}, {"::/64", 3}});
-    // The crowd's own sockets are as fresh as ever, and as many.
+    // The crowd's own sockets are as young and as many as before, so they do not deviate.
     const jsg_alert c = *raise_of(w, crowded);
     CHECK(c.sockets > 120);
     CHECK(c.sources.sockets == 120);
     CHECK(c.sources.distinct == 2);
     CHECK(named(c.sources) == Sources{{"127.0.3.1/32", 80}, {"127.0.3.2/32", 40}});
 
-    // Nobody is left: the clear names nobody.
+    // No attacker remains, so the clear names no source.
     of_v4.clear();
     const auto is_clear = [&](const jsg_alert& alert) {
         return alert.event == JSG_CLEAR && alert.port == v4;
@@ -136,8 +136,7 @@ TEST_CASE("an alert names the sources of the sockets in cells that deviate, to t
     CHECK(w.detector.reader().stats().sources_lost == 0);
 }
 
-TEST_CASE("more sources than there are entries for: the alert says that it lost some",
-          "[sources]") {
+TEST_CASE("with more sources than entries, the alert is marked as inexact", "[sources]") {
     const TimeCritical time_critical;
     const std::uint16_t some = first_port + 3, many = first_port + 4;
     constexpr std::uint32_t of_some = 1000, of_many = 17'500;  // entries: 16,384
@@ -147,15 +146,16 @@ TEST_CASE("more sources than there are entries for: the alert says that it lost 
     limit.rlim_cur = std::max(limit.rlim_cur, descriptors);
     limit.rlim_max = std::max(limit.rlim_max, limit.rlim_cur);
     REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
-    const auto hold_each = [](std::vector<Socket>& held, std::uint16_t port, std::uint32_t number) {
+    const auto connect_each = [](std::vector<Socket>& stalled, std::uint16_t port,
+                                 std::uint32_t number) {
         for (std::uint32_t i = 0; i < number; ++i)
-            held.push_back(connect_from(
+            stalled.push_back(connect_from(
                 fmt::format("127.{}.{}.{}", 1 + i / 65536, i / 256 % 256, i % 256), port));
     };
-    // All are there before the first sample, so that the alert is about all of them. Nobody
-    // accepts. Their age counts from the attaching, because the clock stands still until then. The
-    // clock is armed when all samples up to the raise find them in one age bucket: sources are
-    // counted in the cells that deviated one step before.
+    // All connections exist before the first sample, so that the alert is about all of them. Nobody
+    // accepts them. Their ages count from the attaching, because the clock stands still until it is
+    // armed. Sources are counted in the cells that deviated one step before. So the clock is armed
+    // at a time when all samples up to the raise find the connections in one age bucket.
     const auto arm_in_one_age_bucket = [](Watched& w, double attached_s) {
         const auto bucket_after = [&](double seconds) {
             const double age_s = std::max(0.0, now_s() - attached_s + seconds);
@@ -168,8 +168,8 @@ TEST_CASE("more sources than there are entries for: the alert says that it lost 
         Watched w(quick_options({some}), {{some, usual_baseline()}});
         const double attached_s = now_s();
         const Socket listener = listen_on(some);
-        std::vector<Socket> held;
-        hold_each(held, some, of_some);
+        std::vector<Socket> stalled;
+        connect_each(stalled, some, of_some);
         arm_in_one_age_bucket(w, attached_s);
         REQUIRE(w.wait(15, [&] { return raise_of(w, some); }));
         const jsg_sources exact = raise_of(w, some)->sources;
@@ -182,10 +182,10 @@ TEST_CASE("more sources than there are entries for: the alert says that it lost 
     }
     Watched w(quick_options({many}), {{many, usual_baseline()}});
     const double attached_s = now_s();
-    // Eight accept queues have the room that is needed.
-    std::vector<Socket> listeners, held;
+    // Eight accept queues have enough room.
+    std::vector<Socket> listeners, stalled;
     for (int i = 0; i < 8; ++i) listeners.push_back(listen_on_shared(many));
-    hold_each(held, many, of_many);
+    connect_each(stalled, many, of_many);
     arm_in_one_age_bucket(w, attached_s);
     REQUIRE(w.wait(20, [&] { return raise_of(w, many); }));
     const jsg_sources over = raise_of(w, many)->sources;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What learning tells beyond the counts: the spread, the thresholds from it, and warnings.
+// What learning measures besides the counts: the spread, its thresholds, and warnings.
 #include "kernel/spread.h"
 
 #include <cmath>
@@ -16,7 +16,7 @@ namespace {
 
 const std::uint16_t first_port = own_port(0);
 
-// Mean and deviation of a spread, as it holds them, from the divergences themselves.
+// Checks the mean and the deviation of a spread against the divergences themselves.
 void check_spread(const jsg_spread& spread, const std::vector<std::uint32_t>& divergences) {
     jsg_spread wanted{};
     double sum = 0, squares = 0;
@@ -32,7 +32,7 @@ void check_spread(const jsg_spread& spread, const std::vector<std::uint32_t>& di
     CHECK(spread.maximum_nanobits == wanted.maximum_nanobits);
     CHECK(spread.mean_nanobits == wanted.mean_nanobits);
     CHECK(spread.deviation_nanobits == wanted.deviation_nanobits);
-    // To within what cutting to millionths of a bit takes.
+    // The tolerance is the error of cutting to millionths of a bit.
     CHECK(std::abs(sum / windows - spread.mean_nanobits) < 2000);
     CHECK(std::abs(std::sqrt(squares / windows - sum * sum / windows / windows) -
                    spread.deviation_nanobits) < 10'000);
@@ -41,7 +41,7 @@ void check_spread(const jsg_spread& spread, const std::vector<std::uint32_t>& di
 
 }  // namespace
 
-TEST_CASE("learning measures how windows spread, sets thresholds by it, and tells its warnings",
+TEST_CASE("learning measures the spread of windows, sets thresholds by it, and sets warnings",
           "[learning][slow]") {
     const TimeCritical time_critical;
     const std::uint16_t varied = first_port, silent = first_port + 1, few = first_port + 2,
@@ -55,13 +55,14 @@ TEST_CASE("learning measures how windows spread, sets thresholds by it, and tell
     const Socket listeners[] = {listen_on(varied), listen_on(silent), listen_on(few),
                                 listen_on(full, Family::v4, 1),
                                 listen_on(once_full, Family::v4, 1)};
-    // What a baseline needs, and no more; of old ones an alert's number is a warning.
-    constexpr int held = 40, too_few = 25;
-    std::vector<Ends> sockets = hold(listeners[1], silent, held);
-    for (Ends& ends : hold(listeners[2], few, too_few)) sockets.push_back(std::move(ends));
+    // Just enough for a baseline. As many old stalled sockets as an alert needs cause a warning.
+    constexpr int stalled = 40, too_few = 25;
+    std::vector<Ends> sockets = connect_clients(listeners[1], silent, stalled);
+    for (Ends& ends : connect_clients(listeners[2], few, too_few))
+        sockets.push_back(std::move(ends));
     for (const std::uint16_t port : {full, once_full}) {
         const Socket& listener = listeners[port - varied];
-        for (Ends& ends : hold(listener, port, JSG_BASELINE_EPISODES + 1))
+        for (Ends& ends : connect_clients(listener, port, JSG_BASELINE_EPISODES + 1))
             sockets.push_back(std::move(ends));
     }
     for (std::uint16_t port = silent; port <= once_full; ++port) {
@@ -74,7 +75,7 @@ TEST_CASE("learning measures how windows spread, sets thresholds by it, and tell
     fill_queue(full);
     w.detector.arm_clock();
 
-    // Something else each second.
+    // The first service's traffic is different in each second.
     std::uint64_t done = 0;
     std::vector<Ends> open, longer;
     REQUIRE(w.wait(40, [&] {
@@ -82,10 +83,10 @@ TEST_CASE("learning measures how windows spread, sets thresholds by it, and tell
         const auto now = w.service(1).sequence;
         if (now != done) {
             done = now;
-            open = hold(listeners[0], varied, static_cast<int>(2 + now * 7 % 5));
-            if (now % 4 == 1) longer = hold(listeners[0], varied, 2);
+            open = connect_clients(listeners[0], varied, static_cast<int>(2 + now * 7 % 5));
+            if (now % 4 == 1) longer = connect_clients(listeners[0], varied, 2);
             reset_clients(listeners[0], varied, static_cast<int>(5 + now * 3 % 8));
-            for (Ends& ends : hold(listeners[0], varied, static_cast<int>(2 + now % 3)))
+            for (Ends& ends : connect_clients(listeners[0], varied, static_cast<int>(2 + now % 3)))
                 ends.client.close();
             if (now == 15) fill_queue(once_full);
             if (now == 16) {
@@ -102,7 +103,7 @@ TEST_CASE("learning measures how windows spread, sets thresholds by it, and tell
     const std::uint32_t half = options.learn_s / 2;
     for (std::uint64_t step = half + window_s; step <= options.learn_s; ++step) {
         const jsg_reading &newer = readings.at(step), &older = readings.at(step - window_s);
-        // What was learned outside the window is what came before it.
+        // Outside the window, the service has learned the steps before it.
         const jsg_baseline outside =
             learned_between(older, readings.at(0), static_cast<std::uint32_t>(step) - window_s);
         transitions.push_back(transitions_measured(config, newer, older, outside).js);
@@ -120,7 +121,7 @@ TEST_CASE("learning measures how windows spread, sets thresholds by it, and tell
     }
     CHECK(w.service(1).threshold_nanobits[JSG_TRANSITIONS] !=
           w.service(1).threshold_nanobits[JSG_OCCUPANCY]);
-    // Too few transitions in a window say nothing of how they spread.
+    // Windows with too few transitions do not count in the spread.
     CHECK(w.baseline(2).spread[JSG_TRANSITIONS].windows == 0);
     CHECK(w.baseline(2).spread[JSG_OCCUPANCY].windows == half - window_s + 1);
     CHECK(w.service(2).threshold_nanobits[JSG_TRANSITIONS] == JSG_DEFAULT_THRESHOLD_NANOBITS);
@@ -131,7 +132,7 @@ TEST_CASE("learning measures how windows spread, sets thresholds by it, and tell
     CHECK((w.service(4).warnings & ~JSG_WARN_UNBALANCED) == JSG_WARN_QUEUE_FULL);
     CHECK(w.service(5).warnings == 0);
     CHECK(w.baseline(1).queue_full_s == 0);
-    CHECK(w.baseline(4).queue_full_s >= options.learn_s - 1);  // the first step is a short one
+    CHECK(w.baseline(4).queue_full_s >= options.learn_s - 1);  // the first step is short
     CHECK(w.baseline(5).queue_full_s >= 1);
     CHECK(w.baseline(5).queue_full_s <= 2);
     for (const jsg_window& record : w.windows(4))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the tests of the real object share: a network namespace of their own, sockets, and the
-// tables.
+// What the tests of the real BPF object share: their own network namespace, sockets, and readers of
+// the detector's tables.
 #include "testbed.hpp"
 
 #include <arpa/inet.h>
@@ -35,7 +35,7 @@
 namespace testbed {
 namespace {
 
-constexpr int patience_ms = 10'000;
+constexpr int timeout_ms = 10'000;
 
 int checked(int result, const char* what) {
     if (result < 0) throw std::system_error(errno, std::generic_category(), what);
@@ -84,17 +84,17 @@ Socket new_socket(Family family) {
     return socket;
 }
 
-// The first port of a range that this process locks until it ends. The test needs root, but its
-// names are listed without: then no lock can be had, and none is needed.
+// The first port of a range that this process locks until it ends. Without root, test cases can be
+// listed but not run. Then the lock cannot be taken, and is not needed.
 int first_own_port() {
-    // Below the ports of the system tests, of connect_and_vanish(), and of clients.
-    constexpr int lowest = 10'000, ranges = 80;
+    // These ports are below those of the system tests, of connect_and_abandon(), and of clients.
+    constexpr int min_port = 10'000, ranges = 80;
     for (int range = 0; range < ranges; ++range) {
         const std::string name = "/run/lock/jsguard-kernel-test-ports-" + std::to_string(range);
         const int lock = open(name.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC, 0644);
-        if (lock < 0 && geteuid() != 0) return lowest;
+        if (lock < 0 && geteuid() != 0) return min_port;
         checked(lock, name.c_str());
-        if (flock(lock, LOCK_EX | LOCK_NB) == 0) return lowest + range * own_ports;
+        if (flock(lock, LOCK_EX | LOCK_NB) == 0) return min_port + range * own_ports;
         ::close(lock);
     }
     throw std::runtime_error("all ports are taken by other runs of these tests");
@@ -158,7 +158,7 @@ std::size_t Socket::receive_bytes(std::size_t bytes) const {
 void Socket::wait_for_end() const {
     char byte;
     pollfd wanted{fd_, POLLIN, 0};
-    while (poll(&wanted, 1, patience_ms) == 1) {
+    while (poll(&wanted, 1, timeout_ms) == 1) {
         if (recv(fd_, &byte, 1, MSG_DONTWAIT) <= 0) return;
     }
     throw std::runtime_error("the other end did not close");
@@ -201,15 +201,15 @@ Socket listen_on_shared(std::uint16_t port) {
 Socket connect_from(const std::string& address, std::uint16_t port) {
     const Family family = address.find(':') == std::string::npos ? Family::v4 : Family::v6;
     Socket socket = new_socket(family);
-    // The port is chosen at connect(), so that each address has all of them.
+    // The kernel chooses the port at connect(), so that each address can use all ports.
     const int on = 1;
     setsockopt(socket.fd(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
     Address from(family, 0);
-    void* service_id =
+    void* host_address =
         family == Family::v4
             ? static_cast<void*>(&reinterpret_cast<sockaddr_in&>(from.storage).sin_addr)
             : &reinterpret_cast<sockaddr_in6&>(from.storage).sin6_addr;
-    if (inet_pton(family == Family::v4 ? AF_INET : AF_INET6, address.c_str(), service_id) != 1)
+    if (inet_pton(family == Family::v4 ? AF_INET : AF_INET6, address.c_str(), host_address) != 1)
         throw std::runtime_error("no address: " + address);
     checked(bind(socket.fd(), from.get(), from.size), "bind");
     const Address to(family, port);
@@ -219,7 +219,7 @@ Socket connect_from(const std::string& address, std::uint16_t port) {
 
 void add_address(const std::string& address) {
     const Socket control(checked(::socket(AF_INET6, SOCK_DGRAM, 0), "socket"));
-    // As struct in6_ifreq of linux/ipv6.h, which does not go with netinet/in.h.
+    // The same as struct in6_ifreq of linux/ipv6.h, which conflicts with netinet/in.h.
     struct {
         in6_addr address;
         std::uint32_t prefix_bits;
@@ -285,7 +285,7 @@ Socket connect_to(std::uint16_t port, Family family, std::uint16_t local_port, i
     if (receive_buffer)
         setsockopt(socket.fd(), SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(receive_buffer));
     if (local_port) {
-        // Another address than the listeners', which would keep the port to themselves.
+        // Not the listeners' address: a listener keeps its port on its address for itself.
         const Address local(family, local_port, INADDR_LOOPBACK + 1);
         checked(bind(socket.fd(), local.get(), local.size), "bind");
     }
@@ -294,9 +294,9 @@ Socket connect_to(std::uint16_t port, Family family, std::uint16_t local_port, i
     return socket;
 }
 
-void connect_and_vanish(std::uint16_t port, std::uint32_t number) {
+void connect_and_abandon(std::uint16_t port, std::uint32_t number) {
     constexpr std::uint32_t first_host = 0x7f010001;              // 127.1.0.1
-    constexpr std::uint32_t first_port = 20'000, ports = 40'000;  // none is an own_port()
+    constexpr std::uint32_t first_port = 20'000, ports = 40'000;  // no own_port() is one of them
     const Address from(Family::v4, static_cast<std::uint16_t>(first_port + number % ports),
                        first_host + number / ports);
     const int on = 1;
@@ -313,7 +313,7 @@ Socket accept_from(const Socket& listener) {
 jsguard::Options options_for(std::vector<std::uint16_t> ports) {
     static int detectors = 0;
     jsguard::Options options;
-    // The directory is locked from the moment that a detector is loaded.
+    // A loaded detector locks its pin directory, so each detector needs its own.
     options.pin_dir = own_pin_dir(std::to_string(++detectors));
     options.ports = std::move(ports);
     options.learn_s = 3600;
@@ -327,8 +327,8 @@ jsguard::Options options_for_own_namespace() {
 }
 
 void adopt_sockets(jsguard::Detector& detector) {
-    constexpr int most_tries = 10;
-    for (int tries = 0; tries < most_tries; ++tries) {
+    constexpr int max_tries = 10;
+    for (int tries = 0; tries < max_tries; ++tries) {
         detector.adopt_sockets();
         if (!detector.namespaces_left_out()) return;
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What an attacker who knows the detector can do, and what comes of it: docs/SECURITY.md.
+// What an attacker who knows the detector can do, and how the detector reacts. See
+// docs/SECURITY.md.
 #include <algorithm>
 #include <optional>
 #include <string>
@@ -16,7 +17,7 @@ using namespace testbed;
 namespace {
 
 const std::uint16_t first_port = own_port(0);
-constexpr int held_attack = 60;  // connections that raise an alert if nothing hides them
+constexpr int attack_connections = 60;  // they raise an alert if nothing hides them
 
 bool is_alerted(const std::vector<jsg_alert>& alerts, std::uint16_t port) {
     return std::any_of(alerts.begin(), alerts.end(),
@@ -31,24 +32,26 @@ jsg_baseline small_baseline() {
     return baseline;
 }
 
-// Clients that got an answer and stay.
-std::vector<Ends> hold_answered(const Socket& listener, std::uint16_t port, int connections) {
-    std::vector<Ends> held = hold(listener, port, connections);
-    for (const Ends& ends : held) {
+// Connects clients that get an answer and remain connected.
+std::vector<Ends> connect_answered_clients(const Socket& listener, std::uint16_t port,
+                                           int connections) {
+    std::vector<Ends> clients = connect_clients(listener, port, connections);
+    for (const Ends& ends : clients) {
         ends.client.send("GET / HTTP/1.1\r\n\r\n");
         ends.server.send("HTTP/1.1 204 No Content\r\n\r\n");
     }
-    return held;
+    return clients;
 }
 
-// With pins of its own, for two detectors side by side.
+// Gives the options another pin directory, for two detectors at the same time.
 jsguard::Options options_in(jsguard::Options options, const std::string& name) {
     options.pin_dir = own_pin_dir(name);
     return options;
 }
 
 template <typename Number>
-std::uint32_t most(const std::vector<jsg_window>& windows, Number jsg_window::*field) {
+// The maximum of a field in all windows.
+std::uint32_t max_of(const std::vector<jsg_window>& windows, Number jsg_window::*field) {
     std::uint32_t found = 0;
     for (const jsg_window& record : windows)
         found = std::max(found, static_cast<std::uint32_t>(record.*field));
@@ -57,7 +60,7 @@ std::uint32_t most(const std::vector<jsg_window>& windows, Number jsg_window::*f
 
 }  // namespace
 
-TEST_CASE("an attack that sends twice --min-rate raises nothing until it stops sending",
+TEST_CASE("an attack that sends twice --min-rate raises no alert until it stops sending",
           "[threats]") {
     const TimeCritical time_critical;
     const std::uint16_t port = first_port;
@@ -65,7 +68,7 @@ TEST_CASE("an attack that sends twice --min-rate raises nothing until it stops s
     const jsguard::Options options = quick_options({port});
     Watched w(options, {{port, small_baseline()}});
     const Socket listener = listen_on(port);
-    const auto attackers = hold(listener, port, held_attack);
+    const auto attackers = connect_clients(listener, port, attack_connections);
     for (const Ends& ends : attackers) ends.client.send_bytes(2 * options.min_rate);
     w.detector.arm_clock();
     REQUIRE(w.wait(20, [&] {
@@ -85,8 +88,9 @@ TEST_CASE("an attack that sends twice --min-rate raises nothing until it stops s
     CHECK(w.wait(10, [&] { return is_alerted(w.alerts, port); }));
 }
 
-TEST_CASE("57 connections that are held on three ports, 19 on each, raise nothing, on one they do",
-          "[threats]") {
+TEST_CASE(
+    "57 stalled connections on three ports, 19 on each, raise no alert, and on one port they do",
+    "[threats]") {
     const std::uint16_t together = first_port + 4;
     constexpr int ports = 3, each = 19;
     std::vector<std::uint16_t> all{together};
@@ -99,10 +103,11 @@ TEST_CASE("57 connections that are held on three ports, 19 on each, raise nothin
     REQUIRE(options.min_sockets == each + 1);
     Watched w(options, baselines);
     std::vector<Socket> listeners;
-    std::vector<std::vector<Ends>> held;
+    std::vector<std::vector<Ends>> stalled;
     for (const std::uint16_t port : all) {
         listeners.push_back(listen_on(port));
-        held.push_back(hold(listeners.back(), port, port == together ? ports * each : each));
+        stalled.push_back(
+            connect_clients(listeners.back(), port, port == together ? ports * each : each));
     }
     w.detector.arm_clock();
     CHECK(w.wait(15, [&] { return is_alerted(w.alerts, together); }));
@@ -120,7 +125,7 @@ TEST_CASE("57 connections that are held on three ports, 19 on each, raise nothin
     }
 }
 
-TEST_CASE("connections held in pulses count by their socket-seconds in the window",
+TEST_CASE("connections that stall in pulses count by their socket-seconds in the window",
           "[threats][slow]") {
     const TimeCritical time_critical;
     const std::uint16_t large = first_port + 5, small = first_port + 6;
@@ -132,20 +137,21 @@ TEST_CASE("connections held in pulses count by their socket-seconds in the windo
     const Socket listeners[] = {listen_on(large), listen_on(small)};
     w.detector.arm_clock();
     for (int pulse = 0; pulse < 4; ++pulse) {
-        auto held = hold(listeners[0], large, in_large), few = hold(listeners[1], small, in_small);
+        auto stalled = connect_clients(listeners[0], large, in_large),
+             few = connect_clients(listeners[1], small, in_small);
         REQUIRE(w.wait_for_steps(1, 1));
-        held.clear();
+        stalled.clear();
         few.clear();
         REQUIRE(w.wait_for_steps(1, 3));
     }
     CHECK(is_alerted(w.alerts, large));
     CHECK_FALSE(is_alerted(w.alerts, small));
     const auto windows = w.windows(2);
-    CHECK(most(windows, &jsg_window::open_requests) > options.min_sockets);
-    CHECK(most(windows, &jsg_window::excess_millisockets) < options.min_sockets * 1000);
+    CHECK(max_of(windows, &jsg_window::open_requests) > options.min_sockets);
+    CHECK(max_of(windows, &jsg_window::excess_millisockets) < options.min_sockets * 1000);
 }
 
-TEST_CASE("resets beside connections that are answered and stay are unbalanced, and raise nothing",
+TEST_CASE("resets beside new connections that become idle are unbalanced, and raise no alert",
           "[threats]") {
     const TimeCritical time_critical;
     const std::uint16_t hidden = first_port + 7, plain = first_port + 8;
@@ -155,7 +161,7 @@ TEST_CASE("resets beside connections that are answered and stay are unbalanced, 
     const Socket listeners[] = {listen_on(hidden), listen_on(plain)};
     w.detector.arm_clock();
     REQUIRE(w.wait_for_steps(2, 1));
-    const auto cover = hold_answered(listeners[0], hidden, staying);
+    const auto cover = connect_answered_clients(listeners[0], hidden, staying);
     reset_clients(listeners[0], hidden, resets);
     reset_clients(listeners[1], plain, resets);
     REQUIRE(w.wait(15, [&] { return is_alerted(w.alerts, plain); }));
@@ -168,11 +174,13 @@ TEST_CASE("resets beside connections that are answered and stay are unbalanced, 
           }) >= window_s);
 }
 
-TEST_CASE("what creeps in under the evidence is relearned, and warned about from --min-sockets on",
-          "[threats][slow]") {
+TEST_CASE(
+    "stalled connections below the evidence are relearned, with a warning from --min-sockets on",
+    "[threats][slow]") {
     const TimeCritical time_critical;
     const std::uint16_t few = first_port + 9, many = first_port + 10, control = first_port + 11;
-    constexpr int creeping[] = {21, 30};  // a baseline needs 20; the evidence is 25 more
+    constexpr int creeping[] = {21,
+                                30};  // a baseline needs 20, and the evidence is an excess of 25
     constexpr int later = 55;
     jsguard::Options options = quick_options({few, many, control});
     options.min_sockets = 25;
@@ -180,11 +188,12 @@ TEST_CASE("what creeps in under the evidence is relearned, and warned about from
     const jsg_baseline usual = usual_baseline();
     Watched w(options, {{few, usual}, {many, usual}, {control, usual}});
     const Socket listeners[] = {listen_on(few), listen_on(many), listen_on(control)};
-    std::vector<Ends> held[3];
+    std::vector<Ends> stalled[3];
     const auto port_of = [&](std::size_t i) { return static_cast<std::uint16_t>(few + i); };
-    for (std::size_t i = 0; i < 2; ++i) held[i] = hold(listeners[i], port_of(i), creeping[i]);
+    for (std::size_t i = 0; i < 2; ++i)
+        stalled[i] = connect_clients(listeners[i], port_of(i), creeping[i]);
     w.detector.arm_clock();
-    REQUIRE(w.wait_for_steps(2, JSG_OLD_S + 2));  // from when on they are old
+    REQUIRE(w.wait_for_steps(2, JSG_OLD_S + 2));  // the connections are old from then on
     CHECK(w.service(1).warnings == 0);
     w.detector.reader().request_relearning();
     std::uint64_t done = 0;
@@ -199,10 +208,11 @@ TEST_CASE("what creeps in under the evidence is relearned, and warned about from
     CHECK((w.service(1).warnings & JSG_WARN_LIKE_ATTACK) == 0);
     CHECK((w.service(2).warnings & JSG_WARN_LIKE_ATTACK) == JSG_WARN_OLD_AND_STALLED);
 
-    // As many as raise an alert by the old baseline are usual by the new one.
+    // A number of connections that raises an alert by the old baseline is usual by the new one.
     for (std::size_t i = 0; i < 3; ++i) {
-        const int more = later - static_cast<int>(held[i].size());
-        for (Ends& ends : hold(listeners[i], port_of(i), more)) held[i].push_back(std::move(ends));
+        const int more = later - static_cast<int>(stalled[i].size());
+        for (Ends& ends : connect_clients(listeners[i], port_of(i), more))
+            stalled[i].push_back(std::move(ends));
     }
     REQUIRE(w.wait(15, [&] { return is_alerted(w.alerts, control); }));
     REQUIRE(w.wait_for_steps(1, 2 * window_s));
@@ -246,7 +256,7 @@ TEST_CASE("ports that others listen on push out no named port, and none that has
     CHECK(counted(of_named, 1)[{JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED}] == 1);
 }
 
-TEST_CASE("what another network namespace does on a monitored port counts, but not with --netns",
+TEST_CASE("traffic of another network namespace on a monitored port counts, but not with --netns",
           "[threats]") {
     const std::uint16_t port = first_port + 12;
     enter_namespace();
@@ -259,10 +269,10 @@ TEST_CASE("what another network namespace does on a monitored port counts, but n
     const Socket listener = listen_on(port);
     for (Watched* w : {&of_all, &own}) w->detector.arm_clock();
     std::optional<Socket> its_listener;
-    std::vector<Ends> held;
+    std::vector<Ends> stalled;
     other.run([&] {
         its_listener.emplace(listen_on(port));
-        held = hold(*its_listener, port, held_attack);
+        stalled = connect_clients(*its_listener, port, attack_connections);
     });
     REQUIRE(of_all.wait(15, [&] {
         own.take_alerts();
@@ -270,11 +280,12 @@ TEST_CASE("what another network namespace does on a monitored port counts, but n
     }));
     REQUIRE(own.wait_for_steps(1, 2 * window_s));
     CHECK(own.alerts.empty());
-    CHECK(most(own.windows(1), &jsg_window::sockets) == 0);
+    CHECK(max_of(own.windows(1), &jsg_window::sockets) == 0);
 }
 
-TEST_CASE("quick exchanges pay for connections that are held, twice as many as they let expect",
-          "[threats]") {
+TEST_CASE(
+    "quick exchanges hide stalled connections, up to twice the number that is expected with them",
+    "[threats]") {
     const TimeCritical time_critical;
     const std::uint16_t paid = first_port + 13, unpaid = first_port + 14;
     constexpr int a_step = 200;  // twenty times the usual exchanges: 100 open are expected
@@ -283,24 +294,24 @@ TEST_CASE("quick exchanges pay for connections that are held, twice as many as t
     const Socket listeners[] = {listen_on(paid), listen_on(unpaid)};
     w.detector.arm_clock();
     std::uint64_t done = 0, first = 0;
-    std::vector<Ends> held, without;
+    std::vector<Ends> stalled, without;
     REQUIRE(w.wait(30, [&] {
         if (w.service(1).sequence == done) return false;
         done = w.service(1).sequence;
-        for (Ends& ends : hold(listeners[0], paid, a_step)) {
+        for (Ends& ends : connect_clients(listeners[0], paid, a_step)) {
             ends.client.close();
             ends.server.wait_for_end();
         }
         if (done > window_s && !first) {
             first = done;
-            held = hold(listeners[0], paid, held_attack);
-            without = hold(listeners[1], unpaid, held_attack);
+            stalled = connect_clients(listeners[0], paid, attack_connections);
+            without = connect_clients(listeners[1], unpaid, attack_connections);
         }
         return first && done > first + 3 * window_s;
     }));
     CHECK(is_alerted(w.alerts, unpaid));
     CHECK_FALSE(is_alerted(w.alerts, paid));
     const auto windows = w.windows(1);
-    CHECK(windows.back().stalled_millisockets >= held_attack * 1000);
+    CHECK(windows.back().stalled_millisockets >= attack_connections * 1000);
     CHECK(windows.back().signal[JSG_OCCUPANCY].verdict == JSG_NO_EXCESS);
 }

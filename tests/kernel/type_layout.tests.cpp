@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tests of the comparison of two BTF types, on types that are made for it.
+// Tests of the comparison of two BTF types, with types that the tests create.
 #include "load/type_layout.hpp"
 
 #include <bpf/btf.h>
@@ -12,7 +12,7 @@ namespace {
 
 using Types = std::unique_ptr<btf, decltype(&btf__free)>;
 
-// struct s { unsigned a; unsigned b[LENGTH]; }, with those names; its number is 3.
+// Types with struct s { unsigned a; unsigned SECOND[LENGTH]; }. The number of the struct is 3.
 Types made_types(const char* second, std::uint32_t length, std::uint32_t offset_bits = 32) {
     Types types(btf__new_empty(), btf__free);
     REQUIRE(btf__add_int(types.get(), "unsigned int", 4, 0) == 1);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// More sockets than there are slots for: counted, shown, and gone at the end, to the last one.
+// More sockets than slots: the untracked ones are counted exactly while they live, and when they
+// end.
 #include <fmt/format.h>
 
 #include <iterator>
@@ -18,7 +19,7 @@ namespace {
 const std::uint16_t port = own_port(0);
 const std::uint16_t crowded_port = own_port(1);
 const std::uint16_t gone_port = own_port(2);
-constexpr std::uint32_t listeners_needed = 64;  // for accept queues of 4,096 that none overflows
+constexpr std::uint32_t listeners_needed = 64;  // so that no accept queue of 4,096 overflows
 constexpr std::uint32_t sockets = 150'000;
 
 std::uint64_t of(const Transitions& transitions, int from, int to) {
@@ -28,7 +29,7 @@ std::uint64_t of(const Transitions& transitions, int from, int to) {
 
 }  // namespace
 
-TEST_CASE("sockets that find no slot are counted, known of while they live, and gone when they end",
+TEST_CASE("sockets that find no slot are counted while they live, and no longer when they end",
           "[untracked][long][alone]") {
     jsguard::Options options = quick_options({port});
     options.learn_s = 3600;
@@ -43,11 +44,12 @@ TEST_CASE("sockets that find no slot are counted, known of while they live, and 
         if (i && i % 25'000 == 0) {
             const std::uint64_t so_far = w.detector.reader().stats().sockets_untracked;
             fmt::print("{} of {} sockets untracked\n", so_far, i);
-            // Where buckets are filled evenly; one after the other leaves out some hundreds.
+            // This tests that buckets fill evenly. If the first bucket were always filled first,
+            // hundreds of sockets would find no slot.
             if (i == 50'000) CHECK(so_far == 0);
             if (i == 75'000) CHECK(so_far < 75);
         }
-        connect_and_vanish(port, i);
+        connect_and_abandon(port, i);
     }
     const double connected = now_s();
 
@@ -58,12 +60,12 @@ TEST_CASE("sockets that find no slot are counted, known of while they live, and 
     CHECK(jsguard::losses_text(w.detector.reader().stats())
               .find(fmt::format("{} sockets never sampled (no slot was free)", untracked)) !=
           std::string::npos);
-    // Whose windows know of them all.
+    // The service's windows count all sockets.
     REQUIRE(w.wait_for_steps(1, 2));
     REQUIRE(w.wait(2, [&] { return last_window(w.detector, 1).has_value(); }));
     CHECK(w.service(1).untracked_sockets == untracked);
     CHECK(last_window(w.detector, 1)->sockets == sockets);
-    CHECK(last_window(w.detector, 1)->sample_weight == 4);  // over 65,536 remembered
+    CHECK(last_window(w.detector, 1)->sample_weight == 4);  // more than 65,536 sockets have a slot
     const Transitions open = counted(w.detector, 1);
     CHECK(of(open, JSG_TCP_LISTEN, JSG_TCP_SYN_RECV) == sockets);
     CHECK(of(open, JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED) == sockets);
@@ -95,7 +97,7 @@ TEST_CASE("a listener and a connection that find no slot are counted once", "[un
     w.detector.arm_clock();
     jsg_slot* slots = w.detector.skeleton().bss->jsg_slots;
     for (std::size_t i = 0; i < std::size(w.detector.skeleton().bss->jsg_slots); ++i) {
-        if (!slots[i].sk) slots[i].sk = i + 2;  // no address of a socket
+        if (!slots[i].sk) slots[i].sk = i + 2;  // not the address of a socket
     }
     {
         const Socket listener = listen_on(crowded_port);
@@ -116,9 +118,9 @@ TEST_CASE("a slot whose socket's memory is no socket any more is emptied, and th
     options.learn_s = 3600;
     Watched w(options);
     w.detector.arm_clock();
-    REQUIRE(w.wait_for_steps(1, 4));  // so that it may be older than what is just opened
+    REQUIRE(w.wait_for_steps(1, 4));  // so that the slot can be older than 2 s
     auto& memory = *w.detector.skeleton().bss;
-    // What cannot be read reads as 0: no state, and no port.
+    // This address cannot be read, and gives 0: no state, and no port.
     memory.jsg_slots[1].born_ms = memory.jsg_now_ms - 3000;
     memory.jsg_slots[1].service_id = 1;
     memory.jsg_slots[1].state = JSG_TCP_ESTABLISHED;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A usual service: what it has learned, and a crowd of its clients.
+// A usual service: its baseline, and a crowd of its clients.
 #pragma once
 
 #include <deque>
@@ -14,8 +14,8 @@ inline void add(jsg_baseline& baseline, __u32 from, __u32 to, __u32 count) {
     baseline.transitions += count;
 }
 
-// A minute of a service at 10 connections a second, each of them half a second in its request and
-// then closed by its client.
+// A minute of a service at 10 connections a second. Each connection is half a second in its
+// request, and then its client closes it.
 inline jsg_baseline usual_baseline() {
     jsg_baseline baseline{};
     baseline.learned_s = 60;
@@ -30,19 +30,19 @@ inline jsg_baseline usual_baseline() {
     return baseline;
 }
 
-// Connections at a steady rate, each open for so long.
+// Opens connections at a steady rate, and closes each after its lifetime.
 class Crowd {
   public:
     Crowd(const Socket& listener, std::uint16_t port) : listener_(listener), port_(port) {}
 
     template <typename Condition>
-    bool run(Watched& w, double rate, double lifetime_s, double at_most_s, Condition until) {
+    bool run(Watched& w, double rate, double lifetime_s, double max_s, Condition until) {
         const double start = now_s();
         for (double next = start; !until(); pause_ms(2)) {
             const double now = now_s();
-            if (now > start + at_most_s) return false;
+            if (now > start + max_s) return false;
             for (; next <= now; next += 1 / rate)
-                open_.push_back({next, std::move(hold(listener_, port_, 1).front())});
+                open_.push_back({next, std::move(connect_clients(listener_, port_, 1).front())});
             while (!open_.empty() && open_.front().since + lifetime_s <= now) {
                 open_.front().ends.server.close();
                 open_.pop_front();

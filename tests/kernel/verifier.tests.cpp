@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The verifier's work on each program is a number, held to a table.
+// The number of instructions that the verifier processes for each program has a limit in a table.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
@@ -9,7 +9,7 @@
 
 TEST_CASE("the verifier processes no more instructions for a program than the table says",
           "[verifier]") {
-    // With ports that are named the verifier sees that none will be claimed, and leaves that out.
+    // With named ports, the verifier sees that no port is claimed, and skips that code.
     const bool named = GENERATE(true, false);
     CAPTURE(named);
     jsguard::Detector detector;
@@ -20,13 +20,13 @@ TEST_CASE("the verifier processes no more instructions for a program than the ta
     // Linux 6.18; other kernels differ by a few percent. The limit of the kernel is 1,000,000.
     const struct {
         const bpf_program* program;
-        std::uint32_t most;
+        std::uint32_t limit;
     } table[] = {
         {programs.jsg_transition, named ? 7'000U : 13'500U},
         {programs.jsg_preempted, named ? 5'800U : 12'700U},
         {programs.jsg_destroy, 1'550},
         {programs.jsg_existing, named ? 1'300U : 7'800U},
-        {programs.jsg_start, 70'000},  // with the tick and all that it calls
+        {programs.jsg_start, 70'000},  // includes the tick and all that it calls
     };
     for (const auto& row : table) {
         bpf_prog_info info{};
@@ -34,6 +34,6 @@ TEST_CASE("the verifier processes no more instructions for a program than the ta
         REQUIRE(bpf_obj_get_info_by_fd(bpf_program__fd(row.program), &info, &size) == 0);
         WARN(bpf_program__name(row.program) << ": " << info.verified_insns);
         CHECK(info.verified_insns > 0);
-        CHECK(info.verified_insns <= row.most);
+        CHECK(info.verified_insns <= row.limit);
     }
 }

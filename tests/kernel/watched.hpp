@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A detector on quick terms with all that comes through its ring buffer, and clients to show it.
+// A detector with short times, all alerts from its ring buffer, and clients for it.
 #pragma once
 
 #include <bpf/bpf.h>
@@ -13,7 +13,7 @@
 
 namespace testbed {
 
-// A window of so many seconds, 3 s of learning, 2 windows to confirm and 3 to clear.
+// Options for short tests: windows of window_s, 3 s of learning, 2 windows to confirm, 3 to clear.
 constexpr std::uint32_t window_s = 2;
 inline jsguard::Options quick_options(std::vector<std::uint16_t> ports) {
     jsguard::Options options = options_for(std::move(ports));
@@ -24,7 +24,7 @@ inline jsguard::Options quick_options(std::vector<std::uint16_t> ports) {
     return options;
 }
 
-// The detector, and all that came through its ring buffer.
+// A detector, and all alerts that came through its ring buffer.
 struct Watched {
     jsguard::Detector detector;
     std::vector<jsg_alert> alerts;
@@ -58,10 +58,10 @@ struct Watched {
     jsg_baseline baseline(std::uint32_t service_id) const {
         return detector.reader().baseline(service_id);
     }
-    // All records of a service, which must be one for each step from the first on.
+    // All records of a service. There must be one for each step from the first on.
     std::vector<jsg_window> windows(std::uint32_t service_id) const {
         const auto last = service(service_id).sequence;
-        // The number is there a moment before the record.
+        // The detector increments the number a moment before it writes the record.
         REQUIRE(wait_until(1, [&] { return window(detector, service_id, last).has_value(); }));
         std::vector<jsg_window> all;
         for (std::uint64_t sequence = 1; sequence <= last; ++sequence) {
@@ -79,19 +79,20 @@ struct Ends {
     Socket server;
 };
 
-// Clients that connect and never send.
-inline std::vector<Ends> hold(const Socket& listener, std::uint16_t port, int connections) {
-    std::vector<Ends> held;
+// Connects clients that never send.
+inline std::vector<Ends> connect_clients(const Socket& listener, std::uint16_t port,
+                                         int connections) {
+    std::vector<Ends> clients;
     for (int i = 0; i < connections; ++i) {
         Socket client = connect_to(port);
-        held.push_back({std::move(client), accept_from(listener)});
+        clients.push_back({std::move(client), accept_from(listener)});
     }
-    return held;
+    return clients;
 }
 
-// Clients that connect and reset: three transitions each.
+// Connects clients, and resets them. Each connection makes three transitions.
 inline void reset_clients(const Socket& listener, std::uint16_t port, int connections) {
-    for (Ends& ends : hold(listener, port, connections)) ends.client.reset();
+    for (Ends& ends : connect_clients(listener, port, connections)) ends.client.reset();
 }
 
 }  // namespace testbed

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Counters and sequence numbers pass 2^32 in the kernel, and no window shows it.
+// Counters and sequence numbers pass 2^32 in the kernel, and every window is still exact.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
@@ -17,7 +17,7 @@ namespace {
 const std::uint16_t port = own_port(0);
 constexpr std::uint32_t service_id = 1;
 constexpr std::uint64_t two_to_32 = std::uint64_t{1} << 32;
-constexpr std::uint32_t short_of = 50;  // of 2^32, where the counters begin
+constexpr std::uint32_t short_of = 50;  // the counters begin this far below 2^32
 
 template <typename Value>
 void set_value(const bpf_map* map, std::uint32_t key, const Value& value) {
@@ -28,11 +28,11 @@ void set_value(const bpf_map* map, std::uint32_t key, const Value& value) {
 
 TEST_CASE("counters and sequence numbers that pass 2^32 leave every window exact", "[wrap]") {
     constexpr std::uint64_t first_sequence = two_to_32 - 2;
-    constexpr int connections = 200, held = 30;
+    constexpr int connections = 200, stalled = 30;
     Watched w(quick_options({port}));
     const auto& skeleton = w.detector.skeleton();
-    // As after a long time: on each CPU every counter is a little short of 2^32, and so is what the
-    // looks found; the last readings say so.
+    // The state after a long time: on each CPU every counter is a little below 2^32. So are the
+    // counts of the samples. The last readings have the same counts.
     const auto cpus = static_cast<std::size_t>(libbpf_num_possible_cpus());
     std::vector<jsg_counters> rows(cpus);
     jsg_reading before{};
@@ -56,13 +56,13 @@ TEST_CASE("counters and sequence numbers that pass 2^32 leave every window exact
 
     const Socket listener = listen_on(port);
     w.detector.arm_clock();
-    const auto held_ends = hold(listener, port, held);
+    const auto stalled_ends = connect_clients(listener, port, stalled);
     reset_clients(listener, port, connections);
     const auto sequence = [&] { return w.service(service_id).sequence; };
     REQUIRE(w.wait(15, [&] { return sequence() >= first_sequence + 6; }));
 
-    // CLOSE->LISTEN, two for each that is held, three for each that was reset.
-    constexpr std::uint64_t all = 1 + 2 * held + 3 * connections;
+    // CLOSE->LISTEN, two for each stalled connection, three for each reset one.
+    constexpr std::uint64_t all = 1 + 2 * stalled + 3 * connections;
     CHECK(w.detector.reader().stats().transitions == all);
     std::uint64_t steps_total = 0;
     for (std::uint64_t s = first_sequence + 1; s <= first_sequence + 5; ++s) {
@@ -79,13 +79,13 @@ TEST_CASE("counters and sequence numbers that pass 2^32 leave every window exact
         for (int cell = 0; cell < JSG_PHASE_CELLS; ++cell)
             in_cells += newer.occupancy[cell] - older.occupancy[cell];
         steps_total += in_step;
-        // The first look may come while they connect.
-        if (s > first_sequence + 3) CHECK(in_cells == held);
-        CHECK(record->exchanges <= connections + held);
+        // The first samples may come while the clients connect.
+        if (s > first_sequence + 3) CHECK(in_cells == stalled);
+        CHECK(record->exchanges <= connections + stalled);
     }
     CHECK(steps_total == all);
     CHECK(sequence() > two_to_32);
-    // The counters did pass 2^32 where it matters.
+    // The counter of the resets did pass 2^32.
     const auto after = counted(w.detector, service_id);
     const auto resets = after.at({JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE});
     CHECK(static_cast<std::uint32_t>(resets) == connections - cpus * short_of);

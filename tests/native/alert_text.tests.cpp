@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tests of what is said of an alert, to people and as JSON.
+// Tests of the texts of an alert: the line for people and the JSON object.
 #include "common/alert_text.hpp"
 
 #include <algorithm>
@@ -27,7 +27,7 @@ jsg_source source(const Address& address, std::uint32_t prefix_bits, std::uint32
     return source;
 }
 
-// An IPv4 address has the first four bytes of eight; what follows it is not its own.
+// An IPv4 address is in the first four of eight bytes. The other four are not part of the address.
 jsg_source ipv4(const std::array<std::uint8_t, 4>& a, std::uint32_t sockets) {
     return source({a[0], a[1], a[2], a[3], 0xff, 0xff, 0xff, 0xff}, 32, sockets);
 }
@@ -93,18 +93,18 @@ TEST_CASE("a raise as JSON has the documented fields in their order", "[alert_te
           R"({"addr":"2001:db8:1:2::/64","sockets":32}]}})");
 }
 
-TEST_CASE("the object of an alert is what its text says", "[alert_text]") {
+TEST_CASE("the JSON object of an alert equals its JSON text", "[alert_text]") {
     const auto object = alert_object(example(), web1);
     CHECK(object == nlohmann::ordered_json::parse(alert_json(example(), web1)));
 }
 
-TEST_CASE("a clear as JSON has its own two fields after the time since when", "[alert_text]") {
+TEST_CASE("a clear as JSON has its duration and peak after the field since", "[alert_text]") {
     CHECK(contains(alert_json(example_clear(), web1),
                    R"("since":"2026-01-02T03:04:03.678+00:00","duration_s":43.21,)"
                    R"("peak_js_bits":0.98,"transitions":412,)"));
 }
 
-TEST_CASE("the network namespace stands in JSON if one alone is monitored", "[alert_text]") {
+TEST_CASE("an alert names the network namespace if only one is monitored", "[alert_text]") {
     jsg_alert alert = example();
     CHECK_FALSE(contains(alert_json(alert, web1), "netns"));
     CHECK_FALSE(contains(alert_line(alert), "namespace"));
@@ -116,7 +116,7 @@ TEST_CASE("the network namespace stands in JSON if one alone is monitored", "[al
     CHECK(contains(alert_json(alert, web1), R"(,"netns":4294967295,"transitions")"));
 }
 
-TEST_CASE("a clear as JSON bears its raise's id, its duration and peak", "[alert_text]") {
+TEST_CASE("a clear as JSON has the id of its raise, its duration and its peak", "[alert_text]") {
     const auto object = nlohmann::json::parse(alert_json(example_clear(), web1)).at("jsguard");
     CHECK(object.at("event") == "clear");
     CHECK(object.at("id") == "5f0c9a1e-7");
@@ -126,7 +126,7 @@ TEST_CASE("a clear as JSON bears its raise's id, its duration and peak", "[alert
     CHECK(object.at("top_cells").empty());
 }
 
-TEST_CASE("JSON shows divergences as the maps do, without noise", "[alert_text]") {
+TEST_CASE("JSON shows divergences exactly as the maps have them", "[alert_text]") {
     const struct {
         std::uint32_t nanobits;
         const char* text;
@@ -151,7 +151,7 @@ TEST_CASE("shares are rounded to millionths", "[alert_text]") {
     CHECK(contains(alert_json(alert, web1), R"("window":0.333333,"baseline":0.666667)"));
 }
 
-TEST_CASE("a host name that is not UTF-8 costs no alert", "[alert_text]") {
+TEST_CASE("a host name that is not UTF-8 does not prevent an alert", "[alert_text]") {
     const std::string line = alert_json(example(), {"w\xff\"eb\n", "i"});
     CHECK(nlohmann::json::parse(line).at("hostname") == "w\xef\xbf\xbd\"eb\n");
     CHECK_FALSE(contains(line, "\n"));
@@ -164,7 +164,7 @@ TEST_CASE("more top cells than there is room for are not read", "[alert_text]") 
     CHECK(object.at("top_cells").size() == JSG_TOP_CELLS);
 }
 
-TEST_CASE("a raise for people says what is wrong, in words", "[alert_text]") {
+TEST_CASE("a raise for people states what is wrong, in words", "[alert_text]") {
     CHECK(alert_line(example()) ==
           "ALERT port 8080: occupancy 0.413 bits from normal (threshold 0.12, significance bound "
           "0.061): "
@@ -174,7 +174,7 @@ TEST_CASE("a raise for people says what is wrong, in words", "[alert_text]") {
           "window, 2 % of the baseline");
 }
 
-TEST_CASE("a transition alert for people tells the transitions, and no sources", "[alert_text]") {
+TEST_CASE("a transition alert for people has the transitions and no sources", "[alert_text]") {
     jsg_alert alert = example();
     alert.signal = JSG_TRANSITIONS;
     alert.top[0].cell = jsg_transition_cell(JSG_TCP_SYN_RECV, JSG_TCP_CLOSE);
@@ -186,7 +186,8 @@ TEST_CASE("a transition alert for people tells the transitions, and no sources",
           "window, 0 % of the baseline");
 }
 
-TEST_CASE("people are told what is stalled by the cell that deviates most", "[alert_text]") {
+TEST_CASE("the text for people names what is stalled, by the cell that deviates most",
+          "[alert_text]") {
     const struct {
         jsg_phase phase;
         const char* words;
@@ -206,7 +207,7 @@ TEST_CASE("people are told what is stalled by the cell that deviates most", "[al
     }
 }
 
-TEST_CASE("what the window has less of, and what is only excess, is not stalled", "[alert_text]") {
+TEST_CASE("a cell that shrank and the excess cell do not name what is stalled", "[alert_text]") {
     jsg_alert alert = example();
     alert.top_count = 3;
     alert.top[0] = {JSG_CELL_EXCESS, 0, 850'000'000, 500'000'000};
@@ -219,7 +220,7 @@ TEST_CASE("what the window has less of, and what is only excess, is not stalled"
     CHECK(contains(alert_line(alert), "): connections stalled, "));
 }
 
-TEST_CASE("people are told where the connections come from", "[alert_text]") {
+TEST_CASE("the text for people names the sources of the connections", "[alert_text]") {
     jsg_alert alert = example();
     jsg_sources& sources = alert.sources;
     SECTION("from one") {
@@ -239,14 +240,14 @@ TEST_CASE("people are told where the connections come from", "[alert_text]") {
         CHECK(contains(alert_line(alert),
                        ", 512 spread over 500 sources, 192.0.2.7 has 2 of them; "));
     }
-    SECTION("from more than there are places for") {
+    SECTION("from more sources than there are entries") {
         sources.distinct = 500;
         sources.inexact = 1;
         CHECK(contains(alert_line(alert),
                        ", 512 spread over about 500 sources, 192.0.2.7 has 480 of them; "));
         CHECK(contains(alert_json(alert, web1), R"("sources":500,"sources_inexact":true,)"));
     }
-    SECTION("none were counted, for the window is the first that deviates") {
+    SECTION("none were counted, because the window is the first that deviates") {
         sources = {};
         CHECK(contains(alert_line(alert), ": requests stalled, their sources not known; 518 "));
         CHECK(contains(alert_json(alert, web1),
@@ -265,7 +266,8 @@ TEST_CASE("a source is an IPv4 address, or the network of an IPv6 one", "[alert_
                 {ipv6({0x20, 0x01, 0x0d, 0xb8, 0, 1, 0, 2}, 1), "2001:db8:1:2::/64"},
                 {ipv6({0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0}, 1), "2001:db8::/64"},
                 {ipv6({0xfe, 0x80, 0, 0, 0, 0, 0, 0}, 1), "fe80::/64"},
-                // Of ::1. One mapped from IPv4 comes from the kernel as IPv4, or it would be here.
+                // The network of ::1. An IPv4-mapped address would have the same network, so the
+                // kernel gives it as IPv4.
                 {ipv6({}, 1), "::/64"}};
     for (const auto& row : rows) {
         jsg_alert alert = example();
@@ -277,7 +279,8 @@ TEST_CASE("a source is an IPv4 address, or the network of an IPv6 one", "[alert_
     }
 }
 
-TEST_CASE("the top source's share is of all that were counted, to a millionth", "[alert_text]") {
+TEST_CASE("the top source's share is a part of all counted sockets, to a millionth",
+          "[alert_text]") {
     const struct {
         std::uint32_t top, all;
         const char* text;
@@ -305,7 +308,7 @@ TEST_CASE("more top sources than there is room for are not read", "[alert_text]"
     CHECK(object.at("top_sources").size() == JSG_TOP_SOURCES);
 }
 
-TEST_CASE("no alert says that it is an attack: it may be a back end that stalls", "[alert_text]") {
+TEST_CASE("no alert states that it is an attack, because a back end may stall", "[alert_text]") {
     jsg_alert alert = example();
     for (const jsg_event event : {JSG_RAISE, JSG_CLEAR}) {
         alert.event = event;
@@ -327,7 +330,7 @@ TEST_CASE("no alert says that it is an attack: it may be a back end that stalls"
     }
 }
 
-TEST_CASE("people are told the three cells that contribute most", "[alert_text]") {
+TEST_CASE("the text for people names the three cells that contribute most", "[alert_text]") {
     jsg_alert alert = example();
     alert.top_count = 4;
     alert.top[1] = {JSG_CELL_EXCESS, 0, 850'000'000, 200'000'000};
@@ -339,7 +342,7 @@ TEST_CASE("people are told the three cells that contribute most", "[alert_text]"
     CHECK_FALSE(contains(line, "closing"));
 }
 
-TEST_CASE("a clear for people says how long and how bad it was", "[alert_text]") {
+TEST_CASE("a clear for people states the duration and the peak", "[alert_text]") {
     CHECK(alert_line(example_clear()) ==
           "CLEAR port 8080: occupancy after 43 s (peak 0.980 bits), now 0.021 (threshold 0.12), "
           "1 request open, 1718 sockets, on average 540 not idle (40 expected)");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// When an alert is raised and cleared, step by step: edges by name, then properties.
+// Tests of when an alert is raised and cleared, step by step: edges by name, then properties.
 #include <algorithm>
 #include <cstdint>
 #include <iterator>
@@ -18,7 +18,7 @@ jsg_config test_config() {
     return config;
 }
 
-// One signal followed through steps of a second each.
+// Follows one signal through steps of one second.
 struct Followed {
     jsg_config config = test_config();
     jsg_alert_track track{};
@@ -30,7 +30,7 @@ struct Followed {
         ++step;
         return jsg_track(&track, &config, verdict, js_nanobits, now_ns(), now_unix_ms());
     }
-    // The changes of several steps of one verdict.
+    // The changes of several steps with the same verdict.
     std::vector<jsg_change> next(int steps, jsg_verdict verdict) {
         std::vector<jsg_change> changes;
         for (int i = 0; i < steps; ++i) changes.push_back(next(verdict));
@@ -45,7 +45,7 @@ struct Followed {
 
 constexpr jsg_verdict clearing[] = {JSG_NOTHING_SEEN, JSG_NOT_JUDGED, JSG_NOT_ENOUGH_TRAFFIC,
                                     JSG_NORMAL, JSG_MOVING};
-// Those that neither raise nor clear.
+// Verdicts that neither raise nor clear.
 constexpr jsg_verdict in_between[] = {JSG_EXCESS_ONLY, JSG_NO_EXCESS, JSG_UNBALANCED};
 
 std::vector<jsg_change> nothing(int steps) {
@@ -54,7 +54,7 @@ std::vector<jsg_change> nothing(int steps) {
 
 }  // namespace
 
-TEST_CASE("what counts towards clear is no verdict, both under, or an excess of what moves",
+TEST_CASE("windows without judgement, normal ones and a moving excess count towards clear",
           "[decision]") {
     for (const jsg_verdict verdict : clearing) CHECK(jsg_counts_towards_clear(verdict));
     for (const jsg_verdict verdict : in_between) CHECK_FALSE(jsg_counts_towards_clear(verdict));
@@ -62,7 +62,8 @@ TEST_CASE("what counts towards clear is no verdict, both under, or an excess of 
     CHECK(std::size(clearing) + std::size(in_between) + 1 == JSG_VERDICTS);
 }
 
-TEST_CASE("so many consecutive steps over the threshold raise, not one fewer", "[decision]") {
+TEST_CASE("the set number of steps above the threshold in a row raises, one fewer does not",
+          "[decision]") {
     Followed f;
     CHECK(f.track.state == JSG_QUIET);
     CHECK(f.next(JSG_ABOVE) == JSG_NO_CHANGE);
@@ -77,7 +78,7 @@ TEST_CASE("so many consecutive steps over the threshold raise, not one fewer", "
     CHECK(f.track.state == JSG_ALERT);
 }
 
-TEST_CASE("any other verdict begins the count of steps over the threshold again", "[decision]") {
+TEST_CASE("any other verdict restarts the count of steps above the threshold", "[decision]") {
     const auto verdict = static_cast<jsg_verdict>(GENERATE(range(0, int{JSG_ABOVE})));
     CAPTURE(verdict);
     Followed f;
@@ -89,7 +90,8 @@ TEST_CASE("any other verdict begins the count of steps over the threshold again"
     CHECK(f.next(JSG_ABOVE) == JSG_RAISED);
 }
 
-TEST_CASE("with a confirmation of one step the first one over the threshold raises", "[decision]") {
+TEST_CASE("with a confirmation of one step the first step above the threshold raises",
+          "[decision]") {
     Followed f;
     f.config.confirm_steps = 1;
     CHECK(f.next(JSG_NO_EXCESS) == JSG_NO_CHANGE);
@@ -97,7 +99,7 @@ TEST_CASE("with a confirmation of one step the first one over the threshold rais
     CHECK(f.track.since_unix_ms == f.now_unix_ms());
 }
 
-TEST_CASE("so many consecutive steps that count towards it clear, not one fewer", "[decision]") {
+TEST_CASE("the set number of clearing steps in a row clears, one fewer does not", "[decision]") {
     const jsg_verdict verdict = GENERATE(from_range(std::begin(clearing), std::end(clearing)));
     CAPTURE(verdict);
     Followed f;
@@ -120,8 +122,8 @@ TEST_CASE("steps of different verdicts clear together", "[decision]") {
 }
 
 TEST_CASE(
-    "divergence alone, excess alone, an imbalance and a step over begin the count towards "
-    "clear again",
+    "divergence alone, excess alone, an imbalance and a step above the threshold restart the count "
+    "towards clear",
     "[decision]") {
     const jsg_verdict verdict =
         GENERATE(values<jsg_verdict>({JSG_NO_EXCESS, JSG_EXCESS_ONLY, JSG_UNBALANCED, JSG_ABOVE}));
@@ -147,7 +149,7 @@ TEST_CASE("divergence alone, excess alone and an imbalance neither raise nor cle
     CHECK(f.track.state == JSG_ALERT);
 }
 
-TEST_CASE("the peak is the largest divergence of a step over the threshold since the raise",
+TEST_CASE("the peak is the largest divergence of a step above the threshold since the raise",
           "[decision]") {
     Followed f;
     CHECK(f.next(JSG_ABOVE, 900'000'000) == JSG_NO_CHANGE);
@@ -163,7 +165,7 @@ TEST_CASE("the peak is the largest divergence of a step over the threshold since
     CHECK(f.track.peak_nanobits == 400'000'000);
     f.next(2, JSG_NORMAL);
     CHECK(f.next(JSG_NORMAL, 100'000'000) == JSG_CLEARED);
-    CHECK(f.track.peak_nanobits == 400'000'000);  // the clear bears it
+    CHECK(f.track.peak_nanobits == 400'000'000);  // the clear reports this peak
 }
 
 TEST_CASE("since is the first step of the run that raised", "[decision]") {
@@ -176,15 +178,14 @@ TEST_CASE("since is the first step of the run that raised", "[decision]") {
     CHECK(f.next(JSG_ABOVE) == JSG_RAISED);
     CHECK(f.track.since_unix_ms == since);
     f.next(JSG_NORMAL);
-    f.next(5, JSG_ABOVE);  // a new run under the same alert is no new alert
+    f.next(5, JSG_ABOVE);  // a new run during the same alert is no new alert
     CHECK(f.track.since_unix_ms == since);
     f.next(3, JSG_NORMAL);
     CHECK(f.next(JSG_NORMAL) == JSG_CLEARED);
     CHECK(f.track.since_unix_ms == since);
 }
 
-TEST_CASE("a second attack after the clear is a second alert with figures of its own",
-          "[decision]") {
+TEST_CASE("a second attack after the clear is a second alert with its own figures", "[decision]") {
     Followed f;
     f.raise();
     f.next(JSG_ABOVE, JSG_NANO);
@@ -201,25 +202,26 @@ TEST_CASE("a second attack after the clear is a second alert with figures of its
     CHECK(f.next(JSG_NORMAL) == JSG_CLEARED);
 }
 
-TEST_CASE("of any steps, raises and clears alternate and each has its run before it",
+TEST_CASE("in random steps, raises and clears alternate, and each follows a full run",
           "[decision]") {
     std::mt19937_64 random(3);
     Followed f;
     f.config.confirm_steps = 2;
     f.config.clear_steps = 2;
-    bool up = false;
+    bool raised = false;
     std::vector<jsg_verdict> past(2, JSG_NORMAL);
     int raises = 0;
     for (int i = 0; i < 20'000; ++i) {
         const auto verdict = static_cast<jsg_verdict>(random() % JSG_VERDICTS);
         past = {past[1], verdict};
-        const bool over = past[0] == JSG_ABOVE && past[1] == JSG_ABOVE;
-        const bool under = jsg_counts_towards_clear(past[0]) && jsg_counts_towards_clear(past[1]);
+        const bool all_above = past[0] == JSG_ABOVE && past[1] == JSG_ABOVE;
+        const bool all_clearing =
+            jsg_counts_towards_clear(past[0]) && jsg_counts_towards_clear(past[1]);
         const jsg_change change = f.next(verdict);
-        REQUIRE((change == JSG_RAISED) == (!up && over));
-        REQUIRE((change == JSG_CLEARED) == (up && under));
-        if (change != JSG_NO_CHANGE) up = !up;
-        REQUIRE((f.track.state == JSG_ALERT) == up);
+        REQUIRE((change == JSG_RAISED) == (!raised && all_above));
+        REQUIRE((change == JSG_CLEARED) == (raised && all_clearing));
+        if (change != JSG_NO_CHANGE) raised = !raised;
+        REQUIRE((f.track.state == JSG_ALERT) == raised);
         raises += change == JSG_RAISED;
     }
     CHECK(raises > 100);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What is computed from measured samples: thresholds, rates, AUC, classes; by hand.
+// Tests of what is computed from measured samples: thresholds, rates, AUC and classes. The expected
+// numbers are known by hand.
 #include "offline/analysis/analysis.hpp"
 
 #include <cmath>
@@ -19,7 +20,7 @@ Separation separation(const Values& normal, const Values& attack) {
     return separation_of(normal, attack, thresholds_of(normal));
 }
 
-// Samples whose every measure has the value.
+// A class with one sample for each value. All measures of a sample have that value.
 MeasuredClass class_of(const std::string& name, const Values& values) {
     MeasuredClass group;
     group.name = name;
@@ -40,13 +41,14 @@ TEST_CASE("the two rules for a threshold from normal samples alone", "[analysis]
     CHECK(one.deviation == 0.25);
 }
 
-TEST_CASE("an infinite normal sample leaves no finite rule", "[analysis]") {
+TEST_CASE("an infinite normal sample makes both rules infinite", "[analysis]") {
     const Thresholds rules = thresholds_of({0.1, infinite});
     CHECK(rules.maximum == infinite);
     CHECK(rules.deviation == infinite);
 }
 
-TEST_CASE("classes that are wholly apart have an AUC of 1 and a threshold between", "[analysis]") {
+TEST_CASE("classes that do not overlap have an AUC of 1 and a threshold between them",
+          "[analysis]") {
     const Separation found = separation({0.2, 0.1}, {0.6, 0.4, 0.5});
     CHECK(found.auc == 1);
     CHECK(found.best == Approx(0.3));
@@ -55,18 +57,18 @@ TEST_CASE("classes that are wholly apart have an AUC of 1 and a threshold betwee
 }
 
 TEST_CASE("classes that overlap: AUC, best threshold and rates by hand", "[analysis]") {
-    // Of 12 pairs the attack is over in 3 + 3 + 2, and ties in one.
+    // Of 12 pairs the attack sample is larger in 3 + 3 + 2 + 2, and one pair ties.
     const Separation found = separation({0.1, 0.2, 0.4}, {0.4, 0.3, 0.5, 0.6});
     CHECK(found.auc == Approx((3 + 3 + 2 + 2.5) / 12));
-    // Over 0.2: 4/4 - 1/3 = 0.667; over 0.4: 2/4 - 0.
+    // Above 0.2: 4/4 - 1/3 = 0.667; above 0.4: 2/4 - 0.
     CHECK(found.best == Approx(0.25));
     CHECK(found.at_best.detection == 1);
     CHECK(found.at_best.false_positive == Approx(1.0 / 3));
-    CHECK(found.at_maximum.detection == 0.5);  // over 0.45
+    CHECK(found.at_maximum.detection == 0.5);  // above 0.45
     CHECK(found.at_maximum.false_positive == 0);
 }
 
-TEST_CASE("samples that are all alike are told apart by nothing", "[analysis]") {
+TEST_CASE("samples that are all equal cannot be separated", "[analysis]") {
     const Separation found = separation({0.2, 0.2}, {0.2, 0.2, 0.2});
     CHECK(found.auc == 0.5);
     CHECK(found.best == 0.2);
@@ -74,34 +76,34 @@ TEST_CASE("samples that are all alike are told apart by nothing", "[analysis]") 
     CHECK(found.at_best.false_positive == 0);
 }
 
-TEST_CASE("an attack that looks more normal than normal has an AUC of 0", "[analysis]") {
+TEST_CASE("an attack with smaller values than normal has an AUC of 0", "[analysis]") {
     const Separation found = separation({0.5, 0.6}, {0.1, 0.2});
     CHECK(found.auc == 0);
     CHECK(found.at_best.detection == 0);
     CHECK(found.at_best.false_positive == 0);
 }
 
-TEST_CASE("of equally good thresholds the largest is taken", "[analysis]") {
-    // Over 0.1: 1 - 1/2; over 0.3: 1/2 - 0.
+TEST_CASE("the largest of equally good thresholds is taken", "[analysis]") {
+    // Above 0.1: 1 - 1/2; above 0.3: 1/2 - 0.
     const Separation found = separation({0.1, 0.3}, {0.2, 0.5});
     CHECK(found.best == Approx(0.4));
     CHECK(found.at_best.false_positive == 0);
-    // The same where thirds and tenths round differently: 9/10 - 2/3 against 7/30 of the rest.
+    // Thirds and tenths round differently. Above 1: 9/10 - 2/3 = 7/30; above 3: 3/10 - 0.
     const Separation many = separation({1, 3, 3}, {2, 2, 2, 2, 2, 2, 4, 4, 4, 0});
     CHECK(many.at_best.detection == Approx(0.3));
     CHECK(many.at_best.false_positive == 0);
 }
 
-TEST_CASE("infinite samples tie with each other and are over all else", "[analysis]") {
+TEST_CASE("infinite samples tie with each other and are above all others", "[analysis]") {
     const Separation found = separation({0.1, infinite}, {infinite, infinite});
     CHECK(found.auc == 0.75);
-    CHECK(found.best == 0.1);  // nothing lies halfway to infinity
+    CHECK(found.best == 0.1);  // no number is halfway to infinity
     CHECK(found.at_best.detection == 1);
     CHECK(found.at_best.false_positive == 0.5);
     CHECK(found.at_maximum.detection == 0);
 }
 
-TEST_CASE("the threshold between two neighbouring doubles tells them apart", "[analysis]") {
+TEST_CASE("the threshold between two neighbouring doubles separates them", "[analysis]") {
     const double low = 0.1, high = std::nextafter(low, 1.0);
     for (const double shift : {0.0, 0.1, 0.3}) {
         const double first = std::nextafter(low + shift, 1.0), second = std::nextafter(first, 1.0);
@@ -125,26 +127,27 @@ TEST_CASE("AUC and best threshold are those of all pairs and of all thresholds",
         double wins = 0;
         for (const double n : normal)
             for (const double a : attack) wins += a > n ? 1 : a == n ? 0.5 : 0;
-        const auto over = [](const Values& values, double threshold) {
+        const auto part_above = [](const Values& values, double threshold) {
             double count = 0;
             for (const double value : values) count += value > threshold;
             return count / static_cast<double>(values.size());
         };
-        double most = 0;
+        double max_difference = 0;
         for (double threshold = 0; threshold < 2; threshold += 1 / 32.0)
-            most = std::max(most, over(attack, threshold) - over(normal, threshold));
+            max_difference = std::max(
+                max_difference, part_above(attack, threshold) - part_above(normal, threshold));
         const Separation found = separation(normal, attack);
         CAPTURE(normal, attack);
         REQUIRE(found.auc ==
                 Approx(wins / static_cast<double>(normal.size() * attack.size())).margin(1e-12));
-        REQUIRE(found.at_best.detection == over(attack, found.best));
-        REQUIRE(found.at_best.false_positive == over(normal, found.best));
+        REQUIRE(found.at_best.detection == part_above(attack, found.best));
+        REQUIRE(found.at_best.false_positive == part_above(normal, found.best));
         REQUIRE(found.at_best.detection - found.at_best.false_positive ==
-                Approx(most).margin(1e-12));
+                Approx(max_difference).margin(1e-12));
     }
 }
 
-TEST_CASE("classes are summed up each by itself, attacks also together", "[analysis]") {
+TEST_CASE("each class is summarized, and all attacks together too", "[analysis]") {
     Analysis analysis;
     analysis.classes = {class_of("normal", {0.1, 0.3}), class_of("slow", {0.5, 0.7}),
                         class_of("flood", {0.2})};
@@ -166,7 +169,7 @@ TEST_CASE("classes are summed up each by itself, attacks also together", "[analy
     CHECK((*analysis.separation)[js].at_best.detection == Approx(2.0 / 3));
 }
 
-TEST_CASE("each measure is summed up by its own values", "[analysis]") {
+TEST_CASE("each measure is summarized from its own values", "[analysis]") {
     Analysis analysis;
     analysis.classes = {class_of("normal", {0.1, 0.3}), class_of("slow", {0.5})};
     const auto tv = static_cast<std::size_t>(Measure::total_variation);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// An analysis as tables and as JSON: what stands there, and what does not.
+// Tests of an analysis as tables and as JSON: what they contain, and what they leave out.
 #include "offline/analysis/analysis_text.hpp"
 
 #include <limits>
@@ -13,7 +13,7 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-constexpr std::uint32_t b = 1, c = 2;  // places of files
+constexpr std::uint32_t b = 1, c = 2;  // indices in Analysis::files
 
 MeasuredSample sample(std::uint32_t file, std::uint64_t sequence, double value) {
     MeasuredSample made{file, 80, sequence, {}};
@@ -47,7 +47,8 @@ nlohmann::json json_of(const std::vector<Analysis>& analyses, bool with_samples 
     return nlohmann::json::parse(text);
 }
 
-/// The line that begins with this, its columns separated by one space.
+/// A line that begins with this text, with its columns separated by one space. `which` is 0 for the
+/// first such line.
 std::string line_of(const std::string& text, const std::string& beginning, int which = 0) {
     std::istringstream lines(text);
     for (std::string line; std::getline(lines, line);) {
@@ -95,13 +96,14 @@ TEST_CASE("each measure has its AUC, and each threshold its rates", "[analysis-t
     CHECK_THAT(text_of(analysis_of({slow()})), !Contains("all attacks"));
 }
 
-TEST_CASE("without attacks there are the two rules alone", "[analysis-text]") {
+TEST_CASE("without attacks there are only the two rules", "[analysis-text]") {
     const std::string text = text_of(analysis_of({}));
     CHECK(line_of(text, "JS") == "JS 0.250000 0.300000");
     CHECK_THAT(text, !Contains("against normal") && !Contains("detected"));
 }
 
-TEST_CASE("names of files and classes cannot write to the terminal", "[analysis-text]") {
+TEST_CASE("control characters in names of files and classes do not reach the terminal",
+          "[analysis-text]") {
     MeasuredClass odd{"sl\now", {sample(b, 7, 0.5)}, {}, {}, {}, {}};
     Analysis analysis = analysis_of({odd});
     analysis.files[b] = "b\x1b[2J";
@@ -110,7 +112,7 @@ TEST_CASE("names of files and classes cannot write to the terminal", "[analysis-
     CHECK(json_of({analysis_of({odd})})["analyses"][0]["classes"][1]["name"] == "sl\now");
 }
 
-TEST_CASE("the JSON document has all that the tables have", "[analysis-text]") {
+TEST_CASE("the JSON document has everything that the tables have", "[analysis-text]") {
     Analysis analysis = analysis_of({slow(), flood(), {"none", {}, {}, {}, {}, {}}});
     analysis.empty_samples = 3;
     const auto document = json_of({analysis, analysis});
@@ -138,7 +140,7 @@ TEST_CASE("the JSON document has all that the tables have", "[analysis-text]") {
     CHECK(!json_of({analysis}, false)["analyses"][0]["classes"][0].contains("values"));
 }
 
-TEST_CASE("what is infinite is null in JSON, and inf in a table", "[analysis-text]") {
+TEST_CASE("an infinite value is null in JSON, and inf in a table", "[analysis-text]") {
     MeasuredClass attack = slow();
     attack.samples[0].values[static_cast<std::size_t>(Measure::kl)] =
         std::numeric_limits<double>::infinity();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tests of how far two baselines are apart, against numbers known by hand and the reference.
+// Tests of the difference of two baselines, against numbers known by hand and the reference.
 #include <cmath>
 #include <random>
 
@@ -13,10 +13,11 @@ using namespace jsguard;
 
 namespace {
 
-// Half a socket open at 500 / 60 exchanges a second.
+// A baseline with half a socket open, at 500 / 60 exchanges a second.
 jsg_baseline usual() { return baselines_from_json(sound_file().dump()).at(8080); }
 
-// Twice in half the time, four times as many exchanges a second, and all in one cell of usual()'s.
+// Twice the exchanges of usual() in half the time, so four times the rate. All transitions are in
+// one of the two cells of usual().
 jsg_baseline changed() {
     ordered_json file = sound_file();
     service(file)["learned_s"] = 30;
@@ -28,7 +29,7 @@ jsg_baseline changed() {
 
 }  // namespace
 
-TEST_CASE("equal baselines are 0 bits apart, ones with nothing in common 1", "[baseline_diff]") {
+TEST_CASE("equal baselines are 0 bits apart, ones with no common cell 1 bit", "[baseline_diff]") {
     const FileDifference same = difference_of({{80, usual()}}, {{80, usual()}});
     REQUIRE(same.ports.size() == 1);
     CHECK(same.ports[0].transitions.js_nanobits == 0);
@@ -42,7 +43,7 @@ TEST_CASE("equal baselines are 0 bits apart, ones with nothing in common 1", "[b
     CHECK(largest_nanobits(other) == JSG_NANO);
 }
 
-TEST_CASE("a difference is told in rates, cells and what was expected", "[baseline_diff]") {
+TEST_CASE("a difference is reported as rates, cells and expected sockets", "[baseline_diff]") {
     const FileDifference all =
         difference_of({{80, usual()}, {81, usual()}}, {{80, changed()}, {443, usual()}});
     CHECK(difference_text(all, "a.json", "b\n.json") == R"(A: a.json
@@ -93,7 +94,7 @@ TEST_CASE("the divergence is that of the reference, and its cells add up to it",
     }
 }
 
-TEST_CASE("files without a port in common are told so, and are not apart", "[baseline_diff]") {
+TEST_CASE("of files without a common port only the ports are listed", "[baseline_diff]") {
     const FileDifference none = difference_of({{80, usual()}, {82, usual()}}, {{81, usual()}});
     CHECK(none.ports.empty());
     CHECK(largest_nanobits(none) == 0);

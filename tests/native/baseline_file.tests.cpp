@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tests of the text of baseline files: what is written is read, and nothing unsound is.
+// Tests of the text of baseline files: reading gives what was written, and refuses unsound files.
 #include "common/baseline_file.hpp"
 
 #include <fmt/format.h>
@@ -13,7 +13,7 @@
 
 using namespace jsguard;
 
-TEST_CASE("what is written is read, bit for bit", "[baseline_file]") {
+TEST_CASE("reading a file gives what was written, bit for bit", "[baseline_file]") {
     const Directory directory;
     const Baselines written = {
         {1, full_baseline(0)}, {80, full_baseline(7)}, {65535, full_baseline(9)}};
@@ -26,7 +26,7 @@ TEST_CASE("what is written is read, bit for bit", "[baseline_file]") {
     }
 }
 
-TEST_CASE("a file is for people too", "[baseline_file]") {
+TEST_CASE("people can read a file", "[baseline_file]") {
     const auto file = ordered_json::parse(baselines_to_json({{80, full_baseline(0)}}, origin));
     CHECK(file.at("schema") == 2);
     CHECK(file.at("host") == "web1");
@@ -39,11 +39,11 @@ TEST_CASE("a file is for people too", "[baseline_file]") {
           3 * jsg_transition_cell(JSG_TCP_ESTABLISHED, JSG_TCP_FIN_WAIT1));
     CHECK(written.at("occupancy_socket_seconds").at("request slow 8-16s") ==
           2 * (JSG_REQUEST_SLOW * JSG_AGES + 4));
-    // Nothing was counted in it, so it is left out.
+    // The count of this cell is 0, so the file leaves it out.
     CHECK_FALSE(written.at("transition_counts").contains("NONE->NONE"));
 }
 
-TEST_CASE("the spread is written in bits, and its sums are not", "[baseline_file]") {
+TEST_CASE("the spread is written in bits, and its sums are not written", "[baseline_file]") {
     jsg_baseline baseline = full_baseline(0);
     baseline.spread[JSG_TRANSITIONS].sum_microbits = 12'345;
     baseline.spread[JSG_TRANSITIONS].sum_of_squares = 67'890;
@@ -62,12 +62,12 @@ TEST_CASE("the spread is written in bits, and its sums are not", "[baseline_file
     CHECK(read.maximum_nanobits == 300'000'001);
 }
 
-TEST_CASE("every billionth of a bit of a spread comes back as it went", "[baseline_file]") {
+TEST_CASE("a spread is read as it was written, to the billionth of a bit", "[baseline_file]") {
     std::mt19937_64 random(1);
     jsg_baseline baseline = full_baseline(0);
     for (int i = 0; i < rounds(2000); ++i) {
-        const auto up_to = [&](std::uint64_t most) {
-            return static_cast<std::uint32_t>(random() % (most + 1));
+        const auto up_to = [&](std::uint64_t limit) {
+            return static_cast<std::uint32_t>(random() % (limit + 1));
         };
         baseline.learned_s = UINT32_MAX;
         for (jsg_spread& one : baseline.spread) {
@@ -102,7 +102,7 @@ TEST_CASE("a file of an earlier version, without spread and queue, is read", "[b
     CHECK(now.spread[JSG_OCCUPANCY].maximum_nanobits == JSG_NANO);
 }
 
-TEST_CASE("a spread that is none is refused by name", "[baseline_file]") {
+TEST_CASE("a malformed spread is refused, and the message names the field", "[baseline_file]") {
     ordered_json file = sound_file();
     const auto refused_with = [&](const ordered_json& value) {
         service(file)["divergence_while_learning"] = value;
@@ -144,7 +144,7 @@ TEST_CASE("a spread that is none is refused by name", "[baseline_file]") {
                     .empty());
 }
 
-TEST_CASE("a spread that no windows have is refused", "[baseline_file]") {
+TEST_CASE("a spread that no windows can have is refused", "[baseline_file]") {
     const auto refused = [](std::uint32_t windows, double mean, double deviation, double maximum) {
         ordered_json file = sound_file();
         service(file)["divergence_while_learning"] = sound_spread();
@@ -164,7 +164,7 @@ TEST_CASE("a spread that no windows have is refused", "[baseline_file]") {
     CHECK(contains(refused(0, 0, 0, 1e-9), none));
     CHECK(contains(refused(9, 0.3, 0, 0.2), "\"mean_bits\" is above \"maximum_bits\""));
     CHECK(contains(refused(9, 1, 1, 0), "\"mean_bits\" is above"));
-    // Half of the windows at 0, half at 1, is as far apart as they can be.
+    // The deviation is largest if half of the windows are at 0 and half at 1.
     CHECK(refused(8, 0.5, 0.5, 1).empty());
     CHECK(contains(refused(8, 0.5, 0.51, 1), "\"deviation_bits\" is above"));
     CHECK(contains(refused(8, 0, 1, 1), "\"deviation_bits\" is above"));
@@ -176,20 +176,21 @@ TEST_CASE("the spread of any windows is read", "[baseline_file]") {
     for (int i = 0; i < rounds(3000); ++i) {
         jsg_baseline baseline = full_baseline(0);
         const std::uint64_t windows = 1 + random() % baseline.learned_s;
-        // From what is cut to nothing to one bit; spread evenly, or at both ends alone.
-        const std::uint64_t most = random() % JSG_NANO >> random() % 30;
+        // The largest value is random, from 0 to almost one bit. The values are spread evenly, or
+        // each is 0 or the largest.
+        const std::uint64_t largest = random() % JSG_NANO >> random() % 30;
         const bool at_the_ends = random() % 2;
         baseline.spread[JSG_OCCUPANCY] = jsg_spread{};
         for (std::uint64_t window = 0; window < windows; ++window)
             jsg_spread_add(&baseline.spread[JSG_OCCUPANCY],
-                           static_cast<std::uint32_t>(at_the_ends ? random() % 2 * most
-                                                                  : random() % (most + 1)));
-        CAPTURE(i, most);
+                           static_cast<std::uint32_t>(at_the_ends ? random() % 2 * largest
+                                                                  : random() % (largest + 1)));
+        CAPTURE(i, largest);
         REQUIRE_NOTHROW(baselines_from_json(baselines_to_json({{80, baseline}}, origin)));
     }
 }
 
-TEST_CASE("a file whose time is unknown tells none", "[baseline_file]") {
+TEST_CASE("a file of unknown time has no time", "[baseline_file]") {
     BaselineOrigin unknown = origin;
     unknown.unix_ms = 0;
     const std::string text = baselines_to_json({{80, full_baseline(0)}}, unknown);
@@ -217,7 +218,7 @@ TEST_CASE("a file cut short anywhere is refused", "[baseline_file]") {
     }
 }
 
-TEST_CASE("what is no baseline file is refused", "[baseline_file]") {
+TEST_CASE("a text that is not a baseline file is refused", "[baseline_file]") {
     for (const char* text :
          {"", " ", "null", "1", "[]", "{}", "\"x\"", "{\"schema\":1}", "{\"services\":{}}",
           "{\"schema\":1,\"services\":{}}", "{\"schema\":1,\"services\":[]}",
@@ -241,7 +242,7 @@ TEST_CASE("a file of another schema is refused", "[baseline_file]") {
     }
 }
 
-TEST_CASE("a number that is no count is refused", "[baseline_file]") {
+TEST_CASE("a number that is not a count is refused", "[baseline_file]") {
     for (const char* number : {"-1", "1.5", "1.0", "1e2", "4294967296", "18446744073709551616",
                                "\"5\"", "null", "true", "[1]", "{}"}) {
         CAPTURE(number);
@@ -280,8 +281,9 @@ TEST_CASE("an unknown cell is refused by name", "[baseline_file]") {
     }
 }
 
-TEST_CASE("too little is no baseline, and what lacks is named", "[baseline_file]") {
-    const std::string refused = "port 8080: it has seen too little to judge by: ";
+TEST_CASE("too little traffic is no baseline, and the message names what is missing",
+          "[baseline_file]") {
+    const std::string refused = "port 8080: it has too little traffic to judge by: ";
     ordered_json transitions = sound_file();
     service(transitions)["transition_counts"]["LISTEN->SYN_RECV"] = 49;
     CHECK(refusal_of(transitions.dump()) == refused + "99 of 100 transitions");
@@ -306,13 +308,13 @@ TEST_CASE("a handful of episodes is no baseline, however long they were", "[base
     occupancy = {{"request slow <1s", 19}, {"request slow 1-2s", 900}};
     service(file)["learned_s"] = 100;
     CHECK(refusal_of(file.dump()) ==
-          "port 8080: it has seen too little to judge by: 19 of 20 episodes (a connection in a "
+          "port 8080: it has too little traffic to judge by: 19 of 20 episodes (a connection in a "
           "phase)");
     occupancy["request slow <1s"] = 20;
     CHECK(refusal_of(file.dump()).empty());
 }
 
-TEST_CASE("how far the samples were apart says how many episodes were seen", "[baseline_file]") {
+TEST_CASE("the number of episodes depends on the step between samples", "[baseline_file]") {
     ordered_json file = sound_file();
     file["step_s"] = 1;
     auto& occupancy = service(file)["occupancy_socket_seconds"];
@@ -330,7 +332,7 @@ TEST_CASE("how far the samples were apart says how many episodes were seen", "[b
     }
 }
 
-TEST_CASE("totals that are told must be what the counts add up to", "[baseline_file]") {
+TEST_CASE("totals in a file must equal the sums of the counts", "[baseline_file]") {
     ordered_json file = sound_file();
     service(file)["transitions"] = 100;
     service(file)["socket_seconds"] = 30;
@@ -351,13 +353,13 @@ TEST_CASE("totals that are told must be what the counts add up to", "[baseline_f
     CHECK(written["step_s"] == 1);
 }
 
-TEST_CASE("a queue was not full for longer than was learned", "[baseline_file]") {
+TEST_CASE("a queue cannot have been full for longer than the learning took", "[baseline_file]") {
     ordered_json file = sound_file();
     service(file)["accept_queue_full_s"] = 61;
     CHECK(contains(refusal_of(file.dump()), "\"accept_queue_full_s\" is above \"learned_s\""));
 }
 
-TEST_CASE("where and when a file was learned is read, or unknown", "[baseline_file]") {
+TEST_CASE("host, kernel and time of a file are read, or unknown", "[baseline_file]") {
     const std::string text = baselines_to_json({{80, full_baseline(0)}}, origin);
     const BaselineOrigin read = baseline_file_from_json(text).origin;
     CHECK(read.host == origin.host);
@@ -399,7 +401,7 @@ TEST_CASE("totals of more than 32 bits are refused, the largest is not", "[basel
     }
 }
 
-TEST_CASE("what is no port is refused", "[baseline_file]") {
+TEST_CASE("a name that is not a port is refused", "[baseline_file]") {
     for (const char* name : {"0", "65536", "-1", "", "http", "80 ", "+80", "8e1"}) {
         ordered_json file = sound_file();
         file["services"][name] = service(file);
@@ -408,7 +410,7 @@ TEST_CASE("what is no port is refused", "[baseline_file]") {
     }
 }
 
-TEST_CASE("a key that is there twice is refused", "[baseline_file]") {
+TEST_CASE("a duplicate key is refused", "[baseline_file]") {
     ordered_json file = sound_file();
     const std::string one = service(file).dump();
     CHECK(
@@ -423,7 +425,7 @@ TEST_CASE("a key that is there twice is refused", "[baseline_file]") {
         refusal_of(fmt::format(R"({{"schema":1,"services":{{"80":{0},"81":{0}}}}})", one)).empty());
 }
 
-TEST_CASE("a refusal is one line, whatever the file holds", "[baseline_file]") {
+TEST_CASE("a refusal is one line, whatever the file contains", "[baseline_file]") {
     ordered_json file = sound_file();
     service(file)["transition_counts"]["two\nlines\x1b[31m"] = 1;
     const std::string message = refusal_of(file.dump());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tests of adding baseline files up: exact sums, exact spreads, and what does not fit.
+// Tests of merging baseline files: exact sums, exact spreads, and what does not fit.
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -39,11 +39,11 @@ TEST_CASE("counts of the same port are added up, cell by cell", "[baseline_merge
     for (std::size_t cell = 0; cell < JSG_PHASE_CELLS; ++cell)
         REQUIRE(both.occupancy_socket_seconds[cell] ==
                 a.occupancy_socket_seconds[cell] + b.occupancy_socket_seconds[cell]);
-    // And it is a file's baseline again.
+    // The merged baseline can be written to a file and read again.
     CHECK_NOTHROW(baselines_from_json(baselines_to_json({{80, both}}, origin)));
 }
 
-TEST_CASE("ports that one file has are as they were", "[baseline_merge]") {
+TEST_CASE("the baseline of a port that only one file has is unchanged", "[baseline_merge]") {
     const BaselineFile files[] = {file_of({{80, full_baseline(1)}}),
                                   file_of({{443, full_baseline(2)}}),
                                   file_of({{80, full_baseline(3)}})};
@@ -57,7 +57,7 @@ TEST_CASE("ports that one file has are as they were", "[baseline_merge]") {
     CHECK_THROWS_AS(merged({}), Error);
 }
 
-TEST_CASE("spreads are pooled as if all windows had been seen by one", "[baseline_merge]") {
+TEST_CASE("a pooled spread is the spread of all windows together", "[baseline_merge]") {
     // Windows of 0.1 and 0.3, and of 0.5, 0.5, 0.5 and 0.9.
     const jsg_spread a = spread(2, 200'000'000, 100'000'000, 300'000'000);
     jsg_spread b{};
@@ -70,7 +70,7 @@ TEST_CASE("spreads are pooled as if all windows had been seen by one", "[baselin
         CHECK(both.mean_nanobits == 466'666'666);
         CHECK(both.maximum_nanobits == 900'000'000);
         CHECK(both.deviation_nanobits == 242'670'329);  // sqrt(0.53 / 9), nearly
-        // Of deviations that are rounded to millionths first.
+        // `all` is of divergences that are cut to millionths first.
         CHECK(std::abs(static_cast<double>(both.deviation_nanobits) - all.deviation_nanobits) <
               JSG_NANO_IN_MICRO);
         CHECK(both.sum_microbits == 0);
@@ -90,30 +90,32 @@ TEST_CASE("a spread pooled with nothing is itself, to the last digit", "[baselin
     }
     const jsg_spread none = pooled(jsg_spread{}, jsg_spread{});
     CHECK((none.windows == 0 && none.mean_nanobits == 0 && none.deviation_nanobits == 0));
-    // The largest that there can be.
-    const jsg_spread most = spread(UINT32_MAX, JSG_NANO, JSG_NANO, JSG_NANO);
-    CHECK(pooled(most, jsg_spread{}).deviation_nanobits == JSG_NANO);
+    // The largest possible spread.
+    const jsg_spread largest = spread(UINT32_MAX, JSG_NANO, JSG_NANO, JSG_NANO);
+    CHECK(pooled(largest, jsg_spread{}).deviation_nanobits == JSG_NANO);
 }
 
-TEST_CASE("spreads pooled in any order are a file's again", "[baseline_merge]") {
+TEST_CASE("a spread pooled from many spreads can be written and read again", "[baseline_merge]") {
     std::mt19937 random(5);
     for (int i = 0; i < 300; ++i) {
         jsg_baseline all = full_baseline(1);
         all.learned_s = UINT32_MAX;
-        const std::uint32_t most = static_cast<std::uint32_t>(random() % JSG_NANO >> random() % 30);
+        const std::uint32_t largest =
+            static_cast<std::uint32_t>(random() % JSG_NANO >> random() % 30);
         for (int file = 0; file < 20; ++file) {
             jsg_spread one{};
             for (std::uint32_t window = random() % 30; window > 0; --window)
-                jsg_spread_add(&one, random() % 2 * most);
+                jsg_spread_add(&one, random() % 2 * largest);
             one.sum_microbits = one.sum_of_squares = 0;
             all.spread[JSG_OCCUPANCY] = file ? pooled(all.spread[JSG_OCCUPANCY], one) : one;
         }
-        CAPTURE(i, most);
+        CAPTURE(i, largest);
         REQUIRE_NOTHROW(baselines_from_json(baselines_to_json({{80, all}}, origin)));
     }
 }
 
-TEST_CASE("totals of more than 32 bits are refused, and which", "[baseline_merge]") {
+TEST_CASE("totals of more than 32 bits are refused, and the message names the total",
+          "[baseline_merge]") {
     const std::string tried =
         "cannot merge the baselines of port 80: together they have more than "
         "4294967295 ";

@@ -39,8 +39,8 @@ class Script {
         sequence_[port] = sequence;
     }
 
-    // A step with so many connections that were accepted and answered, so many that closed, and so
-    // many sockets in the first second of a request beside one that waits.
+    // One step. `accepted` connections were accepted and answered, and `closed` connections closed.
+    // `open` sockets are in the first second of a request, and one more socket waits.
     void step(std::uint16_t port, std::uint32_t accepted, std::uint32_t closed, std::uint32_t open,
               jsg_alert_state alert = JSG_QUIET, jsg_signal signal = JSG_OCCUPANCY) {
         RecordedWindow window;
@@ -130,7 +130,7 @@ TEST_CASE("all quiet steps of a recording are learned, to the last count", "[bas
     CHECK(all.file.origin.step_s == 1);
 }
 
-TEST_CASE("socket-seconds are looks times the step", "[baseline_recorded]") {
+TEST_CASE("socket-seconds are samples times the step", "[baseline_recorded]") {
     const Directory directory;
     Script script(5);
     script.begin(80);
@@ -142,7 +142,7 @@ TEST_CASE("socket-seconds are looks times the step", "[baseline_recorded]") {
     CHECK(file.baselines.at(80).transitions == 40 * 50);
 }
 
-TEST_CASE("no step of an alert, of its confirming or of the ten before is learned",
+TEST_CASE("the steps of an alert, its confirming steps and the ten before are not learned",
           "[baseline_recorded]") {
     const Directory directory;
     for (const jsg_signal signal : {JSG_TRANSITIONS, JSG_OCCUPANCY}) {
@@ -162,7 +162,7 @@ TEST_CASE("no step of an alert, of its confirming or of the ten before is learne
     }
 }
 
-TEST_CASE("what came just before a gap is not learned, for none knows what was in it",
+TEST_CASE("the steps just before a gap are not learned, because the gap is unknown",
           "[baseline_recorded]") {
     const Directory directory;
     Script script;
@@ -171,14 +171,14 @@ TEST_CASE("what came just before a gap is not learned, for none knows what was i
     script.gap(80, 7);
     script.steps(80, 5);
     script.end(80);
-    script.begin(80);  // another service of the port
+    script.begin(80);  // another service on the same port
     script.steps(80, 20);
     const RecordedPendingBaseline all = pending_baseline_of(script.write(directory / "r.jsonl"));
     CHECK(all.steps.at(80).learned == 40 - delay + 5 + 20);
     CHECK(all.steps.at(80).left_out == delay);
 }
 
-TEST_CASE("the spread is measured in the second half, against what is outside the window",
+TEST_CASE("the spread is of windows in the second half, against the steps before each window",
           "[baseline_recorded]") {
     constexpr std::uint32_t number = 100;
     const Directory directory;
@@ -241,7 +241,7 @@ TEST_CASE("the spread of each port is that of its own second half", "[baseline_r
     CHECK(std::memcmp(&beside, &alone, sizeof(alone)) == 0);
 }
 
-TEST_CASE("what is recorded while the recording is read is left for the next time",
+TEST_CASE("lines that are appended while the recording is read are left for the next time",
           "[baseline_recorded]") {
     const Directory directory;
     Script script;
@@ -259,8 +259,7 @@ TEST_CASE("what is recorded while the recording is read is left for the next tim
         std::ofstream out(path, std::ios::app);
         while (!read && std::getline(lines, line)) {
             out << line << std::endl;
-            // Slower than a pass, so that the first one comes to an end while there is more to
-            // come.
+            // This is slower than reading, so the first pass ends before the last line is written.
             std::this_thread::sleep_for(std::chrono::milliseconds(1));
         }
     });
@@ -279,7 +278,7 @@ TEST_CASE("what is recorded while the recording is read is left for the next tim
     CHECK(all->file.baselines.at(80).learned_s == all->steps.at(80).learned);
 }
 
-TEST_CASE("several recordings teach together, ports that show too little do not",
+TEST_CASE("several recordings are learned together, ports with too little traffic are left out",
           "[baseline_recorded]") {
     const Directory directory;
     Script one, other;
@@ -301,16 +300,16 @@ TEST_CASE("several recordings teach together, ports that show too little do not"
 
     const BaselineFile alone = learned_from(both, 443);
     CHECK(alone.baselines.size() == 1);
-    CHECK(contains(refusal([&] { learned_from(both, 8080); }), "too little of port 8080"));
-    CHECK(contains(refusal([&] { learned_from(both, 81); }), "too little of port 81"));
+    CHECK(contains(refusal([&] { learned_from(both, 8080); }), "too little traffic of port 8080"));
+    CHECK(contains(refusal([&] { learned_from(both, 81); }), "too little traffic of port 81"));
     CHECK_FALSE(refusal([&] { pending_baseline_of(directory / "absent.jsonl"); }).empty());
 }
 
-TEST_CASE("more than 32 bits of steps are refused, and not cut", "[baseline_recorded]") {
+TEST_CASE("counts of more than 32 bits are refused, and not cut", "[baseline_recorded]") {
     const Directory directory;
     Script script;
     script.begin(80);
     for (int i = 0; i < 3; ++i) script.step(80, UINT32_MAX / 2, 0, 5);
     const fs::path path = script.write(directory / "r.jsonl");
-    CHECK(contains(refusal([&] { pending_baseline_of(path); }), "more to learn than 32 bits"));
+    CHECK(contains(refusal([&] { pending_baseline_of(path); }), "the counts exceed 32 bits"));
 }

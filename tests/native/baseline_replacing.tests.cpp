@@ -11,7 +11,7 @@
 
 using namespace jsguard;
 
-TEST_CASE("what is no readable file is a usage error that names it", "[baseline_file]") {
+TEST_CASE("an unreadable file is a usage error that names it", "[baseline_file]") {
     const Directory directory;
     write_text(directory / "corrupt.json", "{");
     REQUIRE(mkfifo((directory / "pipe").c_str(), 0600) == 0);
@@ -26,7 +26,7 @@ TEST_CASE("what is no readable file is a usage error that names it", "[baseline_
                    "No such file or directory"));
 }
 
-TEST_CASE("a file larger than the cap is refused, one as large is read", "[baseline_file]") {
+TEST_CASE("a file larger than the cap is refused, one of that size is read", "[baseline_file]") {
     constexpr std::size_t cap = 16 << 20;
     const Directory directory;
     std::string text = sound_file().dump();
@@ -71,7 +71,7 @@ TEST_CASE("a write that fails leaves the old file as it was", "[baseline_file]")
     CHECK(directory.files() == 1);
 }
 
-TEST_CASE("a link stays a link and its file is replaced", "[baseline_file]") {
+TEST_CASE("a link remains a link and its file is replaced", "[baseline_file]") {
     const Directory directory;
     write_text(directory / "b.json", "old");
     fs::create_symlink(directory / "b.json", directory / "link.json");
@@ -80,7 +80,8 @@ TEST_CASE("a link stays a link and its file is replaced", "[baseline_file]") {
     CHECK(read_baselines(directory / "b.json").size() == 1);
 }
 
-TEST_CASE("what cannot be a baseline file is refused before learning", "[baseline_file]") {
+TEST_CASE("a path that cannot become a baseline file is refused before learning",
+          "[baseline_file]") {
     const Directory directory;
     REQUIRE(mkfifo((directory / "pipe").c_str(), 0600) == 0);
     for (const fs::path& path : {directory / "", directory / "absent/b.json", directory / "pipe",
@@ -96,8 +97,7 @@ TEST_CASE("what cannot be a baseline file is refused before learning", "[baselin
     CHECK(directory.files() == 1);
 }
 
-TEST_CASE("only a baseline file or an empty one is replaced by what is learned",
-          "[baseline_file]") {
+TEST_CASE("learning replaces only a baseline file or an empty file", "[baseline_file]") {
     const Directory directory;
     write_text(directory / "r.jsonl", "{\"type\":\"header\"}\n{}\n");
     write_text(directory / "cut.json", sound_file().dump().substr(1));
@@ -105,7 +105,7 @@ TEST_CASE("only a baseline file or an empty one is replaced by what is learned",
     for (const char* name : {"r.jsonl", "cut.json", "link.json"}) {
         CAPTURE(name);
         CHECK(contains(refusal([&] { check_baseline_target(directory / name); }),
-                       "is no sound baseline file; give another name"));
+                       "is not a valid baseline file; give another name"));
     }
     write_text(directory / "b.json", sound_file().dump());
     write_text(directory / "empty.json", "");
@@ -113,7 +113,7 @@ TEST_CASE("only a baseline file or an empty one is replaced by what is learned",
     CHECK_NOTHROW(check_baseline_target(directory / "empty.json"));
 }
 
-TEST_CASE("no file is written without a baseline to write", "[baseline_file]") {
+TEST_CASE("no file is written if there is no baseline", "[baseline_file]") {
     const Directory directory;
     CHECK_THROWS_AS(write_baselines(directory / "b.json", {}, origin), Error);
     CHECK(directory.files() == 0);

@@ -18,14 +18,14 @@ namespace jsguard {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-// How often what is random is tried: with sanitizers, which take ten times as long, a tenth.
+// The number of rounds of a random test. Sanitizers take ten times as long, so they do a tenth.
 #ifdef JSGUARD_SANITIZE
 constexpr int rounds(int all) { return all / 10; }
 #else
 constexpr int rounds(int all) { return all; }
 #endif
 
-// A directory of its own that goes with its contents.
+// A temporary directory. The destructor removes it with its contents.
 class Directory {
   public:
     Directory() {
@@ -54,7 +54,7 @@ inline void write_text(const fs::path& path, const std::string& text) {
 
 inline const BaselineOrigin origin = {"web1", "6.18.0", 1'767'323'045'678};
 
-// As it is after reading, without the sums that learning needs.
+// A spread as it is read from a file, without the sums that learning needs.
 inline jsg_spread spread(std::uint32_t windows, std::uint32_t mean, std::uint32_t deviation,
                          std::uint32_t maximum) {
     jsg_spread spread{};
@@ -85,7 +85,7 @@ inline jsg_baseline full_baseline(std::uint32_t seed) {
     return baseline;
 }
 
-// A small sound file, to be spoilt in one place by a test.
+// A small sound file. A test changes one part of it.
 inline ordered_json sound_file() {
     return ordered_json::parse(R"({"schema": 2, "services": {"8080": {
         "learned_s": 60, "exchanges": 500,
@@ -93,7 +93,7 @@ inline ordered_json sound_file() {
         "occupancy_socket_seconds": {"request moving <1s": 29, "waiting <1s": 1}}}})");
 }
 
-// What the detector writes of the spread beside it.
+// The spread that the detector writes into such a file.
 inline ordered_json sound_spread() {
     return ordered_json::parse(R"({
         "transitions": {"windows": 40, "mean_bits": 0.01, "deviation_bits": 0.002,
@@ -103,7 +103,7 @@ inline ordered_json sound_spread() {
 
 inline ordered_json& service(ordered_json& file) { return file["services"]["8080"]; }
 
-// What the refusal says; "" if there was none, or none of usage.
+// The message of the usage error that the function throws, or "" if it throws none.
 template <class Function>
 std::string refusal(Function function) {
     try {

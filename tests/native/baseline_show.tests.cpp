@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tests of what baselines say to people: numbers known by hand.
+// Tests of the text and the JSON that show baselines, with numbers known by hand.
 #include "baseline_samples.hpp"
 #include "offline/baseline/distribution.hpp"
 #include "offline/baseline/show.hpp"
@@ -27,7 +27,7 @@ BaselineFile known_file() {
 
 }  // namespace
 
-TEST_CASE("a baseline is told in totals, rates, spread and cells", "[baseline_show]") {
+TEST_CASE("a baseline is shown in totals, rates, spread and cells", "[baseline_show]") {
     CHECK(baselines_text(known_file()) ==
           R"(learned on web1, kernel 6.18.0, 2026-01-02T03:04:05.678+00:00, steps of 1 s
 
@@ -49,23 +49,23 @@ port 8080: learned for 60 s, in 3 of them an accept queue was full
 )");
 }
 
-TEST_CASE("with hardly any windows the automatic threshold is the default", "[baseline_show]") {
+TEST_CASE("with too few windows the automatic threshold is the default", "[baseline_show]") {
     BaselineFile file = known_file();
     file.baselines.at(8080).spread[JSG_TRANSITIONS].windows = 9;
     CHECK(contains(baselines_text(file), "0.120000 (default)\n"));
     CHECK_FALSE(contains(baselines_text(known_file()), "default"));
 }
 
-TEST_CASE("of many cells the largest are told, and the rest together", "[baseline_show]") {
+TEST_CASE("of many cells the largest are shown, and the rest as one sum", "[baseline_show]") {
     const std::string text = baselines_text({origin, {{80, full_baseline(1)}}});
-    // Of counts 1, 4, 7, ... the last 8 of 196 are left out of the sum of all.
+    // The counts are 1, 4, 7, ... The largest 8 of 196 are shown, so the sum is of the others.
     std::uint64_t rest = 0;
     for (std::uint64_t cell = 0; cell < JSG_TRANSITION_CELLS - 8; ++cell) rest += 1 + 3 * cell;
     CHECK(contains(text, fmt::format("    {:<32}{:>12}", "188 more", rest)));
     CHECK(contains(text, "transitions: 196 cells"));
 }
 
-TEST_CASE("what is unknown of a file's origin is said to be", "[baseline_show]") {
+TEST_CASE("unknown parts of a file's origin are shown as unknown", "[baseline_show]") {
     CHECK(contains(baselines_text(baseline_file_from_json(sound_file().dump())),
                    "learned on unknown, kernel unknown, at an unknown time, steps of 1 s"));
     BaselineOrigin odd = origin;
@@ -95,14 +95,14 @@ TEST_CASE("a baseline as JSON has the same numbers", "[baseline_show]") {
     CHECK(one["occupancy_distribution"]["cells"].size() == 2);
 }
 
-TEST_CASE("a time that is unknown is null in JSON", "[baseline_show]") {
+TEST_CASE("an unknown time is null in JSON", "[baseline_show]") {
     const BaselineFile file = baseline_file_from_json(sound_file().dump());
     const auto json = ordered_json::parse(baselines_measures_json(file));
     REQUIRE(json.contains("time"));
     CHECK(json["time"].is_null());
 }
 
-TEST_CASE("one port can be shown alone, and must be there", "[baseline_show]") {
+TEST_CASE("one port can be shown alone, and must be in the file", "[baseline_show]") {
     const BaselineFile file{origin, {{80, full_baseline(0)}, {443, full_baseline(1)}}};
     CHECK(only_port(file, {}, "b.json").baselines.size() == 2);
     const BaselineFile one = only_port(file, 443, "b.json");

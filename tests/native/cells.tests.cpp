@@ -56,7 +56,7 @@ TEST_CASE("a cell is named after its signal", "[cells]") {
     CHECK(cell_name(JSG_OCCUPANCY, occupancy(JSG_CLOSING, 0)) == "closing <1s");
 }
 
-TEST_CASE("every cell has a name of its own that leads back to it", "[cells]") {
+TEST_CASE("every cell has its own name, and the name gives the cell", "[cells]") {
     std::set<std::string> names;
     for (std::uint32_t cell = 0; cell < JSG_TRANSITION_CELLS; cell++) {
         names.insert(transition_name(cell));
@@ -69,7 +69,7 @@ TEST_CASE("every cell has a name of its own that leads back to it", "[cells]") {
     CHECK(names.size() == JSG_TRANSITION_CELLS + JSG_OCCUPANCY_CELLS);
 }
 
-TEST_CASE("what is no cell's name leads nowhere", "[cells]") {
+TEST_CASE("a text that is not a cell's name gives no cell", "[cells]") {
     for (const char* name : {"", "ESTABLISHED", "established->close", "ESTABLISHED->FIN_WAIT1 ",
                              "request slow", "more open than expected"}) {
         CAPTURE(name);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Reproduces to the last printed digit what an earlier tool's notebook printed of its probability
-// files. Those are no part of this project: JSGUARD_SEED_DATA names the directory that has them in
-// normal/ and attack/; without it the test is skipped.
+// Checks that `jsguard analyze` gives the same digits as the notebook of an earlier tool, from the
+// probability files of that tool. The files are not part of this project. JSGUARD_SEED_DATA names a
+// directory that has them in normal/ and attack/. Without it the test is skipped.
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -19,7 +19,7 @@ namespace {
 
 constexpr int skipped = 77;
 
-// In nats, of the files in the order of their names.
+// In nats, in the order of the files' names.
 const std::vector<std::string> normal_js = {"0.013348", "0.012670", "0.015712",
                                             "0.010563", "0.004781", "0.010668"};
 const std::vector<std::string> attack_js = {"0.179678", "0.181870", "0.171797",
@@ -65,7 +65,8 @@ void check_all(const std::filesystem::path& directory) {
 int main() {
     const char* directory = std::getenv("JSGUARD_SEED_DATA");
     if (!directory || !*directory) {
-        fmt::print("SKIP: JSGUARD_SEED_DATA names no directory with the earlier tool's files\n");
+        fmt::print(
+            "SKIP: JSGUARD_SEED_DATA is not set to the directory with the earlier tool's files\n");
         return skipped;
     }
     try {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The entropy of a histogram: edges, properties, agreement with long double.
+// Tests of the entropy of a histogram: edges, properties, agreement with long double.
 #include "kernel/entropy.h"
 
 #include <algorithm>
@@ -15,7 +15,7 @@ using Counts = std::vector<std::uint32_t>;
 
 constexpr std::uint32_t largest_count = 0xffffffff;
 
-// As docs/accuracy.md derives it from the bound of the logarithm.
+// docs/accuracy.md derives this from the bound of the logarithm.
 static_assert(JSG_LOG2_ERROR + JSG_LOG2_EXCESS +
                   JSG_CELLS_MAX * (JSG_TOTAL_BITS + 1) / 1.0 / JSG_ONE_Q48 + 0.5e-9 +
                   1.0 / (1ULL << JSG_NANO_CUT_BITS) <=
@@ -72,13 +72,13 @@ TEST_CASE("entropy is within its bound at the edges of its domain", "[entropy]")
     CHECK(error(row.counts) <= JSG_ENTROPY_ERROR);
 }
 
-TEST_CASE("a part of the entropy is never negative for a count just under the total", "[entropy]") {
+TEST_CASE("a part of the entropy is never negative for a count just below the total", "[entropy]") {
     for (const std::uint64_t total :
          {2ULL, 3ULL, 4097ULL, 1ULL << 20, (1ULL << 31) + 1, 1ULL << 32, 1ULL << 40}) {
         const std::uint64_t log_total = jsg_log2_q30(total);
-        const std::uint64_t least = total > 1000 ? total - 1000 : 1;
-        for (std::uint64_t count = std::min<std::uint64_t>(total, largest_count); count >= least;
-             count--) {
+        const std::uint64_t min_count = total > 1000 ? total - 1000 : 1;
+        for (std::uint64_t count = std::min<std::uint64_t>(total, largest_count);
+             count >= min_count; count--) {
             CAPTURE(count, total);
             REQUIRE(jsg_entropy_part_q54(jsg_probability_q48(count, total), count, log_total) >= 0);
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// How often chance alone exceeds jsg_significance_nanobits(), simulated: independent counts,
-// occupancy and transitions. ctest runs the short form; docs/false_alarms.md has the long one.
+// Simulates how often normal windows exceed the significance bound, jsg_significance_nanobits(): of
+// independent counts, of occupancy and of transitions. ctest runs a short form.
+// docs/false_alarms.md has the results of the long one.
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -39,12 +40,12 @@ std::uint64_t total(const Counts& counts) {
     return std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
 }
 
-/// What was found of one case.
+/// The results of one case.
 struct Rates {
     std::uint64_t windows = 0;
     std::uint64_t baselines = 0;  // the windows of one baseline are not independent of each other
-    std::array<std::uint64_t, exponents> over{};
-    std::array<std::uint64_t, exponents> over_threshold_too{};
+    std::array<std::uint64_t, exponents> above_bound{};
+    std::array<std::uint64_t, exponents> above_both{};  // above the threshold too
 
     void add(const Counts& p, std::uint64_t window_milli, const Counts& q,
              std::uint64_t baseline_milli) {
@@ -59,8 +60,8 @@ struct Rates {
         windows++;
         for (unsigned e = 1; e <= exponents; e++) {
             if (js <= jsg_significance_nanobits(cells, window_milli, baseline_milli, e)) break;
-            over[e - 1]++;
-            over_threshold_too[e - 1] += js > threshold_nanobits;
+            above_bound[e - 1]++;
+            above_both[e - 1] += js > threshold_nanobits;
         }
     }
 
@@ -69,10 +70,10 @@ struct Rates {
                static_cast<double>(std::max<std::uint64_t>(windows, 1));
     }
 
-    /// Whether the rate is over its bound beyond warning. Each baseline is one trial, whose result
-    /// is a share of its windows: Chernoff's bound for the mean of such numbers, at 10^-6.
-    bool is_over(unsigned e) const {
-        const double found = rate(over, e), bound = std::pow(10, -static_cast<double>(e));
+    /// Whether the rate is certainly above its bound. Each baseline is one trial, and its result is
+    /// a share of its windows. The test is Chernoff's bound for the mean of such numbers, at 10^-6.
+    bool is_above(unsigned e) const {
+        const double found = rate(above_bound, e), bound = std::pow(10, -static_cast<double>(e));
         if (found <= bound) return false;
         double divergence = found * std::log(found / bound);
         if (found < 1) divergence += (1 - found) * std::log((1 - found) / (1 - bound));
@@ -80,9 +81,9 @@ struct Rates {
     }
 };
 
-/// A case is simulated until it has so many windows.
+/// One case. It is simulated until it has the given number of windows.
 struct Case {
-    std::string group;  // of cases of the same shape
+    std::string group;  // the same for all cases of one shape
     std::string name;
     bool is_bound;  // false: only shown, because its assumption is broken on purpose
     std::function<Rates(Random&, std::uint64_t windows)> simulate;
@@ -120,7 +121,7 @@ std::vector<Shape> shapes() {
             shape_of("two cells, one of 0.1 %", 2, dominant(0.999, 1))};
 }
 
-/// Draws counts of a fixed total, cell by cell from the rest that is left.
+/// Draws counts with a fixed total. Each cell is drawn from what the cells before it leave.
 class Multinomial {
   public:
     Multinomial(const std::vector<double>& probabilities, unsigned samples) : samples_(samples) {
@@ -178,21 +179,23 @@ Case independent(const Shape& shape, unsigned window, unsigned baseline) {
 
 // A service, second by second -------------------------------------------------------------------
 
-/// What one exchange or connection adds to the counts: cells, with the seconds after its first.
+/// What one exchange or connection adds to the counts: cells, each with the seconds since the
+/// first.
 struct Trace {
     std::vector<std::pair<std::uint16_t, std::uint8_t>> marks;
 };
 
 constexpr unsigned longest_s = 1200;  // a trace is cut here
 
-/// Arrivals are a Poisson process, each with a trace drawn from these; and what is always there.
+/// A service. Arrivals are a Poisson process, and each has one of the traces. The cells of `always`
+/// count once in each second.
 struct Service {
     std::vector<Trace> traces;
     std::vector<std::uint8_t> always;
     std::size_t cells;
     double per_arrival;  // mean number of marks of a trace
 
-    /// Counts of consecutive spans of this length, in the steady state.
+    /// The counts of consecutive spans of length_s each, in the steady state.
     std::vector<Counts> spans(Random& random, double arrivals_per_s, unsigned spans,
                               unsigned length_s) const {
         std::vector<Counts> counts(spans, Counts(cells));
@@ -224,19 +227,19 @@ Service service_of(Random& random, std::size_t traces, std::size_t cells,
     return service;
 }
 
-/// What is judged, and how many independent samples it has.
+/// Which baselines and windows are judged, and how many independent samples they have.
 struct Sampling {
     std::function<bool(const Counts&)> baseline_is_complete, window_is_judged;
     std::function<std::uint64_t(const Counts&)> window_milli;
     std::function<std::uint64_t(const Counts&, unsigned learned_s)> baseline_milli;
 };
 
-/// Baselines and windows are of independent runs, so that a window is as far from its baseline in
-/// time as in a detector that learned long ago.
+/// Baselines and windows come from independent runs. So a window is as far in time from its
+/// baseline as in a detector that learned long ago.
 Rates judge_service(Random& random, std::uint64_t windows, const Service& service,
                     const Sampling& sampling, double baseline_rate, double window_rate,
                     unsigned learned_s) {
-    constexpr unsigned pairs = 4;  // each window is held against so many baselines
+    constexpr unsigned pairs = 4;  // number of baselines that each window is compared with
     Rates rates;
     for (unsigned rounds = 0; rates.windows < windows && rounds < 1000; rounds++) {
         const auto some = static_cast<unsigned>(std::clamp<std::uint64_t>(windows, 800, 40'000));
@@ -266,31 +269,31 @@ Duration exponential(double mean_s) {
     return [=](Random& random) { return -mean_s * std::log1p(-uniform(random)); };
 }
 
-/// An exchange as the looks find it: up to three phases, one after the other, moving or stalled.
-/// One that no look finds is left out, and thins the process of arrivals to another Poisson one.
-Trace exchange(Random& random, const Duration& duration, unsigned most_phases) {
+/// An exchange as the samples find it: up to three phases, one after the other, moving or slow. An
+/// exchange that no sample finds is left out. The arrivals that remain are a Poisson process too.
+Trace exchange(Random& random, const Duration& duration, unsigned max_phases) {
     for (;;) {
-        const double born = -uniform(random);  // the first look is at 0
+        const double born = -uniform(random);  // the first sample is at 0
         std::array<double, 3> ends{};
-        const std::size_t phases = 1 + below(random, most_phases);
+        const std::size_t phases = 1 + below(random, max_phases);
         double end = born;
         for (std::size_t i = 0; i < phases; i++) ends[i] = end += duration(random);
         if (end <= 0) continue;
         Trace trace;
         double since = born;
         std::size_t phase = phases;
-        bool stalled = random() & 1;
-        for (unsigned look = 0; look < longest_s && look < end; look++) {
+        bool slow = random() & 1;
+        for (unsigned sample_s = 0; sample_s < longest_s && sample_s < end; sample_s++) {
             std::size_t now = 0;
-            while (ends[now] <= look) now++;
-            if (phase != now && phase != phases) since = look;
+            while (ends[now] <= sample_s) now++;
+            if (phase != now && phase != phases) since = sample_s;
             phase = now;
-            if (uniform(random) < 0.1) stalled = !stalled;
-            const std::array<std::uint32_t, 3> split{
-                stalled ? JSG_REQUEST_SLOW : JSG_REQUEST_MOVING,
-                stalled ? JSG_RESPONSE_SLOW : JSG_RESPONSE_MOVING, JSG_CLOSING};
-            const auto age_ms = static_cast<std::uint32_t>((look - since) * 1000);
-            trace.marks.emplace_back(look, split[phase] * JSG_AGES + jsg_age_bucket(age_ms));
+            if (uniform(random) < 0.1) slow = !slow;
+            const std::array<std::uint32_t, 3> split{slow ? JSG_REQUEST_SLOW : JSG_REQUEST_MOVING,
+                                                     slow ? JSG_RESPONSE_SLOW : JSG_RESPONSE_MOVING,
+                                                     JSG_CLOSING};
+            const auto age_ms = static_cast<std::uint32_t>((sample_s - since) * 1000);
+            trace.marks.emplace_back(sample_s, split[phase] * JSG_AGES + jsg_age_bucket(age_ms));
         }
         return trace;
     }
@@ -308,8 +311,8 @@ Sampling occupancy_sampling() {
 struct Lifetimes {
     std::string name;
     Duration duration;
-    unsigned most_phases = 3;
-    unsigned always = 0;  // sockets that stay for ever
+    unsigned max_phases = 3;
+    unsigned always = 0;  // sockets that are always open
 };
 
 std::vector<Lifetimes> lifetimes() {
@@ -331,7 +334,7 @@ std::vector<Lifetimes> lifetimes() {
             {"Pareto 1.5, one phase", pareto, 1},
             {"1 % of 60 s", mixture},
             {"1 % of 60 s, one phase", mixture, 1},
-            {"0.3 s beside 50 for ever", exponential(0.3), 3, 50}};
+            {"0.3 s, and 50 always open", exponential(0.3), 3, 50}};
 }
 
 Case occupancy(const Lifetimes& of, double open, double growth, unsigned learned_s) {
@@ -343,7 +346,7 @@ Case occupancy(const Lifetimes& of, double open, double growth, unsigned learned
     return {group, name, growth == 1, [=](Random& random, std::uint64_t windows) {
                 Service service =
                     service_of(random, windows < 100'000 ? 1 << 12 : 1 << 16, JSG_PHASE_CELLS,
-                               [&](Random& r) { return exchange(r, of.duration, of.most_phases); });
+                               [&](Random& r) { return exchange(r, of.duration, of.max_phases); });
                 for (unsigned i = 0; i < of.always; i++)
                     service.always.push_back(static_cast<std::uint8_t>(
                         (i % 2 ? JSG_REQUEST_SLOW : JSG_RESPONSE_SLOW) * JSG_AGES + JSG_AGES - 1));
@@ -357,7 +360,7 @@ Case occupancy(const Lifetimes& of, double open, double growth, unsigned learned
 
 using States = std::vector<jsg_tcp_state>;
 
-/// The ways of a connection: the first two transitions at once, the others when its life ends.
+/// The paths of a connection. Its first two transitions are at its start, the others at its end.
 const std::vector<States>& paths() {
     constexpr auto new_ = JSG_TCP_LISTEN, syn = JSG_TCP_SYN_RECV, up = JSG_TCP_ESTABLISHED,
                    wait1 = JSG_TCP_FIN_WAIT1, wait2 = JSG_TCP_FIN_WAIT2, gone = JSG_TCP_CLOSE;
@@ -383,7 +386,7 @@ std::vector<Mix> mixes() {
             {"resets and the longest, 3 s", {0.5, 0, 0, 0, 0, 0.5}, exponential(3)},
             {"resets, 10 % the longest, 0.3 s", {0.9, 0, 0, 0, 0, 0.1}, exponential(0.3)},
             {"the longest, 1 % resets, 0.3 s", {0.01, 0, 0, 0, 0, 0.99}, exponential(0.3)},
-            {"all alike, 3 s", {1, 1, 1, 1, 1, 1}, exponential(3)}};
+            {"all equally likely, 3 s", {1, 1, 1, 1, 1, 1}, exponential(3)}};
 }
 
 Case transitions(const Mix& mix, double per_s, unsigned learned_s) {
@@ -441,27 +444,28 @@ void print_row(const std::string& name, const Rates& rates, bool is_bound) {
     std::printf("| %s | %.2g | %.2g |", name.c_str(), static_cast<double>(rates.windows),
                 static_cast<double>(rates.baselines));
     for (unsigned e = 1; e <= exponents; e++) {
-        std::printf(" %.2g%s", rates.rate(rates.over, e), rates.is_over(e) ? " OVER" : "");
-        if (!is_bound) std::printf(" (%.2g)", rates.rate(rates.over_threshold_too, e));
+        std::printf(" %.2g%s", rates.rate(rates.above_bound, e), rates.is_above(e) ? " ABOVE" : "");
+        if (!is_bound) std::printf(" (%.2g)", rates.rate(rates.above_both, e));
         std::printf(" |");
     }
     std::printf("\n");
     std::fflush(stdout);
 }
 
-/// The largest rates of a shape's cases, each exponent by itself, and the windows of all.
+/// Prints the largest rate of the cases of one shape for each exponent, and the windows of all
+/// cases.
 void print_group(const std::string& name, const std::vector<Rates>& of, bool is_bound) {
     double windows = 0;
     for (const Rates& each : of) windows += static_cast<double>(each.windows);
     std::printf("| %s | %zu | %.2g |", name.c_str(), of.size(), windows);
     for (unsigned e = 1; e <= exponents; e++) {
-        double worst = 0, worst_too = 0;
+        double worst = 0, worst_both = 0;
         for (const Rates& each : of) {
-            worst = std::max(worst, each.rate(each.over, e));
-            worst_too = std::max(worst_too, each.rate(each.over_threshold_too, e));
+            worst = std::max(worst, each.rate(each.above_bound, e));
+            worst_both = std::max(worst_both, each.rate(each.above_both, e));
         }
         std::printf(" %.2g", worst);
-        if (!is_bound) std::printf(" (%.2g)", worst_too);
+        if (!is_bound) std::printf(" (%.2g)", worst_both);
         std::printf(" |");
     }
     std::printf("\n");
@@ -477,7 +481,7 @@ int usage() {
     std::fprintf(stderr,
                  "usage: false-alarms [--windows N] [--seed N] [--threads N] [NAME]\n"
                  "Simulates the cases whose name contains NAME. Windows of each: 100000.\n"
-                 "Exit code 1 if a rate is over its bound.\n");
+                 "Exit code 1 if a rate is above its bound.\n");
     return 2;
 }
 
@@ -514,10 +518,10 @@ int main(int argc, char** argv) {
         for (std::size_t i; (i = next++) < cases.size();) {
             Random random(seed * 1'000'003 + i);
             const Rates rates = cases[i].simulate(random, windows);
-            bool over = false;
-            for (unsigned e = 1; e <= exponents; e++) over |= rates.is_over(e);
-            // A case without a window would pass for one whose rate is held.
-            failed += (cases[i].is_bound && over) || !rates.windows;
+            bool above = false;
+            for (unsigned e = 1; e <= exponents; e++) above |= rates.is_above(e);
+            // A case without windows fails, because it shows nothing about its rate.
+            failed += (cases[i].is_bound && above) || !rates.windows;
             const std::lock_guard lock(printing);
             print_row(cases[i].name, rates, cases[i].is_bound);
             all[i] = rates;
@@ -540,6 +544,6 @@ int main(int argc, char** argv) {
             if (is_of_group(cases[j])) of_group.push_back(all[j]);
         print_group(group, of_group, cases[i].is_bound);
     }
-    std::printf("\n%zu cases, %u over their bound\n", cases.size(), failed.load());
+    std::printf("\n%zu cases, %u above their bound\n", cases.size(), failed.load());
     return failed ? 1 : 0;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A day of windows in fast time, through the kernel's own code: counters and sequence numbers wrap.
+// Tests of a day of windows, which the kernel's own code judges in a few seconds. Counters and
+// sequence numbers wrap.
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -17,12 +18,12 @@ namespace {
 
 using testbed::Measured;
 
-constexpr std::uint32_t day_steps = 86'400, place = 1, port = 8080;
+constexpr std::uint32_t day_steps = 86'400, service_id = 1, port = 8080;
 constexpr std::uint64_t two_to_32 = std::uint64_t{1} << 32;
-constexpr std::uint64_t first_sequence = two_to_32 - day_steps / 2;  // which passes 2^32 too
+constexpr std::uint64_t first_sequence = two_to_32 - day_steps / 2;  // it passes 2^32 too
 constexpr std::uint64_t second_ns = 1'000'000'000;
 
-// All that is counted in 64 bits; its values stay whole however long it goes on.
+// All counts in 64 bits, so they do not wrap during the day.
 struct Counts {
     std::array<std::uint64_t, JSG_TRANSITION_CELLS> transitions{};
     std::array<std::uint64_t, JSG_PHASE_CELLS> occupancy{};
@@ -38,7 +39,7 @@ struct Counts {
     }
 };
 
-// Counts that fit, as the reading that they make after one of nothing.
+// Counts as a reading. They must fit 32 bits.
 jsg_reading as_reading(const Counts& counts) {
     jsg_reading reading{};
     const auto narrow = [](std::uint64_t number) {
@@ -53,11 +54,11 @@ jsg_reading as_reading(const Counts& counts) {
     return reading;
 }
 
-// A second of a very large service: half a million connections and more; a minute in each hour so
-// many of them are held that there is an alert, and another one is full of resets.
+// One second of a very large service, with half a million connections or more. In one minute of
+// each hour enough of them are stalled for an alert. Another minute is full of resets.
 Counts traffic(std::uint32_t step) {
     const std::uint64_t arrived = 500'000 + 7'919 * (step % 97);
-    const bool held = step % 3600 >= 1800 && step % 3600 < 1860;
+    const bool stalled = step % 3600 >= 1800 && step % 3600 < 1860;
     const bool reset = step % 3600 >= 2700 && step % 3600 < 2760;
     const std::uint64_t resets = reset ? arrived / 10 * 9 : 0;
     Counts counts;
@@ -69,12 +70,12 @@ Counts traffic(std::uint32_t step) {
     counts.add(JSG_TCP_LAST_ACK, JSG_TCP_CLOSE, arrived - resets);
     counts.answers = arrived;
     counts.occupancy[JSG_REQUEST_SLOW * JSG_AGES] = arrived / 2;
-    counts.occupancy[JSG_REQUEST_SLOW * JSG_AGES + 4] = held ? 8 * arrived : 0;
+    counts.occupancy[JSG_REQUEST_SLOW * JSG_AGES + 4] = stalled ? 8 * arrived : 0;
     counts.occupancy[JSG_WAITING * JSG_AGES + 1] = step % 1000;
     return counts;
 }
 
-// The last so many steps.
+// The counts of the last steps.
 class Sliding {
   public:
     explicit Sliding(std::size_t steps) : steps_(steps) {}
@@ -105,7 +106,7 @@ bool balanced(const jsg_config& config, const jsg_reading& counts) {
     return jsg_balanced(&config, opened, closed_in(counts)) != 0;
 }
 
-// A service that is monitoring, and what its alerts should be.
+// A monitored service, with the alerts that it should raise.
 struct Day {
     jsg_config config{};
     jsg_baseline normal{};
@@ -132,10 +133,10 @@ struct Day {
         service.sequence = first_sequence;
         service.port = port;
         service.mode = JSG_MONITORING;
-        kernel_replay_set_service(place, &service, &normal, nullptr, nullptr, 0);
+        kernel_replay_set_service(service_id, &service, &normal, nullptr, nullptr, 0);
     }
 
-    void turn(std::uint32_t step, bool relearn) {
+    void service_step(std::uint32_t step, bool relearn) {
         const Counts counts = traffic(step);
         since_start += counts;
         window.push(counts);
@@ -150,8 +151,8 @@ struct Day {
         const kernel_replay_step replayed{
             &record, &counted, in_window.transitions, in_window.occupancy, 1, relearn};
         record.exchanges = exchanges(in_window);
-        kernel_replay_service_step(place, &replayed);
-        check(*kernel_replay_window(place), in_window);
+        kernel_replay_service_step(service_id, &replayed);
+        check(*kernel_replay_window(service_id), in_window);
     }
 
     static __u32 exchanges(const jsg_reading& in_window) {
@@ -159,27 +160,26 @@ struct Day {
                in_window.transitions[jsg_transition_cell(JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED)];
     }
 
-    // The record of the kernel's code, which has its counts modulo 2^32, is what the whole numbers
-    // make.
+    // The kernel's code counts modulo 2^32. Its record must equal the one from 64-bit counts.
     void check(const jsg_window& record, const jsg_reading& in_window) {
         const Measured transitions = testbed::transitions_measured(config, in_window, {}, normal);
         const Measured occupancy = testbed::occupancy_measured(config, in_window, {}, &normal);
         REQUIRE(record.transitions == testbed::transitions_between(in_window, {}));
         REQUIRE(record.exchanges == exchanges(in_window));
         REQUIRE(record.signal[JSG_TRANSITIONS].js_nanobits == transitions.js);
-        REQUIRE(record.signal[JSG_TRANSITIONS].significance_nanobits == transitions.chance);
+        REQUIRE(record.signal[JSG_TRANSITIONS].significance_nanobits == transitions.significance);
         REQUIRE(record.signal[JSG_OCCUPANCY].js_nanobits == occupancy.js);
-        REQUIRE(record.signal[JSG_OCCUPANCY].significance_nanobits == occupancy.chance);
+        REQUIRE(record.signal[JSG_OCCUPANCY].significance_nanobits == occupancy.significance);
         REQUIRE(record.open_millisockets == occupancy.sockets.open);
         REQUIRE(record.expected_millisockets == occupancy.sockets.expected);
         REQUIRE(record.stalled_excess_millisockets == occupancy.sockets.stalled_excess);
         const jsg_verdict verdicts[] = {
             jsg_judge_transitions(
                 &config, record.transitions, balanced(config, in_window),
-                {transitions.js, config.transition_threshold_nanobits, transitions.chance}),
+                {transitions.js, config.transition_threshold_nanobits, transitions.significance}),
             jsg_judge_occupancy(
                 &config, &occupancy.sockets,
-                {occupancy.js, config.occupancy_threshold_nanobits, occupancy.chance})};
+                {occupancy.js, config.occupancy_threshold_nanobits, occupancy.significance})};
         REQUIRE(record.signal[JSG_TRANSITIONS].verdict == verdicts[JSG_TRANSITIONS]);
         REQUIRE(record.signal[JSG_OCCUPANCY].verdict == verdicts[JSG_OCCUPANCY]);
         const std::uint32_t js[] = {transitions.js, occupancy.js};
@@ -195,7 +195,7 @@ struct Day {
     }
 };
 
-// The first step at whose end the counter of accepted connections has passed that multiple of 2^32.
+// The step in which the counter of accepted connections reaches times * 2^32.
 std::uint32_t step_of_wrap(std::uint64_t times) {
     std::uint64_t accepted = 0;
     for (std::uint32_t step = 0;; ++step) {
@@ -207,23 +207,23 @@ std::uint32_t step_of_wrap(std::uint64_t times) {
 
 }  // namespace
 
-TEST_CASE("24 hours of windows are those of 64-bit arithmetic, though counters wrap at 2^32",
+TEST_CASE("24 hours of windows equal those of 64-bit arithmetic, although counters wrap at 2^32",
           "[fast time]") {
     Day day;
-    // A baseline that is learned while a counter wraps.
+    // A counter wraps while this baseline is learned.
     const std::uint32_t relearn_at = step_of_wrap(3) - 30, learned = day.config.learn_steps;
-    REQUIRE(relearn_at % 3600 + learned + 20 < 1800);  // no alert meanwhile
+    REQUIRE(relearn_at % 3600 + learned + 20 < 1800);  // no alert during that time
     const std::uint32_t in_force_at =
         relearn_at + learned + jsg_learn_delay(day.config.window_steps) - 1;
     Counts pending_baseline;
     for (std::uint32_t step = 0; step < day_steps; ++step) {
         CAPTURE(step);
-        day.turn(step, step == relearn_at);
+        day.service_step(step, step == relearn_at);
         if (step >= relearn_at && step < relearn_at + learned) pending_baseline += traffic(step);
-        REQUIRE(kernel_replay_service(place)->baselines_learned == (step >= in_force_at));
+        REQUIRE(kernel_replay_service(service_id)->baselines_learned == (step >= in_force_at));
         if (step != in_force_at) continue;
         day.normal = testbed::learned_between(as_reading(pending_baseline), {}, learned);
-        const jsg_baseline* found = kernel_replay_baseline(place);
+        const jsg_baseline* found = kernel_replay_baseline(service_id);
         CHECK(std::memcmp(found->transition_counts, day.normal.transition_counts,
                           sizeof(found->transition_counts)) == 0);
         CHECK(std::memcmp(found->occupancy_socket_seconds, day.normal.occupancy_socket_seconds,
@@ -232,16 +232,16 @@ TEST_CASE("24 hours of windows are those of 64-bit arithmetic, though counters w
         CHECK(found->exchanges == day.normal.exchanges);
     }
 
-    // Each counter of the day's usual transitions wrapped at least so often, that of answers too.
+    // The counters of the usual transitions and of the answers wrapped at least 16 times.
     for (const auto& [from, to] : {std::pair{JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED},
                                    std::pair{JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE_WAIT},
                                    std::pair{JSG_TCP_LAST_ACK, JSG_TCP_CLOSE}})
         CHECK(day.since_start.transitions.at(jsg_transition_cell(from, to)) / two_to_32 >= 16);
     CHECK(day.since_start.answers / two_to_32 >= 16);
     CHECK(day.since_start.occupancy[JSG_REQUEST_SLOW * JSG_AGES] / two_to_32 >= 8);
-    CHECK(kernel_replay_service(place)->sequence == first_sequence + day_steps);
+    CHECK(kernel_replay_service(service_id)->sequence == first_sequence + day_steps);
     CHECK(first_sequence + day_steps > two_to_32);
-    // An alert of each signal in each hour, and none more.
+    // One alert of each signal in each hour, and no others.
     CHECK(day.raised == 2 * 24);
     CHECK(day.cleared == day.raised);
     for (std::size_t i = 0; i < day.alerts.size(); ++i) CHECK(day.alerts[i].number == i / 2 + 1);

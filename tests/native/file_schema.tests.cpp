@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tests of files of the earlier schema: they are read to the same values as those of the present
-// one.
+// Tests of files of the earlier schema: reading them gives the same values as files of the present
+// schema.
 #include "common/file_schema.hpp"
 
 #include <fmt/format.h>
@@ -45,7 +45,7 @@ constexpr std::array renamed_words = {
     Pair{"above", "over"},
 };
 
-// Names that were given their earlier ones, by which a test sees that it tried them all.
+// The earlier names that a test used. So the test can check that it used all of them.
 using Names = std::set<std::string>;
 
 std::string earlier_key(const std::string& key, Names& seen) {
@@ -142,7 +142,7 @@ TEST_CASE("the present schema is 2, of recordings and of baseline files", "[file
     CHECK(file.at("schema") == 2);
 }
 
-TEST_CASE("a recording of schema 1 is read to the same values", "[file_schema]") {
+TEST_CASE("reading a recording of schema 1 gives the same values", "[file_schema]") {
     using namespace recording_text;
     Names seen;
     std::vector<std::string> earlier_lines;
@@ -165,7 +165,7 @@ TEST_CASE("a recording of schema 1 is read to the same values", "[file_schema]")
     CHECK(reader.cut_lines() == 0);
 }
 
-TEST_CASE("a baseline file of schema 1 is read to the same values", "[file_schema]") {
+TEST_CASE("reading a baseline file of schema 1 gives the same values", "[file_schema]") {
     using namespace jsguard;
     const Baselines written = {{80, full_baseline(0)}, {443, full_baseline(7)}};
     const std::string text = baselines_to_json(written, origin);
@@ -181,7 +181,7 @@ TEST_CASE("a baseline file of schema 1 is read to the same values", "[file_schem
         CHECK(std::memcmp(&read.baselines.at(port), &baseline, sizeof(baseline)) == 0);
 }
 
-TEST_CASE("lines as the first version wrote them are read", "[file_schema]") {
+TEST_CASE("lines of the first version are read", "[file_schema]") {
     ordered_json line = ordered_json::parse(
         R"({"type":"window","mode":"learning on","looked_at_ppm":1000000,)"
         R"("transitions":{"chance_bits":0.5,"verdict":"over"},)"

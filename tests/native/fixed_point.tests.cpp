@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Probabilities, products, shares and billionths against exact 128-bit arithmetic.
+// Tests of probabilities, products, shares and billionths against exact 128-bit arithmetic.
 #include "kernel/fixed_point.h"
 
 #include <cmath>
@@ -25,7 +25,7 @@ std::uint64_t exact_product(std::uint64_t a, std::uint64_t b, unsigned shift) {
     return static_cast<std::uint64_t>((Wide{a} * b) >> shift);
 }
 
-/// Of every size up to bits.
+/// A random number of any size up to `bits` bits.
 std::uint64_t random_up_to(std::mt19937_64& random, unsigned bits) {
     return (random() >> (64 - bits)) >> (random() % bits);
 }
@@ -140,19 +140,19 @@ TEST_CASE("billionths are rounded to the nearest", "[fixed_point]") {
         };
         const Row row = GENERATE(values<Row>({
             {"nothing", 0, JSG_SUM_BITS, 0},
-            {"a little under nothing", -1, JSG_SUM_BITS, 0},
-            {"far under nothing", std::numeric_limits<std::int64_t>::min(), JSG_SUM_BITS, 0},
-            {"the least fraction", 1, JSG_SUM_BITS, 0},
+            {"a little below 0", -1, JSG_SUM_BITS, 0},
+            {"far below 0", std::numeric_limits<std::int64_t>::min(), JSG_SUM_BITS, 0},
+            {"the smallest fraction", 1, JSG_SUM_BITS, 0},
             {"one", JSG_ONE_Q54, JSG_SUM_BITS, JSG_NANO},
             {"two", 2 * JSG_ONE_Q54, JSG_SUM_BITS, 2ULL * JSG_NANO},
             {"a half", JSG_ONE_Q54, JSG_SUM_BITS + 1, JSG_NANO / 2},
             {"a third", JSG_ONE_Q54 / 3, JSG_SUM_BITS, 333'333'333},
             {"two thirds", JSG_ONE_Q54 / 3 * 2, JSG_SUM_BITS, 666'666'667},
-            {"a whole that lacks 512 roundings of Q48", 2 * JSG_ONE_Q54 - (512 << 6),
-             JSG_SUM_BITS + 1, JSG_NANO},
-            {"a whole that lacks one billionth", JSG_ONE_Q54 - JSG_ONE_Q54 / JSG_NANO, JSG_SUM_BITS,
+            {"a whole less 512 roundings of Q48", 2 * JSG_ONE_Q54 - (512 << 6), JSG_SUM_BITS + 1,
+             JSG_NANO},
+            {"a whole less one billionth", JSG_ONE_Q54 - JSG_ONE_Q54 / JSG_NANO, JSG_SUM_BITS,
              JSG_NANO - 1},
-            {"the least number of fraction bits", std::int64_t{3} << (JSG_NANO_CUT_BITS - 1),
+            {"the smallest number of fraction bits", std::int64_t{3} << (JSG_NANO_CUT_BITS - 1),
              JSG_NANO_CUT_BITS, 1'500'000'000},
             {"the largest sum", std::numeric_limits<std::int64_t>::max(), 62, 2ULL * JSG_NANO},
             {"256 bits", 256LL << JSG_SUM_BITS, JSG_SUM_BITS, 256ULL * JSG_NANO},
@@ -160,7 +160,7 @@ TEST_CASE("billionths are rounded to the nearest", "[fixed_point]") {
         CAPTURE(row.name, row.sum, row.fraction_bits);
         CHECK(jsg_nano(row.sum, row.fraction_bits) == row.nano);
     }
-    SECTION("random sums, with an error under 0.56 billionths") {
+    SECTION("random sums, with an error below 0.56 billionths") {
         std::mt19937_64 random(6);
         for (int i = 0; i < 100'000; i++) {
             const auto sum = static_cast<std::int64_t>(random_up_to(random, 63));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The Jensen-Shannon and Kullback-Leibler divergences: edges, properties, agreement with long
-// double.
+// Tests of the Jensen-Shannon and Kullback-Leibler divergences: edges, properties, agreement with
+// long double.
 #include "kernel/js_divergence.h"
 
 #include <algorithm>
@@ -17,7 +17,7 @@ using Counts = std::vector<std::uint32_t>;
 
 constexpr std::uint32_t largest_count = 0xffffffff;
 
-// The bounds that the headers state are what docs/accuracy.md derives from that of the logarithm.
+// docs/accuracy.md derives the bounds of the headers from the bound of the logarithm.
 constexpr double demanded = 1e-7;
 constexpr double nano_error = 0.5e-9 + 1.0 / (1ULL << JSG_NANO_CUT_BITS);
 constexpr double probability_unit = 1.0 / JSG_ONE_Q48;
@@ -63,7 +63,7 @@ TEST_CASE("divergences at the edges of their domain", "[js][kl]") {
         Shape shape;
         Counts p, q;
     };
-    const std::uint32_t rest = largest_count - 254;  // makes the total 2^32 beside 255 cells of 1
+    const std::uint32_t rest = largest_count - 254;  // with 255 cells of 1 the total is 2^32
     const Row row = GENERATE_COPY(values<Row>({
         {"one cell, both 1", Shape::equal, {1}, {1}},
         {"one cell, 1 and the largest count", Shape::proportional, {1}, {largest_count}},
@@ -107,7 +107,7 @@ TEST_CASE("divergences at the edges of their domain", "[js][kl]") {
          Shape::one_apart,
          {1U << 31, 1U << 31},
          {1U << 31, (1U << 31) - 1}},
-        {"a count of 1 that the other has not",
+        {"a count of 1 that the other does not have",
          Shape::one_apart,
          {largest_count, 1},
          {largest_count, 0}},
@@ -133,7 +133,7 @@ TEST_CASE("the cells that either histogram has counts in are counted", "[js]") {
     CHECK(cells({0, 5, 0, 3, 0}, {0, 4, 6, 0, 0}) == 3);
     CHECK(cells({1, 0}, {0, 1}) == 2);
     CHECK(cells(all_of(1), all_of(1)) == JSG_CELLS_MAX);
-    // The cell "unexpected" is no cell of either's counts.
+    // The excess cell is not a cell of the counts.
     CHECK(measure({{}, {1, 0, 1}, {0, 0, 1}, JSG_ONE_Q32 / 2}).sums.cells == 2);
 }
 
@@ -168,19 +168,19 @@ TEST_CASE("divergence of disjoint histograms is exactly one", "[js]") {
     }
 }
 
-TEST_CASE("a distribution that the other knows nothing of diverges by the cap", "[kl]") {
+TEST_CASE("a cell that is empty in the baseline adds the capped divergence", "[kl]") {
     CHECK(kl_nanobits({1, 0}, {0, 1}) == std::uint64_t{JSG_KL_CAP_BITS} * JSG_NANO);
     CHECK(kl_nanobits({1, 1, 0}, {1, 0, 0}) == std::uint64_t{JSG_KL_CAP_BITS - 1} * JSG_NANO / 2);
     CHECK(kl_nanobits({1, 0}, {1, 1}) != kl_nanobits({1, 1}, {1, 0}));
 }
 
-TEST_CASE("a sum under zero is a divergence of zero", "[js][kl]") {
+TEST_CASE("a sum below zero is a divergence of zero", "[js][kl]") {
     CHECK(jsg_js_nanobits(-1) == 0);
     CHECK(jsg_js_nanobits(-JSG_ONE_Q54) == 0);
     CHECK(jsg_kl_nanobits(-1) == 0);
 }
 
-TEST_CASE("a sum over the largest divergence is the largest divergence", "[js][kl]") {
+TEST_CASE("a sum above the largest divergence is the largest divergence", "[js][kl]") {
     CHECK(jsg_js_nanobits(2 * JSG_ONE_Q54 + (JSG_ONE_Q54 >> 8)) == JSG_NANO);
     CHECK(jsg_kl_nanobits((JSG_KL_CAP_BITS + 1) * JSG_ONE_Q54) ==
           std::uint64_t{JSG_KL_CAP_BITS} * JSG_NANO);
@@ -196,7 +196,8 @@ TEST_CASE("a cell's part is exact where one probability is zero", "[js]") {
     CHECK(jsg_js_part_q55(0, 0) == 0);
 }
 
-TEST_CASE("divergence is the same bit for bit both ways round and in any order of cells", "[js]") {
+TEST_CASE("divergence is the same, bit for bit, in both directions and in any order of cells",
+          "[js]") {
     HistogramMaker maker(4);
     for (int i = 0; i < 500; i++) {
         Histograms pair = maker.make(maker.shape(), maker.cells());
@@ -224,14 +225,13 @@ TEST_CASE("divergence of every pair of small histograms of two cells", "[js][kl]
                 }
 }
 
-TEST_CASE("divergence from a baseline whose cells have nothing of it is one", "[js]") {
+TEST_CASE("divergence from a baseline is one if its cells have no share", "[js]") {
     Histograms pair{Shape::random, {1, 2, 3}, {3, 2, 1}, 0};
     CHECK(measure(pair).js_nanobits == JSG_NANO);
     check(pair);
 }
 
-TEST_CASE("divergence from a baseline whose cells share it with one that the window has empty",
-          "[js][kl]") {
+TEST_CASE("divergence from a baseline that has a share in the excess cell", "[js][kl]") {
     const std::uint64_t share_q32 = GENERATE(as<std::uint64_t>{}, 1, 2, 3, 12345, JSG_ONE_Q32 / 3,
                                              JSG_ONE_Q32 / 2, JSG_ONE_Q32 - 1, JSG_ONE_Q32);
     HistogramMaker maker(5);
@@ -242,9 +242,10 @@ TEST_CASE("divergence from a baseline whose cells share it with one that the win
     }
 }
 
-TEST_CASE("divergence of the worst histograms that are known nearly reaches its bound", "[js]") {
-    // All p and q are where the table is exact and their means where the chord is farthest off, in
-    // the narrow intervals just over a power of two.
+TEST_CASE("the error of the divergence nearly reaches its bound for the worst known histograms",
+          "[js]") {
+    // The table is exact at all p and q. At their means the chord is farthest from the logarithm,
+    // in the narrow intervals just above a power of two.
     constexpr std::uint32_t entry = (1 << JSG_LOG2_INDEX_BITS) + 7;
     constexpr std::uint32_t total = 1 << (JSG_LOG2_INDEX_BITS + 8);
     Histograms pair{Shape::random, {}, {}};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tests of what is said of learning: what it lacks, its bar, and what came of it.
+// Tests of the texts about learning: what it lacks, its progress bar and its result.
 #include "common/learning_text.hpp"
 
 #include "kernel/significance.h"
@@ -8,7 +8,8 @@
 
 using namespace jsguard;
 
-TEST_CASE("what a baseline still lacks is said with what it has", "[learning_text]") {
+TEST_CASE("the text of what a baseline lacks has the present and the required numbers",
+          "[learning_text]") {
     jsg_baseline pending_baseline{};
     pending_baseline.learned_s = 60;
     CHECK(
@@ -38,7 +39,7 @@ TEST_CASE("what a baseline still lacks is said with what it has", "[learning_tex
     CHECK_FALSE(jsg_baseline_suffices(&pending_baseline, 1));
     pending_baseline.transitions = 100;
     pending_baseline.judged_socket_seconds = UINT32_MAX;
-    pending_baseline.waiting_socket_seconds = 1;  // 0 together, if they were added up in 32 bits
+    pending_baseline.waiting_socket_seconds = 1;  // the sum would be 0 in 32 bits
     CHECK(lacking_text(pending_baseline, 1).empty());
 }
 
@@ -50,10 +51,10 @@ TEST_CASE("each warning about a baseline has its reason", "[learning_text]") {
     CHECK(warnings_text(JSG_WARN_OLD_AND_STALLED | JSG_WARN_QUEUE_FULL) ==
           "most connections that were not idle made no progress for 8 s or longer, and its "
           "accept queue was full");
-    CHECK(warnings_text(JSG_WARN_UNBALANCED).empty());  // which is none of an attack
+    CHECK(warnings_text(JSG_WARN_UNBALANCED).empty());  // this warning does not hint at an attack
 }
 
-TEST_CASE("the thresholds that were learned are told each for its signal", "[learning_text]") {
+TEST_CASE("the text of learned thresholds names each signal", "[learning_text]") {
     jsg_service service{};
     service.threshold_nanobits[JSG_OCCUPANCY] = 93'000'000;
     service.threshold_nanobits[JSG_TRANSITIONS] = 61'000'000;
@@ -69,7 +70,7 @@ TEST_CASE("the learning bar fills from nothing to all", "[learning_text]") {
     CHECK(learning_bar(0, 0, 27) == "learning [##########] 0/0 s");
 }
 
-TEST_CASE("the learning bar is never wider than it may be", "[learning_text]") {
+TEST_CASE("the learning bar is never wider than its limit", "[learning_text]") {
     for (std::size_t width = 0; width < 300; width++) {
         for (const std::uint32_t total : {0U, 1U, 60U, 86'400U, UINT32_MAX}) {
             CAPTURE(width, total);

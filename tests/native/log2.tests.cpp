@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// jsg_log2_q30 against the logarithm: every interval of the table, its edges, all sizes of numbers.
+// Tests of jsg_log2_q30 against the logarithm: every interval of the table, its edges, and numbers
+// of all sizes.
 #include "kernel/log2.h"
 
 #include <algorithm>
@@ -13,12 +14,12 @@
 namespace {
 
 constexpr std::uint64_t intervals = 1 << JSG_LOG2_INDEX_BITS;
-constexpr std::uint64_t places = std::uint64_t{1} << JSG_LOG2_OFFSET_BITS;
+constexpr std::uint64_t offsets = std::uint64_t{1} << JSG_LOG2_OFFSET_BITS;
 constexpr std::uint64_t mantissa_one = std::uint64_t{1} << JSG_LOG2_MANTISSA_BITS;
 constexpr unsigned cut_bits = 63 - JSG_LOG2_MANTISSA_BITS;  // of a number with all 64 bits
 constexpr std::uint64_t largest = ~std::uint64_t{0};
 
-/// Result less logarithm, in bits.
+/// The result minus the logarithm, in bits.
 long double error(std::uint64_t x) {
     return static_cast<long double>(jsg_log2_q30(x)) / JSG_ONE_Q30 -
            std::log2(static_cast<long double>(x));
@@ -26,20 +27,20 @@ long double error(std::uint64_t x) {
 
 bool in_bounds(long double error) { return error >= -JSG_LOG2_ERROR && error <= JSG_LOG2_EXCESS; }
 
-/// The place in an interval where the chord is farthest from the logarithm: where the slopes are
+/// The offset in an interval where the chord is farthest from the logarithm. There the slopes are
 /// equal.
-std::uint64_t worst_place(std::uint64_t interval) {
+std::uint64_t worst_offset(std::uint64_t interval) {
     const long double left = 1 + static_cast<long double>(interval) / intervals;
     const long double right = left + 1.0L / intervals;
     const long double slope = (std::log2(right) - std::log2(left)) * intervals;
-    return static_cast<std::uint64_t>((1 / (slope * std::log(2.0L)) - left) * intervals * places);
+    return static_cast<std::uint64_t>((1 / (slope * std::log(2.0L)) - left) * intervals * offsets);
 }
 
-/// Both ends of the interval, the worst place and its neighbours, and some others.
-std::vector<std::uint64_t> places_to_try(std::uint64_t interval) {
-    const std::uint64_t worst = worst_place(interval);
-    return {0,         1,         places / 4,     places / 2, worst - 1, worst,
-            worst + 1, worst + 2, places / 4 * 3, places - 2, places - 1};
+/// Both ends of the interval, the worst offset and its neighbours, and some other offsets.
+std::vector<std::uint64_t> offsets_to_try(std::uint64_t interval) {
+    const std::uint64_t worst = worst_offset(interval);
+    return {0,         1,         offsets / 4,     offsets / 2, worst - 1,  worst,
+            worst + 1, worst + 2, offsets / 4 * 3, offsets - 2, offsets - 1};
 }
 
 }  // namespace
@@ -67,15 +68,15 @@ TEST_CASE("the logarithm is within its bound at the edges of its domain", "[log2
     };
     const Row row = GENERATE(values<Row>({
         {"three", 3},
-        {"the first number with a rounded place",
+        {"the first number between two entries of the table",
          (std::uint64_t{1} << (JSG_LOG2_INDEX_BITS + 1)) + 1},
         {"largest count", 0xffffffff},
-        {"just over the largest count", 0x100000001},
-        {"last number that is not cut", mantissa_one * 2 - 1},
-        {"just under a probability of 1", JSG_ONE_Q48 - 1},
-        {"just under two probabilities of 1", 2 * JSG_ONE_Q48 - 1},
-        {"just over 2^63", (std::uint64_t{1} << 63) + 1},
-        {"just under 2^63", (std::uint64_t{1} << 63) - 1},
+        {"just above the largest count", 0x100000001},
+        {"the last number that is not cut", mantissa_one * 2 - 1},
+        {"just below a probability of 1", JSG_ONE_Q48 - 1},
+        {"just below two probabilities of 1", 2 * JSG_ONE_Q48 - 1},
+        {"just above 2^63", (std::uint64_t{1} << 63) + 1},
+        {"just below 2^63", (std::uint64_t{1} << 63) - 1},
         {"2^64 - 2^32", largest << 32},
         {"largest number", largest},
     }));
@@ -85,27 +86,28 @@ TEST_CASE("the logarithm is within its bound at the edges of its domain", "[log2
 }
 
 TEST_CASE("the logarithm is within its bound over every interval of the table", "[log2]") {
-    long double least = 0, most = 0;
+    long double min_error = 0, max_error = 0;
     for (std::uint64_t interval = 0; interval < intervals; interval++) {
-        for (const std::uint64_t place : places_to_try(interval)) {
-            const std::uint64_t x = mantissa_one | (interval << JSG_LOG2_OFFSET_BITS) | place;
+        for (const std::uint64_t offset : offsets_to_try(interval)) {
+            const std::uint64_t x = mantissa_one | (interval << JSG_LOG2_OFFSET_BITS) | offset;
             // The number itself, and the largest that has the same mantissa once it is cut.
             for (const std::uint64_t each :
                  {x, (x << cut_bits) + ((std::uint64_t{1} << cut_bits) - 1)}) {
                 const long double found = error(each);
-                least = std::min(least, found);
-                most = std::max(most, found);
+                min_error = std::min(min_error, found);
+                max_error = std::max(max_error, found);
                 if (!in_bounds(found)) {
-                    CAPTURE(interval, place, each, found);
+                    CAPTURE(interval, offset, each, found);
                     FAIL("out of bounds");
                 }
             }
         }
     }
-    CAPTURE(least, most);
-    // The bound is nearly reached, so these are the places to look at, and it says what it should.
-    CHECK(least < -0.98 * JSG_LOG2_ERROR);
-    CHECK(most > 0.9 * JSG_LOG2_EXCESS);
+    CAPTURE(min_error, max_error);
+    // The errors nearly reach the bounds. So the offsets are the right ones, and the bounds are
+    // tight.
+    CHECK(min_error < -0.98 * JSG_LOG2_ERROR);
+    CHECK(max_error > 0.9 * JSG_LOG2_EXCESS);
 }
 
 TEST_CASE("the logarithm at a boundary of intervals is the table's entry", "[log2]") {
@@ -119,8 +121,8 @@ TEST_CASE("the logarithm at a boundary of intervals is the table's entry", "[log
 TEST_CASE("the logarithm never falls", "[log2]") {
     SECTION("within the intervals and from each to the next") {
         for (std::uint64_t interval = 0; interval < intervals; interval++) {
-            for (const std::uint64_t place : places_to_try(interval)) {
-                const std::uint64_t x = mantissa_one | (interval << JSG_LOG2_OFFSET_BITS) | place;
+            for (const std::uint64_t offset : offsets_to_try(interval)) {
+                const std::uint64_t x = mantissa_one | (interval << JSG_LOG2_OFFSET_BITS) | offset;
                 CAPTURE(x);
                 REQUIRE(jsg_log2_q30(x) <= jsg_log2_q30(x + 1));
             }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Whether a page's elements are closed in the order in which they were opened, and what is in them.
+// Checks whether a page closes its elements in the right order, and finds texts in it.
 #pragma once
 
 #include <cctype>
@@ -9,8 +9,8 @@
 
 namespace jsguard {
 
-// "" for a sound page, else what is wrong with it. Stricter than HTML: every element is closed, all
-// attributes are quoted, and no bare '&' or '<' stands in text.
+// "" for a sound page, else its first error. The check is stricter than HTML: every element must be
+// closed, all attributes must be quoted, and text must not contain a bare '&' or '<'.
 inline std::string fault_of(std::string_view page) {
     std::vector<std::string_view> open;
     const auto fault = [&](std::string_view what, std::size_t at) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// From recordings to analyses: the mean, the samples, parts, ports, empty windows; values by hand.
+// Tests of analyses of recordings: the mean, the samples, parts, ports and empty windows. The
+// expected values are known by hand.
 #include "offline/analysis/measured_samples.hpp"
 
 #include <unistd.h>
@@ -22,7 +23,7 @@ namespace {
 constexpr auto js = static_cast<std::size_t>(Measure::js);
 constexpr auto tv = static_cast<std::size_t>(Measure::total_variation);
 
-/// A recording of windows a second apart, which is removed at the end.
+/// A recording of windows that are a second apart. The destructor removes it.
 class Recording {
   public:
     explicit Recording(const std::string& name)
@@ -32,7 +33,7 @@ class Recording {
     }
     ~Recording() { fs::remove(path_); }
 
-    /// transitions: of the cells 1->8 and 8->9; moving and waiting: sockets.
+    /// first, second: transitions of the cells 1->8 and 8->9. moving, waiting: sockets.
     void window(std::uint32_t port, std::uint32_t first, std::uint32_t second,
                 std::uint32_t moving = 0, std::uint32_t waiting = 0) {
         if (!sequences_.contains(port)) service(port);
@@ -93,7 +94,7 @@ TEST_CASE("each window is measured from the mean of the normal windows' distribu
           "[measured-samples]") {
     Recording normal("-normal.jsonl"), attack("-attack.jsonl");
     normal.window(80, 10, 0, 5);
-    normal.window(80, 1, 1, 5);  // counts as much as the first: shares, not counts, have a mean
+    normal.window(80, 1, 1, 5);  // weighs as much as the first, because the mean is of shares
     attack.window(80, 0, 7, 5);
     const AnalysisResult result =
         analyze(request({normal.path()}, {"slow=" + attack.path().string()}));
@@ -117,7 +118,7 @@ TEST_CASE("each window is measured from the mean of the normal windows' distribu
     CHECK(result.analyses[1].classes[1].samples[0].values[js] == 0);
 }
 
-TEST_CASE("windows with nothing in them are counted and left out, waiting alone is nothing",
+TEST_CASE("empty windows are counted and left out, waiting sockets alone are empty too",
           "[measured-samples]") {
     Recording normal("-normal.jsonl");
     normal.window(80, 1, 1, 5);
@@ -133,7 +134,7 @@ TEST_CASE("windows with nothing in them are counted and left out, waiting alone 
     CHECK(result.analyses[1].classes[0].samples[2].values[tv] == 0);
 }
 
-TEST_CASE("a distribution that no normal window has is not analyzed, and that is said",
+TEST_CASE("a distribution that no normal window has is not analyzed, and a note states this",
           "[measured-samples]") {
     Recording normal("-normal.jsonl");
     normal.window(80, 1, 1);
@@ -144,7 +145,7 @@ TEST_CASE("a distribution that no normal window has is not analyzed, and that is
     CHECK_THAT(result.notes[0], Contains("no normal window has any occupancy"));
 }
 
-TEST_CASE("a part of a recording is that of the windows that end in it", "[measured-samples]") {
+TEST_CASE("a part of a recording has the windows that end in it", "[measured-samples]") {
     Recording mixed("-mixed.jsonl");
     for (std::uint32_t i = 0; i < 6; ++i) mixed.window(80, i < 3, i >= 3);
     const std::string path = mixed.path().string();
@@ -159,7 +160,8 @@ TEST_CASE("a part of a recording is that of the windows that end in it", "[measu
                Contains("no recorded window is left for the class slow"));
 }
 
-TEST_CASE("the windows of one port, or of all and a note", "[measured-samples]") {
+TEST_CASE("the windows of one port are analyzed, or of all ports with a note",
+          "[measured-samples]") {
     Recording normal("-normal.jsonl");
     normal.window(80, 1, 0);
     normal.window(8080, 0, 1);
@@ -176,7 +178,7 @@ TEST_CASE("the windows of one port, or of all and a note", "[measured-samples]")
     CHECK_THAT(wrong_input(asked), Contains("for the class normal of port 81"));
 }
 
-TEST_CASE("in nats the divergences are smaller and the margin is the same number",
+TEST_CASE("in nats the divergences are smaller, and the margin remains 0.05",
           "[measured-samples]") {
     Recording normal("-normal.jsonl");
     normal.window(80, 1, 0);
@@ -190,7 +192,8 @@ TEST_CASE("in nats the divergences are smaller and the margin is the same number
     CHECK(nats.thresholds[js].maximum == Approx(bits * std::log(2.0) + 0.05));
 }
 
-TEST_CASE("a recording that was cut short is analyzed, and that is said", "[measured-samples]") {
+TEST_CASE("a recording that was cut short is analyzed, and a note states this",
+          "[measured-samples]") {
     Recording normal("-normal.jsonl");
     normal.window(80, 1, 1, 1);
     normal.cut();
@@ -200,16 +203,15 @@ TEST_CASE("a recording that was cut short is analyzed, and that is said", "[meas
     CHECK_THAT(result.notes[0], Contains("its last line was cut short"));
 }
 
-TEST_CASE("what is written to a recording after the mean is known is no sample",
-          "[measured-samples]") {
+TEST_CASE("windows that are written after the mean is known are no samples", "[measured-samples]") {
     Recording normal("-normal.jsonl");
     normal.window(80, 1, 0, 5);
     normal.window(80, 1, 0, 5);
     int calls = 0;
     const AnalysisResult result =
         analyze(request({normal.path()}), [&](std::uint64_t, std::uint64_t) {
-            // A service and two windows are read twice: the fourth entry is the second time's
-            // first.
+            // A service and two windows are read twice. The fourth entry is the first one of the
+            // second pass.
             if (++calls == 4) {
                 normal.window(80, 0, 1, 5);
                 normal.window(8080, 0, 1, 5);
@@ -227,7 +229,7 @@ TEST_CASE("a recording that is emptied while it is read is wrong input", "[measu
     normal.window(80, 0, 0);
     const auto asked = request({normal.path()});
     int calls = 0;
-    // The service is then read a second time, and of the windows the one with nothing in it.
+    // The second pass then reads the service and the empty window of the other recording.
     const auto replace = [&](std::uint64_t, std::uint64_t) {
         if (++calls != 3) return;
         Recording other("-other.jsonl");
@@ -237,7 +239,7 @@ TEST_CASE("a recording that is emptied while it is read is wrong input", "[measu
     CHECK_THROWS_WITH(analyze(asked, replace), Contains("was replaced while it was read"));
 }
 
-TEST_CASE("files of one name in two directories are told apart", "[measured-samples]") {
+TEST_CASE("files of one name in two directories are distinguished", "[measured-samples]") {
     Recording one("-one.jsonl"), other("-other.jsonl");
     const fs::path directory =
         fs::temp_directory_path() / (std::to_string(getpid()) + "-directory");
@@ -253,13 +255,14 @@ TEST_CASE("files of one name in two directories are told apart", "[measured-samp
     fs::remove_all(directory);
 }
 
-TEST_CASE("recordings in which nothing happens cannot tell what is normal", "[measured-samples]") {
+TEST_CASE("recordings in which nothing happens do not show what is normal", "[measured-samples]") {
     Recording normal("-normal.jsonl");
     normal.window(80, 0, 0);
-    CHECK_THAT(wrong_input(request({normal.path()})), Contains("all normal windows are empty"));
+    CHECK_THAT(wrong_input(request({normal.path()})),
+               Contains("cannot compute the mean of the normal windows: all are empty"));
 }
 
-TEST_CASE("reading shows how far it is, up to its end", "[measured-samples]") {
+TEST_CASE("reading reports its progress, up to its end", "[measured-samples]") {
     Recording normal("-normal.jsonl");
     for (int i = 0; i < 5; ++i) normal.window(80, 1, 1);
     std::uint64_t last = 0, all = 0;
@@ -284,6 +287,6 @@ TEST_CASE("probability files have no port", "[measured-samples]") {
     const Analysis& analysis = result.analyses[0];
     CHECK(sample_name(analysis, analysis.classes[0].samples.at(0)) == path.filename().string());
     asked.port = 80;
-    CHECK_THAT(wrong_input(asked), Contains("it names none; leave --port out"));
+    CHECK_THAT(wrong_input(asked), Contains("it has no port; leave --port out"));
     fs::remove(path);
 }

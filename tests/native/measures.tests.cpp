@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The measures of distance in double: values by hand, properties, agreement with the fixed point.
+// Tests of the measures of distance in double: values by hand, properties, agreement with the fixed
+// point.
 #include "offline/analysis/measures.hpp"
 
 #include <cmath>
@@ -17,7 +18,7 @@ using jsguard::Measure;
 using jsguard::ProbabilityVector;
 
 constexpr double infinite = std::numeric_limits<double>::infinity();
-constexpr double rounding = 1e-13;  // what measures.hpp states
+constexpr double rounding = 1e-13;  // the bound that measures.hpp states
 constexpr int rounds = 20'000;
 
 Approx about(double value) { return Approx(value).margin(rounding).epsilon(0); }
@@ -26,7 +27,7 @@ double value_of(const jsguard::MeasuredValues& values, Measure measure) {
     return values[static_cast<std::size_t>(measure)];
 }
 
-/// Random distributions, with the fixed point's view of the same counts.
+/// Two random distributions, as counts for the fixed point and as probabilities in double.
 struct RandomPair {
     Histograms counts;
     ProbabilityVector p, q;
@@ -56,7 +57,7 @@ RandomPair random_pair(std::mt19937_64& random) {
 TEST_CASE("measures of two distributions, by hand", "[measures]") {
     const ProbabilityVector p{0.5, 0.5, 0}, q{0.25, 0.5, 0.25};
     CHECK(jsguard::kl_divergence(p, q) == about(0.5));  // 1/2 log2 2
-    CHECK(jsguard::kl_divergence(q, p) == infinite);    // p has nothing of the third cell
+    CHECK(jsguard::kl_divergence(q, p) == infinite);    // the third cell of p is empty
     // m = (3/8, 1/2, 1/8): 1/2 (1/2 log2 4/3 + 1/4 log2 2/3 + 1/4 log2 2)
     const double js = (0.5 * std::log2(4.0 / 3) + 0.25 * std::log2(2.0 / 3) + 0.25) / 2;
     CHECK(jsguard::js_divergence(p, q) == about(js));
@@ -68,12 +69,12 @@ TEST_CASE("measures of two distributions, by hand", "[measures]") {
     CHECK(jsguard::entropy(q) == about(1.5));
 }
 
-TEST_CASE("equal distributions are at no distance, by every measure, exactly", "[measures]") {
+TEST_CASE("equal distributions have a distance of exactly 0, by every measure", "[measures]") {
     const ProbabilityVector p = jsguard::probability_vector(std::vector<std::uint32_t>{1, 0, 7, 3});
     for (const double value : jsguard::measure_all(p, p)) CHECK(value == 0);
 }
 
-TEST_CASE("distributions with nothing in common are as far apart as can be", "[measures]") {
+TEST_CASE("distributions with no common cell have the largest distance", "[measures]") {
     const ProbabilityVector p{1, 0, 0}, q{0, 0.5, 0.5};
     CHECK(jsguard::js_divergence(p, q) == 1);
     CHECK(jsguard::kl_divergence(p, q) == infinite);
@@ -83,7 +84,7 @@ TEST_CASE("distributions with nothing in common are as far apart as can be", "[m
     CHECK(jsguard::entropy(p) == 0);
 }
 
-TEST_CASE("all measures come in their places, and in nats those that have a unit", "[measures]") {
+TEST_CASE("all measures are at their index, and in nats if they have a unit", "[measures]") {
     const ProbabilityVector p{0.75, 0.25}, q{0.5, 0.5};
     const auto bits = jsguard::measure_all(p, q);
     const auto nats = jsguard::measure_all(p, q, jsguard::LogarithmUnit::nats);
@@ -102,7 +103,7 @@ TEST_CASE("all measures come in their places, and in nats those that have a unit
     }
 }
 
-TEST_CASE("each measure has a name and a key of its own", "[measures]") {
+TEST_CASE("each measure has its own name and key", "[measures]") {
     std::set<std::string_view> names;
     for (std::size_t i = 0; i < jsguard::measures; ++i) {
         names.insert(jsguard::measure_name(static_cast<Measure>(i)));
@@ -111,15 +112,15 @@ TEST_CASE("each measure has a name and a key of its own", "[measures]") {
     CHECK(names.size() == 2 * jsguard::measures);
 }
 
-TEST_CASE("counts make a distribution, and none make none", "[measures]") {
+TEST_CASE("counts give a distribution, and zero counts give none", "[measures]") {
     using Counts = std::vector<std::uint32_t>;
     CHECK(jsguard::probability_vector(Counts{1, 0, 3}) == ProbabilityVector{0.25, 0, 0.75});
     CHECK(jsguard::probability_vector(Counts{0, 0}).empty());
-    constexpr std::uint32_t most = 0xffffffff;
-    CHECK(jsguard::probability_vector(Counts{most, most}) == ProbabilityVector{0.5, 0.5});
+    constexpr std::uint32_t largest = 0xffffffff;
+    CHECK(jsguard::probability_vector(Counts{largest, largest}) == ProbabilityVector{0.5, 0.5});
 }
 
-TEST_CASE("random distributions keep what the measures promise", "[measures]") {
+TEST_CASE("random distributions keep the properties of the measures", "[measures]") {
     std::mt19937_64 random(20'260'102);
     for (int round = 0; round < rounds; ++round) {
         const auto [counts, p, q] = random_pair(random);
@@ -138,7 +139,7 @@ TEST_CASE("random distributions keep what the measures promise", "[measures]") {
         const bool ordered = tv * tv <= kl * std::numbers::ln2 / 2 + rounding &&
                              js <= tv + rounding && hellinger * hellinger <= tv + rounding &&
                              tv <= std::numbers::sqrt2 * hellinger + rounding;
-        // JS is half the KL of both from their mean.
+        // JS is the mean of the two KL divergences from the mean distribution.
         ProbabilityVector mean(p.size());
         for (std::size_t i = 0; i < p.size(); ++i) mean[i] = (p[i] + q[i]) / 2;
         const double halves =

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The way of a socket between two states that were seen.
+// Tests of the path of a socket between two states that the detector observed.
 #include "kernel/missed.h"
 
 #include <vector>
@@ -8,11 +8,11 @@
 
 namespace {
 
-using Way = std::vector<__u32>;
+using Path = std::vector<__u32>;
 
-// The states that it entered, the last one too.
-Way way(__u32 from, __u32 to, __u32 fins = 0) {
-    Way entered;
+// The states that the socket entered, with the last one.
+Path path(__u32 from, __u32 to, __u32 fins = 0) {
+    Path entered;
     while (from != to && entered.size() <= JSG_MISSED_MAX)
         entered.push_back(from = jsg_next_state(from, to, fins));
     return entered;
@@ -22,10 +22,10 @@ constexpr __u32 both = JSG_FIN_RECEIVED | JSG_FIN_ACKED;
 
 }  // namespace
 
-TEST_CASE("what was missed is the one way between two states", "[missed]") {
+TEST_CASE("the missed transitions are the one path between two states", "[missed]") {
     const struct {
         __u32 from, to, fins;
-        Way entered;
+        Path entered;
     } rows[] = {
         {JSG_TCP_NONE, JSG_TCP_SYN_RECV, 0, {JSG_TCP_SYN_RECV}},
         {JSG_TCP_NONE, JSG_TCP_ESTABLISHED, 0, {JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED}},
@@ -73,16 +73,16 @@ TEST_CASE("what was missed is the one way between two states", "[missed]") {
     };
     for (const auto& row : rows) {
         CAPTURE(row.from, row.to, row.fins);
-        CHECK(way(row.from, row.to, row.fins) == row.entered);
+        CHECK(path(row.from, row.to, row.fins) == row.entered);
     }
 }
 
-TEST_CASE("a way ends, whatever the states, and within the bound", "[missed]") {
+TEST_CASE("a path between any two states ends within its bound", "[missed]") {
     for (__u32 from = 0; from < JSG_STATES; ++from) {
         for (__u32 to = 1; to < JSG_STATES; ++to) {
             for (__u32 fins = 0; fins <= both; ++fins) {
                 CAPTURE(from, to, fins);
-                const Way entered = way(from, to, fins);
+                const Path entered = path(from, to, fins);
                 CHECK(entered.size() <= JSG_MISSED_MAX);
                 CHECK((entered.empty() ? from : entered.back()) == to);
             }

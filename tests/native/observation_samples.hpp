@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a detector of three services may show: one quiet, one under attack, one that learns.
+// Observations of a detector with three services: one quiet, one under attack, one that learns.
 #pragma once
 
 #include "observe/observation.hpp"
@@ -54,9 +54,9 @@ inline jsg_window attacked_window(std::uint32_t port, std::uint64_t sequence) {
     return window;
 }
 
-inline jsguard::ObservedService observed(std::uint32_t place, const jsg_window& window) {
+inline jsguard::ObservedService observed(std::uint32_t service_id, const jsg_window& window) {
     jsguard::ObservedService seen;
-    seen.place = place;
+    seen.service_id = service_id;
     seen.window = window;
     jsg_service& service = seen.service;
     service.port = window.port;
@@ -87,7 +87,8 @@ inline jsguard::ObservedService observed(std::uint32_t place, const jsg_window& 
     return seen;
 }
 
-// Port 80 is quiet, 443 learns, and 8080 has been over for 200 s, with an alert since 198 s.
+// Port 80 is quiet, 443 learns, and 8080 has been above its threshold for 200 s. Its alert was
+// raised 198 s ago.
 inline jsguard::Observation observation() {
     jsguard::Observation all;
     all.host = "web1";

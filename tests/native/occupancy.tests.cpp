@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Phase, split and age of a connection from look to look: edges by name, then properties.
+// Tests of the phase, split and age of a connection from sample to sample: edges by name, then
+// properties.
 #include "kernel/occupancy.h"
 
 #include <cstdint>
 #include <random>
 #include <string>
 
-#include "looked_at.hpp"
+#include "sampled_connection.hpp"
 #include "tests/catch_compat.hpp"
 
-using namespace looked_at;
+using namespace sampled_connection;
 
 TEST_CASE("an age is in the bucket of its power of two seconds", "[occupancy]") {
     struct Row {
@@ -32,7 +33,7 @@ TEST_CASE("an age is in the bucket of its power of two seconds", "[occupancy]") 
                                           {63'999, 6},
                                           {64'000, 6},
                                           {JSG_MAX_AGE_MS, 6},
-                                          {u32_most, 6}}));
+                                          {u32_max, 6}}));
     CAPTURE(row.age_ms);
     CHECK(jsg_age_bucket(row.age_ms) == row.bucket);
 }
@@ -45,7 +46,7 @@ TEST_CASE("an older connection is never in a younger bucket, and an unknown age 
     CHECK(jsg_age_bucket(JSG_UNKNOWN_AGE_MS - 1) == JSG_AGES - 2);
 }
 
-TEST_CASE("what is outstanding is undelivered, but for the FIN in the states that have sent one",
+TEST_CASE("outstanding bytes are undelivered, except the FIN in the states that have sent one",
           "[occupancy]") {
     struct Row {
         const char* name;
@@ -63,7 +64,7 @@ TEST_CASE("what is outstanding is undelivered, but for the FIN in the states tha
     CAPTURE(row.name);
     jsg_tcp tcp{};
     tcp.state = row.state;
-    for (const std::uint32_t una : {0U, 1000U, u32_most - 1, u32_most}) {
+    for (const std::uint32_t una : {0U, 1000U, u32_max - 1, u32_max}) {
         CAPTURE(una);
         tcp.snd_una = una;
         tcp.write_seq = una;
@@ -77,7 +78,7 @@ TEST_CASE("what is outstanding is undelivered, but for the FIN in the states tha
     }
 }
 
-TEST_CASE("a phase is the first row of the design's table that fits", "[occupancy]") {
+TEST_CASE("a phase is the first row of the table of phases that fits", "[occupancy]") {
     enum : std::uint32_t { none = 0, one = 1, two = 2 };  // outstanding
     constexpr bool never = false, sent = true;
     constexpr bool no_more = false, more = true;
@@ -85,7 +86,8 @@ TEST_CASE("a phase is the first row of the design's table that fits", "[occupanc
         const char* name;
         std::uint32_t state, outstanding;
         bool sent, received_more;
-        std::int32_t client_later;  // jiffies by which its last data is newer than ours
+        // The jiffies by which the client's last data is newer than the server's.
+        std::int32_t client_later;
         std::uint32_t phase;
     };
     const Row row = GENERATE_COPY(values<Row>({
@@ -111,7 +113,7 @@ TEST_CASE("a phase is the first row of the design's table that fits", "[occupanc
          JSG_REQUEST_SLOW},
         {"more was received, in the same jiffy", JSG_TCP_ESTABLISHED, none, sent, more, 0,
          JSG_REQUEST_SLOW},
-        // closing and half closed have states of their own
+        // closing and half closed have their own states
         {"only the FIN is under way", JSG_TCP_FIN_WAIT1, one, sent, no_more, -1, JSG_CLOSING},
         {"nothing is under way in FIN_WAIT1", JSG_TCP_FIN_WAIT1, none, sent, more, 1, JSG_CLOSING},
         {"only the FIN is under way in CLOSING", JSG_TCP_CLOSING, one, sent, more, 1, JSG_CLOSING},
@@ -129,7 +131,7 @@ TEST_CASE("a phase is the first row of the design's table that fits", "[occupanc
         {"much newer", JSG_TCP_ESTABLISHED, none, sent, no_more, 1'000'000'000, JSG_WAITING},
         {"both in the same jiffy", JSG_TCP_ESTABLISHED, none, sent, no_more, 0, JSG_IDLE},
         {"our last data is newer", JSG_TCP_ESTABLISHED, none, sent, no_more, -1, JSG_IDLE},
-        // no connection is served
+        // states in which no connection is served
         {"SYN_RECV", JSG_TCP_SYN_RECV, none, never, no_more, 0, JSG_NO_PHASE},
         {"CLOSE", JSG_TCP_CLOSE, one, sent, more, 1, JSG_NO_PHASE},
         {"LISTEN", JSG_TCP_LISTEN, none, never, no_more, 0, JSG_NO_PHASE},
@@ -138,7 +140,7 @@ TEST_CASE("a phase is the first row of the design's table that fits", "[occupanc
         {"a state of later kernels", JSG_STATES, one, sent, more, 1, JSG_NO_PHASE},
     }));
     CAPTURE(row.name);
-    for (const std::uint32_t jiffies : {1000U, u32_most, 0x80000000U}) {  // they wrap
+    for (const std::uint32_t jiffies : {1000U, u32_max, 0x80000000U}) {  // they wrap
         jsg_tcp tcp{};
         tcp.state = row.state;
         tcp.snd_una = 77;
@@ -151,7 +153,7 @@ TEST_CASE("a phase is the first row of the design's table that fits", "[occupanc
     }
 }
 
-TEST_CASE("bytes move a connection at the least rate and not at a byte under it", "[occupancy]") {
+TEST_CASE("bytes move a connection at the minimum rate, but not one byte below it", "[occupancy]") {
     struct Row {
         const char* name;
         std::uint32_t bytes, elapsed_ms, rate;
@@ -159,37 +161,37 @@ TEST_CASE("bytes move a connection at the least rate and not at a byte under it"
     };
     const Row row = GENERATE(values<Row>({
         {"exactly the rate over a second", 512, 1000, 512, true},
-        {"a byte under", 511, 1000, 512, false},
+        {"a byte below", 511, 1000, 512, false},
         {"nothing", 0, 1000, 512, false},
         {"exactly the rate over two seconds", 1024, 2000, 512, true},
-        {"a byte under over two seconds", 1023, 2000, 512, false},
+        {"a byte below over two seconds", 1023, 2000, 512, false},
         {"a millisecond more than the bytes last", 512, 1001, 512, false},
-        {"under a second counts as one", 512, 999, 512, true},
-        {"a byte under in half a second", 511, 500, 512, false},
+        {"less than a second counts as one", 512, 999, 512, true},
+        {"a byte below in half a second", 511, 500, 512, false},
         {"half the bytes in half a second are too few", 256, 500, 512, false},
         {"at once", 512, 0, 512, true},
-        {"at once, a byte under", 511, 0, 512, false},
+        {"at once, a byte below", 511, 0, 512, false},
         {"no rate asked for: everything moves", 0, 1000, 0, true},
         {"one byte a second asked for", 1, 1000, 1, true},
         {"one byte a second asked for, none came", 0, 1000, 1, false},
-        {"everything at its largest", u32_most, u32_most, u32_most, false},
-        {"the largest bytes and rate over a second", u32_most, 1000, u32_most, true},
-        {"the largest number of bytes over the longest time", u32_most, u32_most, 1000, true},
-        {"the same, a rate over", u32_most, u32_most, 1001, false},
+        {"everything at its largest", u32_max, u32_max, u32_max, false},
+        {"the largest bytes and rate over a second", u32_max, 1000, u32_max, true},
+        {"the largest number of bytes over the longest time", u32_max, u32_max, 1000, true},
+        {"the same, at a higher rate", u32_max, u32_max, 1001, false},
     }));
     CAPTURE(row.name);
     CHECK(static_cast<bool>(jsg_moved(row.bytes, row.elapsed_ms, row.rate)) == row.moved);
 }
 
-TEST_CASE("the first look dates the phase from the birth", "[occupancy]") {
+TEST_CASE("the first sample dates the phase from the start of the connection", "[occupancy]") {
     Connection c;
-    const jsg_sample sight = c.after(3500);
-    CHECK(sight.phase == JSG_REQUEST_SLOW);
-    CHECK(sight.cell == cell(JSG_REQUEST_SLOW, jsg_age_bucket(3500)));
-    CHECK_FALSE(sight.answered);
+    const jsg_sample sample = c.after(3500);
+    CHECK(sample.phase == JSG_REQUEST_SLOW);
+    CHECK(sample.cell == cell(JSG_REQUEST_SLOW, jsg_age_bucket(3500)));
+    CHECK_FALSE(sample.answered);
 }
 
-TEST_CASE("the first look counts the bytes since the birth, over at least a second",
+TEST_CASE("the first sample counts the bytes since the start, over at least a second",
           "[occupancy]") {
     const auto [bytes, elapsed_ms, phase] = GENERATE(
         table<std::uint32_t, std::uint32_t, std::uint32_t>({{512, 100, JSG_REQUEST_MOVING},
@@ -202,7 +204,7 @@ TEST_CASE("the first look counts the bytes since the birth, over at least a seco
     CHECK(c.after(elapsed_ms).phase == phase);
 }
 
-TEST_CASE("a phase that changes begins its age at the look that sees it", "[occupancy]") {
+TEST_CASE("a new phase begins its age at the sample that finds it", "[occupancy]") {
     Connection c;
     CHECK(c.after(900).cell == cell(JSG_REQUEST_SLOW, 0));
     CHECK(c.after(1000).cell == cell(JSG_REQUEST_SLOW, 1));
@@ -222,7 +224,7 @@ TEST_CASE("a phase that changes begins its age at the look that sees it", "[occu
     CHECK(c.after(40'000).cell == cell(JSG_CLOSING, 6));
 }
 
-TEST_CASE("moving and stalled are one phase to the age", "[occupancy]") {
+TEST_CASE("moving and slow have one age", "[occupancy]") {
     Connection c;
     CHECK(c.after(1000).cell == cell(JSG_REQUEST_SLOW, 1));
     c.receive(512);
@@ -233,42 +235,42 @@ TEST_CASE("moving and stalled are one phase to the age", "[occupancy]") {
     CHECK(c.after(1000).cell == cell(JSG_RESPONSE_SLOW, 0));
     c.acknowledge(1024);
     CHECK(c.after(2000).cell == cell(JSG_RESPONSE_MOVING, 2));
-    c.receive(100'000);  // a response moves by what is acknowledged alone
+    c.receive(100'000);  // only acknowledged bytes move a response
     CHECK(c.after(2000).cell == cell(JSG_RESPONSE_SLOW, 3));
 }
 
-TEST_CASE("a burst pays for the time that it takes at eight times the rate, and no longer",
+TEST_CASE("a burst counts as moving for the time that it lasts at eight times the rate",
           "[occupancy]") {
     struct Row {
         const char* name;
         std::uint32_t bytes, first_ms, second_ms;
-        std::uint32_t first, second;  // phases at two looks so long after the burst was seen
+        std::uint32_t first, second;  // phases at two samples, at these times after the burst
     };
-    const std::uint32_t moving = JSG_RESPONSE_MOVING, stalled = JSG_RESPONSE_SLOW;
+    const std::uint32_t moving = JSG_RESPONSE_MOVING, slow = JSG_RESPONSE_SLOW;
     const Row row = GENERATE_COPY(values<Row>({
-        {"too small to pay for a second", 4095, 1000, 1000, stalled, stalled},
-        {"just enough for a second", 4096, 1000, 1000, moving, stalled},
-        {"just not enough for two", 8191, 1000, 1000, moving, stalled},
+        {"too small for a second", 4095, 1000, 1000, slow, slow},
+        {"just enough for a second", 4096, 1000, 1000, moving, slow},
+        {"just not enough for two", 8191, 1000, 1000, moving, slow},
         {"enough for two", 8192, 1000, 1000, moving, moving},
-        {"one look later than it pays for", 8192, 2001, 1000, stalled, stalled},
+        {"one sample later than it lasts", 8192, 2001, 1000, slow, slow},
         {"a window of 32 KiB", 32768, 4000, 4000, moving, moving},
-        {"it pays for 8 s at the most", 1 << 30, 8'000, 1000, moving, stalled},
-        {"and not for a moment more", 1 << 30, 8'001, 1000, stalled, stalled},
+        {"it lasts for 8 s at most", 1 << 30, 8'000, 1000, moving, slow},
+        {"and not for a millisecond more", 1 << 30, 8'001, 1000, slow, slow},
     }));
     CAPTURE(row.name);
     Connection c;
     c.send(3'000'000'000);
-    for (int look = 0; look < 2; ++look) CHECK(c.after(1000).phase == stalled);
+    for (int i = 0; i < 2; ++i) CHECK(c.after(1000).phase == slow);
     c.acknowledge(row.bytes);
     CHECK(c.after(1000).phase == moving);
     CHECK(c.after(row.first_ms).phase == row.first);
     CHECK(c.after(row.second_ms).phase == row.second);
 }
 
-TEST_CASE("bursts add up, but what was not used is not saved over a silence", "[occupancy]") {
+TEST_CASE("bursts add up, but a silence uses up the rest", "[occupancy]") {
     Connection c;
     c.send(3'000'000'000);
-    for (int look = 0; look < 2; ++look) CHECK(c.after(1000).phase == JSG_RESPONSE_SLOW);
+    for (int i = 0; i < 2; ++i) CHECK(c.after(1000).phase == JSG_RESPONSE_SLOW);
     for (int i = 0; i < 3; ++i) {
         c.acknowledge(8192);  // 2 s each
         CHECK(c.after(1000).phase == JSG_RESPONSE_MOVING);
@@ -279,9 +281,9 @@ TEST_CASE("bursts add up, but what was not used is not saved over a silence", "[
     CHECK(c.after(1000).phase == JSG_RESPONSE_SLOW);
 }
 
-TEST_CASE("a burst of one phase pays for nothing in the next", "[occupancy]") {
+TEST_CASE("a burst in one phase does not count in the next", "[occupancy]") {
     Connection c;
-    for (int look = 0; look < 2; ++look) CHECK(c.after(1000).phase == JSG_REQUEST_SLOW);
+    for (int i = 0; i < 2; ++i) CHECK(c.after(1000).phase == JSG_REQUEST_SLOW);
     c.receive(100'000);
     CHECK(c.after(1000).phase == JSG_REQUEST_MOVING);
     c.send(100'000);
@@ -289,17 +291,18 @@ TEST_CASE("a burst of one phase pays for nothing in the next", "[occupancy]") {
     CHECK(c.after(1000).phase == JSG_RESPONSE_SLOW);
 }
 
-TEST_CASE("what the first two looks at a phase find pays for nothing: buffers fill by themselves",
-          "[occupancy]") {
+TEST_CASE(
+    "bytes at the first two samples of a phase are no burst, because buffers fill by themselves",
+    "[occupancy]") {
     const auto before_the_first = GENERATE(values<std::uint32_t>({0, 30'000, 100'000}));
     CAPTURE(before_the_first);
     const std::uint32_t after_it = 100'000 - before_the_first;
-    const auto fills = [&](Connection& c, auto take, std::uint32_t moving, std::uint32_t stalled) {
+    const auto fills = [&](Connection& c, auto take, std::uint32_t moving, std::uint32_t slow) {
         take(c, before_the_first);
-        CHECK(c.after(1000).phase == (before_the_first > 0 ? moving : stalled));
+        CHECK(c.after(1000).phase == (before_the_first > 0 ? moving : slow));
         take(c, after_it);
-        CHECK(c.after(1000).phase == (after_it > 0 ? moving : stalled));
-        CHECK(c.after(1000).phase == stalled);
+        CHECK(c.after(1000).phase == (after_it > 0 ? moving : slow));
+        CHECK(c.after(1000).phase == slow);
         take(c, 100'000);
         CHECK(c.after(1000).phase == moving);
         CHECK(c.after(8000).phase == moving);
@@ -314,26 +317,25 @@ TEST_CASE("what the first two looks at a phase find pays for nothing: buffers fi
         JSG_RESPONSE_SLOW);
 }
 
-TEST_CASE("an answer is seen once, and sets what the next request is measured from",
-          "[occupancy]") {
+TEST_CASE("an answer is counted once, and the next request is measured from it", "[occupancy]") {
     Connection c;
     c.receive(100);
     c.answer();
-    jsg_sample sight = c.after(1000);
-    CHECK(sight.answered);
-    CHECK(sight.phase == JSG_IDLE);
-    sight = c.after(1000);
-    CHECK_FALSE(sight.answered);
-    CHECK(sight.phase == JSG_IDLE);
+    jsg_sample sample = c.after(1000);
+    CHECK(sample.answered);
+    CHECK(sample.phase == JSG_IDLE);
+    sample = c.after(1000);
+    CHECK_FALSE(sample.answered);
+    CHECK(sample.phase == JSG_IDLE);
     c.receive(1);
     CHECK(c.after(1000).phase == JSG_REQUEST_SLOW);
     c.answer();
-    sight = c.after(1000);
-    CHECK(sight.answered);
-    CHECK(sight.phase == JSG_IDLE);
+    sample = c.after(1000);
+    CHECK(sample.answered);
+    CHECK(sample.phase == JSG_IDLE);
 }
 
-TEST_CASE("what came between the answer and the look that sees it is waiting, not request",
+TEST_CASE("bytes between an answer and the sample that finds it mean waiting, not request",
           "[occupancy]") {
     Connection c;
     c.answer();
@@ -345,7 +347,7 @@ TEST_CASE("what came between the answer and the look that sees it is waiting, no
     CHECK(c.after(1000).cell == cell(JSG_REQUEST_SLOW, 0));
 }
 
-TEST_CASE("idle and what is not served are in no cell", "[occupancy]") {
+TEST_CASE("idle connections and those not served are in no cell", "[occupancy]") {
     Connection c;
     c.answer();
     const jsg_sample idle = c.after(100);
@@ -374,15 +376,15 @@ TEST_CASE("byte counters may pass 2^32", "[occupancy]") {
     CHECK(c.after(1000).phase == JSG_RESPONSE_SLOW);
 }
 
-TEST_CASE("a count of bytes sent that stands at a multiple of 2^32 is not nothing", "[occupancy]") {
+TEST_CASE("a count of sent bytes at a multiple of 2^32 is not taken for 0", "[occupancy]") {
     Connection c;
     c.tcp.bytes_sent = 1ULL << 32;
-    c.was_there_before();
+    c.began_before_detector();
     CHECK(c.after(1000).phase == JSG_IDLE);
 }
 
 TEST_CASE("the clock in ms may pass 2^32", "[occupancy]") {
-    Connection c(u32_most - 1499);
+    Connection c(u32_max - 1499);
     c.receive(512);
     CHECK(c.after(1000).cell == cell(JSG_REQUEST_MOVING, 1));
     c.receive(512);
@@ -392,9 +394,9 @@ TEST_CASE("the clock in ms may pass 2^32", "[occupancy]") {
     CHECK(c.after(29'000).cell == cell(JSG_REQUEST_SLOW, 6));
 }
 
-TEST_CASE("an age that outlasts the clock stays in the last bucket", "[occupancy]") {
+TEST_CASE("an age beyond the range of the clock remains in the last bucket", "[occupancy]") {
     Connection c;
-    constexpr std::uint32_t part = 1U << 29;  // an eighth of what the clock holds
+    constexpr std::uint32_t part = 1U << 29;  // an eighth of the range of the clock
     for (int i = 0; i < 20; ++i) REQUIRE(c.after(part).cell == cell(JSG_REQUEST_SLOW, 6));
     c.send(1);
     CHECK(c.after(1000).cell == cell(JSG_RESPONSE_SLOW, 0));
@@ -402,7 +404,7 @@ TEST_CASE("an age that outlasts the clock stays in the last bucket", "[occupancy
 
 TEST_CASE("a socket of unknown age enters the cells after 32 s", "[occupancy]") {
     Connection c;
-    c.was_there_before();
+    c.began_before_detector();
     CHECK(c.after(1000).phase == JSG_REQUEST_SLOW);
     CHECK(c.after(0).cell == JSG_NO_CELL);
     CHECK(c.after(30'999).cell == JSG_NO_CELL);
@@ -411,7 +413,7 @@ TEST_CASE("a socket of unknown age enters the cells after 32 s", "[occupancy]") 
 
 TEST_CASE("a socket of unknown age enters the cells when its phase changes", "[occupancy]") {
     Connection c;
-    c.was_there_before();
+    c.began_before_detector();
     CHECK(c.after(5000).cell == JSG_NO_CELL);
     c.send(5000);
     CHECK(c.after(1000).cell == cell(JSG_RESPONSE_SLOW, 0));
@@ -420,19 +422,19 @@ TEST_CASE("a socket of unknown age enters the cells when its phase changes", "[o
 
 TEST_CASE("the split of a socket of unknown age is no change of phase", "[occupancy]") {
     Connection c;
-    c.was_there_before();
+    c.began_before_detector();
     CHECK(c.after(1000).cell == JSG_NO_CELL);
     c.receive(5000);
-    const jsg_sample sight = c.after(1000);
-    CHECK(sight.phase == JSG_REQUEST_MOVING);
-    CHECK(sight.cell == JSG_NO_CELL);
+    const jsg_sample sample = c.after(1000);
+    CHECK(sample.phase == JSG_REQUEST_MOVING);
+    CHECK(sample.cell == JSG_NO_CELL);
 }
 
-TEST_CASE("what a socket sent and received before the detector is no news", "[occupancy]") {
+TEST_CASE("bytes from before the detector began are not new", "[occupancy]") {
     Connection c;
     c.receive(100'000);
     c.answer(100'000);
-    c.was_there_before();
+    c.began_before_detector();
     const jsg_sample idle = c.after(1000);
     CHECK_FALSE(idle.answered);
     CHECK(idle.phase == JSG_IDLE);
@@ -440,21 +442,21 @@ TEST_CASE("what a socket sent and received before the detector is no news", "[oc
     Connection half;
     half.send(100'000);
     half.acknowledge(50'000);
-    half.was_there_before();
+    half.began_before_detector();
     CHECK(half.after(1000).phase == JSG_RESPONSE_SLOW);
 }
 
-TEST_CASE("a record that begins again keeps nothing of the socket before", "[occupancy]") {
+TEST_CASE("a record that begins again keeps nothing of the earlier socket", "[occupancy]") {
     Connection c;
-    c.was_there_before();
+    c.began_before_detector();
     c.receive(1000);
     c.answer();
     c.after(50'000);
     const jsg_tcp fresh = Connection().tcp;
-    jsg_begin_sampling(&c.look, &fresh, 0x2000, c.now, 0);
+    jsg_begin_sampling(&c.last, &fresh, 0x2000, c.now, 0);
     Connection untouched(c.now);
-    CHECK(c.look.sk == 0x2000);
-    CHECK(c.look.born_ms == c.now);
+    CHECK(c.last.sk == 0x2000);
+    CHECK(c.last.born_ms == c.now);
     c.tcp = fresh;
     const jsg_sample again = c.after(2500), first = untouched.after(2500);
     CHECK(again.phase == first.phase);
@@ -462,29 +464,29 @@ TEST_CASE("a record that begins again keeps nothing of the socket before", "[occ
     CHECK(again.answered == first.answered);
 }
 
-TEST_CASE("any look finds a phase that exists and the one cell that belongs to it", "[occupancy]") {
+TEST_CASE("any sample finds an existing phase and its one cell", "[occupancy]") {
     std::mt19937_64 random(4);
     Connection c;
     for (int i = 0; i < 200'000; ++i) {
         if (random() % 100 == 0) {
             c = Connection(static_cast<std::uint32_t>(random()));
-            if (random() % 2) c.was_there_before();
+            if (random() % 2) c.began_before_detector();
         }
         if (random() % 4 == 0) c.tcp.state = static_cast<std::uint32_t>(random() % JSG_STATES);
         if (random() % 3 == 0) c.receive(random() % 2000);
         if (random() % 3 == 0) c.send(static_cast<std::uint32_t>(random() % 2000));
         if (random() % 3 == 0) c.acknowledge(c.tcp.write_seq - c.tcp.snd_una);
-        const std::uint32_t before = c.look.phase;
-        const jsg_sample sight = c.after(static_cast<std::uint32_t>(random() % 5000));
-        CAPTURE(i, sight.phase, sight.cell);
-        REQUIRE(sight.phase < JSG_PHASES);
-        if (sight.cell != JSG_NO_CELL) {
-            REQUIRE(sight.cell < JSG_PHASE_CELLS);
-            REQUIRE(sight.cell / JSG_AGES == sight.phase);
-            REQUIRE((!c.look.age_unknown || sight.cell % JSG_AGES == JSG_AGES - 1));
+        const std::uint32_t before = c.last.phase;
+        const jsg_sample sample = c.after(static_cast<std::uint32_t>(random() % 5000));
+        CAPTURE(i, sample.phase, sample.cell);
+        REQUIRE(sample.phase < JSG_PHASES);
+        if (sample.cell != JSG_NO_CELL) {
+            REQUIRE(sample.cell < JSG_PHASE_CELLS);
+            REQUIRE(sample.cell / JSG_AGES == sample.phase);
+            REQUIRE((!c.last.age_unknown || sample.cell % JSG_AGES == JSG_AGES - 1));
         } else {
-            REQUIRE((sight.phase >= JSG_CELL_PHASES || c.look.age_unknown));
+            REQUIRE((sample.phase >= JSG_CELL_PHASES || c.last.age_unknown));
         }
-        if (before != JSG_PHASES && before != c.look.phase) REQUIRE(c.now == c.look.since_ms);
+        if (before != JSG_PHASES && before != c.last.phase) REQUIRE(c.now == c.last.since_ms);
     }
 }

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Phases and ages where the clock in ms and jiffies pass 2^32.
+// Tests of phases and ages when the clock in ms and the jiffies pass 2^32.
 #include <cstdint>
 #include <random>
 #include <utility>
 #include <vector>
 
-#include "looked_at.hpp"
+#include "sampled_connection.hpp"
 #include "tests/catch_compat.hpp"
 
-using namespace looked_at;
+using namespace sampled_connection;
 
-TEST_CASE("who is silent for 2^31 jiffies while the server goes on sending is taken to have spoken",
+TEST_CASE("a client silent for more than 2^31 jiffies, while the server sends, counts as waiting",
           "[occupancy]") {
     constexpr std::uint32_t half = 0x80000000;
-    for (const std::uint32_t silent : {1000U, half - 1, half, half + 1, u32_most}) {
+    for (const std::uint32_t silent : {1000U, half - 1, half, half + 1, u32_max}) {
         CAPTURE(silent);
         Connection c;
         c.answer();
@@ -25,14 +25,14 @@ TEST_CASE("who is silent for 2^31 jiffies while the server goes on sending is ta
 
 namespace {
 
-// What each look at a connection's life of random events found. The life is the seed's; it begins
-// at born_ms of the clock in ms, and at born_jiffies of the kernel's.
-std::vector<jsg_sample> sights_of_life(unsigned seed, std::uint32_t born_ms,
-                                       std::uint32_t born_jiffies, std::uint32_t& lived_ms) {
+// The samples of a connection with random events, which the seed decides. The connection begins at
+// born_ms of the clock in ms, and at born_jiffies of the kernel's jiffies.
+std::vector<jsg_sample> samples_of_life(unsigned seed, std::uint32_t born_ms,
+                                        std::uint32_t born_jiffies, std::uint32_t& lived_ms) {
     std::mt19937 random(seed);
     Connection c(born_ms);
     c.tcp.lrcvtime = c.tcp.lsndtime = born_jiffies;
-    std::vector<jsg_sample> sights;
+    std::vector<jsg_sample> samples;
     for (int i = 0; i < 40; ++i) {
         const std::uint32_t jiffies = born_jiffies + (c.now - born_ms) / 4;
         const auto what = random() % 5;
@@ -41,34 +41,35 @@ std::vector<jsg_sample> sights_of_life(unsigned seed, std::uint32_t born_ms,
         if (what == 2 || what == 3) c.send(random() % 4000);
         if (what == 2 || what == 3) c.tcp.lsndtime = jiffies + what % 2;
         if (what == 3 || what == 4) c.acknowledge(c.tcp.write_seq - c.tcp.snd_una);
-        sights.push_back(c.after(random() % 10 ? 1000 : random() % 20'000));
+        samples.push_back(c.after(random() % 10 ? 1000 : random() % 20'000));
     }
     lived_ms = c.now - born_ms;
-    return sights;
+    return samples;
 }
 
 }  // namespace
 
-TEST_CASE("a life looks the same whenever it begins, though clock and jiffies wrap in it",
+TEST_CASE("samples do not depend on when a connection begins, although clock and jiffies wrap",
           "[occupancy]") {
     for (unsigned seed = 0; seed < 500; ++seed) {
         std::uint32_t lived_ms = 0, again_ms = 0;
-        const auto sights = sights_of_life(seed, born, born / 4, lived_ms);
+        const auto samples = samples_of_life(seed, born, born / 4, lived_ms);
         std::mt19937 random(seed);
-        // The clock wraps after 49.7 days, jiffies of 4 ms after 199; somewhere in this life.
+        // The clock wraps after 49.7 days, and jiffies of 4 ms after 199 days. Here each wraps
+        // while the connection is open.
         const std::uint32_t until_wrap = random() % lived_ms;
         for (const auto& [born_ms, born_jiffies] :
              {std::pair{0 - until_wrap, 7U}, std::pair{born, 0 - until_wrap / 4},
               std::pair{0 - until_wrap, 0x80000000U - until_wrap / 4},
               std::pair{0x80000000U - until_wrap, 0 - until_wrap / 4}}) {
             CAPTURE(seed, born_ms, born_jiffies);
-            const auto again = sights_of_life(seed, born_ms, born_jiffies, again_ms);
+            const auto again = samples_of_life(seed, born_ms, born_jiffies, again_ms);
             REQUIRE(again_ms == lived_ms);
-            for (std::size_t i = 0; i < sights.size(); ++i) {
+            for (std::size_t i = 0; i < samples.size(); ++i) {
                 CAPTURE(i);
-                REQUIRE(again[i].phase == sights[i].phase);
-                REQUIRE(again[i].cell == sights[i].cell);
-                REQUIRE(again[i].answered == sights[i].answered);
+                REQUIRE(again[i].phase == samples[i].phase);
+                REQUIRE(again[i].cell == samples[i].cell);
+                REQUIRE(again[i].answered == samples[i].answered);
             }
         }
     }

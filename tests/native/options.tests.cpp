@@ -25,7 +25,7 @@ std::variant<Options, Answer> parse(const Arguments& arguments) {
 
 Options accepted(const Arguments& arguments) { return std::get<Options>(parse(arguments)); }
 
-// What the refusal says; "" if there was none, or none of usage.
+// The message of the usage error, or "" if there is none.
 std::string refusal(const Arguments& arguments) {
     try {
         parse(arguments);
@@ -49,7 +49,7 @@ using Ports = std::vector<std::uint16_t>;
 
 }  // namespace
 
-TEST_CASE("without options the documented defaults hold", "[options]") {
+TEST_CASE("without options the documented defaults apply", "[options]") {
     const Options o = accepted({});
     CHECK(o.transition_threshold_nanobits == 120'000'000);
     CHECK(o.occupancy_threshold_nanobits == 120'000'000);
@@ -74,7 +74,7 @@ TEST_CASE("without options the documented defaults hold", "[options]") {
     CHECK_FALSE((o.json || o.syslog || o.timestamp || o.verbose));
 }
 
-TEST_CASE("every option reaches its field", "[options]") {
+TEST_CASE("every option sets its field", "[options]") {
     const Options o = accepted({"--threshold",
                                 "0.25",
                                 "--false-alarm",
@@ -152,7 +152,7 @@ TEST_CASE("long and short names and both ways to give a value mean the same", "[
     }
 }
 
-TEST_CASE("a signal's own threshold goes before the common one, in any order", "[options]") {
+TEST_CASE("a signal's own threshold overrides the common one, in any order", "[options]") {
     const Options transitions = accepted({"--transition-threshold", "0.3", "--threshold", "0.2"});
     CHECK(transitions.transition_threshold_nanobits == 300'000'000);
     CHECK(transitions.occupancy_threshold_nanobits == 200'000'000);
@@ -184,7 +184,7 @@ TEST_CASE("auto is a threshold from the spread, for both signals or for one", "[
     }
 }
 
-TEST_CASE("a false-alarm probability goes down to a power of ten", "[options]") {
+TEST_CASE("a false-alarm probability is rounded down to a power of ten", "[options]") {
     const struct {
         const char* text;
         std::uint32_t exponent;
@@ -200,7 +200,7 @@ TEST_CASE("a false-alarm probability goes down to a power of ten", "[options]") 
     }
 }
 
-TEST_CASE("what is no false-alarm probability is refused", "[options]") {
+TEST_CASE("a value that is not a false-alarm probability is refused", "[options]") {
     for (const char* text :
          {"0",    "0.0",   "0.5",   "0.101", "0.99",  "1",      "1.0",    "2",   "-1e-6",
           "nan",  "-nan",  "inf",   "1e-13", "9e-13", "1e-400", "1e400",  "x",   "",
@@ -216,7 +216,7 @@ TEST_CASE("a network namespace is a path or the id of a process", "[options]") {
     for (const char* text : {"/run/netns/web", "/proc/1/ns/net", "1", "4194304", "./web", "./-x"}) {
         CAPTURE(text);
         CHECK(accepted({"--netns", text}).netns == text);
-        // Its number is found when it is opened.
+        // The loader finds the number when it opens the namespace.
         CHECK(make_config(accepted({"--netns", text})).netns == 0);
     }
     CHECK(accepted({"--netns=1"}).netns == "1");
@@ -235,7 +235,8 @@ TEST_CASE("a threshold is rounded to billionths of a bit", "[options]") {
     }
 }
 
-TEST_CASE("what is no threshold is refused in one line that names the option", "[options]") {
+TEST_CASE("a value that is not a threshold is refused in one line that names the option",
+          "[options]") {
     for (const char* name : {"--threshold", "--transition-threshold", "--occupancy-threshold"}) {
         for (const char* text :
              {"0",         "1",      "-0.1",   "1.5",          "nan",   "-nan",   "inf",  "-inf",
@@ -261,7 +262,8 @@ TEST_CASE("excluded ports are not among the monitored", "[options]") {
     CHECK(one_clear_line(refusal({"-L", "80,81", "--exclude-port", "81,80"}), "--exclude-port"));
 }
 
-TEST_CASE("what is no list of ports is refused in one line that names the option", "[options]") {
+TEST_CASE("a value that is not a list of ports is refused in one line that names the option",
+          "[options]") {
     for (const char* name : {"--localport", "--exclude-port"}) {
         for (const char* text :
              {"0",       "65536",    "80,,443", "",     ",",      "80,",
@@ -274,15 +276,15 @@ TEST_CASE("what is no list of ports is refused in one line that names the option
     }
 }
 
-TEST_CASE("as many ports are monitored as there are places", "[options]") {
+TEST_CASE("as many ports can be monitored as there are service entries", "[options]") {
     CHECK(accepted({"-L", port_list(JSG_SERVICES)}).ports.size() == JSG_SERVICES);
     CHECK(one_clear_line(refusal({"-L", port_list(JSG_SERVICES + 1)}), "--localport"));
-    // One over, but one of them is not to be monitored.
+    // One port too many, but one of them is excluded.
     CHECK(accepted({"-L", port_list(JSG_SERVICES + 1), "--exclude-port", "1"}).ports.size() ==
           JSG_SERVICES);
 }
 
-TEST_CASE("what is no whole number in range is refused", "[options]") {
+TEST_CASE("a value that is not a whole number in range is refused", "[options]") {
     for (const char* name : {"--window", "--step", "--learn", "--min-sockets", "--min-transitions",
                              "--min-rate", "--confirm", "--clear", "--duration"}) {
         for (const char* text :
@@ -308,14 +310,14 @@ TEST_CASE("a window is a multiple of its step and at most 300 s", "[options]") {
     CHECK(refusal({"-i", "300", "--step", "7"}).find("make it 294") != std::string::npos);
 }
 
-TEST_CASE("learning takes whole steps", "[options]") {
+TEST_CASE("the learning time must be whole steps", "[options]") {
     CHECK(accepted({"--learn", "62", "--step", "2"}).learn_s == 62);
     CHECK(one_clear_line(refusal({"--learn", "61", "--step", "2"}), "--learn"));
     CHECK(one_clear_line(refusal({"--learn", "1", "--step", "2"}), "--learn"));
     CHECK(one_clear_line(refusal({"--learn", "86401"}), "--learn"));
 }
 
-TEST_CASE("a default learning time adapts itself to the step", "[options]") {
+TEST_CASE("the default learning time is adapted to the step", "[options]") {
     CHECK(accepted({"-i", "300", "--step", "300"}).learn_s == 300);
     CHECK(accepted({"-i", "14", "--step", "7"}).learn_s == 63);
 }
@@ -345,7 +347,7 @@ TEST_CASE("a forgotten or empty path is refused", "[options]") {
     CHECK(one_clear_line(refusal({"--pin-dir", "relative"}), "--pin-dir"));
 }
 
-TEST_CASE("a textfile is one that node_exporter reads", "[options]") {
+TEST_CASE("a textfile must have a name that node_exporter reads", "[options]") {
     for (const char* name : {"j", "j.txt", "prom", ".prom", "j.prom.old", "j.prom/", "j.PROM"}) {
         CAPTURE(name);
         const std::string message = refusal({"--textfile", name});
@@ -367,7 +369,7 @@ TEST_CASE("unknown options and stray arguments are refused by name", "[options]"
     CHECK_FALSE(refusal({"--json=3"}).empty());
 }
 
-TEST_CASE("of a repeated option the last value counts", "[options]") {
+TEST_CASE("the last value of a repeated option counts", "[options]") {
     CHECK(accepted({"-d", "1", "-d", "2"}).duration_s == 2U);
     CHECK(accepted({"--threshold", "0.1", "--threshold", "0.2"}).occupancy_threshold_nanobits ==
           200'000'000);
@@ -443,7 +445,7 @@ TEST_CASE("named ports stop listeners from being monitored", "[options]") {
     CHECK(make_config(accepted({"-L", "80"})).monitor_listeners == 0);
 }
 
-TEST_CASE("a detector stays, is taken out, or the kernel is asked: one of them", "[options]") {
+TEST_CASE("persist, unload and probe exclude each other", "[options]") {
     CHECK_FALSE(accepted({}).persist);
     CHECK(accepted({"--persist"}).persist);
     CHECK(accepted({"--unload"}).unload);
@@ -456,7 +458,7 @@ TEST_CASE("a detector stays, is taken out, or the kernel is asked: one of them",
     CHECK(accepted({"--pin-group", "adm"}).pin_group == "adm");
 }
 
-TEST_CASE("a baseline that is kept is read if it is there, and written", "[options]") {
+TEST_CASE("a kept baseline is read if its file exists, and is written", "[options]") {
     const Options first = accepted({"--keep-baseline", "/nowhere/b.json"});
     CHECK_FALSE(first.baseline_file);
     CHECK(first.save_baseline_file == "/nowhere/b.json");

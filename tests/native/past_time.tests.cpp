@@ -12,7 +12,7 @@
 using namespace jsguard;
 using samples::now_ms;
 
-TEST_CASE("a length is a time so long ago", "[since]") {
+TEST_CASE("a duration is a time that long ago", "[since]") {
     CHECK(past_time("0s", now_ms) == now_ms);
     CHECK(past_time("90s", now_ms) == now_ms - 90'000);
     CHECK(past_time("10m", now_ms) == now_ms - 600'000);
@@ -21,7 +21,7 @@ TEST_CASE("a length is a time so long ago", "[since]") {
     CHECK(past_time("1000000000d", now_ms) == 0);
 }
 
-TEST_CASE("a time in UTC is that time", "[since]") {
+TEST_CASE("a time in UTC is read", "[since]") {
     CHECK(past_time("2026-01-02T03:04:05Z", now_ms) == now_ms - 678);
     CHECK(past_time("2026-01-02T03:04:05", now_ms) == now_ms - 678);
     CHECK(past_time("2026-01-02T03:04:05.678Z", now_ms) == now_ms);
@@ -29,13 +29,13 @@ TEST_CASE("a time in UTC is that time", "[since]") {
     CHECK(past_time("2024-02-29T00:00:00Z", now_ms) == 1'709'164'800'000);
 }
 
-TEST_CASE("what jsguard prints is a time", "[since]") {
+TEST_CASE("the times that jsguard prints are read", "[since]") {
     CHECK(past_time(utc_timestamp(now_ms), now_ms) == now_ms);
     CHECK(past_time(utc_text(now_ms), now_ms) == now_ms - 678);
     CHECK(past_time(utc_text(now_ms) + " UTC", now_ms) == now_ms - 678);
 }
 
-TEST_CASE("what is no time is refused in one line", "[since]") {
+TEST_CASE("a text that is not a time is refused in one line", "[since]") {
     const std::string text =
         GENERATE(as<std::string>(), "", "s", "10", "m10", "-5m", "+5m", "1.5h", "10 m", "10m ",
                  "10M", "5w", "4000000000s", "99999999999999999999s", "yesterday", "2026-01-02",
@@ -47,7 +47,7 @@ TEST_CASE("what is no time is refused in one line", "[since]") {
     CAPTURE(text);
     try {
         past_time(text, now_ms);
-        FAIL("taken");
+        FAIL("accepted");
     } catch (const Error& error) {
         const std::string message = error.what();
         CHECK(error.code() == ExitCode::usage);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The probability files of earlier tools: what is read, what is refused, and what is made of them.
+// Tests of the probability files of earlier tools: what is read, what is refused, and the result.
 #include "offline/analysis/probability_file.hpp"
 
 #include <string>
@@ -24,11 +24,11 @@ TEST_CASE("shares are read by their pair of states", "[probability-file]") {
     CHECK(read == Probabilities{{{1, 8}, 0.25}, {{9, 9}, 0}, {{10, 7}, 1}});
 }
 
-TEST_CASE("a probability file that is not sound is refused and told why", "[probability-file]") {
+TEST_CASE("a probability file that is not sound is refused with the reason", "[probability-file]") {
     const auto [text, why] = GENERATE(table<std::string, std::string>({
         {"", "not JSON, or cut short"},
         {R"({"probabilities": {"1-8": 0.2)", "not JSON, or cut short"},
-        {"[1, 2]", "\"probabilities\" is sought where no object is"},
+        {"[1, 2]", "\"probabilities\" is missing: this is not an object"},
         {"{}", "\"probabilities\" is missing"},
         {R"({"probabilities": [1]})", "\"probabilities\" is not an object"},
         {with(""), "no share in it is above 0"},
@@ -50,7 +50,7 @@ TEST_CASE("a probability file that is not sound is refused and told why", "[prob
     CHECK_THROWS_WITH(probabilities_from_json(text), Contains(why));
 }
 
-TEST_CASE("a file of more keys than any has is refused before they are compared with each other",
+TEST_CASE("a file with too many keys is refused before its keys are compared with each other",
           "[probability-file]") {
     std::string shares = "\"1-8\": 1";
     for (int i = 0; i < 4096; ++i) shares += ", \"x" + std::to_string(i) + "\": 0";
@@ -58,20 +58,20 @@ TEST_CASE("a file of more keys than any has is refused before they are compared 
                       Contains("it has more than 4096 keys in one object"));
 }
 
-TEST_CASE("a file that cannot be read is named, with what to do, and is wrong input",
+TEST_CASE("an unreadable file is wrong input, and the message names it and states what to do",
           "[probability-file]") {
     try {
         read_probabilities("no/such/file.json");
-        FAIL("read what is not there");
+        FAIL("read a missing file");
     } catch (const Error& error) {
         CHECK(error.code() == ExitCode::usage);
         CHECK_THAT(error.what(), Contains("no/such/file.json: No such file or directory; leave"));
     }
 }
 
-TEST_CASE("shares are clipped, and divided by the sum", "[probability-file]") {
+TEST_CASE("shares are clipped, and then divided by their sum", "[probability-file]") {
     const Probabilities shares{{{1, 8}, 0.5}, {{2, 7}, 0.5}, {{3, 1}, 1}, {{9, 9}, 0}};
-    // 3-1 is none of the keys; 9-9 and 4-5 have the least share.
+    // 3-1 is not among the keys. 9-9 and 4-5 get the smallest share.
     const auto made = clipped_probabilities(shares, {{1, 8}, {2, 7}, {4, 5}, {9, 9}});
     REQUIRE(made.size() == 4);
     CHECK(made[0] == Approx(0.5 / 1.000002).epsilon(1e-15));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What --probe says of machines that were made up: the verdict, its order, the text and the JSON.
+// Tests of the report of --probe for invented machines: the verdict, its order, the text, the JSON.
 #include "load/probe_report.hpp"
 
 #include <cerrno>
@@ -14,7 +14,7 @@ using namespace jsguard;
 
 namespace {
 
-// A machine on which all is well.
+// A machine that can run jsguard.
 ProbeFacts sound() {
     ProbeFacts facts;
     facts.kernel_release = "6.1.0-made-up";
@@ -24,7 +24,7 @@ ProbeFacts sound() {
     facts.filters_system_calls = true;
     facts.capabilities = {{"CAP_BPF", "makes maps", true, true},
                           {"CAP_PERFMON", "loads programs", true, true},
-                          {"CAP_SYS_ADMIN", "as good as both", false, false}};
+                          {"CAP_SYS_ADMIN", "replaces both", false, false}};
     facts.may_load = true;
     facts.pin_dir = "/sys/fs/bpf/jsguard";
     facts.pinned = false;
@@ -37,7 +37,7 @@ ProbeFacts sound() {
     return facts;
 }
 
-// It stands in the text, and as the last line of it, and in the JSON.
+// Checks the verdict itself, the last line of the text, and the JSON.
 void check_verdict(const ProbeFacts& facts, ExitCode code, const std::string& reason,
                    const std::string& next_step) {
     const Verdict verdict = verdict_of(facts);
@@ -57,7 +57,7 @@ void check_verdict(const ProbeFacts& facts, ExitCode code, const std::string& re
 
 }  // namespace
 
-TEST_CASE("a machine on which all is well is told so in the last line", "[probe]") {
+TEST_CASE("the last line of the text states that a sound machine can run jsguard", "[probe]") {
     CHECK(probe_text(sound()) ==
           R"(kernel 6.1.0-made-up
   BTF                                                             there
@@ -72,7 +72,7 @@ TEST_CASE("a machine on which all is well is told so in the last line", "[probe]
 this process
   CAP_BPF (needed)                                                held: makes maps
   CAP_PERFMON (needed)                                            held: loads programs
-  CAP_SYS_ADMIN (adds)                                            not held: as good as both
+  CAP_SYS_ADMIN (optional)                                        not held: replaces both
 pin directory /sys/fs/bpf/jsguard
   in a BPF file system
   no detector is pinned there
@@ -82,7 +82,7 @@ jsguard runs here
 )");
 }
 
-TEST_CASE("the same as JSON has every fact under a stable name", "[probe]") {
+TEST_CASE("the JSON has every fact under a stable name", "[probe]") {
     CHECK(
         json_text(probe_json(sound())) ==
         R"({"schema":1,"kernel":{"release":"6.1.0-made-up","btf":true,"needs":[)"
@@ -103,14 +103,14 @@ TEST_CASE("the same as JSON has every fact under a stable name", "[probe]") {
         R"("runs":true,"exit_code":0,"reason":null,"next_step":null})");
 }
 
-TEST_CASE("without BTF nothing is known of what needs it", "[probe]") {
+TEST_CASE("without BTF the features that need it are unknown", "[probe]") {
     ProbeFacts facts = sound();
     facts.has_btf = false;
     for (KernelNeed& need : facts.needs) need.there.reset();
     facts.trial.reset();
     check_verdict(facts, ExitCode::unsupported, "this kernel lacks BTF (/sys/kernel/btf/vmlinux)",
                   "boot a kernel that is built with CONFIG_DEBUG_INFO_BTF=y");
-    CHECK_FALSE(may_be_tried(facts));
+    CHECK_FALSE(allows_trial_load(facts));
     CHECK(contains(probe_text(facts), "unknown without BTF\n"));
     CHECK_FALSE(contains(probe_text(facts), "sockets are read by"));
     const auto json = probe_json(facts);
@@ -119,7 +119,7 @@ TEST_CASE("without BTF nothing is known of what needs it", "[probe]") {
     CHECK(json["trial"].is_null());
 }
 
-TEST_CASE("the first thing that is missing is the reason, the newest one the version to boot",
+TEST_CASE("the first missing feature is the reason, the newest one decides the version to boot",
           "[probe]") {
     ProbeFacts facts = sound();
     facts.needs[0].there = false;
@@ -138,11 +138,11 @@ TEST_CASE("a kernel without filters of system calls is not supported", "[probe]"
                   "boot a kernel that is built with CONFIG_SECCOMP_FILTER=y");
 }
 
-TEST_CASE("the capabilities that are lacking are named, and no load is tried", "[probe]") {
+TEST_CASE("the missing capabilities are named, and no trial load is made", "[probe]") {
     ProbeFacts facts = sound();
     facts.may_load = false;
     facts.capabilities[1].held = false;
-    CHECK_FALSE(may_be_tried(facts));
+    CHECK_FALSE(allows_trial_load(facts));
     check_verdict(facts, ExitCode::not_permitted, "this process lacks CAP_PERFMON",
                   "run it as root: sudo jsguard-load --probe");
     facts.capabilities[0].held = false;
@@ -158,17 +158,18 @@ TEST_CASE("CAP_SYS_ADMIN alone is enough", "[probe]") {
     ProbeFacts facts = sound();
     for (ProbedCapability& one : facts.capabilities) one.held = one.name == "CAP_SYS_ADMIN";
     CHECK(verdict_of(facts).code == ExitCode::clean);
-    CHECK(may_be_tried(facts));
+    CHECK(allows_trial_load(facts));
 }
 
-TEST_CASE("a refusal by the verifier is told in its words, whatever the error's name", "[probe]") {
+TEST_CASE("a refusal by the verifier is reported with its text, whatever the error's name",
+          "[probe]") {
     for (const int error : {EINVAL, EACCES}) {
         ProbeFacts facts = sound();
         facts.trial = TrialLoad{
             {}, TrialRefusal{error, {"libbpf: a warning"}, {"R3 is odd", "processed 14 insns"}}};
         check_verdict(facts, ExitCode::runtime,
                       "the kernel's verifier refuses a BPF program: R3 is odd",
-                      "report it with all that this printed");
+                      "report it with the whole output of --probe");
         const std::string name = std::generic_category().message(error);
         CHECK(contains(probe_text(facts),
                        "trial load\n  refused: " + name +
@@ -182,7 +183,7 @@ TEST_CASE("a refusal by the verifier is told in its words, whatever the error's 
     }
 }
 
-TEST_CASE("a verifier's log of nothing but its figures is told all the same", "[probe]") {
+TEST_CASE("a verifier's log that has only figures is reported too", "[probe]") {
     ProbeFacts facts = sound();
     facts.trial = TrialLoad{{}, TrialRefusal{E2BIG, {}, {"processed 1000001 insns"}}};
     CHECK(verdict_of(facts).reason ==
@@ -194,10 +195,10 @@ TEST_CASE("a refusal without a verifier's log has the error's name", "[probe]") 
     facts.trial = TrialLoad{{}, TrialRefusal{ENOMEM, {}, {}}};
     check_verdict(facts, ExitCode::runtime,
                   "the kernel refuses the BPF programs: Cannot allocate memory",
-                  "report it with all that this printed");
+                  "report it with the whole output of --probe");
 }
 
-TEST_CASE("a load that is not permitted is told apart from one that fails", "[probe]") {
+TEST_CASE("a load that is not permitted is distinguished from one that fails", "[probe]") {
     ProbeFacts facts = sound();
     facts.trial = TrialLoad{{}, TrialRefusal{EPERM, {}, {}}};
     const std::string reason = "the kernel refuses the BPF programs: Operation not permitted";
@@ -208,50 +209,50 @@ TEST_CASE("a load that is not permitted is told apart from one that fails", "[pr
                   "run it as root, outside this user namespace");
 }
 
-TEST_CASE("each thing that is wrong with the pin directory has its exit code", "[probe]") {
+TEST_CASE("each fault of the pin directory has its exit code", "[probe]") {
     const struct {
-        PinPlace place;
-        const char* state;
+        PinDirectory state;
+        const char* name;
         ExitCode code;
-    } table[] = {{PinPlace::ready, "ready", ExitCode::clean},
-                 {PinPlace::to_be_mounted, "to be mounted", ExitCode::clean},
-                 {PinPlace::not_bpffs, "not bpffs", ExitCode::runtime},
-                 {PinPlace::read_only, "read-only", ExitCode::runtime},
-                 {PinPlace::not_writable, "not writable", ExitCode::not_permitted},
-                 {PinPlace::whole, "whole file system", ExitCode::runtime},
-                 {PinPlace::of_another, "another user's", ExitCode::runtime},
-                 {PinPlace::strange, "not jsguard's", ExitCode::runtime}};
+    } table[] = {{PinDirectory::ready, "ready", ExitCode::clean},
+                 {PinDirectory::to_be_mounted, "to be mounted", ExitCode::clean},
+                 {PinDirectory::not_bpffs, "not bpffs", ExitCode::runtime},
+                 {PinDirectory::read_only, "read-only", ExitCode::runtime},
+                 {PinDirectory::not_writable, "not writable", ExitCode::not_permitted},
+                 {PinDirectory::file_system_root, "whole file system", ExitCode::runtime},
+                 {PinDirectory::other_owner, "another user's", ExitCode::runtime},
+                 {PinDirectory::foreign_pins, "not jsguard's", ExitCode::runtime}};
     for (const auto& row : table) {
         ProbeFacts facts = sound();
-        facts.pin_place = row.place;
-        CAPTURE(row.state);
+        facts.pin_directory_state = row.state;
+        CAPTURE(row.name);
         CHECK(verdict_of(facts).code == row.code);
-        CHECK(probe_json(facts)["pin_dir"]["state"] == row.state);
+        CHECK(probe_json(facts)["pin_dir"]["state"] == row.name);
         CHECK(verdict_of(facts).reason.empty() == (row.code == ExitCode::clean));
         CHECK(verdict_of(facts).next_step.empty() == (row.code == ExitCode::clean));
     }
 }
 
-TEST_CASE("a pin directory of another user is told as such", "[probe]") {
+TEST_CASE("a pin directory of another user is reported as such", "[probe]") {
     ProbeFacts facts = sound();
-    facts.pin_place = PinPlace::of_another;
+    facts.pin_directory_state = PinDirectory::other_owner;
     check_verdict(facts, ExitCode::runtime,
                   "/sys/fs/bpf/jsguard is in a BPF file system and belongs to another user, who "
                   "could remove the pins",
                   "choose another one with --pin-dir");
 }
 
-TEST_CASE("without a BPF file system the advice is to mount one that only root writes in",
+TEST_CASE("without a BPF file system the advice is to mount one that only root can write",
           "[probe]") {
     ProbeFacts facts = sound();
-    facts.pin_place = PinPlace::not_bpffs;
+    facts.pin_directory_state = PinDirectory::not_bpffs;
     check_verdict(
         facts, ExitCode::runtime, "/sys/fs/bpf/jsguard is not in a BPF file system",
         "mount one (mount -t bpf -o mode=0711 bpf /sys/fs/bpf) or choose another directory "
         "with --pin-dir");
 }
 
-TEST_CASE("whether a detector is pinned is told, or that it cannot be seen", "[probe]") {
+TEST_CASE("the report states whether a detector is pinned, or that this is unknown", "[probe]") {
     ProbeFacts facts = sound();
     facts.pinned = true;
     CHECK(contains(probe_text(facts), "  a detector is pinned there\n"));
@@ -261,19 +262,19 @@ TEST_CASE("whether a detector is pinned is told, or that it cannot be seen", "[p
     CHECK(probe_json(facts)["pin_dir"]["pinned"].is_null());
 }
 
-TEST_CASE("what the kernel does not tell is not made up", "[probe]") {
+TEST_CASE("what the kernel does not report is shown as unknown", "[probe]") {
     ProbeFacts facts = sound();
     facts.settings[0].value.reset();
     facts.trial->programs[0] = {"jsg_transition", 0, 0};
     CHECK(contains(probe_text(facts), "unknown instructions verified, not compiled\n"));
-    CHECK(contains(probe_text(facts), "not there, or not for this user to read"));
+    CHECK(contains(probe_text(facts), "missing, or not readable for this user"));
     const auto json = probe_json(facts);
     CHECK(json["kernel"]["settings"]["net.core.bpf_jit_enable"].is_null());
     CHECK(json["trial"]["programs"][0]["verified_instructions"].is_null());
     CHECK(json["trial"]["programs"][0]["jited_bytes"] == 0);
 }
 
-TEST_CASE("a pin directory of control characters stays on its line", "[probe]") {
+TEST_CASE("control characters in a pin directory do not break its line", "[probe]") {
     ProbeFacts facts = sound();
     facts.pin_dir = "/sys/fs/bpf/a\nb";
     CHECK(contains(probe_text(facts), "pin directory /sys/fs/bpf/a?b\n"));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tests of the text that Prometheus reads: its grammar, its figures, those that are absent, and the
-// table of it in the documentation.
+// Tests of the text that Prometheus reads: its grammar, its figures, absent figures, and the table
+// of metrics in the documentation.
 #include "observe/prometheus_text.hpp"
 
 #include <fmt/format.h>
@@ -52,7 +52,7 @@ bool has(const Observation& seen, const std::string& part) {
     return contains(prometheus_text(seen), part);
 }
 
-// As the text exposition format has it: HELP, TYPE, and then the series of that family alone.
+// Checks the text exposition format: HELP, TYPE, and then only the series of that family.
 void check_grammar(const Observation& seen) {
     const std::regex help("# HELP (jsguard_[a-z_]+) [^\\\\]+\\.");
     const std::regex type("# TYPE (jsguard_[a-z_]+) (gauge|counter)");
@@ -84,9 +84,9 @@ void check_grammar(const Observation& seen) {
 
 Observation with_large_numbers() {
     Observation seen = samples::observation();
-    constexpr auto most = ~std::uint64_t{0};
-    seen.stats.alerts = most;
-    seen.cost.ticks.total_ns = most;
+    constexpr auto largest = ~std::uint64_t{0};
+    seen.stats.alerts = largest;
+    seen.cost.ticks.total_ns = largest;
     seen.cost.ticks.longest_ns = 1;
     seen.services[0].window->signal[JSG_TRANSITIONS].kl_nanobits = 32'000'000'000;
     seen.services[0].window->open_millisockets = 4'294'967'295;
@@ -119,26 +119,27 @@ Observation before_first_window() {
 
 }  // namespace
 
-TEST_CASE("every line is as the exposition format has it", "[prometheus]") {
+TEST_CASE("every line follows the exposition format", "[prometheus]") {
     for (const Observation& seen :
          {samples::observation(), with_large_numbers(), with_nothing_monitored(), in_namespace(),
           before_first_window(), Observation{}})
         check_grammar(seen);
 }
 
-TEST_CASE("the documentation's table is the one that the text comes from", "[prometheus]") {
+TEST_CASE("the table in the documentation equals the table of the code", "[prometheus]") {
     std::vector<std::string> documented;
     for (const std::string& line : lines_of(prometheus_doc)) {
         if (line.starts_with("| `jsguard_")) documented.push_back(line);
     }
-    std::vector<std::string> told;
+    std::vector<std::string> coded;
     for (const MetricFamily& family : metric_families())
-        told.push_back(fmt::format("| `{}` | {} | {} | {} |", family.name, family.type,
-                                   family.labels, family.help));
-    CHECK(documented == told);
+        coded.push_back(fmt::format("| `{}` | {} | {} | {} |", family.name, family.type,
+                                    family.labels, family.help));
+    CHECK(documented == coded);
 }
 
-TEST_CASE("whether somebody reads the alerts is told where it is known", "[prometheus]") {
+TEST_CASE("jsguard_attended states whether somebody reads the alerts, if that is known",
+          "[prometheus]") {
     Observation seen = samples::observation();
     CHECK(value(seen, "jsguard_attended") == "1");
     seen.attended = false;
@@ -211,7 +212,7 @@ TEST_CASE("figures are exact, in base units", "[prometheus]") {
           }) == JSG_PHASE_CELLS);
 }
 
-TEST_CASE("the largest numbers lose nothing", "[prometheus]") {
+TEST_CASE("the largest numbers lose no digit", "[prometheus]") {
     const Observation seen = with_large_numbers();
     CHECK(value(seen, "jsguard_alerts_total") == "18446744073709551615");
     CHECK(value(seen, "jsguard_tick_seconds_total") == "18446744073.709551615");
@@ -220,7 +221,7 @@ TEST_CASE("the largest numbers lose nothing", "[prometheus]") {
     CHECK(value(seen, "jsguard_open_sockets{port=\"80\"}") == "4294967.295");
 }
 
-TEST_CASE("entries into a state wrap as the counts that they are made of", "[prometheus]") {
+TEST_CASE("entries into a state wrap like the counts that they are the sum of", "[prometheus]") {
     Observation seen = samples::observation();
     auto& transitions = seen.services[0].total_counts.transitions;
     transitions[jsg_transition_cell(JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE)] = 4'294'967'295;
@@ -228,7 +229,7 @@ TEST_CASE("entries into a state wrap as the counts that they are made of", "[pro
     CHECK(value(seen, "jsguard_state_entries_total{port=\"80\",state=\"CLOSE\"}") == "5");
 }
 
-TEST_CASE("a figure that there is not is absent", "[prometheus]") {
+TEST_CASE("a figure that does not exist is absent", "[prometheus]") {
     const Observation seen = samples::observation();
     for (const char* learning :
          {"jsguard_divergence", "jsguard_kl_divergence", "jsguard_significance_bound",
@@ -256,7 +257,8 @@ TEST_CASE("a figure that there is not is absent", "[prometheus]") {
     CHECK_FALSE(has(Observation{}, "jsguard_start_time_seconds"));
 }
 
-TEST_CASE("an alert of each signal is told, and the warnings about a baseline", "[prometheus]") {
+TEST_CASE("an alert of each signal is reported, and the warnings about a baseline",
+          "[prometheus]") {
     Observation seen = samples::observation();
     seen.services[0].service.alerts[JSG_TRANSITIONS].state = JSG_CONFIRMING;
     CHECK(value(seen, "jsguard_alert_up{port=\"80\",signal=\"transitions\"}") == "0");
@@ -268,7 +270,7 @@ TEST_CASE("an alert of each signal is told, and the warnings about a baseline", 
     CHECK(value(seen, "jsguard_baseline_warning{port=\"80\"}") == "1");
 }
 
-TEST_CASE("every loss is told", "[prometheus]") {
+TEST_CASE("every loss is reported", "[prometheus]") {
     Observation seen = samples::observation();
     std::uint64_t number = 7;
     for (const Loss& loss : losses) seen.stats.*loss.count = number++;
@@ -284,14 +286,14 @@ TEST_CASE("every loss is told", "[prometheus]") {
     CHECK(value(seen, "jsguard_missed_runs_total") == "4");
 }
 
-TEST_CASE("what the program took is told where the kernel measures it", "[prometheus]") {
+TEST_CASE("the run time of the program is reported if the kernel measures it", "[prometheus]") {
     Observation seen = samples::observation();
     seen.cost.programs.back() = {"jsg_transition", 2'000, 3'000'000};
     CHECK(value(seen, "jsguard_transition_runs_total") == "2000");
     CHECK(value(seen, "jsguard_transition_run_seconds_total") == "0.003");
 }
 
-TEST_CASE("a namespace that is monitored is in every series, and else in none", "[prometheus]") {
+TEST_CASE("a monitored namespace is in every series, otherwise no series has one", "[prometheus]") {
     for (const auto& [series, number] : series_of(in_namespace())) {
         CAPTURE(series);
         CHECK((series.ends_with(",netns=\"4026532188\"}") ||

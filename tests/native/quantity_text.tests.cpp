@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tests of times, numbers, sizes and lists of ports in words.
+// Tests of the texts of times, numbers, sizes and lists of ports.
 #include "common/quantity_text.hpp"
 
 #include <array>
@@ -22,7 +22,7 @@ TEST_CASE("a time is shown in UTC to the millisecond", "[quantity_text]") {
     CHECK(utc_text(at_ms) == "2026-01-02 03:04:05");
 }
 
-TEST_CASE("a length of time has two units at most", "[quantity_text]") {
+TEST_CASE("a duration has at most two units", "[quantity_text]") {
     CHECK(duration_text(0) == "0 s");
     CHECK(duration_text(412) == "0.412 s");
     CHECK(duration_text(9'999) == "10 s");
@@ -33,7 +33,7 @@ TEST_CASE("a length of time has two units at most", "[quantity_text]") {
     CHECK(duration_text(76 * 3'600'000ULL) == "3 d 4 h");
 }
 
-TEST_CASE("a number has the form of its noun, and commas where it is asked for them",
+TEST_CASE("a number has the matching form of its noun, and commas if the caller wants them",
           "[quantity_text]") {
     CHECK(counted(0, "window", "windows") == "0 windows");
     CHECK(counted(1, "window", "windows") == "1 window");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Recorded entries of random values for tests: every byte that a recording keeps is random, within
-// what the field can hold.
+// Recorded entries of random values for tests. Every byte that a recording keeps is random, within
+// the range of its field.
 #pragma once
 
 #include <cstring>
@@ -15,13 +15,13 @@
 
 namespace jsguard {
 
-// Random: gives numbers of 64 bits when it is called.
+// Random: a function object that returns random numbers of 64 bits.
 template <class Random>
 class SamplesOf {
   public:
     explicit SamplesOf(Random random) : random_(std::move(random)) {}
 
-    // Random in every byte, also of what a later version adds.
+    // A record of random bytes, also in fields that a later version adds.
     template <class Record>
     Record any() {
         Record record{};
@@ -30,47 +30,47 @@ class SamplesOf {
             bytes[i] = static_cast<unsigned char>(random_());
         return record;
     }
-    std::uint64_t under(std::uint64_t bound) { return random_() % bound; }
-    std::uint32_t under32(std::uint32_t bound) { return static_cast<std::uint32_t>(under(bound)); }
-    // 0 and 1 too.
+    std::uint64_t below(std::uint64_t bound) { return random_() % bound; }
+    std::uint32_t below32(std::uint32_t bound) { return static_cast<std::uint32_t>(below(bound)); }
+    // A divergence. It is exactly 0 or exactly 1 bit in one of ten calls each.
     std::uint32_t bits() {
-        const std::uint64_t chosen = under(10);
-        return chosen == 0 ? 0 : chosen == 1 ? JSG_NANO : under32(JSG_NANO + 1);
+        const std::uint64_t chosen = below(10);
+        return chosen == 0 ? 0 : chosen == 1 ? JSG_NANO : below32(JSG_NANO + 1);
     }
 
     jsg_config config() {
         auto config = any<jsg_config>();
-        const std::uint32_t step_s = 1 + under32(max_window_s);
+        const std::uint32_t step_s = 1 + below32(max_window_s);
         config.schema = JSG_SCHEMA;
         config.step_ns = std::uint64_t{step_s} * JSG_NANO;
-        config.window_steps = 1 + under32(max_window_s / step_s);
-        config.learn_steps = 1 + under32(7000);
+        config.window_steps = 1 + below32(max_window_s / step_s);
+        config.learn_steps = 1 + below32(7000);
         config.transition_threshold_nanobits = bits();
         config.occupancy_threshold_nanobits = bits();
-        config.false_alarm_exponent = 1 + under32(JSG_SIGNIFICANCE_EXPONENTS);
+        config.false_alarm_exponent = 1 + below32(JSG_SIGNIFICANCE_EXPONENTS);
         config.min_rate |= 1;
         config.confirm_steps |= 1;
         config.clear_steps |= 1;
-        config.readings_per_service = jsg_readings_needed(config.window_steps) + under32(2);
-        config.monitor_listeners = under(2);
-        config.has_rdonly_cast = under(2);
+        config.readings_per_service = jsg_readings_needed(config.window_steps) + below32(2);
+        config.monitor_listeners = below(2);
+        config.has_rdonly_cast = below(2);
         std::memset(config.reserved, 0, sizeof(config.reserved));
-        config.instance = config.program_hash = config.options_hash = 0;  // are not recorded
+        config.instance = config.program_hash = config.options_hash = 0;  // not recorded
         return config;
     }
 
     RecordingHeader header() { return {"web1 \"\xc3\xa4\"", "6.18.0", random_(), config()}; }
 
-    // A third of the cells; at most so many in all of them.
+    // Fills a third of the cells. The sum of all is at max_total max_total.
     template <std::size_t cells>
-    void counts(__u32 (&counts)[cells], std::uint32_t most) {
-        for (__u32& count : counts) count = under(3) ? 0 : under32(most / cells);
+    void counts(__u32 (&counts)[cells], std::uint32_t max_total) {
+        for (__u32& count : counts) count = below(3) ? 0 : below32(max_total / cells);
     }
 
     jsg_reading reading() {
         auto reading = any<jsg_reading>();
-        for (__u32& count : reading.transitions) count = count / JSG_TRANSITION_CELLS * under32(2);
-        for (__u32& count : reading.occupancy) count = count / JSG_PHASE_CELLS * under32(2);
+        for (__u32& count : reading.transitions) count = count / JSG_TRANSITION_CELLS * below32(2);
+        for (__u32& count : reading.occupancy) count = count / JSG_PHASE_CELLS * below32(2);
         return reading;
     }
 
@@ -78,7 +78,7 @@ class SamplesOf {
         auto baseline = any<jsg_baseline>();
         baseline.reserved = 0;
         baseline.learned_s |= 1;
-        baseline.queue_full_s = under32(baseline.learned_s);
+        baseline.queue_full_s = below32(baseline.learned_s);
         for (jsg_spread& spread : baseline.spread) {
             spread.mean_nanobits = bits();
             spread.deviation_nanobits = bits();
@@ -92,10 +92,10 @@ class SamplesOf {
         return baseline;
     }
 
-    // As little as after the first step.
+    // In half of the calls it is empty, as before the first step.
     jsg_baseline pending_baseline() {
         jsg_baseline pending_baseline = baseline();
-        if (under(2)) return pending_baseline;
+        if (below(2)) return pending_baseline;
         std::memset(pending_baseline.transition_counts, 0,
                     sizeof(pending_baseline.transition_counts));
         pending_baseline.learned_s = pending_baseline.queue_full_s = 0;
@@ -109,19 +109,19 @@ class SamplesOf {
         service = any<jsg_service>();
         service.port = port;
         service.sequence = sequence;
-        service.mode = static_cast<jsg_mode>(under(JSG_LEAVING + 1));
-        service.pinned = under32(2);
-        service.relearning = under32(2);
-        service.trend_sum_nanobits = under(max_exact);
-        for (__u64& entropy : service.trend_nanobits) entropy = under(max_exact);
+        service.mode = static_cast<jsg_mode>(below(JSG_LEAVING + 1));
+        service.pinned = below32(2);
+        service.relearning = below32(2);
+        service.trend_sum_nanobits = below(max_exact);
+        for (__u64& entropy : service.trend_nanobits) entropy = below(max_exact);
         for (std::size_t signal = 0; signal < JSG_SIGNALS; ++signal) {
             service.threshold_nanobits[signal] = bits();
             service.alerts[signal].peak_nanobits = bits();
-            service.alerts[signal].state = static_cast<jsg_alert_state>(under(JSG_ALERT + 1));
+            service.alerts[signal].state = static_cast<jsg_alert_state>(below(JSG_ALERT + 1));
         }
-        if (service.mode == JSG_MONITORING || under(2)) recorded.baseline = baseline();
-        if (under(2)) recorded.pending_baseline = pending_baseline();
-        for (std::uint64_t steps = under(5); steps > 0; --steps)
+        if (service.mode == JSG_MONITORING || below(2)) recorded.baseline = baseline();
+        if (below(2)) recorded.pending_baseline = pending_baseline();
+        for (std::uint64_t steps = below(5); steps > 0; --steps)
             recorded.history.push_back(reading());
         return recorded;
     }
@@ -137,27 +137,27 @@ class SamplesOf {
              {&record.signal[JSG_TRANSITIONS].kl_nanobits,
               &record.signal[JSG_OCCUPANCY].kl_nanobits, &record.transition_entropy_nanobits,
               &record.state_entropy_nanobits, &record.state_entropy_trend_nanobits})
-            *entropy = under(max_exact);
+            *entropy = below(max_exact);
         for (auto* js : {&record.signal[JSG_TRANSITIONS].js_nanobits,
                          &record.signal[JSG_OCCUPANCY].js_nanobits})
             *js = bits();
-        for (auto* chance : {&record.signal[JSG_TRANSITIONS].significance_nanobits,
-                             &record.signal[JSG_OCCUPANCY].significance_nanobits})
-            *chance = under(4) ? under32(UINT32_MAX) : UINT32_MAX;  // where it saturates
-        record.mode = static_cast<jsg_mode>(under(JSG_LEAVING + 1));
-        record.signal[JSG_TRANSITIONS].verdict = static_cast<jsg_verdict>(under(JSG_VERDICTS));
-        record.signal[JSG_OCCUPANCY].verdict = static_cast<jsg_verdict>(under(JSG_VERDICTS));
-        record.signal[JSG_TRANSITIONS].alert = static_cast<jsg_alert_state>(under(JSG_ALERT + 1));
-        record.signal[JSG_OCCUPANCY].alert = static_cast<jsg_alert_state>(under(JSG_ALERT + 1));
-        record.with_waiting = under32(2);
+        for (auto* bound : {&record.signal[JSG_TRANSITIONS].significance_nanobits,
+                            &record.signal[JSG_OCCUPANCY].significance_nanobits})
+            *bound = below(4) ? below32(UINT32_MAX) : UINT32_MAX;  // the saturated value
+        record.mode = static_cast<jsg_mode>(below(JSG_LEAVING + 1));
+        record.signal[JSG_TRANSITIONS].verdict = static_cast<jsg_verdict>(below(JSG_VERDICTS));
+        record.signal[JSG_OCCUPANCY].verdict = static_cast<jsg_verdict>(below(JSG_VERDICTS));
+        record.signal[JSG_TRANSITIONS].alert = static_cast<jsg_alert_state>(below(JSG_ALERT + 1));
+        record.signal[JSG_OCCUPANCY].alert = static_cast<jsg_alert_state>(below(JSG_ALERT + 1));
+        record.with_waiting = below32(2);
         window.threshold_nanobits = {bits(), bits()};
         for (std::uint32_t& count : window.transitions)
-            count = under(3) ? 0 : under32(UINT32_MAX / JSG_TRANSITION_CELLS);
+            count = below(3) ? 0 : below32(UINT32_MAX / JSG_TRANSITION_CELLS);
         for (std::uint32_t& count : window.occupancy)
-            count = under(3) ? 0 : under32(UINT32_MAX / JSG_PHASE_CELLS);
+            count = below(3) ? 0 : below32(UINT32_MAX / JSG_PHASE_CELLS);
         record.transitions = total(window.transitions, "");
         window.step = reading();
-        window.listeners = under32(UINT32_MAX);
+        window.listeners = below32(UINT32_MAX);
         return window;
     }
 
@@ -177,7 +177,7 @@ class Samples : public SamplesOf<std::mt19937_64> {
     explicit Samples(std::uint64_t seed) : SamplesOf(std::mt19937_64(seed)) {}
 };
 
-// As many cells as a server with a handful of ways to end a connection fills.
+// A window with as many filled cells as a server has that ends connections in a few ways.
 inline RecordedWindow typical_window(std::uint32_t port, std::uint64_t sequence) {
     Samples samples(sequence);
     RecordedWindow window = samples.window(port, sequence);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A recording that tells a story: a service learns, is quiet, is attacked, is quiet, misses
-// windows, and is attacked again until the end.
+// A synthetic recording. Its service learns, is quiet, is attacked, is quiet, misses windows, and
+// is attacked again until the end.
 #pragma once
 
 #include <functional>
@@ -21,7 +21,7 @@ struct Story {
     static constexpr std::uint64_t learning = 60, missed = 7;
     std::uint64_t first_raise() const { return windows * 4 / 10; }
     std::uint64_t first_clear() const { return windows * 5 / 10; }
-    std::uint64_t gap() const { return windows * 7 / 10; }  // the first that is missing
+    std::uint64_t gap() const { return windows * 7 / 10; }  // the first missing window
     std::uint64_t second_raise() const { return windows * 9 / 10; }
     bool attacked(std::uint64_t sequence) const {
         return (sequence >= first_raise() && sequence < first_clear()) ||
@@ -93,7 +93,7 @@ inline jsg_baseline story_baseline() {
     return baseline;
 }
 
-// As the detector computes it.
+// The divergence as the detector computes it.
 inline std::uint32_t story_js(const std::uint32_t* window, const std::uint32_t* baseline,
                               std::uint32_t cells, std::uint64_t share_q32) {
     std::uint64_t p = 0, q = 0;
@@ -127,7 +127,7 @@ inline RecordedWindow story_window(const Story& story, std::uint64_t sequence) {
     const std::uint64_t since =
         sequence - (sequence >= story.second_raise() ? story.second_raise() : story.first_raise());
     if (attacked) {
-        // Five hundred requests that grow old.
+        // About five hundred slow requests. Their ages grow.
         for (std::uint32_t age = 0; age < JSG_AGES; age++)
             window.occupancy[story_cell(JSG_REQUEST_SLOW, age)] +=
                 since >= age * 4 ? about(700) : 0;
@@ -170,18 +170,19 @@ inline RecordedWindow story_window(const Story& story, std::uint64_t sequence) {
     return window;
 }
 
-// Calls told with each entry, in order.
-inline void tell(const Story& story, const std::function<void(const RecordingEntry&)>& told) {
+// Calls take_entry with each entry, in order.
+inline void for_each_entry(const Story& story,
+                           const std::function<void(const RecordingEntry&)>& take_entry) {
     RecordedService service;
     service.service.port = story.port;
     service.service.mode = JSG_LEARNING;
-    told(service);
+    take_entry(service);
     for (std::uint64_t sequence = 1; sequence <= story.windows; sequence++) {
-        if (sequence == story.gap()) told(RecordedGap{story.port, sequence, Story::missed});
+        if (sequence == story.gap()) take_entry(RecordedGap{story.port, sequence, Story::missed});
         if (sequence >= story.gap() && sequence < story.gap() + Story::missed) continue;
-        told(story_window(story, sequence));
+        take_entry(story_window(story, sequence));
         if (sequence == Story::learning)
-            told(RecordedBaseline{story.port, sequence, story_baseline()});
+            take_entry(RecordedBaseline{story.port, sequence, story_baseline()});
     }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tests of recordings: what is written is read, and a long one in little memory.
+// Tests of recordings: reading gives what was written, and a long recording needs little memory.
 #include "offline/recording/recording_file.hpp"
 
 #include <sys/resource.h>
@@ -22,7 +22,7 @@ bool same(const std::optional<jsg_baseline>& a, const std::optional<jsg_baseline
 
 }  // namespace
 
-TEST_CASE("a recording's header comes back as it went", "[recording_file]") {
+TEST_CASE("a recording's header is read as it was written", "[recording_file]") {
     Samples samples(1);
     for (int i = 0; i < 300; ++i) {
         const RecordingHeader written = samples.header();
@@ -36,10 +36,10 @@ TEST_CASE("a recording's header comes back as it went", "[recording_file]") {
     }
 }
 
-TEST_CASE("a recorded service comes back byte for byte", "[recording_file]") {
+TEST_CASE("a recorded service is read byte for byte", "[recording_file]") {
     Samples samples(2);
     for (int i = 0; i < 200; ++i) {
-        const RecordedService written = samples.service(port, samples.under(1'000'000));
+        const RecordedService written = samples.service(port, samples.below(1'000'000));
         const auto entries = entries_of(lines_of({header_line(), recording_line(written)}));
         CAPTURE(i);
         REQUIRE(entries.size() == 1);
@@ -53,7 +53,7 @@ TEST_CASE("a recorded service comes back byte for byte", "[recording_file]") {
     }
 }
 
-TEST_CASE("recorded windows come back byte for byte", "[recording_file]") {
+TEST_CASE("recorded windows are read byte for byte", "[recording_file]") {
     Samples samples(3);
     std::vector<RecordedWindow> written;
     std::string text = lines_of({header_line(), recording_line(samples.service(port, 0))});
@@ -75,7 +75,7 @@ TEST_CASE("recorded windows come back byte for byte", "[recording_file]") {
     }
 }
 
-TEST_CASE("what happens between windows comes back as it went", "[recording_file]") {
+TEST_CASE("entries between windows are read as they were written", "[recording_file]") {
     Samples samples(4);
     const jsg_baseline baseline = samples.baseline();
     const auto entries = entries_of(lines_of(
@@ -98,9 +98,9 @@ TEST_CASE("what happens between windows comes back as it went", "[recording_file
     CHECK(std::get<RecordedService>(entries[5]).service.sequence == 3);
 }
 
-TEST_CASE("the longest line that there can be is read", "[recording_file]") {
+TEST_CASE("the longest possible line is read", "[recording_file]") {
     RecordedService service = Samples(3).service(port, 60);
-    // All cells used, and all counts of a step together just what 32 bits hold.
+    // All cells are used, and the sum of a step's counts just fits 32 bits.
     jsg_reading full{};
     std::fill(std::begin(full.transitions), std::end(full.transitions),
               UINT32_MAX / JSG_TRANSITION_CELLS);
@@ -114,7 +114,7 @@ TEST_CASE("the longest line that there can be is read", "[recording_file]") {
         service.history.size());
 }
 
-TEST_CASE("a window reads as a person would write it", "[recording_file]") {
+TEST_CASE("people can read the line of a window", "[recording_file]") {
     RecordedWindow window = typical_window(port, 61);
     window.record.end_unix_ms = 1'767'323'045'678;
     window.record.mode = JSG_MONITORING;
@@ -161,8 +161,8 @@ TEST_CASE("a last line that was cut short is left out, and counted", "[recording
     CHECK(reader.cut_lines() == 0);
 }
 
-#ifndef JSGUARD_SANITIZE  // ASan keeps what was freed for a while
-TEST_CASE("a recording far larger than memory allows is read in little of it", "[recording_file]") {
+#ifndef JSGUARD_SANITIZE  // ASan keeps freed memory for a while
+TEST_CASE("a recording far larger than the allowed memory is read", "[recording_file]") {
     constexpr std::uint64_t windows = 20'000;
     const Recording file(lines_of({header_line(), recording_line(Samples(1).service(port, 0))}));
     {

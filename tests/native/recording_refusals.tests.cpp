@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tests of recordings: nothing unsound is read.
+// Tests of recordings that are refused because they are not sound.
 #include <fmt/format.h>
 #include <sys/stat.h>
 
@@ -14,7 +14,7 @@ using namespace recording_text;
 
 namespace {
 
-// What the refusal says; "" if there was none, or none of usage.
+// The message of the usage error, or "" if there is none.
 std::string refusal_of_path(const fs::path& path) {
     try {
         RecordingReader reader(path);
@@ -35,7 +35,7 @@ std::string refusal_of(const std::vector<std::string>& lines) {
     return message;
 }
 
-// A change to one line, and the refusal of the recording with it.
+// A change of one line. The functions below return the refusal of the recording with this change.
 using Change = std::function<void(ordered_json&)>;
 
 std::string refusal_of_header(const Change& change) {
@@ -60,7 +60,7 @@ std::string refusal_of_window(const Change& change) {
     return refusal_of({header_line(), service_line().dump(), window.dump()});
 }
 
-// Every field of line, with the fields of the objects in it, by a pointer; cells left out.
+// Pointers to all fields of a line, also to those of the objects in it. Cells are left out.
 std::vector<ordered_json::json_pointer> fields_of(const ordered_json& line) {
     std::vector<ordered_json::json_pointer> fields;
     const std::function<void(const ordered_json&, const ordered_json::json_pointer&)> walk =
@@ -75,7 +75,7 @@ std::vector<ordered_json::json_pointer> fields_of(const ordered_json& line) {
     return fields;
 }
 
-// Fields of people, which reading ignores, and those that may be left out.
+// Fields that are only for people, which reading ignores, and fields that may be left out.
 bool is_optional(const std::string& name) {
     for (const char* optional : {"time", "baseline", "pending_baseline", "accept_queue_full_s"}) {
         if (name == optional) return true;
@@ -130,8 +130,9 @@ TEST_CASE("a configuration that no detector runs with is refused", "[recording_f
     CHECK(refused_with("a_later_field", 1).empty());
 }
 
-TEST_CASE("times of a configuration are whole seconds, and a window what a detector allows",
-          "[recording_file]") {
+TEST_CASE(
+    "times of a configuration are whole seconds, and its window is one that a detector allows",
+    "[recording_file]") {
     const auto refused_with = [](double step_s, double window_s) {
         return refusal_of_header([&](auto& header) {
             auto& config = header["config"];
@@ -152,7 +153,7 @@ TEST_CASE("times of a configuration are whole seconds, and a window what a detec
     CHECK(contains(refused_with(301, 301), "\"window_s\" is not 1 to 300"));
 }
 
-TEST_CASE("each field is asked for by name", "[recording_file]") {
+TEST_CASE("the refusal of a missing field names it", "[recording_file]") {
     const auto each = [](const ordered_json& line, auto refusal_with) {
         int asked = 0;
         for (const auto& field : fields_of(line)) {
@@ -162,7 +163,7 @@ TEST_CASE("each field is asked for by name", "[recording_file]") {
             };
             CAPTURE(field.to_string());
             const std::string message = refusal_with(without);
-            // Without its total a baseline is one of an earlier version.
+            // A baseline without its total is from an earlier version.
             if (message.empty() && contains(field.to_string(), "baseline/")) continue;
             if (message.empty() && contains(field.to_string(), "pending_baseline/")) continue;
             CHECK(contains(message, fmt::format("\"{}\" is missing", field.back())));
@@ -175,7 +176,7 @@ TEST_CASE("each field is asked for by name", "[recording_file]") {
     CHECK(each(window_line(), refusal_of_window) > 40);
 }
 
-TEST_CASE("each field is refused where it is no such value", "[recording_file]") {
+TEST_CASE("a value of the wrong type is refused in each field", "[recording_file]") {
     const auto each = [](const ordered_json& line, auto refusal_with) {
         for (const auto& field : fields_of(line)) {
             if (field.back() == "time") continue;
@@ -193,7 +194,7 @@ TEST_CASE("each field is refused where it is no such value", "[recording_file]")
     each(service_line(), refusal_of_service);
 }
 
-TEST_CASE("a number that is no count is refused by name", "[recording_file]") {
+TEST_CASE("a number that is not a count is refused by name", "[recording_file]") {
     for (const char* number : {"-1", "1.5", "1e2", "4294967296", "18446744073709551616", "\"5\"",
                                "null", "true", "[1]", "{}"}) {
         const auto value = ordered_json::parse(number);
@@ -237,7 +238,7 @@ TEST_CASE("an unknown word is refused by name", "[recording_file]") {
                    "\"type\" is not a text"));
 }
 
-TEST_CASE("a field that this version does not know is passed over", "[recording_file]") {
+TEST_CASE("a field that this version does not know is ignored", "[recording_file]") {
     CHECK(refusal_of_window([](auto& line) { line["later"] = {{"x", -1}}; }).empty());
     CHECK(refusal_of_window([](auto& line) { line["occupancy"]["later"] = "x"; }).empty());
     CHECK(refusal_of_service([](auto& line) { line["later"] = nullptr; }).empty());
@@ -287,19 +288,19 @@ TEST_CASE("a list of another length is refused", "[recording_file]") {
                    "\"history\" is not a list"));
 }
 
-TEST_CASE("a baseline that is none is refused", "[recording_file]") {
+TEST_CASE("an unsound baseline is refused", "[recording_file]") {
     CHECK(contains(refusal_of_service([](auto& line) { line["baseline"]["learned_s"] = -1; }),
                    "\"learned_s\""));
     const auto empty =
         ordered_json::parse(recording_line(RecordedBaseline{port, 61, jsg_baseline{}}));
     CHECK(contains(refusal_of({header_line(), service_line().dump(), empty.dump()}),
-                   "line 3: \"baseline\" has seen too little"));
+                   "line 3: \"baseline\" has seen too little traffic"));
     CHECK(contains(refusal_of({header_line(), service_line().dump(),
                                R"({"type":"baseline","port":8080,"sequence":61})"}),
                    "line 3: \"baseline\" is missing"));
 }
 
-TEST_CASE("a service monitoring without a baseline is refused", "[recording_file]") {
+TEST_CASE("a service that is monitored without a baseline is refused", "[recording_file]") {
     const auto refused_in = [](const char* mode) {
         return refusal_of_service([&](auto& line) {
             line["mode"] = mode;
@@ -311,8 +312,7 @@ TEST_CASE("a service monitoring without a baseline is refused", "[recording_file
     CHECK(refused_in("learning").empty());
 }
 
-TEST_CASE("a key that is there twice is refused, in a last line without newline too",
-          "[recording_file]") {
+TEST_CASE("a duplicate key is refused, in a last line without newline too", "[recording_file]") {
     const std::string before = lines_of({header_line(), service_line().dump()});
     std::string line = window_line().dump();
     line.insert(1, "\"sequence\":61,");
@@ -324,7 +324,7 @@ TEST_CASE("a key that is there twice is refused, in a last line without newline 
     CHECK(contains(refusal_of_path(deep.path()), "line 3: nested too deeply"));
 }
 
-TEST_CASE("lines in another order than they were written are refused", "[recording_file]") {
+TEST_CASE("lines in the wrong order are refused", "[recording_file]") {
     Samples samples(5);
     const std::string service = service_line().dump();
     const auto window = [&](std::uint64_t sequence) {
@@ -354,7 +354,7 @@ TEST_CASE("lines in another order than they were written are refused", "[recordi
     CHECK(contains(refusal_of({header_line(), recording_line(samples.service(port, 60)),
                                recording_line(samples.service(port, 61))}),
                    "\"sequence\" 61 of port 8080 comes after 60"));
-    // What happened within a gap stands after it.
+    // An entry that happened within a gap follows it.
     const auto learned = [&](std::uint64_t sequence) {
         return recording_line(RecordedBaseline{port, sequence, samples.baseline()});
     };
@@ -400,14 +400,14 @@ TEST_CASE("a line that was cut short within a recording is refused", "[recording
     CHECK(contains(refusal_of({header_line(), "", service_line().dump()}), "line 2: not JSON"));
 }
 
-TEST_CASE("a line that is longer than any is refused without being kept", "[recording_file]") {
+TEST_CASE("a line longer than the limit is refused and not kept", "[recording_file]") {
     CHECK(contains(refusal_of({header_line(), std::string((4 << 20) + 1, ' ')}),
                    "line 2: it is longer than 4194304 bytes"));
     CHECK(contains(refusal_of({std::string((4 << 20) + 1, '[')}), "line 1: it is longer than"));
     CHECK(contains(refusal_of({header_line(), std::string(1 << 20, '[')}), "nested too deeply"));
 }
 
-TEST_CASE("what is no readable recording is a usage error that names it", "[recording_file]") {
+TEST_CASE("an unreadable recording is a usage error that names it", "[recording_file]") {
     const Recording pipe("");
     fs::remove(pipe.path());
     REQUIRE(mkfifo(pipe.path().c_str(), 0600) == 0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Recordings as texts for tests: lines, and files of them.
+// Recordings as text for tests: lines, and files of lines.
 #pragma once
 
 #include <unistd.h>
@@ -19,7 +19,7 @@ using namespace jsguard;
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-// A file of these lines that goes at the end.
+// A temporary file with this text. The destructor removes it.
 class Recording {
   public:
     explicit Recording(const std::string& text) {

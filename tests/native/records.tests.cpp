@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tests of the layout of what crosses from the kernel: sizes, offsets, no unwritten holes.
+// Tests of the layout of the records that the kernel shares with user space: sizes, offsets, no
+// holes.
 #include <cstddef>
 #include <type_traits>
 
@@ -20,7 +21,7 @@ struct Field {
 }  // namespace
 
 TEST_CASE("no record has a hole", "[records]") {
-    // True of a type only if each of its bits belongs to a value, so there is no padding.
+    // This is true only if each bit of the type belongs to a value, so there is no padding.
     CHECK(std::has_unique_object_representations_v<jsg_config>);
     CHECK(std::has_unique_object_representations_v<jsg_window>);
     CHECK(std::has_unique_object_representations_v<jsg_window_signal>);
@@ -61,7 +62,7 @@ TEST_CASE("the records of this schema have their sizes", "[records]") {
     CHECK(sizeof(jsg_ticks) == 32);
 }
 
-TEST_CASE("the fields of this schema have their places", "[records]") {
+TEST_CASE("the fields of this schema have their offsets", "[records]") {
     const Field fields[] = {
         FIELD(jsg_config, step_ns, 0),
         FIELD(jsg_config, schema, 8),

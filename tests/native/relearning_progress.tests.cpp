@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tests of following services that relearn: what is said, and when nothing is left to wait for.
+// Tests of following services that relearn: the lines that are printed, and when the wait ends.
 #include "load/options.hpp"
 #include "observe/relearning.hpp"
 #include "tests/catch_compat.hpp"
@@ -18,11 +18,12 @@ struct Detector {
         options.learn_s = 60;
         config = make_config(options);
     }
-    jsg_service& monitor(std::uint32_t place, std::uint32_t port, jsg_mode mode = JSG_MONITORING) {
-        services[place - 1].port = port;
-        services[place - 1].mode = mode;
-        services[place - 1].relearn_request = 7;
-        return services[place - 1];
+    jsg_service& monitor(std::uint32_t service_id, std::uint32_t port,
+                         jsg_mode mode = JSG_MONITORING) {
+        services[service_id - 1].port = port;
+        services[service_id - 1].mode = mode;
+        services[service_id - 1].relearn_request = 7;
+        return services[service_id - 1];
     }
     Lines follow(Relearning& relearning) const {
         return relearning.follow(services, [](std::uint32_t) { return jsg_baseline{}; });
@@ -32,7 +33,7 @@ struct Detector {
     jsg_config config;
 };
 
-void take_up(jsg_service& service) {
+void accept_request(jsg_service& service) {
     service.relearn_request = 8;
     service.relearning = service.mode == JSG_MONITORING;
     service.learned_steps = 0;
@@ -46,7 +47,7 @@ void end_learning(jsg_service& service) {
 
 }  // namespace
 
-TEST_CASE("every service is waited for until it has learned what it was asked to",
+TEST_CASE("every service is waited for until it has learned as requested",
           "[relearning_progress]") {
     Detector detector;
     jsg_service& monitoring = detector.monitor(1, 8080);
@@ -57,14 +58,14 @@ TEST_CASE("every service is waited for until it has learned what it was asked to
     CHECK(relearning.ports() == std::vector<std::uint16_t>{80, 8080});
     CHECK(relearning.learn_s() == 60);
 
-    // One ends its learning before it takes the request up: that is not what was asked for.
+    // One service ends its earlier learning before it accepts the request. That does not count.
     end_learning(learning);
     CHECK(detector.follow(relearning).empty());
     CHECK_FALSE(relearning.is_over());
     CHECK(relearning.done_s() == 0);
 
-    take_up(monitoring);
-    take_up(learning);
+    accept_request(monitoring);
+    accept_request(learning);
     CHECK(detector.follow(relearning) ==
           Lines{"port 8080: relearns; the old baseline stays in force until then",
                 "port 80: relearns; the old baseline stays in force until then"});
@@ -86,7 +87,7 @@ TEST_CASE("every service is waited for until it has learned what it was asked to
     CHECK(detector.follow(relearning).empty());
 }
 
-TEST_CASE("a reading that was taken in the middle of a request is not taken for its end",
+TEST_CASE("a reading taken in the middle of a request does not end the wait",
           "[relearning_progress]") {
     Detector detector;
     jsg_service& service = detector.monitor(1, 80);
@@ -99,11 +100,11 @@ TEST_CASE("a reading that was taken in the middle of a request is not taken for 
     CHECK_FALSE(relearning.is_over());
 }
 
-TEST_CASE("what learning waits for, and what it lacks, is said once", "[relearning_progress]") {
+TEST_CASE("what learning waits for, and what it lacks, is printed once", "[relearning_progress]") {
     Detector detector;
     jsg_service& service = detector.monitor(2, 80, JSG_STILL_LEARNING);
     Relearning relearning(detector.services, detector.config, 80);
-    take_up(service);
+    accept_request(service);
     CHECK(detector.follow(relearning) == Lines{"port 80: begins its learning again"});
     service.alerts[JSG_OCCUPANCY].state = JSG_ALERT;
     CHECK(detector.follow(relearning) ==
@@ -117,13 +118,13 @@ TEST_CASE("what learning waits for, and what it lacks, is said once", "[relearni
     CHECK(detector.follow(relearning).empty());
 }
 
-TEST_CASE("a service that goes is not waited for", "[relearning_progress]") {
+TEST_CASE("a service that leaves is not waited for", "[relearning_progress]") {
     Detector detector;
     detector.monitor(1, 80);
     jsg_service& other = detector.monitor(2, 81);
     Relearning relearning(detector.services, detector.config, {});
-    detector.services[0].port = 82;  // its place has gone to another
-    CHECK(detector.follow(relearning) == Lines{"port 80: no longer monitored, so not waited for"});
+    detector.services[0].port = 82;  // another service has its ID now
+    CHECK(detector.follow(relearning) == Lines{"port 80: no longer monitored; not waiting for it"});
     CHECK_FALSE(relearning.is_over());
     other.mode = JSG_LEAVING;
     detector.follow(relearning);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Recorded windows through the kernel's code in user space: the whole, and cut anywhere.
+// Tests of replay, the kernel's code in user space: of whole recordings, and of ones cut anywhere.
 #include <algorithm>
 #include <chrono>
 #include <iterator>
@@ -24,19 +24,19 @@ TEST_CASE("a replay learns, monitors, raises and clears as the kernel does", "[r
         CHECK(window.end_unix_ms == 1'700'000'000'000 + window.sequence * 1000);
     }
     REQUIRE(outcome.alerts.size() == 4);
-    const jsg_alert &held = outcome.alerts[0], &held_no_more = outcome.alerts[1];
-    CHECK(held.event == JSG_RAISE);
-    CHECK(held.signal == JSG_OCCUPANCY);
-    CHECK(held.port == port);
-    CHECK(held.number == 1);
-    CHECK(held.open_requests >= 170);
-    CHECK(held.top_count > 0);
-    CHECK(held.sources.sockets == 0);
-    // Over the threshold from the attack's first window on, or soon after.
-    CHECK(held.at_unix_ms >= outcome.windows[80 + confirm - 1].end_unix_ms);
-    CHECK(held.at_unix_ms <= outcome.windows[80 + confirm + 3].end_unix_ms);
-    CHECK(held_no_more.event == JSG_CLEAR);
-    CHECK(held_no_more.number == 1);
+    const jsg_alert &raised = outcome.alerts[0], &cleared = outcome.alerts[1];
+    CHECK(raised.event == JSG_RAISE);
+    CHECK(raised.signal == JSG_OCCUPANCY);
+    CHECK(raised.port == port);
+    CHECK(raised.number == 1);
+    CHECK(raised.open_requests >= 170);
+    CHECK(raised.top_count > 0);
+    CHECK(raised.sources.sockets == 0);
+    // The windows are above the threshold from the attack's first window on, or soon after.
+    CHECK(raised.at_unix_ms >= outcome.windows[80 + confirm - 1].end_unix_ms);
+    CHECK(raised.at_unix_ms <= outcome.windows[80 + confirm + 3].end_unix_ms);
+    CHECK(cleared.event == JSG_CLEAR);
+    CHECK(cleared.number == 1);
     CHECK(outcome.windows[110 + clear - 2].signal[JSG_OCCUPANCY].alert == JSG_ALERT);
     CHECK(outcome.alerts[2].event == JSG_RAISE);
     CHECK(outcome.alerts[2].signal == JSG_TRANSITIONS);
@@ -44,13 +44,13 @@ TEST_CASE("a replay learns, monitors, raises and clears as the kernel does", "[r
     CHECK(outcome.alerts[3].event == JSG_CLEAR);
 }
 
-TEST_CASE("what the looks found is in the replayed windows, and full queues in what is learned",
+TEST_CASE("replayed windows have what the samples found, and full queues count in what is learned",
           "[replay]") {
     Script usual;
     usual.steps(learn_steps + 5, 20);
     std::vector<RecordingEntry> entries = usual.entries();
     auto& first = std::get<RecordedService>(entries[0]);
-    first.service.untracked_sockets = 50;  // which are among the windows' sockets
+    first.service.untracked_sockets = 50;  // they are among the windows' sockets
     first.service.untracked_opened = 70;
     for (std::size_t i = 10; i < 25; ++i) {
         auto& window = std::get<RecordedWindow>(entries[i]);
@@ -77,8 +77,7 @@ TEST_CASE("what the looks found is in the replayed windows, and full queues in w
     CHECK((replay.service(port).service.warnings & JSG_WARN_QUEUE_FULL) != 0);
 }
 
-TEST_CASE("a service keeps its place in the replay for as long as it did in the recording",
-          "[replay]") {
+TEST_CASE("a service keeps its entry in the replay for as long as in the recording", "[replay]") {
     Script usual;
     usual.steps(100, 20);
     std::vector<RecordingEntry> entries = usual.entries();
@@ -91,10 +90,11 @@ TEST_CASE("a service keeps its place in the replay for as long as it did in the 
     CHECK(outcome.windows.back().sequence == 100);
 }
 
-TEST_CASE("a recording that is cut at any window gives the rest of the whole", "[replay]") {
+TEST_CASE("a recording that begins at any window gives the same windows and alerts from there on",
+          "[replay]") {
     const auto entries = whole_run().entries();
     const Outcome whole = play(entries);
-    // The state in front of each window, as a recorder that begins there would have it.
+    // The state before each window. A recorder that begins there would record it.
     std::vector<RecordedService> states;
     {
         Replay replay(header());
@@ -122,7 +122,7 @@ TEST_CASE("a recording that is cut at any window gives the rest of the whole", "
             CAPTURE(i);
             REQUIRE(is_same(cut_off.windows[i], whole.windows[cut + i]));
         }
-        // Those that were raised or cleared by then are the first of the whole's.
+        // The alerts from before the cut are the first ones of the whole recording.
         REQUIRE(cut_off.alerts.size() <= whole.alerts.size());
         const std::size_t before = whole.alerts.size() - cut_off.alerts.size();
         for (std::size_t i = 0; i < cut_off.alerts.size(); ++i)
@@ -130,7 +130,7 @@ TEST_CASE("a recording that is cut at any window gives the rest of the whole", "
     }
 }
 
-TEST_CASE("a recording without its history has the windows that were recorded", "[replay]") {
+TEST_CASE("a recording without its history gives the recorded windows", "[replay]") {
     const auto entries = whole_run().entries();
     const Outcome whole = play(entries);
     const std::size_t cut = 85;  // in the attack
@@ -156,7 +156,7 @@ TEST_CASE("a recording without its history has the windows that were recorded", 
     }
 }
 
-TEST_CASE("a replayed request to relearn brings another baseline in force", "[replay]") {
+TEST_CASE("a replayed request to relearn puts another baseline in force", "[replay]") {
     const auto entries = whole_run().entries();
     std::optional<jsg_baseline> first;
     std::uint64_t changed_at = 0;
@@ -173,19 +173,20 @@ TEST_CASE("a replayed request to relearn brings another baseline in force", "[re
         }
     }
     REQUIRE(first);
-    // Asked in front of window 151: so many quiet steps pass before the first of them is learned.
+    // The request is before window 151. JSG_LEARN_DELAY_STEPS quiet steps pass before the first
+    // step is learned.
     CHECK(changed_at == 150 + JSG_LEARN_DELAY_STEPS + learn_steps);
     CHECK(last.service.baselines_learned == 2);
     CHECK(last.baseline->learned_s == learn_steps);
     CHECK(last.baseline->exchanges > first->exchanges);
 
-    std::vector<RecordingEntry> never_asked;
-    std::copy_if(entries.begin(), entries.end(), std::back_inserter(never_asked),
+    std::vector<RecordingEntry> no_request;
+    std::copy_if(entries.begin(), entries.end(), std::back_inserter(no_request),
                  [](const auto& e) { return !std::holds_alternative<RecordedRelearning>(e); });
-    const Outcome outcome = play(never_asked);
-    const Outcome asked = play(entries);
-    CHECK(is_same(outcome.windows[changed_at - 1], asked.windows[changed_at - 1]));
-    CHECK_FALSE(is_same(outcome.windows[changed_at], asked.windows[changed_at]));
+    const Outcome outcome = play(no_request);
+    const Outcome with_request = play(entries);
+    CHECK(is_same(outcome.windows[changed_at - 1], with_request.windows[changed_at - 1]));
+    CHECK_FALSE(is_same(outcome.windows[changed_at], with_request.windows[changed_at]));
 }
 
 TEST_CASE("a port that left and came back is replayed as another service", "[replay]") {
@@ -204,7 +205,7 @@ TEST_CASE("a port that left and came back is replayed as another service", "[rep
     CHECK(outcome.alerts.back().number == 2 * once.alerts.back().number);
 }
 
-TEST_CASE("services beside each other do not disturb each other", "[replay]") {
+TEST_CASE("two services do not disturb each other", "[replay]") {
     const auto one = whole_run().entries();
     std::vector<RecordingEntry> mixed;
     Script quiet(port + 1);
@@ -225,7 +226,7 @@ TEST_CASE("services beside each other do not disturb each other", "[replay]") {
     CHECK(both.alerts.size() == alone.alerts.size());
 }
 
-TEST_CASE("the share of the sockets that were looked at comes back as it was", "[replay]") {
+TEST_CASE("the share of the sampled sockets is replayed as it was recorded", "[replay]") {
     Script script;
     std::vector<std::uint32_t> shares;
     std::uint64_t state = 1;
@@ -233,10 +234,10 @@ TEST_CASE("the share of the sockets that were looked at comes back as it was", "
         state = state * 6364136223846793005ULL + 1442695040888963407ULL;
         RecordedWindow window;
         window.record.sockets = static_cast<std::uint32_t>(state >> 33) % 140'000 + 1;
-        const std::uint64_t looked_at = (state >> 20) % (window.record.sockets + 1ULL);
-        if (looked_at == 0) continue;
+        const std::uint64_t sampled = (state >> 20) % (window.record.sockets + 1ULL);
+        if (sampled == 0) continue;
         window.record.sampled_ppm =
-            static_cast<std::uint32_t>(looked_at * 1'000'000 / window.record.sockets);
+            static_cast<std::uint32_t>(sampled * 1'000'000 / window.record.sockets);
         if (!window.record.sampled_ppm) continue;
         shares.push_back(window.record.sampled_ppm);
         script.push(window);
@@ -249,7 +250,7 @@ TEST_CASE("the share of the sockets that were looked at comes back as it was", "
     }
 }
 
-TEST_CASE("a sample of sockets counts as so many samples as were looked at", "[replay]") {
+TEST_CASE("with a sampling weight, a window has fewer independent samples", "[replay]") {
     ReplayChanges given;
     {
         Script usual;
@@ -258,7 +259,7 @@ TEST_CASE("a sample of sockets counts as so many samples as were looked at", "[r
         play(replay, usual.entries());
         given.baselines[port] = *replay.service(port).baseline;
     }
-    const auto chance_of = [&](std::uint32_t sample_weight) {
+    const auto bound_of = [&](std::uint32_t sample_weight) {
         Script script;
         RecordedWindow window;
         window.record.sockets = 2000;
@@ -270,8 +271,8 @@ TEST_CASE("a sample of sockets counts as so many samples as were looked at", "[r
         CHECK(replayed.sample_weight == sample_weight);
         return replayed.signal[JSG_OCCUPANCY].significance_nanobits;
     };
-    CHECK(chance_of(2) > chance_of(1));
-    CHECK(chance_of(4) > chance_of(2));
+    CHECK(bound_of(2) > bound_of(1));
+    CHECK(bound_of(4) > bound_of(2));
 }
 
 TEST_CASE("the first field that differs is the first of the recording's line", "[replay]") {
@@ -286,7 +287,7 @@ TEST_CASE("the first field that differs is the first of the recording's line", "
     CHECK(window_difference(recorded, replayed) == "sockets is 3, recorded 0");
 }
 
-TEST_CASE("an hour of windows is replayed in well under two seconds", "[replay]") {
+TEST_CASE("an hour of windows is replayed in less than two seconds", "[replay]") {
     Script script;
     for (int i = 0; i < 36; ++i) {
         script.steps(80, 20);

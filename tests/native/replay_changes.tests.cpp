@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A replay by other options, and recordings that lack something.
+// Tests of replays with other options, and of recordings that lack something.
 #include <algorithm>
 #include <optional>
 #include <stdexcept>
@@ -12,22 +12,23 @@
 
 using namespace replayed;
 
-TEST_CASE("no step that is not known is learned late", "[replay]") {
+TEST_CASE("steps that are not known are not learned late", "[replay]") {
     Script script;
-    // Silent until it learns on; then there is traffic, whose beginning is not known.
+    // The service is silent until it is still learning. Then there is traffic. Its first steps are
+    // not known.
     for (int i = 0; i < 90; ++i) script.push({});
     script.steps(60, 20);
     std::vector<RecordingEntry> entries = script.entries();
-    std::uint32_t most = 0;  // transitions that any step counted
+    std::uint32_t max_transitions = 0;  // of one step
     for (RecordingEntry& entry : entries) {
         auto* window = std::get_if<RecordedWindow>(&entry);
         if (!window) continue;
-        // Without what waits a pending_baseline would take whatever is wrong about the step.
+        // Without waiting sockets a pending baseline accepts any error in the step.
         for (const int cell : {JSG_WAITING * JSG_AGES, JSG_WAITING * JSG_AGES + 1})
             window->step.occupancy[cell] = window->occupancy[cell] = 0;
         std::uint32_t sum = 0;
         for (const std::uint32_t count : window->step.transitions) sum += count;
-        most = std::max(most, sum);
+        max_transitions = std::max(max_transitions, sum);
     }
     const auto check_pending_baselines = [&](Replay& replay,
                                              const std::vector<RecordingEntry>& some) {
@@ -41,7 +42,7 @@ TEST_CASE("no step that is not known is learned late", "[replay]") {
             REQUIRE(pending_baseline);
             if (before && pending_baseline->learned_s > before->learned_s) {
                 CHECK(pending_baseline->transitions >= before->transitions);
-                CHECK(pending_baseline->transitions - before->transitions <= most);
+                CHECK(pending_baseline->transitions - before->transitions <= max_transitions);
             }
             before = pending_baseline;
         }
@@ -109,13 +110,14 @@ TEST_CASE("other thresholds, evidence and confirmation give other alerts", "[rep
     CHECK(sooner[1].event == JSG_CLEAR);
     CHECK(sooner[1].at_unix_ms == usual.alerts[1].at_unix_ms - 1000 * (clear - 1));
 
-    // From the spread while learning: the synthetic seconds are nearly alike.
+    // 0 is a threshold from the spread while learning. The synthetic seconds are nearly equal.
     const auto automatic = alerts_with([](auto& c) { c.occupancy_threshold_nanobits = 0; });
     REQUIRE(of(automatic, JSG_OCCUPANCY) == 2);
     CHECK(automatic[0].threshold_nanobits != usual.alerts[0].threshold_nanobits);
 }
 
-TEST_CASE("after windows that are missing the others have their counts, and go on", "[replay]") {
+TEST_CASE("after missing windows the others have their counts, and monitoring goes on",
+          "[replay]") {
     const auto entries = whole_run().entries();
     const Outcome whole = play(entries);
     constexpr std::uint64_t first_missing = 40, missing = 15;  // while it learns
@@ -142,13 +144,13 @@ TEST_CASE("after windows that are missing the others have their counts, and go o
         CHECK(window.exchanges == wanted.exchanges);
         CHECK(window.transition_entropy_nanobits == wanted.transition_entropy_nanobits);
         CHECK(window.state_entropy_nanobits == wanted.state_entropy_nanobits);
-        // It has learned for the same time: as much later as there is missing.
+        // Learning takes the same number of recorded steps, so it ends later by the missing ones.
         CHECK(window.mode ==
               (window.sequence <= learn_steps + missing ? JSG_LEARNING : JSG_MONITORING));
     }
     CHECK(outcome.windows.back().sequence == whole.windows.back().sequence);
 
-    // A baseline that was recorded afterwards is the one to judge by.
+    // A recorded baseline replaces the one that the replay learns.
     jsg_baseline recorded{};
     {
         Replay other(header());
@@ -177,7 +179,7 @@ TEST_CASE("after windows that are missing the others have their counts, and go o
     }
 }
 
-TEST_CASE("what happened while windows were missing is in force after them", "[replay]") {
+TEST_CASE("changes during missing windows are in force after them", "[replay]") {
     const auto entries = whole_run().entries();
     jsg_baseline learned{};
     {
@@ -208,17 +210,18 @@ TEST_CASE("what happened while windows were missing is in force after them", "[r
     }
     CHECK(monitoring.alerts.size() == whole.alerts.size());
 
-    std::vector<RecordingEntry> asked = with_gap({RecordedBaseline{port, last_missing, learned},
-                                                  RecordedRelearning{port, last_missing + 1}});
-    asked.resize(first_missing + 4);  // with the window after the gap
+    std::vector<RecordingEntry> with_request =
+        with_gap({RecordedBaseline{port, last_missing, learned},
+                  RecordedRelearning{port, last_missing + 1}});
+    with_request.resize(first_missing + 4);  // with the window after the gap
     Replay replay(header());
-    play(replay, asked);
+    play(replay, with_request);
     CHECK(replay.service(port).service.mode == JSG_MONITORING);
     CHECK(replay.service(port).service.relearning);
 }
 
 TEST_CASE("a window with missing steps does not go into the spread", "[replay]") {
-    // What is missing is unlike all that is learned, and within the next windows.
+    // The missing steps differ from all that is learned. The next windows would contain them.
     Script script;
     script.steps(44, 20);
     for (int i = 0; i < 6; ++i) script.step(20, 90, 300);
@@ -231,7 +234,8 @@ TEST_CASE("a window with missing steps does not go into the spread", "[replay]")
     const auto baseline = replay.service(port).baseline;
     REQUIRE(baseline);
     for (const jsg_spread& spread : baseline->spread) {
-        // Of 60 steps learned those from the 40th on are in it, without the 9 after the gap.
+        // Of the 60 learned steps, those from the 40th on are in the spread, without the 9 steps
+        // after the gap.
         CHECK(spread.windows == 12);
         CHECK(spread.maximum_nanobits < 10'000'000);
     }
@@ -239,7 +243,7 @@ TEST_CASE("a window with missing steps does not go into the spread", "[replay]")
 
 TEST_CASE("a replay that relearns, or from a given baseline, does so from the first window",
           "[replay]") {
-    // Begins in the middle: what was learned before is another's.
+    // The recording begins in the middle, after the service has learned.
     Script script;
     script.steps(100, 20);
     RecordedService state;
@@ -267,7 +271,7 @@ TEST_CASE("a replay that relearns, or from a given baseline, does so from the fi
     REQUIRE(learned.alerts.size() == 1);
     CHECK(learned.alerts[0].expected_millisockets > 0);
 
-    // Where 170 sockets are normal there is no alert.
+    // If 170 sockets are normal, there is no alert.
     Script loaded;
     loaded.steps(100, 20, 150);
     ReplayChanges given;
@@ -309,15 +313,14 @@ TEST_CASE("an alert that was up when recording began is judged again by other th
     ReplayChanges higher, lower;
     higher.occupancy_threshold_nanobits = 990'000'000;
     lower.occupancy_threshold_nanobits = 50'000'000;
-    CHECK(play(rest, higher).alerts.size() == 2);  // of the flood alone
+    CHECK(play(rest, higher).alerts.size() == 2);  // only those of the flood
     const auto lower_alerts = play(rest, lower).alerts;
     REQUIRE(lower_alerts.size() == 4);
     CHECK(lower_alerts[0].event == JSG_RAISE);
     CHECK(lower_alerts[0].threshold_nanobits == 50'000'000);
 }
 
-TEST_CASE("entries that cannot follow on each other are refused, and a second replay too",
-          "[replay]") {
+TEST_CASE("entries in an impossible order are refused, and so is a second replay", "[replay]") {
     const auto entries = whole_run().entries();
     const auto refused = [](const std::vector<RecordingEntry>& some) {
         try {
@@ -329,8 +332,8 @@ TEST_CASE("entries that cannot follow on each other are refused, and a second re
         return false;
     };
     CHECK_FALSE(refused({entries[0], entries[1], entries[2]}));
-    CHECK(refused({entries[1]}));              // no service before
-    CHECK(refused({entries[0], entries[2]}));  // a window between is missing
+    CHECK(refused({entries[1]}));              // no service entry before
+    CHECK(refused({entries[0], entries[2]}));  // the window between is missing
     CHECK(refused({entries[0], entries[1], entries[1]}));
     CHECK(refused({entries[0], entries[1], RecordedEnd{port, 1}, entries[2]}));
     CHECK(refused({entries[0], entries[1], RecordedRelearning{port, 1}}));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Synthetic recordings of a service, and what a replay makes of them.
+// Synthetic recordings of a service, and the outcome of their replay.
 #pragma once
 
 #include <algorithm>
@@ -27,7 +27,7 @@ inline RecordingHeader header() {
     return header;
 }
 
-// Writes the entries that a recorder would have written of a service, step by step.
+// Makes the entries that a recorder writes about a service, step by step.
 class Script {
   public:
     explicit Script(std::uint32_t its_port = port) : port_(its_port) {
@@ -36,12 +36,12 @@ class Script {
         entries_.push_back(fresh);
     }
 
-    // A second of a service that answers so many connections, each of them held for a moment, while
-    // others send no whole request.
-    void step(std::uint32_t answered, std::uint32_t held = 0, std::uint32_t reset = 0) {
+    // One second of a service. `answered` connections are answered after a moment, `stalled` ones
+    // do not complete their request, and `reset` ones are reset.
+    void step(std::uint32_t answered, std::uint32_t stalled = 0, std::uint32_t reset = 0) {
         RecordedWindow window;
         jsg_reading& counted = window.step;
-        // So that no two seconds are alike.
+        // This makes neighbouring seconds different.
         const auto wobble = static_cast<std::uint32_t>(steps_.size() % 3);
         const std::uint32_t arrived = answered + wobble;
         add(counted, JSG_TCP_LISTEN, JSG_TCP_SYN_RECV, arrived + reset);
@@ -53,16 +53,16 @@ class Script {
         counted.answers = arrived;
         counted.occupancy[JSG_REQUEST_MOVING * JSG_AGES] = arrived;
         counted.occupancy[JSG_WAITING * JSG_AGES + 1] = wobble;
-        held_for_ = held ? held_for_ + 1 : 0;
-        counted.occupancy[JSG_REQUEST_SLOW * JSG_AGES + std::min(held_for_ / 2, 6U)] = held;
-        window.record.sockets = arrived + wobble + held + idle;
+        stalled_for_ = stalled ? stalled_for_ + 1 : 0;
+        counted.occupancy[JSG_REQUEST_SLOW * JSG_AGES + std::min(stalled_for_ / 2, 6U)] = stalled;
+        window.record.sockets = arrived + wobble + stalled + idle;
         window.record.idle_sockets = idle;
         window.record.waiting_sockets = wobble;
-        window.record.open_requests = arrived + held;
+        window.record.open_requests = arrived + stalled;
         push(window);
     }
-    void steps(std::uint32_t number, std::uint32_t answered, std::uint32_t held = 0) {
-        for (std::uint32_t i = 0; i < number; ++i) step(answered, held);
+    void steps(std::uint32_t number, std::uint32_t answered, std::uint32_t stalled = 0) {
+        for (std::uint32_t i = 0; i < number; ++i) step(answered, stalled);
     }
     void push(RecordedWindow window) {
         steps_.push_back(window.step);
@@ -98,12 +98,12 @@ class Script {
     }
 
     std::uint32_t port_;
-    std::uint32_t held_for_ = 0;
+    std::uint32_t stalled_for_ = 0;
     std::vector<jsg_reading> steps_;
     std::vector<RecordingEntry> entries_;
 };
 
-// What a replay of all entries came to.
+// The windows and alerts of a replay.
 struct Outcome {
     std::vector<jsg_window> windows;
     std::vector<jsg_alert> alerts;
@@ -129,7 +129,8 @@ bool is_same(const Value& a, const Value& b) {
     return std::memcmp(&a, &b, sizeof(a)) == 0;
 }
 
-// Learns, is attacked by held requests for 30 s, recovers, relearns, is flooded by resets.
+// The service learns, is attacked by stalled requests for 30 s, recovers, relearns, and is flooded
+// by resets.
 inline Script whole_run() {
     Script script;
     script.steps(80, 20);

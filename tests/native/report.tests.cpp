@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tests of reports: what a recording's page says, and that nothing in the recording can break it.
+// Tests of reports: the contents of a recording's page, and that no recording can break the page.
 #include "offline/report/report.hpp"
 
 #include <unistd.h>
@@ -24,7 +24,7 @@ namespace {
 
 Report reported(const Story& story, std::optional<std::uint64_t> window = {}) {
     Report report(story_header(story), window);
-    tell(story, [&](const RecordingEntry& entry) { report.take(entry); });
+    for_each_entry(story, [&](const RecordingEntry& entry) { report.take(entry); });
     report.finish();
     return report;
 }
@@ -48,7 +48,7 @@ Analysis example_analysis() {
     return analysis;
 }
 
-/// A recording, which is removed at the end.
+/// A recording. The destructor removes it.
 class Recording {
   public:
     Recording() : path_(fs::temp_directory_path() / (std::to_string(getpid()) + "-report.jsonl")) {
@@ -58,7 +58,7 @@ class Recording {
     ~Recording() { fs::remove(path_); }
 
     void write(const RecordingEntry& entry) { write(recording_line(entry)); }
-    // The next window is number sequence + 1.
+    // The next window has the number sequence + 1.
     void service(std::uint32_t port, std::uint64_t sequence = 0) {
         RecordedService entry;
         entry.service.port = port;
@@ -105,12 +105,12 @@ TEST_CASE("a report has every section, and is sound", "[report]") {
     CHECK(count_of(page, "<table>") == count_of(page, "<caption>"));
 }
 
-TEST_CASE("every id of a report of two ports is there once", "[report]") {
+TEST_CASE("every id occurs once in a report of two ports", "[report]") {
     Report report(story_header({}));
     for (const std::uint32_t port : {80, 443}) {
         Story story;
         story.port = port;
-        tell(story, [&](const RecordingEntry& entry) { report.take(entry); });
+        for_each_entry(story, [&](const RecordingEntry& entry) { report.take(entry); });
     }
     report.finish();
     for (auto& [port, one] : report.ports) one.analyses.push_back(example_analysis());
@@ -124,7 +124,7 @@ TEST_CASE("every id of a report of two ports is there once", "[report]") {
     CHECK(ids.size() > 40);
 }
 
-TEST_CASE("a hostile host name is text, and nothing else", "[report]") {
+TEST_CASE("a hostile host name is shown as text only", "[report]") {
     Story story;
     story.host = "<script>alert(\"1\")</script>'\"]]></style><!--\x1b[31m";
     const std::string page = report_page(reported(story));
@@ -136,7 +136,7 @@ TEST_CASE("a hostile host name is text, and nothing else", "[report]") {
     CHECK(count_of(page, "</style>") == 1);
 }
 
-TEST_CASE("alerts, gaps and learning are told with their times", "[report]") {
+TEST_CASE("alerts, gaps and learning are reported with their times", "[report]") {
     const Story story;
     const Report report = reported(story);
     const PortHistory& history = history_of(report);
@@ -159,7 +159,7 @@ TEST_CASE("alerts, gaps and learning are told with their times", "[report]") {
     CHECK(has(page, "still up at the end"));
 }
 
-TEST_CASE("an alert's peak is that of its windows that were over", "[report]") {
+TEST_CASE("an alert's peak is the largest of its windows with the verdict above", "[report]") {
     Report report(story_header({}));
     RecordedWindow window = story_window({}, 100);
     window.record.signal[JSG_OCCUPANCY].alert = JSG_ALERT;
@@ -174,7 +174,7 @@ TEST_CASE("an alert's peak is that of its windows that were over", "[report]") {
     CHECK(history_of(report).alerts.spans[0].peak_bits == Approx(0.4));
 }
 
-TEST_CASE("an alert that was up before the recording says so", "[report]") {
+TEST_CASE("the report states that an alert was up before the recording", "[report]") {
     Report report(story_header({}));
     RecordedService service;
     service.service.port = 8080;
@@ -192,15 +192,15 @@ TEST_CASE("an alert that was up before the recording says so", "[report]") {
     CHECK(has(report_page(report), "before the recording"));
 }
 
-TEST_CASE("the window shown is the one at the peak of those over, or the one asked for",
+TEST_CASE("the shown window is the peak of those above the threshold, or the requested one",
           "[report]") {
     const Story story;
     const Report peaks = reported(story);
     std::uint32_t peak = 0;
     for (std::uint64_t sequence = 1; sequence <= story.windows; sequence++) {
         const RecordedWindow window = story_window(story, sequence);
-        const bool there = sequence < story.gap() || sequence >= story.gap() + Story::missed;
-        if (there && window.record.signal[JSG_OCCUPANCY].verdict == JSG_ABOVE)
+        const bool recorded = sequence < story.gap() || sequence >= story.gap() + Story::missed;
+        if (recorded && window.record.signal[JSG_OCCUPANCY].verdict == JSG_ABOVE)
             peak = std::max(peak, window.record.signal[JSG_OCCUPANCY].js_nanobits);
     }
     const auto& shown = history_of(peaks).signals[JSG_OCCUPANCY].shown;
@@ -225,7 +225,7 @@ TEST_CASE("a window is shown with the baseline in force at its time", "[report]"
     CHECK(history_of(later).signals[JSG_TRANSITIONS].shown->baseline);
 }
 
-TEST_CASE("the parts of the cells shown add up to the recorded divergence", "[report]") {
+TEST_CASE("the parts of the shown cells add up to the recorded divergence", "[report]") {
     const Report report = reported({});
     for (const jsg_signal signal : {JSG_TRANSITIONS, JSG_OCCUPANCY}) {
         const ShownWindow& shown = *history_of(report).signals[signal].shown;
@@ -242,7 +242,8 @@ TEST_CASE("the parts of the cells shown add up to the recorded divergence", "[re
     }
 }
 
-TEST_CASE("a port that left and came again is told as one, its alert ended", "[report]") {
+TEST_CASE("a port that left and came back is reported as one, and its alert has ended",
+          "[report]") {
     Report report(story_header({}));
     RecordedWindow window = story_window({}, 300);
     window.record.signal[JSG_OCCUPANCY].alert = JSG_ALERT;
@@ -258,7 +259,7 @@ TEST_CASE("a port that left and came again is told as one, its alert ended", "[r
     CHECK_FALSE(history_of(report).alerts.spans[0].was_up);
 }
 
-TEST_CASE("more ports than a detector has services are counted, not shown", "[report]") {
+TEST_CASE("ports above the maximum number of services are counted, not shown", "[report]") {
     Report report(story_header({}));
     for (std::uint32_t port = 1; port <= Report::max_ports + 2; port++) {
         Story story;
@@ -275,7 +276,7 @@ TEST_CASE("a page of a hundred thousand windows is small", "[report]") {
     Story story;
     story.windows = 100'000;
     Report report(story_header(story));
-    // The counts are the same; what grows is the number.
+    // All windows have the same counts. Only their number grows.
     RecordedWindow window = story_window(story, 100);
     for (std::uint64_t sequence = 1; sequence <= story.windows; sequence++) {
         window.record.sequence = sequence;
@@ -301,9 +302,9 @@ TEST_CASE("entries of random values make a sound page", "[report]") {
         report.take(samples.service(80, 1));
         for (std::uint64_t sequence = 2; sequence < 40; sequence++) {
             report.take(samples.window(80, sequence));
-            if (samples.under(4) == 0)
+            if (samples.below(4) == 0)
                 report.take(RecordedBaseline{80, sequence, samples.baseline()});
-            if (samples.under(8) == 0) report.take(RecordedGap{80, sequence, 3});
+            if (samples.below(8) == 0) report.take(RecordedGap{80, sequence, 3});
         }
         report.take(RecordedRelearning{80, 40});
         report.finish();
@@ -314,7 +315,7 @@ TEST_CASE("entries of random values make a sound page", "[report]") {
     }
 }
 
-TEST_CASE("an empty recording says that it is", "[report]") {
+TEST_CASE("the report of an empty recording states that it is empty", "[report]") {
     Report report(story_header({}));
     report.finish();
     const std::string page = report_page(report);
@@ -326,17 +327,17 @@ TEST_CASE("an empty recording says that it is", "[report]") {
     CHECK(has(report_page(report), "No window of this port was recorded."));
 }
 
-TEST_CASE("an analysis is a page of its own, with classes, measures and strips", "[report]") {
+TEST_CASE("an analysis is its own page, with classes, measures and strips", "[report]") {
     const std::string page = analysis_page(std::vector{example_analysis()});
     CHECK(fault_of(page) == "");
     for (const char* piece :
          {"Analysis of occupancy", "&lt;slow&gt;", "total variation", "AUC", "100.0 %",
-          "best threshold", "3 samples without anything", "&lt;slow&gt; (50)"})
+          "best threshold", "Left out as empty: 3 samples.", "&lt;slow&gt; (50)"})
         CHECK(has(page, piece));
     CHECK(count_of(page, "class=\"strip ") >= 20);
 }
 
-TEST_CASE("a report is written as a whole, and not over what is no file", "[report]") {
+TEST_CASE("a report is written as a whole, and does not replace what is not a file", "[report]") {
     const auto directory = fs::temp_directory_path();
     const auto path = directory / "jsguard-report-test.html";
     write_report_page(path, reported({}));
@@ -348,7 +349,7 @@ TEST_CASE("a report is written as a whole, and not over what is no file", "[repo
     CHECK_THROWS_AS(check_report_target(directory / "no-such-directory" / "x.html", {}), Error);
 }
 
-TEST_CASE("a recording without a window monitoring is reported without an analysis", "[report]") {
+TEST_CASE("a recording without a monitored window is reported without an analysis", "[report]") {
     Recording recording;
     recording.service(80);
     Report report = read_report({recording.path(), {}, {}});
@@ -362,7 +363,7 @@ TEST_CASE("a recording without a window monitoring is reported without an analys
     CHECK(fault_of(report_page(report)) == "");
 }
 
-TEST_CASE("of two ports the one monitoring is analyzed", "[report]") {
+TEST_CASE("of two ports only the monitored one is analyzed", "[report]") {
     Recording recording;
     recording.service(80, monitoring - 1);
     recording.service(443, monitoring - 6);
@@ -374,7 +375,7 @@ TEST_CASE("of two ports the one monitoring is analyzed", "[report]") {
     CHECK(fault_of(report_page(report)) == "");
 }
 
-TEST_CASE("a port whose windows all have an alert up has nothing to measure from", "[report]") {
+TEST_CASE("a port with an alert up in all windows is not analyzed", "[report]") {
     Recording recording;
     recording.service(80, monitoring - 1);
     RecordedWindow window = story_window({}, monitoring);
@@ -384,7 +385,7 @@ TEST_CASE("a port whose windows all have an alert up has nothing to measure from
     CHECK(read_report({recording.path(), {}, {}}).ports.at(80).analyses.empty());
 }
 
-TEST_CASE("what is written to a recording while it is read a second time is left out", "[report]") {
+TEST_CASE("windows that are written during the second pass are left out", "[report]") {
     Recording recording;
     recording.service(80, monitoring - 1);
     recording.service(443, monitoring - 6);
@@ -393,7 +394,7 @@ TEST_CASE("what is written to a recording while it is read a second time is left
     int calls = 0;
     const Report report =
         read_report({recording.path(), {}, {}}, [&](std::uint64_t, std::uint64_t) {
-            if (++calls != 13) return;  // of twelve entries, the second time's first
+            if (++calls != 13) return;  // 12 entries are read, then the first again
             recording.windows(80, monitoring + 5, monitoring + 9);
             recording.windows(443, monitoring, monitoring + 4);
         });
@@ -426,17 +427,17 @@ TEST_CASE("one port is read alone", "[report]") {
     REQUIRE(report.ports.size() == 1);
     CHECK(report.ports.at(443).analyses.size() == 2);
     CHECK_THROWS_WITH(read_report({recording.path(), {}, 81}),
-                      Contains("it has nothing of port 81"));
+                      Contains("it has no entry of port 81"));
 }
 
-TEST_CASE("a report does not replace its recording, by whatever name", "[report]") {
+TEST_CASE("a report does not replace its recording, under any name", "[report]") {
     const Recording recording;
     const fs::path link = recording.path().string() + ".html";
     fs::create_symlink(recording.path(), link);
     for (const fs::path& target : {recording.path(), link}) {
         try {
             check_report_target(target, {"/dev/null", recording.path()});
-            FAIL("taken");
+            FAIL("accepted");
         } catch (const Error& error) {
             CHECK(error.code() == ExitCode::usage);
             CHECK_THAT(error.what(), Contains("it is the input"));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tests of what a report's page is made of: escaping, elements, thinned lines, charts, heat maps.
+// Tests of the parts of a report's page: escaping, elements, thinned lines, charts, heat maps.
 #include <fmt/format.h>
 
 #include <cmath>
@@ -34,7 +34,8 @@ bool drawn(const Timeline& timeline, const TimedValue& wanted) {
 
 }  // namespace
 
-TEST_CASE("what could end a text, an attribute or a section of data is escaped", "[report]") {
+TEST_CASE("characters that could end a text, an attribute or a data section are escaped",
+          "[report]") {
     CHECK(html_escaped("a<b>&\"'") == "a&lt;b&gt;&amp;&quot;&#39;");
     CHECK(html_escaped("</style>]]>") == "&lt;/style&gt;]]&gt;");
     CHECK(html_escaped("t\xc3\xbcr") == "t\xc3\xbcr");
@@ -42,7 +43,7 @@ TEST_CASE("what could end a text, an attribute or a section of data is escaped",
           "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\n");
 }
 
-TEST_CASE("what is not UTF-8 is no character of a page", "[report]") {
+TEST_CASE("bytes that are not UTF-8 are replaced in a page", "[report]") {
     const std::string bad = "\xef\xbf\xbd";
     for (const char* sound : {"\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf",
                               "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"})
@@ -55,7 +56,7 @@ TEST_CASE("what is not UTF-8 is no character of a page", "[report]") {
     CHECK(html_escaped("\xe0\x9f\xbf") == bad + bad + bad);  // too long
     CHECK(html_escaped("\xed\xa0\x80") == bad + bad + bad);  // a surrogate
     CHECK(html_escaped("\xf0\x8f\xbf\xbf") == bad + bad + bad + bad);
-    CHECK(html_escaped("\xf4\x90\x80\x80") == bad + bad + bad + bad);  // over U+10FFFF
+    CHECK(html_escaped("\xf4\x90\x80\x80") == bad + bad + bad + bad);  // above U+10FFFF
     CHECK(html_escaped("\xf1\x80\x80.") == bad + bad + bad + ".");
 }
 
@@ -110,7 +111,7 @@ TEST_CASE("a short line is drawn whole", "[report]") {
     CHECK(points[9].value == 2);
 }
 
-TEST_CASE("thinning keeps the extremes of a long line, where they were", "[report]") {
+TEST_CASE("thinning keeps the extremes of a long line at their times", "[report]") {
     const std::uint64_t windows = GENERATE(501u, 3600u, 100'000u);
     const std::uint64_t peak = GENERATE(0u, 1u, 250u, 499u);
     Timeline timeline(1000);
@@ -134,7 +135,7 @@ TEST_CASE("points come in the order of time", "[report]") {
         REQUIRE(points[i - 1].unix_ms < points[i].unix_ms);
 }
 
-TEST_CASE("a line is broken where nothing is known, and not where an end comes late", "[report]") {
+TEST_CASE("a line is broken where windows are missing, but not where one is late", "[report]") {
     Timeline timeline(1000);
     for (const std::uint64_t at : {0, 1000, 2999, 4000, 9000, 10000}) timeline.add(at, 1);
     const auto runs = timeline.runs();
@@ -143,7 +144,7 @@ TEST_CASE("a line is broken where nothing is known, and not where an end comes l
     CHECK(runs[1].front().unix_ms == 9000);
 }
 
-TEST_CASE("a clock that jumps breaks no line's bounds", "[report]") {
+TEST_CASE("a clock that jumps does not break the bounds of a line", "[report]") {
     Timeline timeline(1000);
     for (const std::uint64_t at :
          {std::uint64_t{5'000'000}, std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max()})
@@ -152,7 +153,7 @@ TEST_CASE("a clock that jumps breaks no line's bounds", "[report]") {
     CHECK(timeline.values() == 3);
 }
 
-TEST_CASE("ticks are round numbers, and as few as asked for", "[report]") {
+TEST_CASE("ticks are round numbers, and not more than requested", "[report]") {
     CHECK(tick_step(1, 4) == Approx(0.5));
     CHECK(tick_step(0.13, 4) == Approx(0.05));
     CHECK(tick_step(1200, 4) == Approx(500));
@@ -206,7 +207,7 @@ TEST_CASE("a chart has a title, a description, axes with units, spans and a tabl
     CHECK(count_of(page, "<polyline") == 1);
 }
 
-TEST_CASE("a chart bears a line without values, and a time that goes backwards", "[report]") {
+TEST_CASE("a chart can have a line without values, and a time that goes backwards", "[report]") {
     const Timeline none(1000);
     Chart chart;
     chart.id = "c";
@@ -223,7 +224,7 @@ TEST_CASE("a chart bears a line without values, and a time that goes backwards",
     CHECK_FALSE(has(whole.page(), "nan"));
 }
 
-TEST_CASE("a heat map shows what has something, in numbers with a sign", "[report]") {
+TEST_CASE("a heat map shows filled rows and columns, and differences with a sign", "[report]") {
     HeatMap map;
     map.id = "m";
     map.title = "Map";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tests of what tells one detector from another: hashes of what it was asked, and its instance.
+// Tests of what identifies a detector: the hash of its options, and its instance.
 #include "load/request.hpp"
 
 #include <ctime>
@@ -21,7 +21,7 @@ std::uint64_t hash_with(const std::function<void(Options&)>& change) {
 
 }  // namespace
 
-TEST_CASE("what was asked of a detector is told apart by its hash", "[request]") {
+TEST_CASE("different requests to a detector have different hashes", "[request]") {
     const auto plain = hash_with([](Options&) {});
     std::set<std::uint64_t> different = {plain};
     const std::vector<std::function<void(Options&)>> requests = {
@@ -40,8 +40,7 @@ TEST_CASE("what was asked of a detector is told apart by its hash", "[request]")
     CHECK(different.size() == requests.size() + 1);
 }
 
-TEST_CASE("baselines that are given are part of the request, those that are kept are not",
-          "[request]") {
+TEST_CASE("given baselines are part of the request, kept baselines are not", "[request]") {
     jsg_baseline baseline{};
     baseline.learned_s = 60;
     Options options;
@@ -57,7 +56,7 @@ TEST_CASE("baselines that are given are part of the request, those that are kept
     CHECK(hash({{80, baseline}}) == hash({}));
 }
 
-TEST_CASE("how alerts are told, and by whom, is no other request", "[request]") {
+TEST_CASE("options for the output of alerts do not change the request", "[request]") {
     CHECK(hash_with([](Options& o) {
               o.json = o.syslog = o.verbose = o.timestamp = o.persist = true;
               o.pin_dir = "/x";
@@ -72,14 +71,14 @@ TEST_CASE("how alerts are told, and by whom, is no other request", "[request]") 
     CHECK(options_hash(config, {}) == plain);
 }
 
-// The values are those of its authors (draft-eastlake-fnv, test vectors).
+// The values are the test vectors of its authors (draft-eastlake-fnv).
 TEST_CASE("the hash is FNV-1a of 64 bits", "[request]") {
     CHECK(hash_of("") == 0xcbf29ce484222325);
     CHECK(hash_of("a") == 0xaf63dc4c8601ec8c);
     CHECK(hash_of("foobar") == 0x85944171f73967e8);
 }
 
-TEST_CASE("an instance is of its second, and hardly ever the same twice", "[request]") {
+TEST_CASE("an instance contains its second, and hardly ever repeats", "[request]") {
     const auto before = static_cast<std::uint64_t>(std::time(nullptr));
     const std::uint64_t instance = new_instance();
     CHECK(instance >> 16 >= before);

@@ -11,7 +11,7 @@ using namespace jsguard;
 
 namespace {
 
-// Each counter of losses has a number of its own.
+// Each counter of losses has its own number.
 jsg_stats all_losses() {
     jsg_stats stats{};
     stats.unknown_states = 11;
@@ -27,7 +27,7 @@ jsg_stats all_losses() {
 
 }  // namespace
 
-TEST_CASE("the first line says what is monitored and how", "[run_lines]") {
+TEST_CASE("the first line states what is monitored and how", "[run_lines]") {
     Options options;
     options.ports = {80, 443};
     options.transition_threshold_nanobits = 250'000'000;
@@ -39,7 +39,7 @@ TEST_CASE("the first line says what is monitored and how", "[run_lines]") {
     CHECK(contains(start_line(options, one), "monitoring port 80: "));
 }
 
-TEST_CASE("the first line says which threshold is from the spread", "[run_lines]") {
+TEST_CASE("the first line states which threshold is from the spread", "[run_lines]") {
     Options options;
     options.occupancy_threshold_nanobits = 0;
     CHECK(contains(start_line(options, {}),
@@ -49,7 +49,7 @@ TEST_CASE("the first line says which threshold is from the spread", "[run_lines]
                    ": threshold from the spread for occupancy, from the spread for transitions; "));
 }
 
-TEST_CASE("the first line says in which network namespace", "[run_lines]") {
+TEST_CASE("the first line states the network namespace", "[run_lines]") {
     Options options;
     CHECK_FALSE(contains(start_line(options, {}), "namespace"));
     options.netns = "/run/netns/web";
@@ -60,16 +60,16 @@ TEST_CASE("the first line says in which network namespace", "[run_lines]") {
     CHECK(contains(start_line(options, {}), " in the network namespace two?lines: "));
 }
 
-TEST_CASE("the first line says which listening ports there are", "[run_lines]") {
+TEST_CASE("the first line lists the listening ports", "[run_lines]") {
     Options options;
     CHECK(contains(start_line(options, {}), "monitoring every listening port (none now): "));
     options.excluded_ports = {22, 25};
     const std::vector<std::uint16_t> now = {80, 443};
     CHECK(contains(start_line(options, now),
-                   "monitoring every listening port but 22, 25 (now 80, 443): "));
+                   "monitoring every listening port except 22, 25 (now 80, 443): "));
 }
 
-TEST_CASE("the first line says who need not learn", "[run_lines]") {
+TEST_CASE("the first line states which ports need not learn", "[run_lines]") {
     Options options;
     options.ports = {80, 443};
     CHECK(contains(start_line(options, options.ports, 1),
@@ -77,7 +77,7 @@ TEST_CASE("the first line says who need not learn", "[run_lines]") {
     CHECK(contains(start_line(options, options.ports, 2), "; from the baseline"));
 }
 
-TEST_CASE("the summary says that nothing was lost", "[run_lines]") {
+TEST_CASE("the summary states that nothing was lost", "[run_lines]") {
     jsg_stats stats{};
     stats.windows = 1234;
     stats.transitions = 1;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Which files are samples of which class: directories, parts of a recording, names, what is
-// refused.
+// Tests of which files are samples of which class: directories, parts of a recording, names,
+// refusals.
 #include "offline/analysis/sample_files.hpp"
 
 #include <unistd.h>
@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// A directory with these files, empty, which is removed at the end.
+/// A directory with empty files of these names. The destructor removes it.
 class Directory {
   public:
     explicit Directory(const std::vector<std::string>& names)
@@ -41,7 +41,8 @@ using Names = std::vector<std::string>;
 
 }  // namespace
 
-TEST_CASE("of a directory all recordings are taken, by name", "[sample-files]") {
+TEST_CASE("all recordings of a directory are taken, in the order of their names",
+          "[sample-files]") {
     const Directory directory({"b.jsonl", "a.jsonl", "index.json", "notes.txt", "d.jsonl.bak"});
     const auto classes = sample_classes({directory / ""}, {});
     REQUIRE(classes.size() == 1);
@@ -49,12 +50,12 @@ TEST_CASE("of a directory all recordings are taken, by name", "[sample-files]") 
     CHECK(names_of(classes[0]) == Names{"a.jsonl", "b.jsonl"});
 }
 
-TEST_CASE("of a directory without recordings all probability files are taken", "[sample-files]") {
+TEST_CASE("all probability files of a directory without recordings are taken", "[sample-files]") {
     const Directory directory({"b.json", "a.json", "notes.txt"});
     CHECK(names_of(sample_classes({directory / ""}, {})[0]) == Names{"a.json", "b.json"});
 }
 
-TEST_CASE("a path without a name belongs to the attack named before", "[sample-files]") {
+TEST_CASE("a path without a name belongs to the attack that was named last", "[sample-files]") {
     const Directory directory({"n.jsonl", "a.jsonl", "b.jsonl", "c.jsonl", "d.jsonl"});
     const auto classes =
         sample_classes({directory / "n.jsonl"},
@@ -80,10 +81,10 @@ TEST_CASE("a part of a recording is named in seconds", "[sample-files]") {
     CHECK(range("a.jsonl@-50").from == 0);
     CHECK(range("a.jsonl@-50").to == 50);
     CHECK(range("odd@1-2").whole());  // the name of a file
-    CHECK(range("@7-9").from == 7);   // of each file of the directory
+    CHECK(range("@7-9").from == 7);   // in each file of the directory
 }
 
-TEST_CASE("what names no samples is wrong input, and told why", "[sample-files]") {
+TEST_CASE("an argument that names no samples is wrong input, with the reason", "[sample-files]") {
     const Directory directory({"a.jsonl", "b.json"});
     const std::string a = directory / "a.jsonl";
     fs::create_symlink("loop", directory / "loop");
@@ -100,7 +101,7 @@ TEST_CASE("what names no samples is wrong input, and told why", "[sample-files]"
         {{a + "@60"}, {}, "write it as FILE@60-120"},
         {{a + "@120-60"}, {}, "write it as FILE@60-120"},
         {{a + "@1.5-2"}, {}, "write it as FILE@60-120"},
-        {{"/dev/null"}, {}, "it is no plain file"},
+        {{"/dev/null"}, {}, "it is not a regular file"},
         {{too_long}, {}, "x...: File name too long"},
         {{too_long + "@1"}, {}, "x...: File name too long"},
         {{directory / "loop"}, {}, "loop: Too many levels of symbolic links"},
@@ -113,7 +114,7 @@ TEST_CASE("what names no samples is wrong input, and told why", "[sample-files]"
         CAPTURE(row.normal, row.attacks);
         try {
             sample_classes(row.normal, row.attacks);
-            FAIL("taken");
+            FAIL("accepted");
         } catch (const Error& error) {
             CHECK(error.code() == ExitCode::usage);
             CHECK_THAT(error.what(), Contains(row.why));
@@ -127,7 +128,7 @@ TEST_CASE("probability files and recordings are not analyzed together", "[sample
     CHECK(!are_probability_files(sample_classes({a}, {"slow=" + a})));
     CHECK(are_probability_files(sample_classes({b}, {"slow=" + b})));
     CHECK_THROWS_WITH(are_probability_files(sample_classes({a}, {"slow=" + b})),
-                      Contains("together") && Contains("give one kind alone"));
+                      Contains("together") && Contains("give only one kind"));
     CHECK_THROWS_WITH(are_probability_files(sample_classes({b + "@1-2"}, {"slow=" + b})),
                       Contains("has no time"));
 }

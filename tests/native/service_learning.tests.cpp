@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tests of following the learning of one service: which looks are news, and what is said of them.
+// Tests of following the learning of one service: which observations are news, and their lines.
 #include "observe/service_learning.hpp"
 
 #include "tests/catch_compat.hpp"
@@ -46,7 +46,7 @@ constexpr const char* lack =
 
 }  // namespace
 
-TEST_CASE("a service that learns for the first time is news when it has learned",
+TEST_CASE("a service that learns for the first time is reported when it has learned",
           "[service_learning]") {
     ServiceLearning learning(learn_s, step_s);
     jsg_service service = service_in(JSG_LEARNING);
@@ -62,7 +62,8 @@ TEST_CASE("a service that learns for the first time is news when it has learned"
     CHECK(follow(learning, service).empty());
 }
 
-TEST_CASE("what still learning says what it lacks, and how it is judged", "[service_learning]") {
+TEST_CASE("a service that is still learning is reported with what it lacks and how it is judged",
+          "[service_learning]") {
     ServiceLearning learning(learn_s, step_s);
     jsg_service service = service_in(JSG_LEARNING);
     follow(learning, service);
@@ -93,7 +94,7 @@ TEST_CASE("nothing is lacking while the step that ends learning is under way",
     CHECK(follow(learning, service).size() == 1);
 }
 
-TEST_CASE("a detector that is joined while a service relearns tells of that",
+TEST_CASE("a loader that joins a detector while a service relearns reports that",
           "[service_learning]") {
     ServiceLearning learning(learn_s, step_s);
     jsg_service service = service_in(JSG_MONITORING);
@@ -103,12 +104,13 @@ TEST_CASE("a detector that is joined while a service relearns tells of that",
     CHECK(follow(learning, service).empty());
 }
 
-TEST_CASE("a request that an earlier loader saw is no news", "[service_learning]") {
+TEST_CASE("a request that an earlier loader reported is not reported again", "[service_learning]") {
     ServiceLearning learning(learn_s, step_s);
     CHECK(follow(learning, service_in(JSG_MONITORING)).empty());
 }
 
-TEST_CASE("what was learned before a request is told before it", "[service_learning]") {
+TEST_CASE("what was learned before a request is reported before the request",
+          "[service_learning]") {
     jsg_service service = service_in(JSG_LEARNING);
     ServiceLearning learning(learn_s, step_s, service);
     learn(service);
@@ -118,7 +120,7 @@ TEST_CASE("what was learned before a request is told before it", "[service_learn
                 "port 80: relearns; the old baseline stays in force until then"});
 }
 
-TEST_CASE("what was taken up and learned between two looks is told at the next",
+TEST_CASE("learning that begins and ends between two observations is reported at the next",
           "[service_learning]") {
     jsg_service service = service_in(JSG_LEARNING);
     ServiceLearning learning(learn_s, step_s, service);

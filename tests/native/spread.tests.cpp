@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The spread of divergences while learning, the square root under it, and the threshold from it.
+// Tests of the spread of divergences while learning, its square root, and the threshold from it.
 #include "kernel/spread.h"
 
 #include <algorithm>
@@ -25,23 +25,23 @@ jsg_spread spread_of(const std::vector<std::uint32_t>& nanobits) {
     return spread;
 }
 
-// Holds the figures against those of the formulas. The variance is cut to whole millionths squared,
-// after one division that rounds the other way by less than one part in the number of windows.
+// Compares the figures with those of the formulas. The variance is cut to whole millionths squared.
+// The division before that rounds in the other direction, by less than 1/windows.
 void check_against_reference(const std::vector<std::uint32_t>& nanobits) {
     const jsg_spread spread = spread_of(nanobits);
     const auto windows = static_cast<long double>(nanobits.size());
     long double mean = 0, variance = 0;
     for (const std::uint32_t js : nanobits) mean += js / 1000 / windows;
     for (const std::uint32_t js : nanobits) variance += std::pow(js / 1000 - mean, 2) / windows;
-    const long double least = std::sqrt(std::max(0.0L, variance - 1));
-    const long double most = std::sqrt(variance + 1 / windows);
+    const long double min_deviation = std::sqrt(std::max(0.0L, variance - 1));
+    const long double max_deviation = std::sqrt(variance + 1 / windows);
     CAPTURE(nanobits.size(), mean, variance, spread.mean_nanobits, spread.deviation_nanobits);
     REQUIRE(spread.windows == nanobits.size());
     REQUIRE(spread.maximum_nanobits == *std::max_element(nanobits.begin(), nanobits.end()));
     REQUIRE(spread.mean_nanobits <= mean * 1000 + 1e-4L);
     REQUIRE(spread.mean_nanobits > mean * 1000 - 1 - 1e-4L);
-    REQUIRE(spread.deviation_nanobits <= most * 1000 + 1e-2L);
-    REQUIRE(spread.deviation_nanobits > least * 1000 - 1 - 1e-2L);
+    REQUIRE(spread.deviation_nanobits <= max_deviation * 1000 + 1e-2L);
+    REQUIRE(spread.deviation_nanobits > min_deviation * 1000 - 1 - 1e-2L);
 }
 
 void check_root(std::uint64_t x, std::uint64_t root) {
@@ -50,7 +50,7 @@ void check_root(std::uint64_t x, std::uint64_t root) {
     FAIL("not the square root, rounded down");
 }
 
-// At a square, just under it, and just under the next one.
+// Checks the square of root, the number before it, and the number before the next square.
 void check_roots_around(std::uint64_t root) {
     check_root(root * root, root);
     check_root(root * root + 2 * root, root);
@@ -59,7 +59,7 @@ void check_roots_around(std::uint64_t root) {
 
 }  // namespace
 
-TEST_CASE("the square root is right at every square, and one beside it", "[spread]") {
+TEST_CASE("the square root is right at squares and at their neighbours", "[spread]") {
     constexpr std::uint64_t roots = 1ULL << 32;
     for (std::uint64_t root = 0; root < 1 << 20; ++root) check_roots_around(root);
     for (std::uint64_t root = 1 << 20; root < roots; root += 4099) check_roots_around(root);
@@ -68,7 +68,8 @@ TEST_CASE("the square root is right at every square, and one beside it", "[sprea
     check_root(~0ULL, roots - 1);
 }
 
-TEST_CASE("the square root of any number is the largest whose square is not over it", "[spread]") {
+TEST_CASE("the square root of any number is the largest one whose square does not exceed it",
+          "[spread]") {
     std::mt19937_64 random(1);
     for (int i = 0; i < 1'000'000; ++i) {
         const std::uint64_t x = random() >> random() % 64;
@@ -90,7 +91,7 @@ TEST_CASE("spreads that are known in closed form", "[spread]") {
         {"one window", {123'456'789}, 123'456'000, 0, 123'456'789},
         {"one window without divergence", {0}, 0, 0, 0},
         {"one window with nothing in common", {JSG_NANO}, JSG_NANO, 0, JSG_NANO},
-        {"under a millionth of a bit", {999}, 0, 0, 999},
+        {"below a millionth of a bit", {999}, 0, 0, 999},
         {"all equal", {50'000'000, 50'000'000, 50'000'000}, 50'000'000, 0, 50'000'000},
         {"nothing and everything", {0, JSG_NANO}, JSG_NANO / 2, JSG_NANO / 2, JSG_NANO},
         {"a standard deviation of two",
@@ -138,7 +139,7 @@ TEST_CASE("every short list of small divergences agrees with long double", "[spr
                 }
 }
 
-TEST_CASE("so many windows that the sums are full do not overflow, and no more are taken",
+TEST_CASE("the maximum number of windows does not overflow the sums, and no more are added",
           "[spread]") {
     jsg_spread spread{};
     spread.windows = max_windows - 1;
@@ -158,7 +159,7 @@ TEST_CASE("so many windows that the sums are full do not overflow, and no more a
         CHECK(spread.mean_nanobits == JSG_NANO / 2);
         CHECK(spread.deviation_nanobits == JSG_NANO / 2);
     }
-    SECTION("the largest figure before the cap is what it was") {
+    SECTION("the last window before the cap can be the largest") {
         spread.maximum_nanobits = 0;
         jsg_spread_add(&spread, 5000);
         CHECK(spread.maximum_nanobits == 5000);
@@ -170,31 +171,29 @@ TEST_CASE("so many windows that the sums are full do not overflow, and no more a
     CHECK(std::memcmp(&spread, &full, sizeof(full)) == 0);
 }
 
-TEST_CASE(
-    "the threshold is the larger of three deviations over the mean, and the largest with a "
-    "margin",
-    "[spread]") {
+TEST_CASE("the threshold is the larger of mean + 3 deviations, and of the maximum + a margin",
+          "[spread]") {
     struct Row {
         const char* name;
         std::uint32_t windows, mean, deviation, maximum, threshold;
     };
     const Row row = GENERATE(values<Row>({
         {"nothing was seen", 0, 0, 0, 0, 120'000'000},
-        {"one window too few, whatever they were", 9, JSG_NANO, JSG_NANO, JSG_NANO, 120'000'000},
-        {"just enough windows, all equal to the rest", 10, 0, 0, 0, 50'000'000},
+        {"one window too few, whatever the figures", 9, JSG_NANO, JSG_NANO, JSG_NANO, 120'000'000},
+        {"just enough windows, all with a divergence of 0", 10, 0, 0, 0, 50'000'000},
         {"by the largest", 10, 10'000'000, 5'000'000, 20'000'000, 70'000'000},
         {"by the deviation", 10, 50'000'000, 40'000'000, 100'000'000, 170'000'000},
         {"both rules the same", 10, 40'000'000, 30'000'000, 80'000'000, 130'000'000},
-        {"the deviation just over", 10, 40'000'001, 30'000'000, 80'000'000, 130'000'001},
-        {"the largest just over", 10, 40'000'000, 30'000'000, 80'000'001, 130'000'001},
-        {"under the default, as the spread asks for", 1000, 1'000'000, 100'000, 2'000'000,
+        {"the deviation just above", 10, 40'000'001, 30'000'000, 80'000'000, 130'000'001},
+        {"the largest just above", 10, 40'000'000, 30'000'000, 80'000'001, 130'000'001},
+        {"below the default, because the spread is small", 1000, 1'000'000, 100'000, 2'000'000,
          52'000'000},
-        {"just under the cap", 10, 0, 0, 899'999'999, 949'999'999},
+        {"just below the cap", 10, 0, 0, 899'999'999, 949'999'999},
         {"at the cap", 10, 0, 0, 900'000'000, 950'000'000},
-        {"over the cap by the largest", 10, 0, 0, 900'000'001, 950'000'000},
-        {"over the cap by the deviation", 10, 500'000'000, 500'000'000, JSG_NANO, 950'000'000},
-        {"more than a file may hold", 10, 0xffffffff, 0xffffffff, 0xffffffff, 950'000'000},
-        {"as many windows as there can be", 1 << 24, 10'000'000, 0, 10'000'000, 60'000'000},
+        {"above the cap by the largest", 10, 0, 0, 900'000'001, 950'000'000},
+        {"above the cap by the deviation", 10, 500'000'000, 500'000'000, JSG_NANO, 950'000'000},
+        {"more than a file may contain", 10, 0xffffffff, 0xffffffff, 0xffffffff, 950'000'000},
+        {"the maximum number of windows", 1 << 24, 10'000'000, 0, 10'000'000, 60'000'000},
     }));
     CAPTURE(row.name);
     jsg_spread spread{};
@@ -205,7 +204,7 @@ TEST_CASE(
     CHECK(jsg_threshold_of_spread(&spread) == row.threshold);
 }
 
-TEST_CASE("no divergence that was seen while learning is over the threshold from it", "[spread]") {
+TEST_CASE("no divergence while learning is above the threshold from the spread", "[spread]") {
     std::mt19937_64 random(3);
     for (int i = 0; i < 1000; ++i) {
         std::vector<std::uint32_t> nanobits(JSG_SPREAD_WINDOWS + random() % 50);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tests of jsguard status: its screen, its JSON, and what it says instead.
+// Tests of jsguard status: its screen, its JSON, and its messages.
 #include <algorithm>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -34,7 +34,7 @@ jsg_window& window_of(Observation& seen, std::size_t service) {
     return *seen.services[service].window;
 }
 
-// Port 80 alone, whose occupancy is as the verdict needs it.
+// The text of port 80 alone, with an occupancy that has this verdict.
 std::string text_of_verdict(jsg_verdict verdict, std::uint32_t js_nanobits) {
     Observation seen = samples::observation();
     seen.services.resize(1);
@@ -69,18 +69,19 @@ PORT  MODE              OCCUPANCY   TRANSITIONS  SOCKETS  REQUESTS
 (OCCUPANCY, TRANSITIONS: divergence from normal/threshold, in bits; ~: the significance bound, where it is larger)
 
 since the start: 30,000 windows, 700,000 transitions, 1 alert; nothing lost
-cost: ticks 1.00 % of one CPU, maps 10.1 MiB, longest tick 45 us; a transition's is not measured (sysctl kernel.bpf_stats_enabled=1 turns that on, and costs a little itself))");
+cost: ticks 1.00 % of one CPU, maps 10.1 MiB, longest tick 45 us; the time per transition is not measured (sysctl kernel.bpf_stats_enabled=1 turns that on, at a small cost))");
 }
 
 TEST_CASE("the status of three services fits a terminal of 80 by 24", "[status]") {
     const auto lines = lines_of(status_text(samples::observation(), {.width = 80}));
-    CHECK(lines.size() <= 23);  // and the prompt
+    CHECK(lines.size() <= 23);  // one line is for the prompt
     for (const std::string& line : lines) CHECK(line.size() <= 80);
     CHECK(contains(status_text(samples::observation(), {.width = 80}),
                    "in bits; ~: the\n  significance bound, where it is larger)\n"));
 }
 
-TEST_CASE("a narrow terminal does without columns, not with broken lines", "[status]") {
+TEST_CASE("on a narrow terminal the table leaves out columns and does not break lines",
+          "[status]") {
     const auto table_in = [](std::size_t width) {
         std::string text = status_text(samples::observation(), {.width = width});
         text = text.substr(text.find("\n\n") + 2);
@@ -103,7 +104,7 @@ TEST_CASE("a narrow terminal does without columns, not with broken lines", "[sta
     CHECK(contains(table_in(24), "\n8080 0.681/0.12 ALERT\n"));
 }
 
-TEST_CASE("an alert that would have scrolled away is told again at the end", "[status]") {
+TEST_CASE("an alert that would scroll away is repeated at the end", "[status]") {
     const Observation seen = samples::observation();
     const std::string once = text_of(seen);
     const auto lines = lines_of(once).size();
@@ -114,14 +115,14 @@ TEST_CASE("an alert that would have scrolled away is told again at the end", "[s
     CHECK(status_text(quiet, {.height = 3}) == text_of(quiet));
 }
 
-TEST_CASE("that no alert is up is said of the port that was asked for", "[status]") {
+TEST_CASE("the line that no alert is up names the requested port", "[status]") {
     Observation seen = samples::observation();
     keep_port(seen, 80);
     CHECK(contains(status_text(seen, {.port = 80}), "\nno alert is up for port 80\n"));
     CHECK(contains(text_of(seen), "\nno alert is up\n"));
 }
 
-TEST_CASE("broken lines lose no word, whatever the width", "[status]") {
+TEST_CASE("broken lines lose no word at any width", "[status]") {
     const auto words = [](const std::string& text) {
         std::istringstream stream(text);
         return std::vector<std::string>(std::istream_iterator<std::string>(stream), {});
@@ -133,7 +134,7 @@ TEST_CASE("broken lines lose no word, whatever the width", "[status]") {
     for (std::size_t width = 1; width < 200; ++width) {
         CAPTURE(width);
         auto shown = words(status_text(seen, {.width = width}));
-        // The table leaves out columns instead.
+        // The table is not compared, because it leaves out columns instead.
         const auto legend = [](auto& all) {
             return std::find(all.begin(), all.end(), "(OCCUPANCY,");
         };
@@ -155,11 +156,11 @@ TEST_CASE("64 services that differ have one line each, and few others", "[status
     CHECK(contains(text_of(seen), "\nports 65000-65063: occupancy above the threshold, but not "));
 }
 
-TEST_CASE("64 services that say the same are one screen", "[status]") {
+TEST_CASE("64 services with equal values fit one screen", "[status]") {
     Observation seen = sixty_four_services();
     CHECK(lines_of(text_of(seen)).size() == 10);
     CHECK(contains(text_of(seen), "\n65000-65063  monitoring  0.034/0.12  0.002/0.12      1203  "));
-    // Not across one that differs, nor across one that is not there; nor two alone.
+    // Ports are not joined across one that differs or is missing, and two alone are not joined.
     seen.services[10].service.sockets = 7;
     seen.services.erase(seen.services.begin() + 61);
     const std::string text = text_of(seen);
@@ -170,7 +171,7 @@ TEST_CASE("64 services that say the same are one screen", "[status]") {
         CHECK(contains(text, port));
 }
 
-TEST_CASE("nothing monitored is said", "[status]") {
+TEST_CASE("the text states that nothing is monitored", "[status]") {
     Observation seen = samples::observation();
     seen.services.clear();
     CHECK(
@@ -180,14 +181,14 @@ TEST_CASE("nothing monitored is said", "[status]") {
     CHECK(not_monitored_text(seen, 81) == "port 81 is not monitored; none is");
 }
 
-TEST_CASE("a port that is not monitored is told from those that are", "[status]") {
+TEST_CASE("the message about a port that is not monitored lists those that are", "[status]") {
     Observation seen = samples::observation();
     CHECK(not_monitored_text(seen, 81) == "port 81 is not monitored; ports 80, 443, 8080 are");
     seen.services.resize(1);
     CHECK(not_monitored_text(seen, 81) == "port 81 is not monitored; port 80 is");
 }
 
-TEST_CASE("a detector that was killed is told in one line", "[status]") {
+TEST_CASE("a killed detector is reported in one line", "[status]") {
     Observation seen = samples::observation();
     CHECK_FALSE(is_silent(seen));
     seen.silent_ns = 34 * second_ns;
@@ -197,8 +198,9 @@ TEST_CASE("a detector that was killed is told in one line", "[status]") {
           "left its maps behind; start jsguard-load again");
 }
 
-TEST_CASE("a detector whose alerts nobody reads says so, as long as it lives", "[status]") {
-    constexpr const char* told =
+TEST_CASE("the text states that nobody reads the alerts, as long as the detector lives",
+          "[status]") {
+    constexpr const char* unread =
         "\nno jsguard-load reads its alerts: they are kept for the next one (jsguard-load "
         "--persist)\nALERT port 8080: ";
     Observation seen = samples::observation();
@@ -206,8 +208,8 @@ TEST_CASE("a detector whose alerts nobody reads says so, as long as it lives", "
     CHECK(json_of(seen)["attended"] == true);
     seen.attended = false;
     CHECK(contains(text_of(seen), "\nits jsguard-load has ended, and the detector with it\n"));
-    seen.stays = true;
-    CHECK(contains(text_of(seen), told));
+    seen.is_persisted = true;
+    CHECK(contains(text_of(seen), unread));
     CHECK(json_of(seen)["attended"] == false);
     seen.silent_ns = 34 * second_ns;
     CHECK_FALSE(contains(text_of(seen), "no jsguard-load"));
@@ -217,7 +219,7 @@ TEST_CASE("a detector whose alerts nobody reads says so, as long as it lives", "
     CHECK(json_of(seen)["attended"].is_null());
 }
 
-TEST_CASE("the head says what is monitored", "[status]") {
+TEST_CASE("the head states what is monitored", "[status]") {
     Observation seen = samples::observation();
     seen.host = "two\nlines";
     seen.config.monitor_listeners = 1;
@@ -236,22 +238,21 @@ TEST_CASE("the head says what is monitored", "[status]") {
     CHECK_FALSE(json_of(samples::observation()).contains("netns"));
 }
 
-TEST_CASE("without CAP_SYS_ADMIN only the ticks of the cost are known, and nothing is 0 instead",
-          "[status]") {
+TEST_CASE("without CAP_SYS_ADMIN unknown costs are shown as unknown, and not as 0", "[status]") {
     Observation seen = samples::observation();
     const jsg_ticks ticks = seen.cost.ticks;
     seen.cost = {};
     seen.cost.ticks = ticks;
     CHECK(contains(text_of(seen), "jsguard on web1, Linux 6.18.0\n"));
     CHECK(contains(text_of(seen),
-                   "\ncost: longest tick 45 us; the rest is not known without CAP_SYS_ADMIN"));
+                   "\ncost: longest tick 45 us; the rest is unknown without CAP_SYS_ADMIN"));
     CHECK(json_of(seen)["uptime_s"].is_null());
     CHECK(json_of(seen)["lost"]["missed_runs"].is_null());
     for (const char* unknown : {"tick_cpu_ratio", "map_bytes", "transition_run_s"})
         CHECK(json_of(seen)["cost"][unknown].is_null());
 }
 
-TEST_CASE("what still learning lacks is told", "[status]") {
+TEST_CASE("a service that is still learning is shown with what it lacks", "[status]") {
     Observation seen = samples::observation();
     ObservedService& service = seen.services[1];
     service.service.mode = JSG_STILL_LEARNING;
@@ -262,13 +263,13 @@ TEST_CASE("what still learning lacks is told", "[status]") {
     CHECK(contains(text_of(seen),
                    "port 443: still learning, has seen only 12 of 100 transitions, 0 of 30 "
                    "socket-seconds, 0 of 20 episodes (a connection in a phase)\n"));
-    const auto told = json_of(seen)["services"][1];
-    CHECK(told["mode"] == "still learning");
-    CHECK(contains(told["lacking"], "12 of 100 transitions"));
+    const auto learning = json_of(seen)["services"][1];
+    CHECK(learning["mode"] == "still learning");
+    CHECK(contains(learning["lacking"], "12 of 100 transitions"));
     CHECK(json_of(samples::observation())["services"][1]["lacking"].is_null());
 }
 
-TEST_CASE("services that lack the same are told in one line", "[status]") {
+TEST_CASE("services that lack the same share one line", "[status]") {
     Observation seen = sixty_four_services();
     seen.services.resize(3);
     for (ObservedService& service : seen.services) {
@@ -279,7 +280,7 @@ TEST_CASE("services that lack the same are told in one line", "[status]") {
     CHECK(contains(text_of(seen), "ports 65000-65002: still learning, has seen only 0 "));
 }
 
-TEST_CASE("relearning is told, and that an alert holds it up", "[status]") {
+TEST_CASE("relearning is shown, and that it waits for an alert to clear", "[status]") {
     Observation seen = samples::observation();
     seen.services[2].service.relearning = 1;
     seen.services[2].service.learned_steps = 90;
@@ -289,7 +290,7 @@ TEST_CASE("relearning is told, and that an alert holds it up", "[status]") {
     CHECK(json_of(seen)["services"][2]["learned_s"] == 90);
 }
 
-TEST_CASE("what is doubtful about a baseline is told", "[status]") {
+TEST_CASE("the warnings about a baseline are shown", "[status]") {
     Observation seen = samples::observation();
     CHECK_FALSE(contains(text_of(seen), "baseline"));
     seen.services[0].service.warnings =
@@ -301,7 +302,7 @@ TEST_CASE("what is doubtful about a baseline is told", "[status]") {
     CHECK(json_of(seen)["services"][1]["warnings"] == ordered_json::array());
 }
 
-TEST_CASE("a threshold that is not set yet is told as such", "[status]") {
+TEST_CASE("a threshold that is not set yet is shown as auto", "[status]") {
     Observation seen = samples::observation();
     seen.services[0].service.threshold_nanobits[JSG_OCCUPANCY] = 0;
     CHECK(contains(text_of(seen), "  0.034/auto  0.002/0.12  "));
@@ -312,7 +313,7 @@ TEST_CASE("a threshold that is not set yet is told as such", "[status]") {
     CHECK(json_of(seen)["services"][0]["window"].is_null());
 }
 
-TEST_CASE("the significance bound stands for the threshold where it is larger", "[status]") {
+TEST_CASE("the significance bound replaces the threshold if it is larger", "[status]") {
     Observation seen = samples::observation();
     window_of(seen, 0).signal[JSG_TRANSITIONS].significance_nanobits = 120'000'001;
     window_of(seen, 0).signal[JSG_OCCUPANCY].significance_nanobits = 4'000'000'000;
@@ -320,7 +321,7 @@ TEST_CASE("the significance bound stands for the threshold where it is larger", 
     CHECK(json_of(seen)["services"][0]["signals"][1]["significance_bits"] == 4.0);
 }
 
-TEST_CASE("odd verdicts are told in words, usual ones not", "[status]") {
+TEST_CASE("unusual verdicts are explained in words, usual ones are not", "[status]") {
     CHECK(contains(text_of_verdict(JSG_NOT_ENOUGH_TRAFFIC, 130'000'000),
                    "port 80: occupancy above the threshold, but within the significance bound\n"));
     CHECK(contains(text_of_verdict(JSG_NOT_ENOUGH_TRAFFIC, 10'000'000),
@@ -338,14 +339,14 @@ TEST_CASE("odd verdicts are told in words, usual ones not", "[status]") {
     CHECK_FALSE(contains(text_of_verdict(JSG_NORMAL, 10'000'000), "port 80:"));
 }
 
-TEST_CASE("a full accept queue is told", "[status]") {
+TEST_CASE("a full accept queue is shown", "[status]") {
     Observation seen = samples::observation();
     window_of(seen, 0).full_queues = 1;
     CHECK(contains(text_of(seen), "port 80: an accept queue is full\n"));
     CHECK(json_of(seen)["services"][0]["window"]["full_queues"] == 1);
 }
 
-TEST_CASE("two alerts of one port are two, and one that clears says so", "[status]") {
+TEST_CASE("two alerts of one port are two lines, and a clearing alert is marked", "[status]") {
     Observation seen = samples::observation();
     seen.config.clear_steps = 10;
     jsg_service& service = seen.services[2].service;
@@ -359,7 +360,7 @@ TEST_CASE("two alerts of one port are two, and one that clears says so", "[statu
     CHECK(json_of(seen)["alerts_up"] == 2);
 }
 
-TEST_CASE("an alert is as old as the time since its raise, whatever the clock says", "[status]") {
+TEST_CASE("the age of an alert does not depend on the clock", "[status]") {
     Observation seen = samples::observation();
     seen.unix_ms = seen.services[2].service.alerts[JSG_OCCUPANCY].since_unix_ms - 1;
     CHECK(contains(text_of(seen), ", raised 3 min 18 s ago, peak"));
@@ -369,7 +370,7 @@ TEST_CASE("an alert is as old as the time since its raise, whatever the clock sa
     CHECK(json_of(seen)["services"][2]["signals"][1]["duration_s"] == 0.0);
 }
 
-TEST_CASE("what was lost is told, each by its name", "[status]") {
+TEST_CASE("each loss is shown by its name", "[status]") {
     Observation seen = samples::observation();
     seen.stats.windows_lost = 2;
     seen.stats.steps_late = 7;
@@ -384,7 +385,7 @@ TEST_CASE("what was lost is told, each by its name", "[status]") {
     CHECK(lost.size() == 9);
 }
 
-TEST_CASE("what a transition costs is told where the kernel measures it", "[status]") {
+TEST_CASE("the cost of a transition is shown if the kernel measures it", "[status]") {
     Observation seen = samples::observation();
     seen.cost.programs.back() = {"jsg_transition", 1'000, 512'400};
     CHECK(contains(text_of(seen), "longest tick 45 us; 512 ns a transition"));
@@ -424,7 +425,7 @@ TEST_CASE("the JSON of a service under attack", "[status]") {
         R"("stalled_sockets":515,"full_queues":0}})");
 }
 
-TEST_CASE("the JSON of what is not judged has no divergence", "[status]") {
+TEST_CASE("the JSON of a service that is not judged has no divergence", "[status]") {
     const auto learning = json_of(samples::observation())["services"][1];
     for (const auto& signal : learning["signals"]) {
         CHECK(signal["js_bits"].is_null());
@@ -437,7 +438,7 @@ TEST_CASE("the JSON of what is not judged has no divergence", "[status]") {
     CHECK(learning["learned_s"] == 23);
 }
 
-TEST_CASE("the JSON is one line whose fields stand in one order", "[status]") {
+TEST_CASE("the JSON is one line with its fields in a fixed order", "[status]") {
     Observation seen = samples::observation();
     seen.host =
         "w\xff"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tests of what goes to the system's log, and of what becomes of it where the logger does not read.
+// Tests of the messages to the system's log, and of what happens to them if the logger does not
+// read.
 #include "load/system_log.hpp"
 
 #include <stdlib.h>
@@ -70,7 +71,7 @@ LogMessage message_of(const jsg_alert& alert, const Origin& origin = web1) {
     return alert_message(alert, alert_object(alert, origin));
 }
 
-// All values of a field, in their order, with a space between; "(none)" if there is none.
+// All values of a field in order, separated by spaces, or "(none)".
 std::string value(const LogMessage& message, const std::string& name) {
     std::optional<std::string> values;
     for (const auto& [key, text] : message.fields)
@@ -78,7 +79,7 @@ std::string value(const LogMessage& message, const std::string& name) {
     return values.value_or("(none)");
 }
 
-// A directory with the sockets of a journal and of a syslog, each there if it is asked for.
+// A directory for the sockets of a journal and of a syslog. listen_at() makes a socket.
 class Loggers {
   public:
     Loggers() {
@@ -123,7 +124,7 @@ LogMessage notice(const std::string& text) { return notice_message(LOG_INFO, "st
 
 }  // namespace
 
-TEST_CASE("a raise has each figure of its JSON in a field of its own", "[system_log]") {
+TEST_CASE("a raise has each figure of its JSON in its own field", "[system_log]") {
     const LogMessage message = message_of(raise_of(4026531992));
     CHECK(message.priority == LOG_WARNING);
     CHECK(message.text == alert_line(raise_of(4026531992)));
@@ -148,7 +149,7 @@ TEST_CASE("a raise has each figure of its JSON in a field of its own", "[system_
     CHECK(value(message, "JSGUARD_DURATION_S") == "(none)");
 }
 
-TEST_CASE("no figure of an alert's JSON is without a field", "[system_log]") {
+TEST_CASE("every figure of an alert's JSON has a field", "[system_log]") {
     const LogMessage message = message_of(clear_of());
     const auto details = nlohmann::json::parse(alert_json(clear_of(), web1)).at("jsguard");
     for (const auto& [key, figure] : details.items()) {
@@ -161,7 +162,7 @@ TEST_CASE("no figure of an alert's JSON is without a field", "[system_log]") {
     }
 }
 
-TEST_CASE("a clear has its own message id, and no source where none is known", "[system_log]") {
+TEST_CASE("a clear has its own message id, and no source if none is known", "[system_log]") {
     const LogMessage message = message_of(clear_of());
     CHECK(message.priority == LOG_NOTICE);
     CHECK(value(message, "MESSAGE_ID") == "959d846ee3af73d23ba0a2f15ece5537");
@@ -190,7 +191,7 @@ TEST_CASE("a datagram for the journal has the length of each value", "[system_lo
     CHECK(journal_datagram(longer).starts_with("MESSAGE\n\x34\x12\0\0\0\0\0\0x"s));
 }
 
-TEST_CASE("a line for syslog has the line for people first in its JSON", "[system_log]") {
+TEST_CASE("the JSON of a syslog line begins with the line for people", "[system_log]") {
     setenv("TZ", "UTC", 1);
     tzset();
     const std::string line = syslog_datagram(message_of(raise_of()), at_ms / 1000, 42);
@@ -203,14 +204,15 @@ TEST_CASE("a line for syslog has the line for people first in its JSON", "[syste
     CHECK(alert == nlohmann::json::parse(alert_json(raise_of(), web1)));
 }
 
-TEST_CASE("a host name that is not UTF-8 and a line break stay inside the line", "[system_log]") {
+TEST_CASE("a host name that is not UTF-8 and a line break do not break the line", "[system_log]") {
     const LogMessage message = message_of(raise_of(), {"we\xff\nb", "1"});
     CHECK(contains(value(message, "JSGUARD_JSON"), "we\xef\xbf\xbd\\nb"));
     CHECK_FALSE(contains(syslog_datagram(message, 0, 1), "\n"));
     CHECK_FALSE(contains(syslog_datagram(notice("a\nb\xff"), 0, 1), "\n"));
 }
 
-TEST_CASE("the journal comes before syslog, and syslog where there is none", "[system_log]") {
+TEST_CASE("the journal is preferred to syslog, which is used if there is no journal",
+          "[system_log]") {
     Loggers loggers;
     const int syslog = loggers.listen_at("syslog");
     SystemLog log = loggers.log();
@@ -224,7 +226,8 @@ TEST_CASE("the journal comes before syslog, and syslog where there is none", "[s
     CHECK(log.lost() == 0);
 }
 
-TEST_CASE("without a logger messages are kept, told once, and taken by the next", "[system_log]") {
+TEST_CASE("without a logger messages are kept, which is reported once, and sent to the next one",
+          "[system_log]") {
     Loggers loggers;
     SystemLog log = loggers.log();
     log.send(notice("first"));
@@ -262,7 +265,7 @@ TEST_CASE("a logger that does not read never makes the sender wait", "[system_lo
     CHECK(log.kept() == 0);
 }
 
-TEST_CASE("each time that the logger takes nothing is told, and its end", "[system_log]") {
+TEST_CASE("each time when the logger accepts nothing is reported, and its end", "[system_log]") {
     Loggers loggers;
     SystemLog log = loggers.log();
     for (const std::size_t too_many : {std::size_t{1}, std::size_t{2}}) {
@@ -272,17 +275,17 @@ TEST_CASE("each time that the logger takes nothing is told, and its end", "[syst
         CHECK(contains(log.retry(), "does not take a message"));
         CHECK(log.retry().empty());
         const int journal = loggers.listen_at("journal");
-        std::string told;
+        std::string report;
         while (!next(journal).empty() || log.kept())
-            if (const std::string now = log.retry(); !now.empty()) told += now;
-        CHECK(told == "the system's log accepts messages again; lost until now: " +
-                          counted(too_many, "message", "messages"));
+            if (const std::string now = log.retry(); !now.empty()) report += now;
+        CHECK(report == "the system's log accepts messages again; lost until now: " +
+                            counted(too_many, "message", "messages"));
         loggers.leave("journal");
     }
     CHECK(log.lost() == 3);
 }
 
-TEST_CASE("a moment in which the logger took nothing and nothing was lost is not told",
+TEST_CASE("a moment when the logger accepts nothing is not reported if nothing is lost",
           "[system_log]") {
     Loggers loggers;
     SystemLog log = loggers.log();
@@ -292,7 +295,7 @@ TEST_CASE("a moment in which the logger took nothing and nothing was lost is not
     CHECK(contains(next(journal), "first"));
 }
 
-TEST_CASE("what is kept at the end is lost, and counted", "[system_log]") {
+TEST_CASE("messages that are kept at the end are lost, and counted", "[system_log]") {
     Loggers loggers;
     SystemLog log = loggers.log();
     log.send(notice("first"));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tests of the file for node_exporter: what is told when it cannot be written, and that it goes.
+// Tests of the file for node_exporter: the messages when it cannot be written, and its removal.
 #include "load/textfile.hpp"
 
 #include <sys/stat.h>
@@ -13,7 +13,7 @@ namespace {
 
 using Text = std::optional<std::string>;
 
-std::string told(Textfile& textfile, const Text& text) {
+std::string message_of_write(Textfile& textfile, const Text& text) {
     return textfile.write([&] { return text; });
 }
 
@@ -28,58 +28,59 @@ std::string failure(const std::function<void()>& function) {
 
 }  // namespace
 
-TEST_CASE("a textfile is replaced as a whole, and goes with its writer", "[textfile]") {
+TEST_CASE("a textfile is replaced as a whole, and its writer removes it at the end", "[textfile]") {
     const Directory directory;
     write_text(directory / "j.prom", std::string(100'000, 'x'));
     {
         Textfile textfile(directory / "j.prom");
-        CHECK(told(textfile, "a 1\n").empty());
+        CHECK(message_of_write(textfile, "a 1\n").empty());
         CHECK(content(directory / "j.prom") == "a 1\n");
         CHECK((fs::status(directory / "j.prom").permissions() & fs::perms::all) ==
               static_cast<fs::perms>(0644));
-        CHECK(told(textfile, {}).empty());
+        CHECK(message_of_write(textfile, {}).empty());
         CHECK(content(directory / "j.prom") == "a 1\n");
-        CHECK(told(textfile, "a 2\n").empty());
+        CHECK(message_of_write(textfile, "a 2\n").empty());
         CHECK(content(directory / "j.prom") == "a 2\n");
         CHECK(directory.files() == 2);  // and its lock
     }
     CHECK(directory.files() == 0);
 }
 
-TEST_CASE("a textfile that fails is told once, and once that it works again", "[textfile]") {
+TEST_CASE("a textfile that fails is reported once, and once when it works again", "[textfile]") {
     const Directory directory;
     fs::create_directory(directory / "sub");
     Textfile textfile(directory / "sub" / "j.prom");
     fs::remove_all(directory / "sub");
-    const std::string first = told(textfile, "a 1\n");
+    const std::string first = message_of_write(textfile, "a 1\n");
     CHECK(contains(first, "cannot write the textfile"));
     CHECK(contains(first, "No such file or directory"));
     CHECK(contains(first, "tried again"));
-    CHECK(told(textfile, "a 1\n").empty());
+    CHECK(message_of_write(textfile, "a 1\n").empty());
     fs::create_directory(directory / "sub");
-    CHECK(told(textfile, {}).empty());
-    CHECK(contains(told(textfile, "a 2\n"), "is written again"));
-    CHECK(told(textfile, "a 3\n").empty());
+    CHECK(message_of_write(textfile, {}).empty());
+    CHECK(contains(message_of_write(textfile, "a 2\n"), "is written again"));
+    CHECK(message_of_write(textfile, "a 3\n").empty());
     fs::remove_all(directory / "sub");
-    CHECK(contains(told(textfile, "a 4\n"), "cannot write"));
+    CHECK(contains(message_of_write(textfile, "a 4\n"), "cannot write"));
 }
 
-TEST_CASE("figures that cannot be had are told like a file that cannot be written", "[textfile]") {
+TEST_CASE("figures that cannot be read are reported like a file that cannot be written",
+          "[textfile]") {
     const Directory directory;
     Textfile textfile(directory / "j.prom");
     const auto fail = []() -> Text { throw Error(ExitCode::runtime, "cannot read the map x"); };
     CHECK(contains(textfile.write(fail), "cannot read the map x"));
     CHECK(textfile.write(fail).empty());
-    CHECK(contains(told(textfile, "a 1\n"), "is written again"));
+    CHECK(contains(message_of_write(textfile, "a 1\n"), "is written again"));
 }
 
-TEST_CASE("a link is replaced, not the file that it leads to", "[textfile]") {
+TEST_CASE("a link is replaced, not the file that it points to", "[textfile]") {
     const Directory directory;
     write_text(directory / "other", "other");
     fs::create_symlink(directory / "other", directory / "j.prom");
     {
         Textfile textfile(directory / "j.prom");
-        CHECK(told(textfile, "a 1\n").empty());
+        CHECK(message_of_write(textfile, "a 1\n").empty());
         CHECK(content(directory / "other") == "other");
         CHECK(content(directory / "j.prom") == "a 1\n");
     }
@@ -87,13 +88,13 @@ TEST_CASE("a link is replaced, not the file that it leads to", "[textfile]") {
     CHECK(directory.files() == 1);
 }
 
-TEST_CASE("a textfile has one writer, and another once that has gone", "[textfile]") {
+TEST_CASE("a textfile has one writer, and another one after the first has ended", "[textfile]") {
     const Directory directory;
     const auto second = [&] { const Textfile textfile(directory / "j.prom"); };
     {
         Textfile first(directory / "j.prom");
         CHECK(contains(failure(second), "another jsguard-load writes "));
-        CHECK(told(first, "a 1\n").empty());
+        CHECK(message_of_write(first, "a 1\n").empty());
         CHECK(contains(failure(second), "another jsguard-load writes "));
         CHECK(content(directory / "j.prom") == "a 1\n");
         const Textfile beside(directory / "k.prom");
@@ -104,24 +105,23 @@ TEST_CASE("a textfile has one writer, and another once that has gone", "[textfil
     CHECK(directory.files() == 0);
 }
 
-TEST_CASE("a textfile's lock that somebody removed is there again, if nobody has taken it",
-          "[textfile]") {
+TEST_CASE("a removed lock of a textfile is made again, if nobody else has taken it", "[textfile]") {
     const Directory directory;
     Textfile first(directory / "j.prom");
     fs::remove(directory / "j.prom.lock");
-    CHECK(told(first, "a 1\n").empty());
+    CHECK(message_of_write(first, "a 1\n").empty());
     CHECK(fs::exists(directory / "j.prom.lock"));
     fs::remove(directory / "j.prom.lock");
     {
         Textfile second(directory / "j.prom");
-        CHECK(told(second, "b 1\n").empty());
-        CHECK(contains(told(first, "a 2\n"), "another jsguard-load writes "));
+        CHECK(message_of_write(second, "b 1\n").empty());
+        CHECK(contains(message_of_write(first, "a 2\n"), "another jsguard-load writes "));
         CHECK(content(directory / "j.prom") == "b 1\n");
     }
-    CHECK(contains(told(first, "a 3\n"), "is written again"));
+    CHECK(contains(message_of_write(first, "a 3\n"), "is written again"));
 }
 
-TEST_CASE("a textfile that could never be written is refused before", "[textfile]") {
+TEST_CASE("a textfile that can never be written is refused at the start", "[textfile]") {
     const Directory directory;
     REQUIRE(mkfifo((directory / "pipe.prom").c_str(), 0600) == 0);
     fs::create_directory(directory / "sub.prom");

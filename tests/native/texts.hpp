@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the tests of texts share.
+// Functions that the tests of texts share.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tests of what the screen of jsguard watch is made of: bars, sparklines, past alerts, the choice.
+// Tests of the parts of the screen of jsguard watch: bars, sparklines, past alerts, the choice.
 #include <array>
 #include <string>
 #include <vector>
@@ -47,12 +47,12 @@ TEST_CASE("a bar is as long as its value, to an eighth of a column", "[styled_te
     CHECK(bar_text(1, {}) == "████");
     CHECK(bar_text(1e-9, {}) == "▏···");
     CHECK(bar_text(0.5, {}, false) == "##..");
-    // Out of range is at its end.
+    // A value out of range is shown at the end of the range.
     CHECK(bar_text(7, {}) == "████");
     CHECK(bar_text(-1, {}) == "····");
 }
 
-TEST_CASE("a bar bears its mark where it is", "[styled_text]") {
+TEST_CASE("a bar has its mark at the right column", "[styled_text]") {
     CHECK(bar_text(0, 0.0) == "┃···");
     CHECK(bar_text(0.5, 0.75) == "██·┃");
     CHECK(bar_text(1, 1.0) == "███┃");
@@ -87,7 +87,8 @@ TEST_CASE("past alerts are found in the windows, the last first", "[past_alerts]
     }
     windows[14].signal[JSG_OCCUPANCY].js_nanobits = 900'000'000;
     windows[15].signal[JSG_OCCUPANCY].js_nanobits = 950'000'000;
-    windows[15].signal[JSG_OCCUPANCY].verdict = JSG_NO_EXCESS;  // not over: not the alert's
+    windows[15].signal[JSG_OCCUPANCY].verdict =
+        JSG_NO_EXCESS;  // not above, so not the alert's peak
     windows[30].signal[JSG_TRANSITIONS].alert = JSG_ALERT;
     const auto alerts = past_alerts(windows);
     REQUIRE(alerts.size() == 3);  // the last one is still up
@@ -117,7 +118,7 @@ TEST_CASE("the service with an alert is chosen until the user chooses", "[watch_
     alert = up();
     choice.follow(seen);
     CHECK(choice.port() == 8080);
-    // A second alert does not take the first one's place, nor does the alert's end.
+    // Neither a second alert nor the end of the alert changes the choice.
     seen.services[0].service.alerts[JSG_TRANSITIONS] = up();
     choice.follow(seen);
     CHECK(choice.port() == 8080);
@@ -125,7 +126,7 @@ TEST_CASE("the service with an alert is chosen until the user chooses", "[watch_
     seen.services[0].service.alerts[JSG_TRANSITIONS] = {};
     choice.follow(seen);
     CHECK(choice.port() == 8080);
-    // A key that moves to no other is no choice.
+    // A key that does not move to another service is no choice.
     choice.move(seen, 0);
     seen.services[0].service.alerts[JSG_TRANSITIONS] = up();
     choice.follow(seen);
@@ -141,7 +142,7 @@ TEST_CASE("the service with an alert is chosen until the user chooses", "[watch_
     CHECK(choice.port() == 443);
 }
 
-TEST_CASE("the choice stays on the list, and moves on when its service has gone",
+TEST_CASE("the choice remains on the list, and moves on when its service has left",
           "[watch_choice]") {
     Observation seen = samples::observation();
     WatchChoice choice(0);
@@ -161,7 +162,7 @@ TEST_CASE("the choice stays on the list, and moves on when its service has gone"
     CHECK(choice.port() == 0);
 }
 
-TEST_CASE("a fixed port stays, monitored or not", "[watch_choice]") {
+TEST_CASE("a fixed port remains chosen, monitored or not", "[watch_choice]") {
     Observation seen = samples::observation();
     WatchChoice choice(443);
     REQUIRE(choice.follow(seen));

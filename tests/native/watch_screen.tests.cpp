@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tests of the screen of jsguard watch: that everything has its place on it, whatever its size.
+// Tests of the screen of jsguard watch: that it shows everything, whatever its size.
 #include "cli/watch_screen.hpp"
 
 #include <algorithm>
@@ -50,24 +50,26 @@ std::vector<jsg_window> history(std::uint32_t port, std::size_t windows = 150) {
 Observation many_services() {
     Observation seen = samples::observation();
     seen.services.clear();
-    for (std::uint32_t place = 1; place <= JSG_SERVICES; ++place)
-        seen.services.push_back(samples::observed(place, samples::quiet_window(8000 + place, 99)));
+    for (std::uint32_t service_id = 1; service_id <= JSG_SERVICES; ++service_id)
+        seen.services.push_back(
+            samples::observed(service_id, samples::quiet_window(8000 + service_id, 99)));
     return seen;
 }
 
 Observation huge_numbers() {
     Observation seen = samples::observation();
     seen.host = std::string(300, 'h');
-    constexpr auto most = std::numeric_limits<std::uint32_t>::max();
+    constexpr auto max_count = std::numeric_limits<std::uint32_t>::max();
     for (ObservedService& one : seen.services) {
-        for (auto& count : one.window_counts.transitions) count = most;
-        for (auto& count : one.total_counts.transitions) count = most;
-        for (auto& count : one.step_counts.occupancy) count = most;
-        one.service.sockets = most;
-        one.window->sockets = one.window->open_requests = one.window->idle_sockets = most;
-        one.window->sample_weight = most;
+        for (auto& count : one.window_counts.transitions) count = max_count;
+        for (auto& count : one.total_counts.transitions) count = max_count;
+        for (auto& count : one.step_counts.occupancy) count = max_count;
+        one.service.sockets = max_count;
+        one.window->sockets = one.window->open_requests = one.window->idle_sockets = max_count;
+        one.window->sample_weight = max_count;
         one.window->state_entropy_nanobits = std::numeric_limits<std::uint64_t>::max();
-        one.service.alerts[JSG_TRANSITIONS] = {0, 0, most, most, most, most, JSG_ALERT};
+        one.service.alerts[JSG_TRANSITIONS] = {0,         0,         max_count, max_count,
+                                               max_count, max_count, JSG_ALERT};
     }
     seen.stats = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
     return seen;
@@ -92,7 +94,7 @@ Observation no_service() {
     return seen;
 }
 
-// Of what is drawn, each character takes a column; anything else would break the lines.
+// Whether the text has no control characters. They would break the lines of the screen.
 bool is_drawable(const std::string& text) {
     return std::none_of(text.begin(), text.end(),
                         [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
@@ -103,7 +105,7 @@ bool is_ascii(const std::string& text) {
                         [](char c) { return static_cast<unsigned char>(c) > 0x7e; });
 }
 
-// The number of the first line that has this text; -1: none.
+// The number of the first line that contains this text, or -1.
 long line_with(const Lines& lines, const std::string& part) {
     const auto texts = text_of(lines);
     const auto found = std::find_if(texts.begin(), texts.end(),
@@ -144,7 +146,7 @@ TEST_CASE("the screen fits its canvas, whatever is on it", "[watch]") {
     }
 }
 
-TEST_CASE("everything has its place at 80x24 and at 120x40", "[watch]") {
+TEST_CASE("everything is shown at 80x24 and at 120x40", "[watch]") {
     const Observation seen = samples::observation();
     const auto windows = history(attacked_port);
     for (const auto& [width, height] : {std::pair{80, 24}, std::pair{120, 40}}) {
@@ -212,7 +214,7 @@ TEST_CASE("everything has its place at 80x24 and at 120x40", "[watch]") {
     }
 }
 
-TEST_CASE("a narrow and low screen keeps what matters most", "[watch]") {
+TEST_CASE("a narrow and low screen keeps what matters max_count", "[watch]") {
     const Observation seen = samples::observation();
     const auto windows = history(attacked_port);
     const std::string screen =
@@ -222,7 +224,7 @@ TEST_CASE("a narrow and low screen keeps what matters most", "[watch]") {
          {"jsguard web1", "1 alert up", " 8080 ! ALERT occupancy, peak 0.960, ra…", "0.681/0.12",
           "0.002/0.12", "request slow", "q quit", " 2 min 30 s ▁▁▁▁▁▁▁▁█"})
         CHECK(contains(screen, part));
-    // A row of the sparkline is worth more than one of nothing.
+    // The sparkline has a row, and an empty phase has none.
     CHECK_FALSE(contains(screen, "request moving"));
     const std::string low =
         joined(watch_screen({seen, attacked_port, windows, false}, {20, 5, true}));
@@ -230,7 +232,7 @@ TEST_CASE("a narrow and low screen keeps what matters most", "[watch]") {
     for (const char* part : {"1 alert up", "0.681/", " 8080 ! ALERT"}) CHECK(contains(low, part));
 }
 
-TEST_CASE("counts, shares and the baseline's shares stand in one row", "[watch]") {
+TEST_CASE("counts, shares and the baseline's shares are in one row", "[watch]") {
     const Observation seen = samples::observation();
     const Lines lines = watch_screen({seen, attacked_port, {}, false}, {120, 40, true});
     const std::string request = line_text(lines, "request slow");
@@ -240,11 +242,11 @@ TEST_CASE("counts, shares and the baseline's shares stand in one row", "[watch]"
     CAPTURE(opened);
     CHECK(contains(opened, "3,000  75 %  50 % "));
     CHECK(contains(line_text(lines, "response moving"), "9   2 % 100 % "));
-    // Idle is in no share.
+    // Idle sockets have no share.
     CHECK_FALSE(contains(line_text(lines, "idle").substr(0, 50), "%"));
 }
 
-TEST_CASE("sockets are counted with their weight already, and not weighted again", "[watch]") {
+TEST_CASE("counts of sockets contain the sampling weight, and are not weighted again", "[watch]") {
     Observation seen = samples::observation();
     seen.services.back().window->sample_weight = 3;
     const Lines lines = watch_screen({seen, attacked_port, {}, false}, {120, 40, true});
@@ -252,14 +254,14 @@ TEST_CASE("sockets are counted with their weight already, and not weighted again
     CHECK(contains(line_text(lines, "age of phase"), "8-16s 511"));
 }
 
-TEST_CASE("a service that learns says how far it is, and has no divergence", "[watch]") {
+TEST_CASE("a service that learns shows its progress, and has no divergence", "[watch]") {
     const Observation seen = samples::observation();
     const Lines lines = watch_screen({seen, learning_port, {}, false}, {100, 30, true});
     CHECK(contains(joined(lines), "port 443 learning: 23 of 60 s"));
     CHECK(contains(line_text(lines, "not judged"), "occupancy   -/0.12"));
 }
 
-TEST_CASE("two alerts of one service are both told", "[watch]") {
+TEST_CASE("two alerts of one service are both shown", "[watch]") {
     Observation seen = samples::observation();
     seen.services.back().service.alerts[JSG_TRANSITIONS] =
         seen.services.back().service.alerts[JSG_OCCUPANCY];
@@ -272,7 +274,7 @@ TEST_CASE("two alerts of one service are both told", "[watch]") {
     CHECK(contains(screen, "! occupancy, ! transitions"));
 }
 
-TEST_CASE("the list has the alarming services first, and the chosen one in sight", "[watch]") {
+TEST_CASE("the list begins with the services with alerts, and shows the chosen one", "[watch]") {
     const Lines three =
         watch_screen({samples::observation(), quiet_port, {}, false}, {80, 24, true});
     CHECK(line_with(three, "  8080  monitoring") < line_with(three, ">   80  monitoring"));
@@ -282,7 +284,7 @@ TEST_CASE("the list has the alarming services first, and the chosen one in sight
     CHECK(line_with(many, "  8001") == -1);
 }
 
-TEST_CASE("what is lost is told", "[watch]") {
+TEST_CASE("losses are shown", "[watch]") {
     Observation seen = samples::observation();
     CHECK(contains(joined(watch_screen({seen}, {80, 24, true})), "nothing lost"));
     seen.stats.alerts_lost = 2;
@@ -291,7 +293,7 @@ TEST_CASE("what is lost is told", "[watch]") {
     CHECK_FALSE(contains(screen, "nothing lost"));
 }
 
-TEST_CASE("what is lost stays in sight, on any screen", "[watch]") {
+TEST_CASE("losses remain visible on any screen", "[watch]") {
     Observation seen = huge_numbers();
     const std::string sum = "lost 32";  // its losses are 1 to 8, without 4
     for (const std::size_t width : {22, 40, 80, 120}) {
@@ -314,7 +316,7 @@ TEST_CASE("what is lost stays in sight, on any screen", "[watch]") {
     CHECK(first_line(80, 10) == "jsguard web1   1 alert up   3 ports   up 3 h 12 min   lost 1");
 }
 
-TEST_CASE("what is cut says so", "[watch]") {
+TEST_CASE("text that is cut is marked", "[watch]") {
     const Observation seen = samples::observation();
     const auto ends = [&](bool unicode, const std::string& with) {
         const std::string line =
@@ -327,7 +329,7 @@ TEST_CASE("what is cut says so", "[watch]") {
     ends(false, "occupancy, peak>");
     CHECK(line_text(watch_screen({no_service(), 81}, {20, 10, true}), "port 81") ==
           "port 81 is not moni…");
-    // Keys are left out as a whole.
+    // A key is shown whole or not at all.
     CHECK(text_of(watch_screen({seen, quiet_port}, {40, 10, true})).back() ==
           "q quit   j/k or arrows service   p pause");
     CHECK(text_of(watch_screen({seen, quiet_port}, {39, 10, true})).back() == "q quit   p pause");
@@ -348,7 +350,8 @@ TEST_CASE("the sparkline shows minutes, whatever the width", "[watch]") {
     }
 }
 
-TEST_CASE("one window over shows among those that share its column", "[watch]") {
+TEST_CASE("one window above the threshold is visible among those that share its column",
+          "[watch]") {
     const Observation seen = samples::observation();
     std::vector<jsg_window> windows;
     for (std::uint64_t sequence = 1; sequence <= 150; ++sequence)
@@ -360,7 +363,7 @@ TEST_CASE("one window over shows among those that share its column", "[watch]") 
     CHECK(contains(screen, " 2 min 30 s ▁▁▁▁▁▁▁▁▁▁▁▁▁▁█▁▁▁▁▁▁▁\n"));
 }
 
-TEST_CASE("a list that is not whole says which part it is", "[watch]") {
+TEST_CASE("a list that is not whole states which part it is", "[watch]") {
     const auto heading = [](std::uint32_t port, std::size_t width, std::size_t height) {
         return line_text(watch_screen({many_services(), port, {}, false}, {width, height, true}),
                          " of 64");
@@ -372,7 +375,7 @@ TEST_CASE("a list that is not whole says which part it is", "[watch]") {
     CHECK(heading(8005, 120, 100).empty());
 }
 
-TEST_CASE("past alerts say when they were raised, and which were before", "[watch]") {
+TEST_CASE("past alerts have the time of their raise, or the time before which it was", "[watch]") {
     const Observation seen = samples::observation();
     auto windows = history(attacked_port);
     const auto past = [&] {
@@ -385,17 +388,17 @@ TEST_CASE("past alerts say when they were raised, and which were before", "[watc
           "past alerts occupancy peak 0.681, raised before 03:02:46, cleared 03:03:06 UTC");
 }
 
-TEST_CASE("a detector without services says so", "[watch]") {
+TEST_CASE("the screen of a detector without services states that", "[watch]") {
     const Observation seen = no_service();
     CHECK(contains(joined(watch_screen({seen}, {80, 24, true})), "no port is monitored yet"));
     CHECK(contains(joined(watch_screen({seen, 81}, {80, 24, true})), "port 81 is not monitored"));
 }
 
-TEST_CASE("a screen that is paused says so", "[watch]") {
+TEST_CASE("a screen that is paused states that", "[watch]") {
     const std::string screen =
         joined(watch_screen({samples::observation(), quiet_port, {}, true}, {80, 24, true}));
     CHECK(contains(screen, "PAUSED"));
-    CHECK(contains(screen, "p go on"));
+    CHECK(contains(screen, "p continue"));
 }
 
 TEST_CASE("a host's name cannot break the screen", "[watch]") {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tests of windows as rows: every field is in one, header and rows agree, and so does the document.
+// Tests of windows as rows: every field has a column, and header, rows and document agree.
 #include "observe/window_columns.hpp"
 
 #include <fmt/format.h>
@@ -47,7 +47,7 @@ ExportedWindow sample(bool with_cost) {
     return row;
 }
 
-// Of a line of CSV, with quotes as RFC 4180 has them.
+// The fields of a line of CSV, with quotes as in RFC 4180.
 std::vector<std::string> fields_of(const std::string& line) {
     std::vector<std::string> fields(1);
     bool quoted = false;
@@ -76,7 +76,7 @@ std::map<std::string, std::string> by_name(const ExportedWindow& row) {
 
 }  // namespace
 
-TEST_CASE("every word of a window but the reserved one is in a column", "[export]") {
+TEST_CASE("every word of a window except the reserved one is in a column", "[export]") {
     const ExportedWindow row = sample(true);
     const std::string before = csv_row(row);
     constexpr std::size_t reserved = offsetof(jsg_window, reserved) / sizeof(std::uint32_t);
@@ -91,7 +91,7 @@ TEST_CASE("every word of a window but the reserved one is in a column", "[export
     }
 }
 
-TEST_CASE("each column shows the field that its name says", "[export]") {
+TEST_CASE("each column shows the field of its name", "[export]") {
     auto cells = by_name(sample(true));
     const std::map<std::string, std::string> expected = {
         {"time", "2026-01-02T03:04:05.278+00:00"},
@@ -230,7 +230,7 @@ TEST_CASE("numbers are exact, with a dot, whatever the locale", "[export]") {
     CHECK(cells["occupancy_js_bits"] == "1");
 }
 
-TEST_CASE("a field of CSV is quoted where RFC 4180 says so", "[export]") {
+TEST_CASE("a field of CSV is quoted if RFC 4180 requires it", "[export]") {
     CHECK(csv_field("plain text") == "plain text");
     CHECK(csv_field("") == "");
     CHECK(csv_field("a,b") == "\"a,b\"");
@@ -238,10 +238,10 @@ TEST_CASE("a field of CSV is quoted where RFC 4180 says so", "[export]") {
     CHECK(csv_field("two\nlines") == "\"two\nlines\"");
 }
 
-TEST_CASE("docs/export.md and --columns tell of the same columns", "[export]") {
+TEST_CASE("docs/export.md and --columns list the same columns", "[export]") {
     std::vector<std::string> documented;
     std::istringstream document{std::string(export_doc)};
-    bool in_table = false;  // one of several
+    bool in_table = false;  // the document has other tables too
     for (std::string line; std::getline(document, line);) {
         if (line.starts_with("## ")) in_table = line == "## The columns";
         if (in_table && line.starts_with("| `")) documented.push_back(line);

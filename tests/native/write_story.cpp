@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// write-story WINDOWS [HOST [PORT...]]: a recording of recorded_story.hpp's story, on stdout.
+// write-story WINDOWS [HOST [PORT...]]: writes the synthetic recording of recorded_story.hpp to
+// stdout.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -28,7 +29,7 @@ int main(int argc, char** argv) {
         if (i < argc)
             story.port = static_cast<std::uint32_t>(
                 whole_number(argv[i], 1, JSG_PORTS - 1).value_or(story.port));
-        tell(story, [&](const RecordingEntry& entry) { write(recording_line(entry)); });
+        for_each_entry(story, [&](const RecordingEntry& entry) { write(recording_line(entry)); });
     }
     return std::fflush(stdout) == 0 ? 0 : 1;
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# build.sh FOLDER: builds the Debian package into the directory; lintian has nothing to say of it, nor systemd of its unit.
+# build.sh DIRECTORY: builds the Debian package in the directory. lintian reports nothing about the package, and systemd
+# reports nothing about its unit.
 
 # shellcheck source=tests/packaging/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -16,7 +17,7 @@ status=0
 mkdir -p "$out/work"
 touch "$out/work/kept"
 "$source_dir/cmake/packaging/build-deb.sh" "$out"
-[[ -e $out/work/kept ]] || fail "build-deb.sh removed what was in the directory"
+[[ -e $out/work/kept ]] || fail "build-deb.sh removed a file that was in the directory before"
 
 check_lintian "$out"/jsguard_*_*.changes "$out"
 

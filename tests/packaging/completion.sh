@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Whether bash completes the command lines of both programs, and knows the options of --help, each and no other.
+# Checks that bash completes the command lines of both programs, and knows exactly the options of --help.
 
 # shellcheck source=tests/packaging/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -15,7 +15,7 @@ cd "$work"
 mkdir directory
 touch b.json today.jsonl page.html node.prom 'two words.jsonl' other.txt
 
-# completed WORD...: what bash makes of the last word, one a line, sorted; by the function that it would call.
+# completed WORD...: the completions of the last word, one a line, sorted. It calls the function that bash would call.
 completed() {
     local COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=() called
     called=$(complete -p "$1" | sed -E 's/.*-F ([^ ]+) .*/\1/')
@@ -23,7 +23,7 @@ completed() {
     ((${#COMPREPLY[@]} == 0)) || printf '%s\n' "${COMPREPLY[@]}" | sort
 }
 
-# completes EXPECTED WORD...: what is expected, with "|" between.
+# completes EXPECTED WORD...: EXPECTED are the expected completions, with "|" between them.
 completes() {
     local got expected=$1
     shift
@@ -39,17 +39,17 @@ while read -ra command; do
     same "jsguard ${command[*]}" "$(help_options "$JSGUARD" "${command[@]}")" "$(completed jsguard "${command[@]}" -)"
 done < <(leaf_commands "$JSGUARD")
 
-# Each option that takes a value is known as one, and no flag is.
-takes_value() { # PROGRAM COMMAND... OPTION: by what follows its names in --help
+# The completion must offer a value for each option that takes one, and for no flag.
+takes_value() { # PROGRAM COMMAND... OPTION: in --help a word in capitals follows its names
     "${@:1:$#-1}" --help | grep -qE -- "^  (-[^ ]*,)?${!#}(,-[^ ]*)? [A-Z]"
 }
 check_values() { # PROGRAM COMMAND...
     local option
     while read -r option; do
         if takes_value "$@" "$option"; then
-            _jsguard_value "$option" '' || fail "$option of ${*:1} takes a value, and completion does not know it"
+            _jsguard_value "$option" '' || fail "$option of ${*:1} takes a value, but the completion does not know that"
         else
-            ! _jsguard_value "$option" '' || fail "$option of ${*:1} takes no value, and completion gives it one"
+            ! _jsguard_value "$option" '' || fail "$option of ${*:1} takes no value, but the completion offers one"
         fi
     done < <(help_options "$@")
 }

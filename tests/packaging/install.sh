@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# install.sh FOLDER: the package in the directory is installed, upgraded, removed and purged, in a root of its own: an
-# overlay over this machine's, of which nothing stays.
+# install.sh DIRECTORY: installs, upgrades, removes and purges the package in the directory. The test has its own root
+# file system, an overlay over the root of this machine. Nothing of it remains afterwards.
 
 if [[ ! ${JSGUARD_OWN_MOUNTS:-} ]] && ((EUID == 0)); then
     JSGUARD_OWN_MOUNTS=1 exec unshare --mount --propagation private "$0" "$@"
@@ -21,7 +21,8 @@ readonly version
 
 # --- the root ---------------------------------------------------------------------------------
 
-# In our own mount namespace, so it goes with us; never below $work, which is removed with all that is in it.
+# The mounts are in the mount namespace of this test, so they end with it. They must not be below $work, because $work is
+# removed with everything in it.
 readonly layer=/mnt root=/mnt/root
 mount -t tmpfs tmpfs $layer
 mkdir $layer/upper $layer/work $root
@@ -29,11 +30,11 @@ mount -t overlay -o "lowerdir=/,upperdir=$layer/upper,workdir=$layer/work" overl
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 mount --rbind /sys "$root/sys"
-mount -t bpf bpf "$root/sys/fs/bpf" # of its own: not what this machine has pinned
+mount -t bpf bpf "$root/sys/fs/bpf" # a separate one, without the pins of this machine
 mount -t tmpfs tmpfs "$root/run"    # no systemd runs here
 mount -t tmpfs tmpfs "$root/tmp"
-rm -f "$root/var/lib/man-db/auto-update"   # all man pages of this machine are not the matter
-rm -rf "$root/var/lib/dpkg/info/jsguard."* # should this machine have it
+rm -f "$root/var/lib/man-db/auto-update"   # dpkg must not index all man pages of this machine
+rm -rf "$root/var/lib/dpkg/info/jsguard."* # if jsguard is installed on this machine
 
 inside() { chroot "$root" "$@"; }
 dpkg_does() {
@@ -42,9 +43,9 @@ dpkg_does() {
 }
 status_is() {
     local status
-    # shellcheck disable=SC2016 # dpkg-query's own
+    # shellcheck disable=SC2016 # dpkg-query expands ${...}
     status=$(inside dpkg-query -W -f '${db:Status-Status} ${Version}' jsguard 2>/dev/null) || status=none
-    [[ $status == "$1" ]] || fail "$2: dpkg says \"$status\", not \"$1\""
+    [[ $status == "$1" ]] || fail "$2: dpkg reports \"$status\", not \"$1\""
 }
 unit_is() {
     local state
@@ -58,7 +59,7 @@ has() { # MODE PATH
 }
 readonly options_file=/etc/default/jsguard kept=/var/lib/jsguard/baselines.json pins=/sys/fs/bpf/jsguard
 
-# The package under another version: what dpkg and its scripts do depends on that alone.
+# The same package with an older version. dpkg and its scripts depend only on the version.
 dpkg-deb -R "$package" "$work/older"
 sed -i "s/^Version: .*/Version: $version~older/" "$work/older/DEBIAN/control"
 dpkg-deb -b "$work/older" "$work/older.deb" >/dev/null
@@ -82,30 +83,30 @@ for page in README.md docs/operations.md docs/SECURITY.md docs/examples/on_alert
 done
 inside dpkg --verify jsguard >"$work/verify"
 [[ ! -s $work/verify ]] || fail "dpkg --verify: $(<"$work/verify")"
-# shellcheck disable=SC2016 # of that shell
+# shellcheck disable=SC2016 # the inner shell expands these
 inside bash -ic 'complete -p jsguard-load || { . /usr/share/bash-completion/completions/jsguard-load && complete -p jsguard-load; }' \
-    2>/dev/null | grep -q jsguard-load || fail "bash does not take the completion"
+    2>/dev/null | grep -q jsguard-load || fail "bash does not load the completion"
 
-say "upgraded: options, what was learned, and a detector that stays in the kernel are kept"
+say "upgraded: options, learned baselines and a persisted detector are kept"
 echo "JSGUARD_OPTIONS=\"--persist --localport $first_port\"" >>"$root$options_file"
 inside mkdir -p -m 700 /var/lib/jsguard
 echo '{}' >"$root$kept"
 inside jsguard-load --persist --localport "$first_port" -d 1 >"$work/persist.out" 2>"$work/persist.err" ||
     fail "jsguard-load --persist: exit code $?"
-[[ -e $root$pins/windows ]] || fail "no detector stays in the kernel"
+[[ -e $root$pins/windows ]] || fail "jsguard-load --persist leaves no detector in the kernel"
 dpkg_does -i "/run/$(basename "$package")"
 status_is "installed $version" "upgraded"
 unit_is enabled "upgraded"
 grep -q -- "--persist --localport $first_port" "$root$options_file" || fail "the upgrade lost the options"
-[[ -e $root$kept ]] || fail "the upgrade lost what was learned"
+[[ -e $root$kept ]] || fail "the upgrade lost the learned baselines"
 [[ -e $root$pins/windows ]] || fail "the upgrade took the detector out of the kernel"
 
-say "what the user disables stays so"
+say "a unit that the user disabled remains disabled"
 inside systemctl disable jsguard >/dev/null 2>&1
 dpkg_does -i "/run/$(basename "$package")"
 unit_is disabled "installed again"
 
-say "removed: the detector goes from the kernel, options and what was learned stay"
+say "removed: the detector leaves the kernel, options and learned baselines remain"
 links=()
 for name in link destroy_link; do
     links+=("$(bpftool -j link show pinned "$root$pins/persist/$name" | jq .id)")
@@ -114,18 +115,18 @@ done
 dpkg_does -r jsguard
 status_is "config-files $version" "removed"
 [[ ! -e $root$pins ]] || fail "after the removal a detector is still pinned"
-grep -q "took out the detector" "$work/dpkg.err" || fail "the removal does not say that it took out the detector"
+grep -q "took out the detector" "$work/dpkg.err" || fail "the removal does not print that it took out the detector"
 for link in "${links[@]}"; do
-    ! bpftool link show id "$link" >/dev/null 2>&1 || fail "after the removal a link of it is still in the kernel"
+    ! bpftool link show id "$link" >/dev/null 2>&1 || fail "after the removal a link of the detector is still in the kernel"
 done
 [[ ! -e $root/usr/sbin/jsguard-load && ! -e $root/lib/systemd/system/jsguard.service ]] || fail "the removal left files"
-[[ -e $root$options_file && -e $root$kept ]] || fail "the removal took options or what was learned"
+[[ -e $root$options_file && -e $root$kept ]] || fail "the removal deleted options or learned baselines"
 
-say "purged: nothing of it is left"
+say "purged: no file of the package is left"
 dpkg_does -P jsguard
 status_is none "purged"
-# What is gone from the machine's own files is a device there.
+# In the upper layer a character device stands for a file of the machine that was removed.
 left=$(find $layer/upper -name '*jsguard*' ! -type c -print)
-[[ -z $left ]] || fail "after the purge there is still: $left"
+[[ -z $left ]] || fail "after the purge these files are left: $left"
 
 finish

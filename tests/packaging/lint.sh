@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# lint.sh BUILD: what of the package can be checked without building it: the files that BUILD installs, the unit, and
-# lintian on the source package.
+# lint.sh BUILD: the checks of the package that need no package build: the files that BUILD installs, the unit, and lintian
+# on the source package.
 
 # shellcheck source=tests/packaging/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -13,7 +13,7 @@ done
 work=$(mktemp -d --tmpdir jsguard-lint.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 
-# The programs are stripped: with their debug information they are 60 MB.
+# With their debug information the programs are 60 MB, so they are stripped.
 prefix=$(sed -n 's/^CMAKE_INSTALL_PREFIX:PATH=//p' "$build/CMakeCache.txt")
 DESTDIR=$work/root cmake --install "$build" --strip >"$work/install.txt" || fail "cmake --install: exit code $?"
 has() { # MODE PATH
@@ -34,7 +34,7 @@ check_unit "$work/root" "$prefix/lib/systemd/system/jsguard.service" "$work"
 
 "$source_dir/cmake/packaging/build-deb.sh" --source "$work/source"
 check_lintian "$work"/source/jsguard_*_source.changes "$work"
-# The package has these files by name; dpkg-buildpackage would find out only at its end.
+# The package needs these files under these names. dpkg-buildpackage finds a missing one only at its end.
 for file in control changelog copyright rules jsguard.default jsguard.prerm jsguard.postrm; do
     [[ -s $source_dir/cmake/packaging/debian/$file ]] || fail "there is no debian/$file"
 done

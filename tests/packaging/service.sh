@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# service.sh FOLDER: the package in the directory, installed on a virtual machine of Debian 12's kernel and a real systemd.
+# service.sh DIRECTORY: installs the package in the directory on a virtual machine with the kernel of Debian 12 and a real
+# systemd.
 
 # shellcheck source=tests/packaging/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"

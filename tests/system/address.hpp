@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The address that a HOST:PORT on a command line stands for.
+// Resolves a HOST:PORT from a command line to an address.
 #pragma once
 
 #include <fmt/core.h>

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# jq module: jsguard's alerts as JSON lines, their time and what each of them must have.
+# jq module for jsguard's alerts as JSON lines: their time, and the fields that each alert must have.
 
-# An alert's time in ms since 1970.
+# The time of an alert in ms since 1970.
 def ms: (.timestamp[0:19] + "Z" | fromdateiso8601) * 1000 + (.timestamp[20:23] | tonumber);
 
 def numbers(f): [f] | all(type == "number");
@@ -27,7 +27,7 @@ def well_formed:
         and (.top_cells | all((.cell | type == "string") and numbers(.window, .baseline, .bits)))
         and (.event == "raise" or (numbers(.duration_s) and (.peak_js_bits | bits))));
 
-# Of all alerts, in order: ids that are raised twice, or cleared without a raise of their own.
+# The input is an array of all alerts in order. The output is each ID that is raised twice, or cleared without its own raise.
 def unpaired_ids:
     reduce .[].jsguard as $alert ({up: {}, odd: []};
         [$alert.port, $alert.signal] as $service

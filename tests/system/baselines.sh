@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Baselines of a running detector: shown, relearned, saved, merged; and files that are no baselines.
+# Baselines of a running detector are shown, relearned, saved and merged. Files that are not baselines are refused.
 
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -14,46 +14,46 @@ system_begin
 take_ports
 readonly port=$first_port
 readonly learn_s=5
-readonly anew_s=40 # for relearning: its steps are learned ten late
+readonly relearn_s=40 # time limit for relearning, which learns each step ten steps late
 
-# --- what is run, and what is found ------------------------------------------------------------
+# --- helpers -----------------------------------------------------------------------------------
 
-# baseline EXPECTED-STATUS ARGUMENTS...: jsguard baseline, output in said.out and said.err.
+# baseline EXPECTED-STATUS ARGUMENTS...: runs jsguard baseline. Its output goes to command.out and command.err.
 baseline() {
     local expected=$1 status=0
     shift
-    timeout "$anew_s" "$JSGUARD" baseline "$@" >"$work/said.out" 2>"$work/said.err" </dev/null || status=$?
+    timeout "$relearn_s" "$JSGUARD" baseline "$@" >"$work/command.out" 2>"$work/command.err" </dev/null || status=$?
     ((status == expected)) && return
     fail "jsguard baseline $*: exit code $status, not $expected"
-    show_log said.err
+    show_log command.err
 }
-says() { grep -qF "$1" "$work/detector.err"; }
+logged() { grep -qF "$1" "$work/detector.err"; }
 in_file() { jq -e --argjson port "$port" ".services[\$port | tostring] | $1" "$2" >/dev/null; }
-# Of the one service.
+# in_service FILTER: whether it is true of the only service.
 in_service() { dump_map services | jq -se ".[] | select(.key == 1).value | $1" >/dev/null; }
 in_force() { dump_map baselines | jq -s '.[] | select(.key == 1).value'; }
 directory_is_clean() { [[ -z $(find "$1" -name '*.json.*') ]]; }
 
 # --- a running detector ------------------------------------------------------------------------
 
-say "a detector learns, and what it learned is shown as it is in force"
+say "a detector learns, and show prints the baseline in force"
 spawn backend "$SLOW_BACKEND" "$port"
-# Answers that take a while, so that looks find requests, and 20 stays in the learning time.
+# The answers take a while, so that samples find requests, and learning gets the 20 episodes that it needs.
 spawn visitors "$HONEST_LOAD" --profile short --rate 40 --small-path /wait/0.4 --large-path /wait/0.6 \
     "127.0.0.1:$port"
 visitors=$spawned
 start_detector --localport "$port" --learn "$learn_s" --save-baseline "$work/saved.json"
-wait_for 20 says "port $port: learned its baseline in" || die "nothing was learned"
-wait_for "$patience_s" test -s "$work/saved.json" || die "what was learned is not saved"
-cp "$work/saved.json" "$work/good.json" # for what is relearned is saved too
+wait_for 20 logged "port $port: learned its baseline in" || die "the detector has learned no baseline"
+wait_for "$patience_s" test -s "$work/saved.json" || die "the learned baseline is not saved"
+cp "$work/saved.json" "$work/good.json" # a relearned baseline will replace saved.json
 baseline 0 show --running --pin-dir "$pin_dir"
-grep -q "^port $port: learned for [0-9]* s" "$work/said.out" || fail "show --running does not tell the port"
+grep -q "^port $port: learned for [0-9]* s" "$work/command.out" || fail "show --running does not print the port"
 baseline 0 show --running --pin-dir "$pin_dir" --json --port "$port"
 jq -e --argjson learned "$(in_force)" --argjson port "$port" \
     '.services[$port | tostring] | .transitions == $learned.transitions and .exchanges == $learned.exchanges and
-        .learned_s == $learned.learned_s' "$work/said.out" >/dev/null || fail "show --running is not what is in force"
+        .learned_s == $learned.learned_s' "$work/command.out" >/dev/null || fail "show --running does not print the baseline in force"
 baseline 0 show "$work/good.json" --json
-in_file ".learned_s >= $learn_s" "$work/said.out" || fail "show does not tell what the file says"
+in_file ".learned_s >= $learn_s" "$work/command.out" || fail "show does not print the baseline of the file"
 baseline 2 show --running --pin-dir "$pin_dir" --port 1
 baseline 2 show "$work/good.json" --running
 
@@ -62,59 +62,59 @@ cp "$work/good.json" "$work/learned.json"
 spawn learn env --default-signal=INT "$JSGUARD" baseline learn "$work/learned.json" --pin-dir "$pin_dir"
 learning=$spawned
 learns() { grep -q "port $port: relearns; the old baseline stays in force" "$work/learn.err"; }
-wait_for "$patience_s" learns || fail "learn does not say what it waits for"
+wait_for "$patience_s" learns || fail "learn does not report what it waits for"
 stop "$learning" INT
 status=0
 wait "$learning" || status=$?
 ((status == 1)) || fail "Ctrl-C: exit code $status"
 cmp -s "$work/good.json" "$work/learned.json" || fail "Ctrl-C: the file was written"
-directory_is_clean "$work" || fail "Ctrl-C: something is left beside the file"
+directory_is_clean "$work" || fail "Ctrl-C: a temporary file is left"
 
-say "it relearns when it is asked, and keeps monitoring meanwhile"
+say "the detector relearns on request, and keeps monitoring while it learns"
 before=$(dump_map control | jq .value.relearn)
 baseline 0 relearn --pin-dir "$pin_dir"
-grep -q "port $port$" "$work/said.err" || fail "relearn does not tell the port"
-(($(dump_map control | jq .value.relearn) == before + 1)) || fail "relearn asks for nothing"
+grep -q "port $port$" "$work/command.err" || fail "relearn does not print the port"
+(($(dump_map control | jq .value.relearn) == before + 1)) || fail "relearn does not ask the detector to relearn"
 wait_for "$patience_s" in_service ".relearning == 1 and .mode == \"JSG_MONITORING\"" ||
-    fail "asked to relearn, it does not"
+    fail "the detector does not relearn on request"
 spawn record "$JSGUARD" record "$work/windows.jsonl" --pin-dir "$pin_dir" --duration 12
 recording=$spawned
 baseline 0 learn "$work/learned.json" --pin-dir "$pin_dir"
-in_file ".learned_s >= $learn_s" "$work/learned.json" || fail "what was relearned is not in the file"
+in_file ".learned_s >= $learn_s" "$work/learned.json" || fail "the relearned baseline is not in the file"
 jq -e --argjson learned "$(in_force)" --argjson port "$port" \
     '.services[$port | tostring] | .transitions == $learned.transitions and .exchanges == $learned.exchanges' \
-    "$work/learned.json" >/dev/null || fail "the file is not what is in force"
-cmp -s "$work/good.json" "$work/learned.json" && fail "what was relearned is what was there before"
+    "$work/learned.json" >/dev/null || fail "the file is not the baseline in force"
+cmp -s "$work/good.json" "$work/learned.json" && fail "the relearned baseline is the old one"
 baseline 2 learn "$work/learned.json" --pin-dir "$pin_dir" --port 1
 baseline 2 learn "$work/no-such-directory/b.json" --pin-dir "$pin_dir"
 
-say "a recording teaches too"
+say "a baseline is learned from a recording"
 wait "$recording" || fail "record: exit code $?"
 baseline 0 learn "$work/recorded.json" --from "$work/windows.jsonl"
 in_file ".learned_s >= 8 and .divergence_while_learning.transitions.windows == 0" "$work/recorded.json" ||
-    fail "what was recorded is not in the file"
+    fail "the file is not the baseline of the recording"
 
-say "a recording is not replaced by what is learned"
+say "learn and merge refuse to replace a recording"
 sum_before=$(sha256sum <"$work/windows.jsonl")
 ln "$work/windows.jsonl" "$work/another-name.jsonl"
 baseline 2 learn "$work/windows.jsonl" --pin-dir "$pin_dir"
 baseline 2 learn "$work/windows.jsonl" --from "$work/windows.jsonl"
 baseline 2 learn "$work/another-name.jsonl" --from "$work/windows.jsonl"
-grep -q 'it is the input' "$work/said.err" || fail "learn does not say that OUT is one of the recordings"
+grep -q 'it is the input' "$work/command.err" || fail "learn does not report that OUT is one of the recordings"
 baseline 2 merge "$work/windows.jsonl" "$work/good.json"
 [[ $(sha256sum <"$work/windows.jsonl") == "$sum_before" ]] || fail "a recording was replaced"
 
 say "files are compared and merged"
 baseline 0 diff "$work/good.json" "$work/learned.json"
-grep -q "^port $port: transitions 0.0" "$work/said.out" || fail "two baselines of the same traffic are far apart"
+grep -q "^port $port: transitions 0.0" "$work/command.out" || fail "two baselines of the same traffic are far apart"
 baseline 0 diff "$work/good.json" "$work/good.json" --exit-over 0
 baseline 1 diff "$work/good.json" "$work/learned.json" --exit-over 0
 baseline 2 diff "$work/good.json" "$work/learned.json" --exit-over nan
 cp "$work/learned.json" "$work/merged.json"
 baseline 0 merge "$work/merged.json" "$work/merged.json" "$work/good.json"
-# sum_of FIELD: of the two files that were merged.
+# sum_of FIELD: the sum over the two merged files.
 sum_of() { jq -n "[inputs.services[].$1] | add" "$work/good.json" "$work/learned.json"; }
-in_file ".transitions == $(sum_of transitions) and .learned_s == $(sum_of learned_s)" "$work/merged.json" || fail "merged: not the sum"
+in_file ".transitions == $(sum_of transitions) and .learned_s == $(sum_of learned_s)" "$work/merged.json" || fail "the merged file does not have the sums"
 
 say "learning ends when the detector does"
 spawn learn "$JSGUARD" baseline learn "$work/late.json" --pin-dir "$pin_dir"
@@ -124,20 +124,20 @@ stop_detector INT
 status=0
 wait "$learning" || status=$?
 ((status == 1)) || fail "the detector ended: exit code $status"
-grep -q 'the detector has ended' "$work/learn.err" || fail "learn does not say that the detector has ended"
-[[ ! -e $work/late.json ]] || fail "the detector ended, and a file was written"
+grep -q 'the detector has ended' "$work/learn.err" || fail "learn does not report that the detector has ended"
+[[ ! -e $work/late.json ]] || fail "the detector ended, but learn wrote a file"
 baseline 1 show --running --pin-dir "$pin_dir"
 stop "$visitors"
 
 # --- files -------------------------------------------------------------------------------------
 
-say "a merged file is one to start from"
+say "a detector starts with a merged file"
 start_detector --localport "$port" --baseline "$work/merged.json"
-wait_for "$patience_s" in_service '.mode == "JSG_MONITORING"' || fail "it does not monitor by the merged file"
+wait_for "$patience_s" in_service '.mode == "JSG_MONITORING"' || fail "the detector does not monitor with the merged file"
 stop_detector INT
 
-# refused NAME: one line on stderr, exit code 2, nothing loaded, the file as it was. A file that is none
-# must not be overwritten either.
+# refused NAME: all programs refuse the file NAME.json: one line on stderr, exit code 2, nothing is loaded. They must not
+# overwrite it either, because it is not a baseline file.
 refused() {
     local status=0 file=$work/$1.json sum
     sum=$(sha256sum <"$file")
@@ -150,15 +150,15 @@ refused() {
     [[ $(sha256sum <"$file") == "$sum" ]] || fail "$1: the file was changed"
     baseline 2 show "$file"
     baseline 2 merge "$work/merged.json" "$work/good.json" "$file"
-    [[ ! -s $work/said.out ]] || fail "$1: merge prints something"
+    [[ ! -s $work/command.out ]] || fail "$1: merge prints something"
 }
-# spoilt NAME FILTER: the sound file with one thing wrong.
+# spoilt NAME FILTER: a copy of the good file with one fault is refused. The jq filter makes the fault.
 spoilt() {
     jq --arg port "$port" ".services[\$port] |= ($2)" "$work/good.json" >"$work/$1.json"
     refused "$1"
 }
 
-say "what is no baseline is refused before anything is loaded"
+say "a file that is not a baseline is refused before anything is loaded"
 sum_before=$(sha256sum <"$work/merged.json")
 head -c -3 "$work/good.json" >"$work/truncated.json"
 refused truncated
@@ -183,10 +183,10 @@ spoilt blind '.divergence_while_learning.occupancy = {windows: 4294967295, mean_
 spoilt no-windows '.divergence_while_learning.transitions = {windows: 0, mean_bits: 1, deviation_bits: 0, maximum_bits: 1}'
 spoilt all-zero '.transition_counts = {} | .occupancy_socket_seconds = {} | del(.transitions, .socket_seconds)'
 spoilt few-episodes '.learned_s = 1000 | .occupancy_socket_seconds = {"request slow 1-2s": 900} | del(.socket_seconds)'
-grep -q '0 of 20 episodes (a connection in a phase)' "$work/refused.err" || fail "few episodes: not what lacks"
-[[ $(sha256sum <"$work/merged.json") == "$sum_before" ]] || fail "a merge that was refused changed its file"
+grep -q '0 of 20 episodes (a connection in a phase)' "$work/refused.err" || fail "few episodes: the message does not report the missing episodes"
+[[ $(sha256sum <"$work/merged.json") == "$sum_before" ]] || fail "a refused merge changed its file"
 
-say "a disk that is full leaves the old file whole"
+say "on a full disk the old file remains complete"
 unmount() { umount "$work/full"; }
 mkdir "$work/full"
 mount -t tmpfs -o size=256k tmpfs "$work/full" || skip "cannot mount a tmpfs"
@@ -197,10 +197,10 @@ status=0
 timeout "$patience_s" "$JSGUARD_LOAD" --pin-dir "$pin_dir" --localport "$port" --baseline "$work/good.json" \
     --save-baseline "$work/full/b.json" --duration 2 >"$work/full.out" 2>"$work/full.err" </dev/null || status=$?
 ((status == 1)) || fail "a full disk: exit code $status, not 1"
-grep -q 'No space left on device' "$work/full.err" || fail "a full disk: not what it lacks"
+grep -q 'No space left on device' "$work/full.err" || fail "a full disk: the message does not report it"
 cmp -s "$work/good.json" "$work/full/b.json" || fail "a full disk: the old file was changed"
 baseline 1 merge "$work/full/b.json" "$work/good.json" "$work/learned.json"
 cmp -s "$work/good.json" "$work/full/b.json" || fail "a full disk: merge changed the old file"
-directory_is_clean "$work/full" || fail "a full disk: something is left beside the old file"
+directory_is_clean "$work/full" || fail "a full disk: a temporary file is left"
 
 finish

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# How the loader starts where the BPF file system is not mounted, read-only, another one, or not for this user.
+# How the loader starts if the BPF file system is not mounted, read-only, replaced by another one, or closed to this user.
 
-# shellcheck disable=SC2016 # what has a $ in quotes is for another shell
+# shellcheck disable=SC2016 # quoted variables are for another shell
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # shellcheck source=surroundings.sh
@@ -13,11 +13,11 @@ need setpriv util-linux unshare util-linux
 system_begin
 take_ports
 
-readonly loader=$work/jsguard-load # where the unprivileged can reach it
+readonly loader=$work/jsguard-load # in a directory that users without privilege can read
 cp "$JSGUARD_LOAD" "$loader"
 
-# starts STATUS COMMAND...: the program, as a COMMAND that ends in its name runs it, for a second; output in start.out
-# and start.err. Whatever comes of it, nothing may stay; and --probe must say before what comes of it.
+# starts STATUS COMMAND...: starts the loader for a second. COMMAND ends with its path. The output goes to start.out and
+# start.err. --probe must return the same exit code beforehand. In every case, nothing may be left behind.
 starts() {
     local expected=$1 status before probed=0
     shift
@@ -35,10 +35,10 @@ starts() {
 monitors() { grep -q "^monitoring port $first_port: " "$work/start.err" || fail "$1: did not monitor"; }
 refuses() {
     (($(wc -l <"$work/start.err") == 1)) || fail "$1: not one line on stderr"
-    grep -qF "$2" "$work/start.err" || fail "$1: does not say \"$2\": $(cat "$work/start.err")"
+    grep -qF "$2" "$work/start.err" || fail "$1: does not print \"$2\": $(cat "$work/start.err")"
 }
 
-say "not mounted: mounts it, if it may"
+say "not mounted: the loader mounts it"
 inside "$unmount"
 starts 0 "${as[@]}" "$loader"
 monitors "not mounted"
@@ -57,7 +57,7 @@ inside "$unmount; mount -t bpf bpf /sys/fs/bpf; mkdir $pin_dir; mount -t tmpfs n
 starts 1 "${as[@]}" "$loader"
 refuses "another file system" "$pin_dir is not in a BPF file system"
 
-say "a BPF file system of root's, and one for everybody"
+say "a BPF file system that only root may use, and one that everybody may use"
 inside "$unmount; mount -t bpf bpf /sys/fs/bpf -o mode=0700"
 starts 4 "${as[@]}" setpriv "${other_user[@]}" "${two_capabilities_kept[@]}" "$loader"
 refuses "root's" "Permission denied"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// connect-flood: connects to a server at a rate, and closes each connection as soon as it stands.
+// connect-flood: connects to a server at a given rate, and closes each connection as soon as it is
+// established.
 #include <fmt/core.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -28,15 +29,16 @@ struct Options {
 
 volatile sig_atomic_t stop_asked = 0;
 
-// Whether the connection stood; a server that lets nobody in any more costs one second.
+// Whether the connection was established. If the server does not answer, the attempt takes one
+// second.
 bool connect_once(const Address& address) {
     const int socket = ::socket(address.get()->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (socket < 0) throw std::system_error(errno, std::generic_category(), "socket");
     const timeval patience = {.tv_sec = 1, .tv_usec = 0};
     setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-    const bool stood = connect(socket, address.get(), address.size) == 0;
+    const bool established = connect(socket, address.get(), address.size) == 0;
     close(socket);
-    return stood;
+    return established;
 }
 
 void flood(const Options& options) {
@@ -45,24 +47,25 @@ void flood(const Options& options) {
         std::chrono::duration<double>(1 / options.rate));
     const std::chrono::duration<double> duration(options.duration_s);
     const Clock::time_point start = Clock::now();
-    long tried = 0, stood = 0;
+    long attempts = 0, established = 0;
     for (Clock::time_point due = start; stop_asked == 0;
          due = std::max(due + pause, Clock::now())) {
         std::this_thread::sleep_until(due);
         if (options.duration_s > 0 && Clock::now() - start >= duration) break;
-        stood += connect_once(address) ? 1 : 0;
-        tried++;
+        established += connect_once(address) ? 1 : 0;
+        attempts++;
     }
-    fmt::print("{} connections of {} stood\n", stood, tried);
+    fmt::print("{} connections of {} established\n", established, attempts);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
     Options options;
-    CLI::App app("Connections that are closed as soon as they stand.", "connect-flood");
+    CLI::App app("Opens connections and closes each as soon as it is established.",
+                 "connect-flood");
     app.add_option("target", options.target, "HOST:PORT")->required();
-    app.add_option("--rate", options.rate, "Connections a second, at the most")
+    app.add_option("--rate", options.rate, "Maximum connections a second")
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
     app.add_option("--duration", options.duration_s, "Seconds; without, until SIGINT or SIGTERM")

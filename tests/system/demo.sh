@@ -7,15 +7,16 @@ source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
 
 readonly learn_s=30 quiet_s=10 attack_s=30 raise_within_s=20 clear_within_s=60
 
-tell() { printf '\n%s\n' "$*"; }
-said() { [[ $(wc -l <"$work/detector.out") -ge $1 ]]; }
-# show_said LINE: what the detector said, indented.
-show_said() { sed -n "$1{s/^/    /p}" "$work/detector.out"; }
+explain() { printf '\n%s\n' "$*"; }
+# has_lines NUMBER: whether the detector has printed that many alerts and clears.
+has_lines() { [[ $(wc -l <"$work/detector.out") -ge $1 ]]; }
+# show_line NUMBER: prints this line of the detector, indented.
+show_line() { sed -n "$1{s/^/    /p}" "$work/detector.out"; }
 learned() { grep -q "learned its baseline" "$work/detector.err"; }
 busy() { (($(connections) >= 100)); }
 connections() { sockets "$@" | awk -v port="$monitored_port" '$1 == port { n = $2 } END { print n + 0 }'; }
 
-# answer: first line of what an honest visitor gets now.
+# answer: the first line of the server's answer to an honest visitor.
 # shellcheck disable=SC2016
 answer() {
     "${in_client[@]}" timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1"
@@ -30,45 +31,45 @@ take_ports
 readonly monitored_port=$first_port
 new_namespaces
 
-tell "1. nginx serves port $monitored_port in a network namespace of its own. Honest visitors come from a second
+explain "1. nginx serves port $monitored_port in its own network namespace. Honest visitors come from a second
    one: 40 short connections a second (pages, downloads, aborts, bursts), and 20 a second that
-   behave like browsers and then sit idle, as keep-alive lets them."
+   behave like browsers and then remain open and idle (keep-alive)."
 make_site
 start_nginx "$monitored_port"
 start_honest short short "$monitored_port"
 start_honest browsers browsers "$monitored_port"
-wait_for 20 busy || die "the visitors do not get in"
+wait_for 20 busy || die "the visitors cannot connect"
 
-tell "2. The detector learns for $learn_s s what is normal there:
+explain "2. The detector learns for $learn_s s what is normal on this port:
    jsguard-load --threshold 0.12 --learn $learn_s --localport $monitored_port"
 start_detector --timestamp --threshold 0.12 --learn "$learn_s" --localport "$monitored_port"
 wait_for $((learn_s + 10)) learned || die "the detector has not learned"
 sleep "$quiet_s"
-said 1 && {
-    show_said 1
+has_lines 1 && {
+    show_line 1
     die "an alert without an attack"
 }
 echo "   Learned. $quiet_s s monitoring with $(connections) connections open: no alert."
 
-tell "3. A Slowloris attack from a third namespace: slowhttptest -H, 500 connections at 100 a second."
+explain "3. A Slowloris attack from a third namespace: slowhttptest -H, 500 connections at 100 a second."
 start_attack H "$monitored_port" "$attack_s"
 attack=$spawned
 began=$(now_ms)
-wait_for "$raise_within_s" said 1 || die "no alert within $raise_within_s s"
-tell "4. The alert, $((($(now_ms) - began) / 1000)) s after the attack's start:"
-show_said 1
-echo "   $(connections) connections are open, $(connections dst "$attacker") of them the attacker's; an honest request is still answered:"
+wait_for "$raise_within_s" has_lines 1 || die "no alert within $raise_within_s s"
+explain "4. The alert, $((($(now_ms) - began) / 1000)) s after the attack's start:"
+show_line 1
+echo "   $(connections) connections are open, $(connections dst "$attacker") of them from the attacker. The server still answers an honest request:"
 answer | tr -d '\r' | sed 's/^/    /'
 
-tell "5. The attack goes on until $attack_s s are over; then the alert clears by itself."
+explain "5. The attack goes on until $attack_s s are over. Then the alert clears by itself."
 wait_for $((attack_s + 20)) gone "$attack" || die "slowhttptest does not end"
-said 2 && die "the alert cleared before the attack was over"
+has_lines 2 && die "the alert cleared before the attack was over"
 ended=$(now_ms)
-wait_for "$clear_within_s" said 2 || die "the alert did not clear within $clear_within_s s"
-show_said 2
+wait_for "$clear_within_s" has_lines 2 || die "the alert did not clear within $clear_within_s s"
+show_line 2
 echo "   Cleared $((($(now_ms) - ended) / 1000)) s after the attack."
 
-tell "6. Ctrl-C ends the detector:"
+explain "6. Ctrl-C ends the detector:"
 stop_detector INT
 tail -n 1 "$work/detector.err" | sed 's/^/    /'
 ((detector_status == 0)) || die "the detector's exit code is $detector_status"

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Detection matrix: nginx and apache2, or nginx over TLS, under honest load, slow attacks, one detector; raise,
-# hold, clear.
+# Detection matrix: one detector, nginx and apache2 (or nginx over TLS) under honest load, and slow attacks. Each attack
+# must raise an alert that remains up, and clears after the attack.
 #
-# All combinations run side by side, each on a port of its own, with one learning and one quiet time
-# for all. Beside them each server has, for each load, a control port that nobody attacks.
+# All combinations run at the same time, each on its own port. They share one learning time and one quiet time.
+# Each combination of server and load also has a control port that nobody attacks.
 
 # shellcheck source=servers.sh
 source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
@@ -20,16 +20,16 @@ usage: detection.sh [--fast | --tls] [--only WORD,...] [--quiet SECONDS] [--resu
   --quiet SECONDS   quiet time before the attacks (120)
   --results FILE    figures of each combination, one JSON object a line
   --windows FILE    window records of the whole run, one JSON object a line
-  --shell           a shell inside, with everything running, before the attacks
+  --shell           start a shell in the server's namespace before the attacks
   --keep            keep the directory with all logs
-JSGUARD_LOAD and HONEST_LOAD say where the programs are.
+JSGUARD_LOAD and HONEST_LOAD are the paths of the programs.
 END
 }
 
 only=
 tls=0 fast=0
 learn_s=60 quiet_s=120 attack_s=45
-settled_s=80 # by then the server's keep-alive of 75 s ends the first of the browsers' connections
+settled_s=80 # after 75 s the server's keep-alive time-out closes the first connections of the browsers
 own_option() {
     case $1 in
     --fast) fast=1 learn_s=25 quiet_s=15 attack_s=25 settled_s=5 ;;
@@ -40,7 +40,7 @@ own_option() {
     esac
 }
 parse_options "$@"
-# Half as many visitors as usual, so that a third of two CPUs stays free.
+# Half as many visitors as usual, so that a third of the time of two CPUs remains free.
 if ((fast)); then honest_options=(--rate 20 --burst 20); fi
 
 readonly threshold=0.12
@@ -48,19 +48,20 @@ readonly creep_s=75         # the creeping attack takes 67 s to open its connect
 readonly raise_within_s=10  # from the attack's start
 readonly creep_raise_within_s=45
 readonly clear_within_s=60 # from the attack's end
-# At the least, before the detector starts.
+# Minimum numbers of open connections on each port before the detector starts.
 readonly browsers_open=1000
 readonly h2load_open=400
-readonly least_open=5
-# Of two quick attacks the second begins when the first one's connections are in, where each takes a handshake of TLS:
-# a machine that is at its end keeps the visitors of all servers waiting, which is rightly an alert on each.
+readonly min_open=5
+# Seconds between the starts of two attacks. Over TLS each connection takes a handshake, so the next attack waits until the
+# connections of the one before are open. An overloaded machine makes the visitors of all servers wait, and the detector
+# rightly raises an alert on each of them.
 readonly apart_s=1 tls_apart_s=6
 
-next_sample_ms=0 # of what the attacks hold
-pairs=() # of server and honest load
-# By port, for all that is run.
+next_sample_ms=0 # time of the next sample of the attackers' connections
+pairs=() # "SERVER LOAD"
+# What runs on each port.
 declare -A server=() load=() attack=()
-# By attacked port: times in ms since 1970, and the pid.
+# For each attacked port: times in ms since 1970, and the PID of the attack.
 declare -A attack_began=() attack_ended=() attack_pid=()
 
 wanted() {
@@ -70,7 +71,7 @@ wanted() {
     done
 }
 
-# matrix: server and honest load, and the attacks on it.
+# matrix: lines of a server, its honest load, and the attacks on it.
 matrix() {
     if ((fast)); then
         echo nginx short H B X
@@ -108,7 +109,7 @@ choose_combinations() {
 
 with_tls() { [[ " ${server[*]} " == *" nginx-tls "* || " ${server[*]} " == *" nginx-h2 "* ]]; }
 
-# ports_where SERVER LOAD: into $chosen.
+# ports_where SERVER LOAD: sets $chosen to the ports with this server and load.
 ports_where() {
     local port
     chosen=()
@@ -154,7 +155,7 @@ visitors_are_in() {
     local -A open=()
     while read -r port count; do open[$port]=$count; done < <(sockets)
     for port in "${ports[@]}"; do
-        count=$least_open
+        count=$min_open
         [[ ${load[$port]} == browsers ]] && count=$browsers_open
         [[ ${load[$port]} == h2load ]] && count=$h2load_open
         ((${open[$port]:-0} >= count)) || return 1
@@ -163,7 +164,7 @@ visitors_are_in() {
 
 all_learned() { (($(services_judged) == ${#ports[@]})); }
 
-# still_running: that neither the detector nor the load has died under us.
+# still_running: ends the test if the detector or the honest load has ended.
 still_running() {
     local pid
     alive "$detector_pid" || die "the detector ended by itself"
@@ -178,7 +179,7 @@ hold_quiet() {
     done
 }
 
-# The creeping ones, which take longest, first.
+# Starts the creeping attacks first, because they take longest.
 start_attacks() {
     local a port seconds
     for a in creep H B X h2-head h2-body h2-window; do
@@ -198,7 +199,7 @@ start_attacks() {
     done
 }
 
-# watch_attacks SECONDS: notes the ends, and in held.txt "ms port connections" of the attacks.
+# watch_attacks SECONDS: records when each attack ends. Once a second it adds lines "MS PORT CONNECTIONS" to held.txt.
 watch_attacks() {
     local end=$(($(now_ms) + $1 * 1000)) port
     while :; do
@@ -208,7 +209,7 @@ watch_attacks() {
                 attack_ended[$port]=$(now_ms)
             fi
         done
-        # Once a second: ss reads thousands of sockets.
+        # Only once a second, because ss reads thousands of sockets.
         if (($(now_ms) >= next_sample_ms)); then
             next_sample_ms=$(($(now_ms) + 1000))
             attack_sockets | sed "s/^/$(now_ms) /" >>"$work/held.txt"
@@ -223,16 +224,15 @@ attacks_are_over() {
     ((${#attack_ended[@]} == ${#attack_pid[@]}))
 }
 
-
-# held_connections PORT: most connections that its attack had, and the least from then to the end,
-# as JSON; what was seen in the last two seconds may be slowhttptest closing them.
+# held_connections PORT: "[MAXIMUM,MINIMUM]" of the connections of its attack, as JSON. The minimum is that of the time
+# after the maximum. The last two seconds are left out, because slowhttptest may already close its connections.
 held_connections() {
     awk -v port="$1" -v ended="${attack_ended[$1]:-0}" '
-        $2 == port && $1 < ended - 2000 { if ($3 >= most) most = least = $3; if ($3 < least) least = $3 }
-        END { printf "[%d,%d]", most, least }' "$work/held.txt"
+        $2 == port && $1 < ended - 2000 { if ($3 >= max) max = min = $3; if ($3 < min) min = $3 }
+        END { printf "[%d,%d]", max, min }' "$work/held.txt"
 }
 
-# write_runs: what was done, for judge.jq.
+# write_runs: writes what happened on each port, as input of judge.jq.
 write_runs() {
     local port expects
     for port in "${ports[@]}"; do
@@ -264,7 +264,7 @@ print_table() {
     } | aligned
 }
 
-# show_windows PORT: every third window record from shortly before the attack on.
+# show_windows PORT: prints every third window record, from 10 s before the attack.
 show_windows() {
     echo "--- windows of port $1, s since the attack began:"
     {
@@ -314,7 +314,7 @@ say "${#ports[@]} ports: servers and honest visitors start"
 start_servers
 start_visitors
 visitors_began=$(now_ms)
-wait_for 120 visitors_are_in || die "the honest visitors are not in after 120 s"
+wait_for 120 visitors_are_in || die "the honest visitors are not connected after 120 s"
 
 phase_begins
 say "learning, $learn_s s"
@@ -344,6 +344,6 @@ judge
 stop_detector INT
 ((detector_status == 0)) || fail "the detector's exit code is $detector_status"
 for pid in "${honest_pids[@]}"; do stop "$pid"; done
-cat "$work"/honest-*.out 2>/dev/null || true # h2load has nothing to say
+cat "$work"/honest-*.out 2>/dev/null || true # with h2load alone there is no such file
 tail -n 1 "$work/detector.err"
 finish

@@ -13,11 +13,12 @@ examples=$(realpath "$here/../../docs/examples")
 readonly port=$first_port examples
 readonly server_ns=jsg-examples-server-$$ client_ns=jsg-examples-client-$$
 readonly in_server=(ip netns exec "$server_ns") in_client=(ip netns exec "$client_ns")
-readonly server4=198.51.100.1 attacker4=198.51.100.2 # each network of the client has a part of its own
+# The client has one address in each of three networks, so that attacker, proxy and visitor are different sources.
+readonly server4=198.51.100.1 attacker4=198.51.100.2
 readonly server_of_proxy=198.51.101.1 proxy=198.51.101.2
 readonly server_of_visitor=198.51.102.1 visitor=198.51.102.2
 readonly server6=2001:db8:a::1 attacker6=2001:db8:a::2 attacker6_net=2001:db8:a::/64
-# What is attacked, and from where: IPv6 too where the kernel has it.
+# Attacked addresses, and the sources of the attack. make_namespaces adds IPv6 if the kernel has it.
 attacked=("$server4") attackers=("$attacker4")
 
 # --- two namespaces, a server, an alert ----------------------------------------------------------
@@ -40,7 +41,7 @@ make_namespaces() {
         ip -n "$client_ns" address add "$attacker6/64" dev wire nodad 2>"$work/ipv6.log"; then
         attacked+=("$server6") attackers+=("$attacker6_net")
     else
-        say "SKIP: what is about IPv6, which this kernel has not: $(<"$work/ipv6.log")"
+        say "SKIP: the checks with IPv6, because this kernel does not have it: $(<"$work/ipv6.log")"
     fi
     for pair in "$server_ns" "$client_ns"; do
         ip -n "$pair" link set lo up
@@ -65,7 +66,7 @@ http {
 END
     spawn nginx "${in_server[@]}" nginx -p "$work" -c "$work/nginx.conf"
 }
-# answers ADDRESS: whether the server there answers, asked from the client's address in the same network.
+# answers ADDRESS: whether the server answers at this address. The request comes from the client's address in that network.
 answers() {
     # shellcheck disable=SC2016
     "${in_client[@]}" timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1" && printf "GET / HTTP/1.0\r\n\r\n" >&3 &&
@@ -80,6 +81,7 @@ none_answers() {
     for address in "${attacked[@]}"; do if answers "$address"; then return 1; fi; done
 }
 
+# hold ADDRESS NUMBER: holds connections to the server at this address. The PID goes to $held.
 hold() {
     spawn "hold$RANDOM" "${in_client[@]}" "$here/hold_connections.sh" "$1" "$port" "$2"
     held+=("$spawned")
@@ -108,7 +110,7 @@ alerts '"  raised: \(.jsguard.sources) sources, \(.jsguard.top_sources | map("\(
 
 # --- a command -----------------------------------------------------------------------------------
 
-say "a command has the alert's figures, and its arguments stay data"
+say "a command gets the figures of the alert, and its arguments remain data"
 # shellcheck disable=SC2016
 printf '#!/bin/bash\nprintf "%%s\\n" "$JSGUARD_EVENT $JSGUARD_PORT $JSGUARD_TOP_SOURCE $JSGUARD_NETNS" "$@" >>"$0.out"\nprintf "%%s\\n" "$JSGUARD_JSON" >>"$0.json"\n' \
     >"$work/command"
@@ -118,15 +120,15 @@ readonly odd=('$(touch broken)' '; touch broken' 'a  b' '"`touch broken`' '*' '-
 {
     echo "no JSON"
     cat "$alerts"
-    # What the host is called is text from outside; the journal's entries have the alert in a field; one is no alert.
+    # The host name comes from outside. Entries of the journal have the alert in a field. The last entry is not an alert.
     jq -c 'select(.jsguard.event == "raise") | .hostname = "$(touch broken)\n; touch broken"
         | {JSGUARD_JSON: tojson, MESSAGE: "ALERT"}' "$alerts"
     echo '{"MESSAGE":"monitoring every listening port","JSGUARD_EVENT":"start"}'
 } >"$work/lines"
 status=0
 (cd "$work" && "$examples/on_alert.sh" "$work/command" "${odd[@]}" <lines 2>on_alert.err) || status=$?
-((status == 1)) || fail "a line that is no JSON: exit code $status"
-grep -q "not a line of jsguard-load --json: no JSON" "$work/on_alert.err" || fail "the odd line is not told"
+((status == 1)) || fail "a line that is not JSON: exit code $status"
+grep -q "not a line of jsguard-load --json: no JSON" "$work/on_alert.err" || fail "on_alert.sh does not report the odd line"
 expected() {
     local event
     # shellcheck disable=SC2016
@@ -136,25 +138,25 @@ expected() {
         printf '%s\n' "${odd[@]}"
     done
 }
-diff <(expected) "$work/command.out" || fail "not what the command should have had"
+diff <(expected) "$work/command.out" || fail "the command got other variables or arguments"
 cmp -s <(jq -cS . "$alerts") <(head -n 2 "$work/command.json" | jq -cS .) || fail "JSGUARD_JSON is not the alert"
-[[ ! -e $work/broken ]] || fail "something was run by a shell"
+[[ ! -e $work/broken ]] || fail "a shell ran a part of the data"
 
 # --- an nftables set -----------------------------------------------------------------------------
 
-say "the operator's own rule refuses the sources that hold much, and only them"
-readonly lives_s=15 # an entry of the set: longer than the checks below take, beside other tests too
+say "the operator's nftables rule refuses only the sources that hold many connections"
+readonly lives_s=15 # lifetime of an entry in the set; the checks below take less, even beside other tests
 sed "s/127.0.0.0\/8/&, $proxy/" "$examples/nft_sources.nft" >"$work/sources.nft"
-"${in_server[@]}" nft -f "$work/sources.nft" || die "nft does not take the table"
+"${in_server[@]}" nft -f "$work/sources.nft" || die "nft does not load the table"
 in_set() { "${in_server[@]}" nft -j list set inet jsguard_sources "$1" | jq -e '[.nftables[].set.elem? // empty] | length > 0' >/dev/null; }
 "${in_server[@]}" "$examples/nft_sources.sh" --timeout "$lives_s" --share 10 --sockets 20 <"$alerts" >"$work/nft.out" || fail "nft_sources.sh fails"
 added=$(now_ms)
 for address in "${attacked[@]}"; do
-    answers "$address" && fail "an attacker is not refused at $address"
+    answers "$address" && fail "the attacker is not refused at $address"
 done
-answers "$server_of_proxy" || fail "who is on the allow list is refused"
-answers "$server_of_visitor" || fail "who holds 5 connections is refused"
-(($(now_ms) - added < lives_s * 1000)) || fail "the checks took longer than the entries live"
+answers "$server_of_proxy" || fail "a source on the allow list is refused"
+answers "$server_of_visitor" || fail "a source that holds 5 connections is refused"
+(($(now_ms) - added < lives_s * 1000)) || fail "the checks took longer than the lifetime of the entries"
 grep -qF "refused4 { $attacker4 . $port timeout ${lives_s}s }" "$work/nft.out" || fail "not added: $attacker4"
 ! with_ipv6 || grep -qF "refused6 { $attacker6_net . $port timeout ${lives_s}s }" "$work/nft.out" || fail "not added: the 64 bits of $attacker6"
 ! grep -qF "$visitor" "$work/nft.out" || fail "$visitor was added"
@@ -163,12 +165,12 @@ wait_for $((lives_s + patience_s)) all_answer || fail "the entries of ${attacker
 "${in_server[@]}" "$examples/nft_sources.sh" --share 90 <"$alerts" >"$work/nft.out"
 "${in_server[@]}" "$examples/nft_sources.sh" --sockets 1000 <"$alerts" >>"$work/nft.out"
 grep -F '"clear"' "$alerts" | "${in_server[@]}" "$examples/nft_sources.sh" --share 0 --sockets 0 >>"$work/nft.out"
-[[ ! -s $work/nft.out ]] || fail "added below the limits, or at a clear: $(cat "$work/nft.out")"
+[[ ! -s $work/nft.out ]] || fail "nft_sources.sh added entries below the limits, or at a clear: $(cat "$work/nft.out")"
 
 # --- fail2ban ------------------------------------------------------------------------------------
 
 say "fail2ban bans the top source of a raise, and lifts the ban"
-# with_one_source ADDRESS: the raise as if all odd connections were of that source.
+# with_one_source ADDRESS: the raise, changed so that all connections in deviating cells come from this source.
 with_one_source() {
     # shellcheck disable=SC2016
     alerts 'select(.jsguard.event == "raise") | .jsguard |= (.top_sources |= map(select(.addr == $only))
@@ -178,27 +180,27 @@ matched() { fail2ban-regex -o '<ip>' "$1" "$examples/fail2ban/filter.d/jsguard.c
 for address in "${attackers[@]}"; do with_one_source "$address"; done >"$work/one.json"
 grep -F '"clear"' "$alerts" >>"$work/one.json"
 [[ $(matched "$work/one.json" | xargs) == "${attackers[*]}" ]] || fail "fail2ban-regex finds \"$(matched "$work/one.json")\""
-# With three attackers none has half.
+# With three attackers no source has half of the connections.
 ! with_ipv6 || [[ -z $(matched "$alerts") ]] || fail "a source without half of the connections is matched"
 {
     echo "ALERT port 80: occupancy 0.7 bits from normal (threshold 0.12, significance bound 0.1): requests stalled, all 70 from 1 source, 192.0.2.1; 7"
     echo "ALERT port 80: occupancy 0.7 bits from normal (threshold 0.12, significance bound 0.1): requests stalled, 99 spread over 2 sources, 192.0.2.2 has 70 of them; 7"
     echo "2026-01-02T03:04:05.678+00:00 web1 jsguard[7]: ALERT port 80: occupancy 0.7 bits: requests stalled, all 70 from 1 source, 192.0.2.3; 7"
     echo "2026-01-02T03:04:05.678+00:00 web1 jsguard[7]: @cee: $(head -n 1 "$work/one.json")"
-    # None of these is a source with enough, or jsguard's word.
+    # In the next lines the source has too few connections, or the line is not from jsguard.
     echo "ALERT port 80: occupancy 0.7 bits from normal (threshold 0.12, significance bound 0.1): requests stalled, 990 spread over 9 sources, 192.0.2.4 has 70 of them; 7"
     echo "ALERT port 80: occupancy 0.7 bits from normal (threshold 0.12, significance bound 0.1): requests stalled, all 49 from 1 source, 192.0.2.5; 7"
     echo "2026-01-02T03:04:05.678+00:00 web1 app[7]: ALERT port 80: occupancy 0.7 bits: requests stalled, all 70 from 1 source, 192.0.2.6; 7"
     echo "2026-01-02T03:04:05.678+00:00 web1 app[7]: $(head -n 1 "$work/one.json")"
 } >"$work/log"
 [[ $(matched "$work/log" | xargs) == "192.0.2.1 192.0.2.2 192.0.2.3 $attacker4" ]] ||
-    fail "of the lines of a log fail2ban-regex finds \"$(matched "$work/log" | xargs)\""
+    fail "in the lines of a log fail2ban-regex finds \"$(matched "$work/log" | xargs)\""
 
 cp -r /etc/fail2ban "$work/fail2ban"
-# Without what this machine has set for itself.
+# The configuration of this machine must not change the result.
 rm -rf "$work"/fail2ban/{jail.local,fail2ban.local,jail.d/*,fail2ban.d/*}
 cp -r "$examples"/fail2ban/* "$work/fail2ban/"
-# The alert is older than the jail's own findtime by the time that it is read.
+# By now the alert is older than the findtime of the example, so the test sets a longer one.
 printf '[jsguard]\nenabled = true\nfindtime = 600\nlogpath = %s\nport = %s\n' "$work/one.json" "$port" >"$work/fail2ban/jail.d/jsguard.local"
 printf '[Definition]\nsocket = %s\npidfile = %s\ndbfile = %s\nlogtarget = %s\n' "$work/fail2ban.sock" \
     "$work/fail2ban.pid" "$work/fail2ban.db" "$work/fail2ban.log" >"$work/fail2ban/fail2ban.local"
@@ -209,9 +211,9 @@ wait_for 30 none_answers || {
     fail "fail2ban does not ban ${attackers[*]}"
     show_log fail2ban.log
 }
-answers "$server_of_visitor" || fail "fail2ban bans another"
+answers "$server_of_visitor" || fail "fail2ban bans another source"
 stop "$fail2ban_pid"
 all_answer || fail "the bans are not lifted when fail2ban ends"
-! grep -E "ERROR|CRITICAL" "$work/fail2ban.log" || fail "fail2ban is not content"
+! grep -E "ERROR|CRITICAL" "$work/fail2ban.log" || fail "fail2ban logs errors"
 
 finish

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# How often chance, and what real traffic has beyond chance, puts a window above the significance bound.
+# Measures how often windows of normal traffic exceed the significance bound. Both statistical noise and real changes of
+# the traffic cause this.
 #
-# nginx under honest visitors at three levels of traffic, several ports each, in one detector with a
-# false-alarm probability that can be measured. A window counts if its divergence is above the record's
-# significance bound, whatever the threshold; windows that do not overlap are taken, so that they are trials.
+# One detector monitors nginx with honest visitors, at three levels of traffic on several ports each. Its false-alarm
+# probability is so large that the rate can be measured. A window counts if its divergence exceeds the significance
+# bound in its record, whatever the threshold. Only windows that do not overlap are used, so that they are independent
+# trials.
 
 # shellcheck source=servers.sh
 source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
@@ -12,9 +14,9 @@ source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
 usage() {
     cat <<END
 usage: false_alarms.sh [--seconds SECONDS] [--learn SECONDS] [--probability P] [--keep]
-  --seconds SECONDS   monitoring, up to 1000 (900)
-  --learn SECONDS     learning (120)
-  --probability P     false alarms a window that are allowed (0.01)
+  --seconds SECONDS   time of monitoring, up to 1000 (900)
+  --learn SECONDS     time of learning (120)
+  --probability P     allowed rate of false alarms per window (0.01)
 END
 }
 
@@ -31,7 +33,7 @@ while (($# > 0)); do
     shift
 done
 ((seconds <= 1000)) || {
-    echo "false_alarms.sh: --seconds $seconds: a service keeps 1,024 records, so give 1000 at the most" >&2
+    echo "false_alarms.sh: --seconds $seconds: a service keeps 1,024 records; give at most 1000" >&2
     exit 2
 }
 
@@ -41,7 +43,7 @@ declare -A level_of=()
 
 all_learned() { (($(services_judged) == ${#level_of[@]})); }
 
-# rates SIGNAL: "level windows over rate" for each level, from the records since learning.
+# rates SIGNAL: "SIGNAL LEVEL WINDOWS ABOVE RATE" for each level, from the window records after learning.
 rates() {
     local level
     for level in "${levels[@]}"; do
@@ -54,8 +56,8 @@ rates() {
                 | .signal[if $signal == "occupancy" then 1 else 0 end]
                 | {js: .js_nanobits, bound: .significance_nanobits}
                 | select(.js > 0)]
-            | (map(select(.js > .bound)) | length) as $over
-            | "\($signal) \($level)/s \(length) \($over) \(if length == 0 then "-" else $over / length end)"' \
+            | (map(select(.js > .bound)) | length) as $above
+            | "\($signal) \($level)/s \(length) \($above) \(if length == 0 then "-" else $above / length end)"' \
             "$work/windows.json"
     done
 }
@@ -95,10 +97,10 @@ dump_map windows | jq -c .value >"$work/windows.json"
     rates occupancy
     rates transition
 } | tee "$work/rates" | aligned
-while read -r signal level trials over rate; do
+while read -r signal level trials above rate; do
     [[ $trials =~ ^[0-9]+$ ]] || continue
     if ((trials == 0)) || awk -v rate="$rate" -v bound="$probability" 'BEGIN { exit !(rate > bound) }'; then
-        fail "$signal at $level: $over of $trials windows are above the significance bound"
+        fail "$signal at $level: $above of $trials windows are above the significance bound"
     fi
 done <"$work/rates"
 say "bound: $probability a window; alerts: $(count_events raise)"

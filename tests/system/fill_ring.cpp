@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// fill-ring: fills the ring buffer of a running detector until it takes so many alerts more.
+// fill-ring: fills the ring buffer of a running detector, and leaves room for a given number of
+// alerts.
 #include <bpf/bpf.h>
 #include <fmt/core.h>
 #include <unistd.h>
@@ -13,9 +14,9 @@
 int main(int argc, char** argv) {
     std::uint32_t map = 0;
     std::size_t alerts = 0;
-    CLI::App app("Fills a detector's ring buffer with what is no alert.", "fill-ring");
-    app.add_option("map", map, "Id of the ring buffer")->required();
-    app.add_option("alerts", alerts, "How many alerts more it is to take")->required();
+    CLI::App app("Fills a detector's ring buffer with records that are not alerts.", "fill-ring");
+    app.add_option("map", map, "ID of the ring buffer")->required();
+    app.add_option("alerts", alerts, "Number of alerts that still fit afterwards")->required();
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

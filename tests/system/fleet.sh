@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Two monitored namespaces, a real Prometheus with the files of docs/fleet, and an attack that Alertmanager hears of.
+# Two monitored namespaces, a real Prometheus with the files of docs/fleet, and an attack whose alert Alertmanager gets.
 
 # shellcheck source=servers.sh
 source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
@@ -19,7 +19,7 @@ readonly alertmanager=127.0.0.1:$((first_port + 3)) receiver=127.0.0.1:$((first_
 
 # --- two monitored namespaces --------------------------------------------------------------------
 
-# serve_calm: the visitors' namespace has a server of its own too, which nobody attacks.
+# serve_calm: starts a second server, in the visitors' namespace, which nobody attacks.
 serve_calm() {
     mkdir "$work/calm"
     {
@@ -33,11 +33,11 @@ serve_calm() {
 }
 calm_listens() { [[ -n $("${in_client[@]}" ss -Htln "( sport = :$monitored_port )") ]]; }
 
-# monitor NAME NAMESPACE: a detector of its own; pid in $spawned.
+# monitor NAME NAMESPACE: starts a detector for the namespace. Its PID goes to $spawned.
 monitor() {
     spawn "detector-$1" env --default-signal=INT "$JSGUARD_LOAD" --json --pin-dir "$pin_dir-$1" --netns "/run/netns/$2" \
         --textfile "$work/textfiles/$1.prom" --localport "$monitored_port" --learn "$learn_s" --clear 3
-    wait_for "$patience_s" test -s "$work/textfiles/$1.prom" || die "the detector $1 writes no figures"
+    wait_for "$patience_s" test -s "$work/textfiles/$1.prom" || die "the detector $1 writes no textfile"
 }
 remove_pins() {
     local dir
@@ -45,9 +45,9 @@ remove_pins() {
 }
 inode_of() { stat -L -c %i "/run/netns/$1"; }
 
-# --- Prometheus and its friends ----------------------------------------------------------------
+# --- Prometheus, node_exporter and Alertmanager ------------------------------------------------
 
-# start_receiver: an HTTP server that writes down what Alertmanager sends, one message a line.
+# start_receiver: starts an HTTP server that writes the messages of Alertmanager to a file, one a line.
 # shellcheck disable=SC2016
 start_receiver() {
     local dir=$work/receiver
@@ -62,7 +62,7 @@ start_receiver() {
     wait_for "$answer_within_s" answers "$receiver/" || die "the receiver does not answer"
 }
 
-# start_fleet: with the files of docs/fleet; only addresses and the pace are other ones.
+# start_fleet: starts the programs with the files of docs/fleet. Only addresses and intervals are changed.
 start_fleet() {
     cp "$fleet"/*-rules.yml "$work"
     sed -E "s/(scrape_interval|evaluation_interval): .*/\1: 1s/; s/127\.0\.0\.1:9093/$alertmanager/
@@ -81,7 +81,7 @@ start_fleet() {
 }
 answers() { curl -sf -o "$work/answer" "http://$1"; }
 
-# ask EXPRESSION: what Prometheus answers now, one value a line.
+# ask EXPRESSION: the values of the expression in Prometheus now, one a line.
 ask() {
     curl -s --data-urlencode "query=$1" "http://$prometheus/api/v1/query" |
         jq -r 'if .status == "success" then .data.result[].value[1] else "error: \(.error)" | halt_error end'
@@ -89,7 +89,7 @@ ask() {
 holds() { [[ -n $(ask "$1") ]]; }
 holds_not() { ! holds "$1"; }
 
-# heard FILTER: alerts that Alertmanager has now, one JSON object a line; received FILTER: those that it has sent.
+# heard FILTER: alerts that Alertmanager has now, one JSON object a line. received FILTER: alerts that it has sent.
 heard() { curl -s "http://$alertmanager/api/v2/alerts" | jq -c ".[] | select($1)"; }
 received() { [[ ! -f $work/receiver/messages ]] || jq -c ".alerts[]? | select($1)" "$work/receiver/messages"; }
 # is_heard FILTER, is_received FILTER: whether there is one.
@@ -130,40 +130,41 @@ start_attack H "$monitored_port" 120
 attack_pid=$spawned
 began=$(now_ms)
 up_there='.labels.alertname == "JsguardAlertUp" and .labels.netns == "'$attacked'" and .labels.port == "'$monitored_port'"'
-wait_for "$raised_within_s" is_heard "$up_there" || die "Alertmanager hears of no alert"
-say "Alertmanager heard of it after $((($(now_ms) - began) / 1000)) s: $(heard "$up_there" | head -n 1 | jq -c '[.labels, .annotations]')"
+wait_for "$raised_within_s" is_heard "$up_there" || die "Alertmanager gets no alert"
+say "Alertmanager got the alert after $((($(now_ms) - began) / 1000)) s: $(heard "$up_there" | head -n 1 | jq -c '[.labels, .annotations]')"
 wait_for "$answer_within_s" is_received "$up_there and .status == \"firing\"" || fail "Alertmanager does not pass it on"
-told=$(jq -rs 'map(.jsguard | select(.event == "raise"))[0] | "\(.netns) \(.port) \(.signal) \(.since)"' "$work/detector-attacked.out")
-read -r netns port signal since <<<"$told"
-[[ "$netns $port" == "$attacked $monitored_port" ]] || fail "the detector itself says $told"
+raise=$(jq -rs 'map(.jsguard | select(.event == "raise"))[0] | "\(.netns) \(.port) \(.signal) \(.since)"' "$work/detector-attacked.out")
+read -r netns port signal since <<<"$raise"
+[[ "$netns $port" == "$attacked $monitored_port" ]] || fail "the detector itself printed the raise $raise"
 heard "$up_there and .labels.signal == \"$signal\"" | jq -e --arg since "${since:0:10} ${since:11:8}" '.annotations
     | (.divergence | test("^0[.][0-9]{3} bits$")) and .threshold == "0.120 bits" and (.since | startswith($since))' >/dev/null ||
-    fail "annotations: $(heard "$up_there" | jq -c .annotations), and the detector says since $since"
+    fail "annotations: $(heard "$up_there" | jq -c .annotations), and the detector printed since $since"
 
 # --- the dashboard, while the alert is up ------------------------------------------------------
 
-# ask_dashboard: of each target "panel, title, series, least and greatest value", one JSON array a line in $work/panels.
+# ask_dashboard: asks Prometheus for each target of the dashboard. It adds lines to $work/panels, JSON arrays of the panel's
+# ID and title, the target's refId, the number of series, and the minimum and maximum.
 ask_dashboard() {
     local row expression
     jq -c '.panels[] | [.id, .title] + (.targets[] | [.refId, .expr])' "$fleet/dashboard.json" >"$work/targets"
     while read -r row; do
-        # Grafana puts the variables in.
+        # Grafana would replace the variables.
         expression=$(jq -r '.[3] | gsub("[$](instance|port)"; ".*") | gsub("[$]__rate_interval"; "1m")' <<<"$row")
         ask "$expression" | jq -c -s --argjson row "$row" 'map(tonumber) | $row[:3] + [length, min, max]' >>"$work/panels" ||
             fail "panel $(jq -c '.[:3]' <<<"$row"): Prometheus does not understand $expression"
     done <"$work/targets"
 }
 
-# Only while the kernel keeps run statistics (kernel.bpf_stats_enabled).
+# This target has data only while the kernel keeps run statistics (kernel.bpf_stats_enabled).
 may_be_empty='["CPU time of the detectors","B"]'
 
 say "every panel of the dashboard has data"
-wait_for "$answer_within_s" holds "sum(jsguard_open_requests{netns=\"$attacked\"}) > 300" || fail "Prometheus sees no attack"
+wait_for "$answer_within_s" holds "sum(jsguard_open_requests{netns=\"$attacked\"}) > 300" || fail "Prometheus has no figures of the attack"
 ask_dashboard
 jq -r '"  \(.[1]) \(.[2]): \(.[3]) series, \(.[4]) to \(.[5])"' "$work/panels"
 empty=$(jq -c --argjson may "[$may_be_empty]" 'select(.[3] == 0 and (.[1:3] | IN($may[]) | not)) | .[:3]' "$work/panels")
 [[ -z $empty ]] || fail "no data for $empty"
-# expect CONDITION: of the values of both namespaces.
+# expect CONDITION: fails if the condition does not hold in Prometheus.
 expect() { holds "$1" || fail "not so: $1"; }
 expect 'count(jsguard_start_time_seconds) == 2'
 expect 'job:jsguard_hosts:count == 1 and job:jsguard_hosts_alerting:count == 1'
@@ -172,7 +173,7 @@ expect "max(jsguard_open_requests{netns=\"$calm\"}) < 100"
 expect "max(signal:jsguard_divergence:ratio_of_threshold{netns=\"$attacked\",signal=\"$signal\"}) > 1"
 expect 'max(netns:jsguard_heartbeat_age_seconds:max) < 30'
 expect 'sum(changes(jsguard_start_time_seconds[5m])) == 0'
-is_heard '.labels.alertname == "JsguardManyHosts"' && fail "one host is many"
+is_heard '.labels.alertname == "JsguardManyHosts"' && fail "one host raises JsguardManyHosts"
 
 # --- the end -----------------------------------------------------------------------------------
 
@@ -183,13 +184,13 @@ wait_for "$cleared_within_s" is_received "$up_there and .status == \"resolved\""
 say "resolved $((($(now_ms) - ended) / 1000)) s after the attack's end"
 is_heard "$up_there" && fail "Alertmanager still has it"
 other=$(received '.labels.alertname == "JsguardAlertUp" and .labels.netns != "'"$attacked"'"')
-[[ -z $other ]] || fail "an alert for what was not attacked: $other"
+[[ -z $other ]] || fail "an alert for a server that was not attacked: $other"
 
-say "a detector that is stopped takes its figures away"
+say "a detector that is stopped removes its figures"
 stop "$calm_pid" INT
 wait_for "$answer_within_s" holds_not "{netns=\"$calm\",__name__=~\"jsguard_.*\"}" || fail "its figures are still there"
 expect "jsguard_start_time_seconds{netns=\"$attacked\"}"
-is_heard '.labels.alertname == "JsguardDetectorSilent"' && fail "a clean stop is called silence"
+is_heard '.labels.alertname == "JsguardDetectorSilent"' && fail "a clean stop raises JsguardDetectorSilent"
 stop "$attacked_pid" INT
 [[ -z $(find "$work/textfiles" -type f) ]] || fail "files are left: $(ls "$work/textfiles")"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# The rules, examples and dashboard of docs/fleet: valid, tested, and of no metric that does not exist. Needs no root.
+# The rules, examples and dashboard of docs/fleet are valid and tested, and name only metrics that exist. Needs no root.
 
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -11,7 +11,7 @@ readonly fleet=$repository/docs/fleet
 need promtool prometheus amtool prometheus-alertmanager jq jq
 system_begin
 
-# check NAME COMMAND...: its output is shown if it fails.
+# check NAME COMMAND...: runs the command, and prints its output if it fails.
 check() {
     local name=$1
     shift
@@ -35,9 +35,9 @@ for alert in "${alerts[@]}"; do
         fail "no test expects that there is no $alert"
 done
 
-# --- which metrics are named -------------------------------------------------------------------
+# --- the metrics that rules and dashboard name -------------------------------------------------
 
-# known_metrics: those of jsguard, those that the recording rules make, and those of node_exporter that we use.
+# known_metrics: the metrics of jsguard, the metrics that the recording rules make, and one of node_exporter.
 # shellcheck disable=SC2016
 known_metrics() {
     sed -nE 's/^\| `(jsguard_[a-z_]+)` \|.*/\1/p' "$repository/docs/prometheus.md"
@@ -56,13 +56,13 @@ rule_expressions() {
         END { if (inside) print text }' "$1"
 }
 
-# annotation_expressions FILE: what its templates ask.
+# annotation_expressions FILE: the expressions in its templates.
 annotation_expressions() { grep -oE 'printf "[^"]*\{job=%q[^"]*"' "$1" | sed -E 's/^printf "//; s/"$//; s/%q/""/g'; }
 
 dashboard_expressions() { jq -r '.panels[].targets[].expr, (.templating.list[] | select(.type == "query").query.query)' "$1"; }
 
-# metrics_in: of the expressions on stdin, one a line. What is left when functions, labels, strings, durations and
-# words of the language are taken away is a metric; __name__=~"a|b" names several.
+# metrics_in: the metrics in the expressions on stdin, one a line. It removes functions, labels, strings, durations and
+# words of the language; the names that remain are metrics. __name__=~"a|b" names several metrics.
 metrics_in() {
     jq -rR 'def alternatives: capture("^(?<head>[^(]*)\\((?<middle>[^)]*)\\)(?<tail>.*)$")
                 | . as $c | $c.middle | split("|")[] | $c.head + . + $c.tail;
@@ -76,16 +76,17 @@ metrics_in() {
         grep -vxE 'and|or|unless|bool|e' | sort -u
 }
 
-# check_metrics NAME FILE WHAT: the expressions that WHAT finds in the file name known metrics alone, and some.
+# check_metrics NAME FILE FUNCTION: the expressions that the function finds in the file name at least one metric, and only
+# known ones.
 check_metrics() {
     local unknown
     "$3" "$2" | metrics_in >"$work/named"
     [[ -s $work/named ]] || fail "$1 names no metric"
     unknown=$(comm -23 "$work/named" "$work/known")
-    [[ -z $unknown ]] || fail "$1 names what is no metric: ${unknown//$'\n'/ }"
+    [[ -z $unknown ]] || fail "$1 names metrics that do not exist: ${unknown//$'\n'/ }"
 }
 
-say "rules and dashboard name the metrics that there are"
+say "rules and dashboard name only metrics that exist"
 known_metrics | sort -u >"$work/known"
 (($(grep -c '^jsguard_' "$work/known") > 40)) || fail "docs/prometheus.md has no table of the metrics"
 check_metrics "recording-rules.yml" "$fleet/recording-rules.yml" rule_expressions
@@ -93,13 +94,13 @@ check_metrics "alert-rules.yml" "$fleet/alert-rules.yml" rule_expressions
 check_metrics "a template of alert-rules.yml" "$fleet/alert-rules.yml" annotation_expressions
 check_metrics "dashboard.json" "$fleet/dashboard.json" dashboard_expressions
 
-# What the check itself must find.
+# A test of the check itself.
 [[ $(echo 'sum by (wrong) (jsguard_x{a="wrong"}[5m]) > 1e3 or wrong:y offset 5m' | metrics_in | tr '\n' ' ') == "jsguard_x wrong:y " ]] ||
     fail "metrics_in does not find the metrics of an expression"
 
 # --- the dashboard -----------------------------------------------------------------------------
 
-# dashboard_faults: what is wrong with it, one a line.
+# dashboard_faults FILE: the faults of a dashboard, one a line.
 dashboard_faults() {
     jq -r '
         def overlap($a; $b): $a.x < $b.x + $b.w and $b.x < $a.x + $a.w and $a.y < $b.y + $b.h and $b.y < $a.y + $a.h;

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# An attack that is held: one alert that stays up, though the server cuts all of it once, and clears.
+# A long attack raises one alert. The alert remains up, even though the server once cuts all connections of the attack, and
+# clears after the attack.
 #
-# nginx waits for 900 s, so that slowhttptest's 500 connections stay; 200 honest WebSockets, which stay
-# too, are in the baseline. Half way the server cuts the attack's connections, and the attacker is back
-# at once.
+# nginx waits for 900 s, so that the 500 connections of slowhttptest remain open. The baseline contains 200 honest
+# WebSockets, which remain open too. Half way through, the server cuts the attack's connections, and the attacker
+# connects again at once.
 
 # shellcheck source=servers.sh
 source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
@@ -12,17 +13,17 @@ source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
 usage() {
     cat <<END
 usage: hold.sh [--long] [--results FILE] [--windows FILE] [--shell] [--keep]
-  --long            the attack is held for 600 s, not 60, and watched for 90 s after its end, not 30
+  --long            the attack lasts 600 s, not 60, and the test watches for 90 s after its end, not 30
   --results FILE    figures of the run, one JSON object a line
   --windows FILE    window records of the whole run, one JSON object a line
-  --shell           a shell inside, with everything running, before the attack
+  --shell           start a shell in the server's namespace before the attack
   --keep            keep the directory with all logs
-JSGUARD_LOAD, HONEST_LOAD and SLOW_BACKEND say where the programs are.
+JSGUARD_LOAD, HONEST_LOAD and SLOW_BACKEND are the paths of the programs.
 END
 }
 
 attack_s=60
-after_s=30 # watched at the least, after the attack's end
+after_s=30 # minimum time to watch after the attack's end
 own_option() {
     case $1 in
     --long) attack_s=600 after_s=90 ;;
@@ -35,7 +36,7 @@ readonly learn_s=60 quiet_s=20
 readonly raise_within_s=10 clear_within_s=60
 readonly talkers=200
 readonly held=500
-readonly lost=50        # connections under which the attacker notices that it was cut
+readonly lost=50        # with fewer connections the attacker notices the cut
 readonly back_within_s=15 # after the cut
 attack_pid=
 cut_ms=0
@@ -66,7 +67,7 @@ still_running() {
     for pid in "${honest_pids[@]}"; do alive "$pid" || die "an honest load ended by itself"; done
 }
 
-# attack_goes_on SECOND: of the attack. Whoever was cut, or has ended, comes back.
+# attack_goes_on SECOND: the second of the attack. If slowhttptest was cut or has ended, it starts again.
 attack_goes_on() {
     local open
     open=$(attack_open)
@@ -79,17 +80,18 @@ attack_goes_on() {
     fi
 }
 
-# cut_attack: all its connections, by the kernel, or else with those of all others.
+# cut_attack: the server cuts all connections of the attack. If the kernel cannot do that, the workers of nginx end with
+# the connections of all clients.
 cut_attack() {
     local before
     before=$(attack_open)
     cut_ms=$(now_ms)
     "${in_server[@]}" ss -K -tn dst "$attacker" sport = ":$monitored_port" >/dev/null 2>&1 || true
     if ! attack_is_cut; then
-        # Its workers end with all their connections, and it starts others.
-        # shellcheck disable=SC2046 # one pid a word
+        # The workers end with all their connections, and nginx starts new ones.
+        # shellcheck disable=SC2046 # each word is a PID
         kill -TERM $(children "$nginx_pid")
-        wait_for "$patience_s" attack_is_cut || true # judged by what was held
+        wait_for "$patience_s" attack_is_cut || true # judge() checks the numbers of connections
     fi
     say "the server cuts the attack: $before connections, $(attack_open) of them left"
 }
@@ -122,12 +124,12 @@ watch_after() {
     done
 }
 
-# held_between FROM_MS TO_MS: least and most connections that the attack had, as JSON.
+# held_between FROM_MS TO_MS: "[MINIMUM,MAXIMUM]" of the attack's connections in this time, as JSON.
 held_between() {
     awk -v from="$1" -v to="$2" '$1 >= from && $1 < to {
-            if (!n++ || $2 < least) least = $2
-            if ($2 > most) most = $2 }
-        END { printf "[%d,%d]", least, most }' "$work/held.txt"
+            if (!n++ || $2 < min) min = $2
+            if ($2 > max) max = $2 }
+        END { printf "[%d,%d]", min, max }' "$work/held.txt"
 }
 
 judge() {
@@ -159,11 +161,11 @@ judge() {
     # shellcheck disable=SC2016
     [[ -z $(alerts 'select(.jsguard.netns != $inode) | .jsguard.netns' \
         --argjson inode "$(stat -Lc %i "/run/netns/$server_ns")") ]] ||
-        fail "an alert does not bear the inode of its network namespace"
+        fail "an alert does not have the inode of its network namespace"
     # shellcheck disable=SC2016
     [[ -z $(alerts 'select(.jsguard.event == "raise" and .jsguard.signal == "occupancy")
             | select(.jsguard.top_sources[0].addr != $from or .jsguard.top_source_share < 0.5) | .jsguard.id' \
-        --arg from "$attacker") ]] || fail "the alert does not name $attacker as the source of most"
+        --arg from "$attacker") ]] || fail "the alert does not name $attacker as its top source"
     keep_results
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# hold_connections.sh HOST PORT NUMBER: so many connections with half a request each, until it is ended.
+# hold_connections.sh HOST PORT NUMBER: opens NUMBER connections, sends half a request on each, and holds them until the
+# script is ended.
 set -euo pipefail
 
 fds=()

@@ -20,13 +20,14 @@ namespace honest {
 
 namespace {
 
-// A paced reader reads this often, or packet by packet, and its receive buffer is small, so that
-// the server's side sees the pace and not the client's kernel taking all at once.
-constexpr double least_pace_interval_s = 0.05;
+// A paced reader reads at this interval, or once for each packet if that is longer. Its receive
+// buffer is small. Otherwise the client's kernel would accept all data at once, and the server
+// would not notice the pace.
+constexpr double min_pace_interval_s = 0.05;
 constexpr double packet_bytes = 1448;
 constexpr int paced_receive_buffer = 128 * 1024;
-constexpr std::size_t longest_head = 16 * 1024;
-// A browser does not keep an unused connection for ever, even if the server does.
+constexpr std::size_t max_head_bytes = 16 * 1024;
+// A browser closes an unused connection after this time, even if the server keeps it.
 constexpr double idle_limit_s = 180;
 // A WebSocket frame: ping, masked with zeros, four bytes.
 constexpr std::string_view message{"\x89\x84\0\0\0\0ping", 10};
@@ -49,15 +50,15 @@ Connection::Connection(const Target& target, Plan plan, double patience_s, doubl
     if (plan_.source != 0) come_from(plan_.source);
     tally_.opened++;
     if (connect(fd_, target.address.get(), target.address.size) != 0 && errno != EINPROGRESS)
-        refused_ = true;  // a failure to come is told by SO_ERROR, one at once is not
+        refused_ = true;  // SO_ERROR reports only failures that come later
 }
 
 Connection::~Connection() {
-    if (stream_ && plan_.ending != Ending::aborted_with_reset) stream_->say_goodbye();
+    if (stream_ && plan_.ending != Ending::aborted_with_reset) stream_->send_close_notify();
     close(fd_);
 }
 
-// The port is chosen at connect(), so that each address has all of them.
+// The kernel chooses the port at connect(), so that each address can use all ports.
 void Connection::come_from(std::uint32_t source) {
     const int on = 1;
     setsockopt(fd_, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
@@ -83,20 +84,20 @@ std::uint32_t Connection::wanted_events() const {
     }
 }
 
-bool Connection::over(std::uint64_t& counter) {
+bool Connection::end_counted(std::uint64_t& counter) {
     counter++;
     return false;
 }
 
 bool Connection::on_ready(double now) {
-    // Asked for no events while holding back, but a reset is told unasked.
+    // While it holds back, the connection asks for no events, but epoll reports a reset always.
     if (state_ == State::holding_back) state_ = State::reading;
     if (state_ == State::shaking_hands) return shake_hands(now);
     if (state_ != State::connecting) return read_some(now);
     int error = 0;
     socklen_t size = sizeof(error);
     getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size);
-    if (refused_ || error != 0) return over(tally_.refused);
+    if (refused_ || error != 0) return end_counted(tally_.refused);
     if (target_.tls == nullptr) return next_request(now);
     stream_ = std::make_unique<tls::Stream>(target_.tls, fd_);
     state_ = State::shaking_hands;
@@ -105,7 +106,7 @@ bool Connection::on_ready(double now) {
 
 bool Connection::shake_hands(double now) {
     handshake_ = stream_->handshake();
-    if (handshake_ == tls::Stream::Handshake::failed) return over(tally_.refused);
+    if (handshake_ == tls::Stream::Handshake::failed) return end_counted(tally_.refused);
     return handshake_ == tls::Stream::Handshake::done ? next_request(now) : true;
 }
 
@@ -122,7 +123,7 @@ bool Connection::on_due(double now) {
         case State::connecting:
         case State::shaking_hands:
         case State::reading:
-            return over(tally_.timed_out);
+            return end_counted(tally_.timed_out);
         case State::pausing:
             return send_request(now);
         case State::uploading:
@@ -132,7 +133,7 @@ bool Connection::on_due(double now) {
         case State::holding_back:
             state_ = State::reading;
             due_ = now + patience_s_;
-            // What TLS has ready the socket does not show.
+            // epoll does not report data that TLS has already received.
             return stream_ && stream_->pending() ? read_some(now) : true;
         case State::last_pause:
         case State::idle:
@@ -168,32 +169,33 @@ bool Connection::send_request(double now) {
     due_ = now + patience_s_;
     // A request of 200 bytes always fits an empty send buffer.
     if (transmit(request.data(), request.size()) != static_cast<ssize_t>(request.size()))
-        return over(tally_.cut);
+        return end_counted(tally_.cut);
     if (plan_.body_bytes > 0) {
         upload_left_ = plan_.body_bytes;
         state_ = State::uploading;
         due_ = now;
     }
-    return abort_if_planned() ? over(tally_.aborted) : true;
+    return abort_if_planned() ? end_counted(tally_.aborted) : true;
 }
 
 double Connection::pace_interval_s() const {
-    return std::max(least_pace_interval_s, packet_bytes / plan_.bytes_per_second);
+    return std::max(min_pace_interval_s, packet_bytes / plan_.bytes_per_second);
 }
 
-// The next piece of the body. What finds no place in the send buffer goes with the next one.
+// Sends the next piece of the body. Bytes that do not fit into the send buffer are sent with the
+// next piece.
 bool Connection::upload_some(double now) {
     static const std::string body(64 * 1024, 'x');
     const std::size_t size =
         std::min({static_cast<std::size_t>(plan_.bytes_per_second * pace_interval_s()),
                   upload_left_, body.size()});
     const ssize_t sent = transmit(body.data(), size);
-    if (sent < 0 && errno != EAGAIN && errno != EINTR) return over(tally_.cut);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) return end_counted(tally_.cut);
     if (sent > 0) {
         upload_left_ -= static_cast<std::size_t>(sent);
         tally_.bytes_sent += static_cast<std::uint64_t>(sent);
     }
-    due_ += pace_interval_s();  // from when it was due, so that the pace is kept
+    due_ += pace_interval_s();  // not from now, so that delays do not change the pace
     if (upload_left_ == 0) {
         state_ = State::reading;
         due_ = now + patience_s_;
@@ -203,7 +205,7 @@ bool Connection::upload_some(double now) {
 
 bool Connection::send_message() {
     if (transmit(message.data(), message.size()) != static_cast<ssize_t>(message.size()))
-        return over(tally_.cut);
+        return end_counted(tally_.cut);
     tally_.messages++;
     due_ += plan_.message_every_s;
     return true;
@@ -232,26 +234,27 @@ bool Connection::read_some(double now) {
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return true;
     if (got <= 0) {
         if (state_ == State::reading || state_ == State::uploading || state_ == State::talking)
-            return over(tally_.cut);
-        return state_ == State::pausing ? over(tally_.ended_early) : false;
+            return end_counted(tally_.cut);
+        return state_ == State::pausing ? end_counted(tally_.ended_early) : false;
     }
     tally_.bytes += static_cast<std::uint64_t>(got);
-    if (state_ == State::talking) return true;  // what the server says is of no interest
-    if (state_ != State::reading) return over(tally_.bad_answers);  // nothing was asked
+    if (state_ == State::talking) return true;  // ignores the server's messages
+    if (state_ != State::reading) return end_counted(tally_.bad_answers);  // no request is open
     if (!take(buffer.data(), static_cast<std::size_t>(got), now)) return false;
     return stream_ && stream_->pending() && state_ == State::reading ? read_some(now) : true;
 }
 
 bool Connection::take(const char* data, std::size_t size, double now) {
     answer_bytes_ += size;
-    if (abort_if_planned()) return over(tally_.aborted);
+    if (abort_if_planned()) return end_counted(tally_.aborted);
     if (!head_complete_) {
         head_.append(data, size);
         const std::size_t end = head_.find("\r\n\r\n");
-        if (end == head_.npos) return head_.size() > longest_head ? over(tally_.bad_answers) : true;
+        if (end == head_.npos)
+            return head_.size() > max_head_bytes ? end_counted(tally_.bad_answers) : true;
         size = head_.size() - (end + 4);
         head_.resize(end + 2);
-        if (!parse_head()) return over(tally_.bad_answers);
+        if (!parse_head()) return end_counted(tally_.bad_answers);
         head_complete_ = true;
         if (plan_.message_every_s > 0) {
             tally_.answers++;
@@ -260,7 +263,7 @@ bool Connection::take(const char* data, std::size_t size, double now) {
             return true;
         }
     }
-    if (size > body_left_) return over(tally_.bad_answers);
+    if (size > body_left_) return end_counted(tally_.bad_answers);
     body_left_ -= size;
     if (body_left_ == 0) return answered(now);
     if (plan_.bytes_per_second > 0) {
@@ -272,7 +275,7 @@ bool Connection::take(const char* data, std::size_t size, double now) {
     return true;
 }
 
-// Only answers with a length are understood: the test's servers send files.
+// Accepts only answers with a Content-Length, because the servers of the tests send files.
 bool Connection::parse_head() {
     int status = 0;
     const std::string_view head = head_;
@@ -298,8 +301,9 @@ bool Connection::answered(double now) {
             state_ = State::idle;
             due_ = now + idle_limit_s;
             return true;
-        case Ending::server_closes_now:  // has all it asked for
-            // Over TLS a close_notify comes before the FIN, which a closed socket would reset.
+        case Ending::server_closes_now:
+            // Over TLS the server sends close_notify before its FIN, and a closed socket would
+            // answer that with a reset.
             state_ = State::idle;
             due_ = now + patience_s_;
             return stream_ != nullptr;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// One honest HTTP/1.1 connection, plain or over TLS: sends its planned requests, reads the answers,
-// ends as planned.
+// One honest HTTP/1.1 connection, plain or over TLS. It sends its planned requests, reads the
+// answers, and ends as planned.
 #pragma once
 
 #include <cstdint>
@@ -16,14 +16,14 @@ namespace honest {
 struct Tally {
     std::uint64_t opened = 0;
     std::uint64_t requests = 0;
-    std::uint64_t answers = 0;      // complete, with a status under 400
+    std::uint64_t answers = 0;      // complete, with a status below 400
     std::uint64_t aborted = 0;      // by plan
     std::uint64_t refused = 0;      // connect() failed
     std::uint64_t cut = 0;          // the server ended before the answer was complete
     std::uint64_t timed_out = 0;    // the visitor lost patience
-    std::uint64_t bad_answers = 0;  // a status of 400 and over, or no HTTP
+    std::uint64_t bad_answers = 0;  // a status of 400 and above, or not HTTP
     std::uint64_t ended_early = 0;  // the server closed between two requests
-    std::uint64_t stayed_away = 0;  // at the limit of open connections
+    std::uint64_t stayed_away = 0;  // the limit of open connections was reached
     std::uint64_t bytes = 0;        // received
     std::uint64_t bytes_sent = 0;   // of uploads
     std::uint64_t messages = 0;     // over WebSockets
@@ -34,7 +34,7 @@ struct Tally {
 struct Target {
     std::string name;  // host:port
     Address address;
-    SSL_CTX* tls = nullptr;  // not ours; none: plain HTTP
+    SSL_CTX* tls = nullptr;  // not owned; nullptr: plain HTTP
     std::string small_request;
     std::string large_request;
     std::string upload_request;
@@ -43,7 +43,7 @@ struct Target {
 
 class Connection {
   public:
-    // Starts to connect. Throws std::system_error if there is no socket to be had.
+    // Starts to connect. Throws std::system_error if no socket can be created.
     Connection(const Target& target, Plan plan, double patience_s, double now, Tally& tally);
     ~Connection();
     Connection(const Connection&) = delete;
@@ -55,13 +55,13 @@ class Connection {
 
     int fd() const { return fd_; }
     std::uint32_t wanted_events() const;
-    // When on_due() is to be called.
+    // The time at which the caller calls on_due().
     double due() const { return due_; }
 
   private:
     enum class State {
         connecting,
-        shaking_hands,  // of TLS
+        shaking_hands,  // TLS handshake
         pausing,
         uploading,
         reading,
@@ -86,19 +86,20 @@ class Connection {
     bool answered(double now);
     bool abort_if_planned();
     void reset_on_close();
-    bool over(std::uint64_t& counter);
+    // Counts the end of the connection. Returns false, as on_ready() and on_due() do at the end.
+    bool end_counted(std::uint64_t& counter);
 
     const Target& target_;
     Plan plan_;
     Tally& tally_;
     int fd_ = -1;
-    std::unique_ptr<tls::Stream> stream_;  // none: plain HTTP
+    std::unique_ptr<tls::Stream> stream_;  // nullptr: plain HTTP
     tls::Stream::Handshake handshake_ = tls::Stream::Handshake::reads;
     State state_ = State::connecting;
     double patience_s_;
     double due_;
-    std::size_t sent_ = 0;  // requests
-    std::string head_;      // of the answer, until it is complete
+    std::size_t sent_ = 0;  // number of requests
+    std::string head_;      // of the answer, as far as it is received
     bool head_complete_ = false;
     bool refused_ = false;
     std::uint64_t body_left_ = 0;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// honest-load: honest HTTP/1.1 visitors, plain or over TLS, from one thread, for the servers of the
-// system tests.
+// honest-load: simulates honest HTTP/1.1 visitors, plain or over TLS, with one thread.
 #include <arpa/inet.h>
 #include <fmt/core.h>
 #include <signal.h>
@@ -39,12 +38,12 @@ struct Options {
     std::string large_path = "/large.bin";
     std::string upload_path = "/upload";
     std::string sources;  // FIRST/COUNT; empty: the kernel chooses
-    double rate = 0;      // 0: the profile's own
+    double rate = 0;      // 0: the default of the profile
     double duration = 0;  // 0: until a signal
     double patience = 20;
     double burst_every = 10;
     double pace = 10'000;
-    int burst = -1;  // under 0: the profile's own
+    int burst = -1;  // < 0: the default of the profile
     int max_open = 4000;
     int receive_buffer = 0;
     unsigned seed = 1;
@@ -93,7 +92,7 @@ std::vector<std::uint32_t> addresses(const std::string& sources) {
     return found;
 }
 
-// All the open connections, and when each has to be woken.
+// All open connections, and the times to wake them.
 class Load {
   public:
     explicit Load(const Options& options)
@@ -123,14 +122,14 @@ class Load {
         }
     }
 
-    // Returns whether anything worked.
+    // Returns whether there was any answer.
     bool print_summary() const {
         Tally all;
         for (const Site& site : sites_) {
             print_tally(site.target.name, site.tally);
             all.answers += site.tally.answers;
         }
-        fmt::print("open at the end {}, most open {}\n", open_.size(), most_open_);
+        fmt::print("open at the end {}, max open {}\n", open_.size(), max_open_);
         return all.answers > 0;
     }
 
@@ -144,8 +143,8 @@ class Load {
         Open(const Site& site, Plan plan, double patience_s, double now, Tally& tally)
             : connection(site.target, std::move(plan), patience_s, now, tally) {}
         Connection connection;
-        std::uint32_t events = 0;   // that epoll was asked for
-        double woken_s = INFINITY;  // earliest entry in wake_
+        std::uint32_t events = 0;   // that epoll reports
+        double woken_s = INFINITY;  // time of the earliest entry in wake_
     };
     struct Wake {
         double at_s;
@@ -161,7 +160,7 @@ class Load {
         getrlimit(RLIMIT_NOFILE, &limit);
         constexpr rlim_t spare = 32;
         const rlim_t usable = limit.rlim_cur > 2 * spare ? limit.rlim_cur - spare : spare;
-        most_allowed_ = std::min<std::size_t>(
+        max_allowed_ = std::min<std::size_t>(
             usable, static_cast<std::size_t>(options_.max_open) * options_.targets.size());
     }
 
@@ -171,7 +170,7 @@ class Load {
                 Plan plan = site.visitors.arrive();
                 plan.receive_buffer = options_.receive_buffer;
                 if (!sources_.empty()) plan.source = sources_[last_id_ % sources_.size()];
-                if (open_.size() >= most_allowed_)
+                if (open_.size() >= max_allowed_)
                     site.tally.stayed_away++;
                 else
                     open_one(site, std::move(plan));
@@ -183,7 +182,7 @@ class Load {
         const std::uint64_t id = ++last_id_;
         auto open =
             std::make_unique<Open>(site, std::move(plan), options_.patience, now_s(), site.tally);
-        most_open_ = std::max(most_open_, open_.size() + 1);
+        max_open_ = std::max(max_open_, open_.size() + 1);
         watch(EPOLL_CTL_ADD, id, *open);
         plan_wake(id, *open);
         open_.emplace(id, std::move(open));
@@ -197,7 +196,7 @@ class Load {
             throw std::system_error(errno, std::generic_category(), "epoll_ctl");
     }
 
-    // One entry a connection is enough: one that comes too early is put back by wake_due().
+    // One entry for each connection is enough: wake_due() puts an early one back.
     void plan_wake(std::uint64_t id, Open& open) {
         if (open.connection.due() >= open.woken_s) return;
         open.woken_s = open.connection.due();
@@ -268,8 +267,8 @@ class Load {
     std::unordered_map<std::uint64_t, std::unique_ptr<Open>> open_;
     std::priority_queue<Wake, std::vector<Wake>, std::greater<>> wake_;
     std::uint64_t last_id_ = 0;
-    std::size_t most_allowed_ = 0;
-    std::size_t most_open_ = 0;
+    std::size_t max_allowed_ = 0;
+    std::size_t max_open_ = 0;
 };
 
 }  // namespace
@@ -307,22 +306,23 @@ int main(int argc, char** argv) {
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
     app.add_option("--max-open", options.max_open,
-                   "Most open connections for each target, on average")
+                   "Maximum number of open connections for each target, on average")
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
-    app.add_flag("--tls", options.tls, "Over TLS");
-    app.add_option("--small-path", options.small_path, "Page to ask for")->capture_default_str();
+    app.add_flag("--tls", options.tls, "Use TLS");
+    app.add_option("--small-path", options.small_path, "Page to request")->capture_default_str();
     app.add_option("--large-path", options.large_path, "File to download")->capture_default_str();
     app.add_option("--upload-path", options.upload_path, "Where uploads go")->capture_default_str();
     app.add_option("--pace", options.pace, "Bytes a second of an upload or download")
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
-    app.add_option("--receive-buffer", options.receive_buffer,
-                   "Bytes, of those who read at a pace (0: 128 KiB, under 0: the kernel's own)")
+    app.add_option(
+           "--receive-buffer", options.receive_buffer,
+           "Bytes, for visitors that read at a pace (0: 128 KiB, < 0: the kernel's default)")
         ->capture_default_str();
     app.add_option("--sources", options.sources,
-                   "FIRST-ADDRESS/COUNT to come from, in turn (default: the kernel chooses)");
-    app.footer("SIGUSR1: nobody new comes; ends when the last one has left.");
+                   "Source addresses FIRST-ADDRESS/COUNT, used in turn (default: the kernel's)");
+    app.footer("SIGUSR1: no new visitors come; honest-load ends when the last one has left.");
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

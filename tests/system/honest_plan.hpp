@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What an honest visitor means to do, all of it drawn from the seed before the connection is
-// opened.
+// The plan of an honest visitor. All of it is drawn from the seed before the connection is opened.
 #pragma once
 
 #include <cstddef>
@@ -13,37 +12,36 @@ namespace honest {
 enum class Profile {
     short_lived,
     browsers,
-    uploads,            // one upload each, as fast as the line is
-    downloads,          // one download each, likewise
-    polls,              // requests that the server answers when it has something to say
-    websockets,         // small messages now and then, both ways
-    websocket_senders,  // likewise, twice as often; whether they are answered is the server's
-                        // affair
+    uploads,            // one upload for each connection, at a constant pace
+    downloads,          // one download for each connection, at a constant pace
+    polls,              // requests that the server answers late
+    websockets,         // a small message every 8 to 12 s
+    websocket_senders,  // a small message every 4 to 6 s
 };
 
 // How a connection ends once its requests are answered.
 enum class Ending {
-    server_closes_now,   // the last request says Connection: close
+    server_closes_now,   // the last request has Connection: close
     client_closes,       // after a last pause
-    server_closes_idle,  // the client keeps it until the server's keep-alive ends
-    aborted_with_reset,  // the client is gone before the answer is complete
-    aborted_with_close,
+    server_closes_idle,  // the client waits for the server's keep-alive time-out
+    aborted_with_reset,  // before the answer is complete
+    aborted_with_close,  // before the answer is complete
 };
 
 struct Plan {
-    std::vector<double> pauses_s;  // before each request: the first since connect, then think times
+    std::vector<double> pauses_s;  // before each request: first after connect, then think times
     double last_pause_s = 0;       // before client_closes
-    double bytes_per_second = 0;   // how fast answers are read; 0: as they come
-    std::size_t abort_after = 0;   // bytes of the answer that an abort waits for
-    bool large = false;            // asks for the large file
-    int receive_buffer = 0;  // 0: a size that lets the server see the pace; under 0: the kernel's
+    double bytes_per_second = 0;   // pace of reading answers; 0: as fast as they come
+    std::size_t abort_after = 0;   // bytes of the answer before an abort
+    bool large = false;            // requests the large file
+    int receive_buffer = 0;      // 0: small, so that the server notices the pace; < 0: the kernel's
     std::size_t body_bytes = 0;  // of an upload, sent at bytes_per_second; 0: no upload
-    double message_every_s = 0;  // of a WebSocket; 0: none is asked for
-    std::uint32_t source = 0;    // IPv4 address to come from, in network order; 0: any
+    double message_every_s = 0;  // of a WebSocket; 0: no WebSocket
+    std::uint32_t source = 0;    // IPv4 source address, in network order; 0: any
     Ending ending = Ending::server_closes_now;
 };
 
-// Draws the arrivals and plans of one target; equal seeds give equal visitors whatever the server
+// Draws the arrivals and plans of one target. Equal seeds give equal visitors, whatever the server
 // does.
 class Visitors {
   public:
@@ -125,7 +123,7 @@ class Visitors {
         const bool ahead_of_use = between(0, 1) < 0.1;
         plan.pauses_s = {ahead_of_use ? between(1, 5) : 0};
         for (int more = one_of(0, 4); more > 0; more--) plan.pauses_s.push_back(between(0.02, 2));
-        if (between(0, 1) < 0.05) {  // pictures, over a line that takes its time
+        if (between(0, 1) < 0.05) {  // a large file over a slow line
             plan.large = true;
             plan.bytes_per_second = line_speed();
         }
@@ -137,7 +135,7 @@ class Visitors {
         Plan plan;
         plan.pauses_s = {0};
         plan.bytes_per_second = pace_;
-        plan.body_bytes = static_cast<std::size_t>(between(30, 300) * pace_);  // half a minute up
+        plan.body_bytes = static_cast<std::size_t>(between(30, 300) * pace_);  // takes 30 to 300 s
         return plan;
     }
 

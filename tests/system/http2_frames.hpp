@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Raw HTTP/2 frames (RFC 9113) and uncompressed header fields (RFC 7541), to send and to read.
+// Writes and reads raw HTTP/2 frames (RFC 9113) with uncompressed header fields (RFC 7541).
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@ enum Flag : std::uint8_t { none = 0, ack = 1, end_stream = 1, end_headers = 4 };
 
 constexpr std::size_t frame_head = 9;
 constexpr std::string_view preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-constexpr std::uint16_t initial_window_size = 4;  // of the settings
+constexpr std::uint16_t initial_window_size = 4;  // number of this setting
 
 inline std::string big_endian(std::uint64_t number, int bytes) {
     std::string text;
@@ -37,7 +37,7 @@ inline std::string settings_frame(
     return frame(settings, none, 0, payload);
 }
 
-// A field that is not indexed, its name and value (under 127 bytes) as they are.
+// A header field without indexing and compression. Name and value must be shorter than 127 bytes.
 inline std::string field(std::string_view name, std::string_view value) {
     return std::string(1, '\0') + static_cast<char>(name.size()) + std::string(name) +
            static_cast<char>(value.size()) + std::string(value);
@@ -49,7 +49,7 @@ struct Head {
     std::uint32_t stream;
 };
 
-// Takes what was received, in pieces of any size, and gives the heads of its frames.
+// Takes received bytes in pieces of any size, and returns the heads of the frames in them.
 class Reader {
   public:
     void take(std::string_view received) { left_ += received; }

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <string_view>
 
-// Value of a header in a head whose lines end in CR LF, or empty.
+// The value of a header field, or empty. The lines of the head end in CR LF.
 inline std::string_view header(std::string_view head, std::string_view name) {
     for (std::size_t at = head.find("\r\n"); at != head.npos; at = head.find("\r\n", at)) {
         at += 2;

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# jq program: for each combination of the detection matrix its figures, and a sentence for each failure.
+# jq program: prints the figures of each combination of the detection matrix, and a sentence for each failure.
 #
-# $runs: {server, load, attack, expects, port, mode, needed, began, ended, held, least}, times in ms since 1970,
-# connections held at the most and at the least; a control port has the attack "none". It expects "nothing", and
-# so does an attack that docs/limits.md says is not seen; all others expect an "alert".
-# $alerts, $windows: what the detector said. $limits: {learned, over} of the whole run in ms, and
-# {raise_s, creep_raise_s, clear_s}.
+# $runs: {server, load, attack, expects, port, mode, needed, began, ended, held, least}. began and ended are times in ms
+# since 1970. held is the maximum number of connections that the attack held, least the minimum after that. A control
+# port has the attack "none". Control ports expect "nothing", and so do attacks that docs/limits.md lists as not
+# detected. All others expect an "alert".
+# $alerts, $windows: the alerts and window records of the detector.
+# $limits: {learned, over} are the times in ms of the end of learning and of the end of the run. raise_s, creep_raise_s
+# and clear_s are time limits in seconds.
 include "alerts";
 
 def rounded: if . == null then null else . * 1000 | round / 1000 end;
@@ -52,19 +54,19 @@ def greatest(f): map(f) | max;
     failures: [
         ($early[] | "\(.signal) alert without an attack, at \(.timestamp)"),
         (select($run.expects == "nothing") | $mine[] | select(.event == "raise" and .at >= $quiet_end)
-            | "\(.signal) alert after \(.at | seconds_since($run.began)) s, of what is not seen by docs/limits.md"),
+            | "\(.signal) alert after \(.at | seconds_since($run.began)) s, for an attack that docs/limits.md lists as not detected"),
         (select($run.expects == "alert")
             | if $raise == null then "no occupancy alert"
               else
                 (($raise.at | seconds_since($run.began)) as $after
                     | select($after > $raise_s)
-                    | "raised after \($after) s, allowed are \($raise_s)"),
+                    | "raised after \($after) s, allowed are \($raise_s) s"),
                 (if $clear == null then "not cleared"
                  else
                     ($clear.at | seconds_since($run.ended)) as $after
                     | if $after < 0 then "cleared \(-$after) s before the attack ended"
                       elif $after > $limits.clear_s then
-                        "cleared \($after) s after the attack, allowed are \($limits.clear_s)"
+                        "cleared \($after) s after the attack, allowed are \($limits.clear_s) s"
                       else empty end
                  end),
                 (select($raises | length > 1) | "raised \($raises | length) times for one attack")

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Tests of the detection matrix's judge: each thing that must fail a combination does, on invented alerts.
+# Tests of judge.jq, the judge of the detection matrix, with invented alerts: it finds each failure of a combination.
 
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -26,7 +26,7 @@ event() {
             + if $event == "clear" then {duration_s: 1, peak_js_bits: 0.6} else {} end)}'
 }
 
-# expect ATTACK HELD "FAILURE..." < ALERTS: the judge's sentences, joined by "; ".
+# expect ATTACK HELD "FAILURE..." < ALERTS: the expected sentences of the judge, joined by "; ".
 expect() {
     local got
     got=$(jq -nr -L "$here" --slurpfile alerts /dev/stdin \
@@ -48,11 +48,11 @@ expect() {
 : | expect H 500 "no occupancy alert"
 { event raise 105 transitions && event clear 160 transitions; } | expect H 500 "no occupancy alert"
 { event raise 105 occupancy a-1 81 && event clear 160 occupancy a-1 81; } | expect B 500 "no occupancy alert"
-{ event raise 110 && event clear 160; } | expect X 500 "raised after 10.25 s, allowed are 10"
-{ event raise 145 && event clear 160; } | expect creep 200 "raised after 45.25 s, allowed are 45"
+{ event raise 110 && event clear 160; } | expect X 500 "raised after 10.25 s, allowed are 10 s"
+{ event raise 145 && event clear 160; } | expect creep 200 "raised after 45.25 s, allowed are 45 s"
 event raise 105 | expect H 500 "not cleared"
 { event raise 105 && event clear 144; } | expect H 500 "cleared 0.75 s before the attack ended"
-{ event raise 105 && event clear 205; } | expect H 500 "cleared 60.25 s after the attack, allowed are 60"
+{ event raise 105 && event clear 205; } | expect H 500 "cleared 60.25 s after the attack, allowed are 60 s"
 { event raise 105 && event clear 130 && event raise 135 occupancy a-2 && event clear 160 occupancy a-2; } |
     expect H 500 "cleared 14.75 s before the attack ended; raised 2 times for one attack"
 { event raise 50 && event clear 70 && event raise 105 occupancy a-2 && event clear 160 occupancy a-2; } |
@@ -63,13 +63,13 @@ event raise 105 | expect H 500 "not cleared"
 : | expect h2-window 300 "the attack held 300 connections, not 500"
 for signal in occupancy transitions; do
     { event raise 105 "$signal" && event clear 160 "$signal"; } |
-        expect h2-window 500 "$signal alert after 5.25 s, of what is not seen by docs/limits.md"
+        expect h2-window 500 "$signal alert after 5.25 s, for an attack that docs/limits.md lists as not detected"
     { event raise 50 "$signal" && event clear 70 "$signal"; } |
         expect h2-window 500 "$signal alert without an attack, at 2026-01-02T03:00:50.250+00:00"
 done
 { event raise 105 && event clear 160; } | expect H 300 "the attack held 300 connections, not 500"
 
-# check NAME FILTER EXPECTED < ALERTS
+# check NAME FILTER EXPECTED < ALERTS: the result of a filter of alerts.jq on all alerts.
 check() {
     local got
     got=$(jq -sc -L "$here" "include \"alerts\"; $2")
@@ -87,7 +87,7 @@ for field in duration_s peak_js_bits; do
     event clear 1 | check "a clear without $field" "map(del(.jsguard.$field) | well_formed)" '[false]'
 done
 event raise 1 | check "a time without ms" 'map(.timestamp = "2026-01-02T03:00:50Z" | well_formed)' '[false]'
-event raise 1 | check "a divergence over 1" 'map(.jsguard.js_bits = 1.1 | well_formed)' '[false]'
+event raise 1 | check "a divergence above 1" 'map(.jsguard.js_bits = 1.1 | well_formed)' '[false]'
 event clear 1 | check "a clear without its raise" '[unpaired_ids]' '["a-1"]'
 { event raise 1 && event raise 2; } | check "an id raised twice" '[unpaired_ids]' '["a-1"]'
 { event raise 1 && event clear 2 transitions; } | check "a clear of another signal" '[unpaired_ids]' '["a-1"]'

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# A detector that stays in the kernel: its loader is killed again and again under load, and nothing is lost.
+# A persisted detector: its loader is killed again and again under load, and nothing is lost.
 
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -8,8 +8,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 usage() {
     cat <<'END'
 usage: persist.sh [--kills NUMBER]
-Kills jsguard-load --persist so often (100) while connections come, are held and go: every fourth time once it monitors,
-else at any moment.
+  --kills NUMBER    how often jsguard-load --persist is killed (100), while connections are opened, held and closed:
+                    every fourth time after it has begun to monitor, otherwise at a random moment
 END
 }
 kills=100
@@ -25,7 +25,7 @@ system_begin
 take_ports
 readonly port=$first_port
 readonly options=(--pin-dir "$pin_dir" --localport "$port" --learn 3 --window 2 --confirm 1 --clear 1 --json)
-# LISTEN->SYN_RECV, as kernel/jsguard.h numbers the cells.
+# The cell LISTEN->SYN_RECV, numbered as in kernel/jsguard.h.
 readonly accepted_cell=$((10 * 14 + 3))
 
 at_end+=(take_out)
@@ -36,24 +36,25 @@ accepted() {
         jq "[.[].formatted.values[].value.transitions[$accepted_cell]] | add"
 }
 alerts_raised() { dump_map stats | jq .value.alerts; }
-# What status says goes to NAME.out; in a PID namespace of its own it could not tell.
-says_unread() {
+# reports_unread NAME: whether jsguard status reports that no loader reads the alerts. Its output goes to NAME.out. The test
+# must not run in its own PID namespace, because there status cannot find the loader.
+reports_unread() {
     "$JSGUARD" status --pin-dir "$pin_dir" >"$work/$1.out" || (($? == 10)) || die "status fails"
     grep -q '^no jsguard-load reads its alerts' "$work/$1.out"
 }
 flooded() { awk '{ print $1 }' "$work/flood.out"; }
 holds() { grep -q held "$work/hold.out"; }
 
-# A server, visitors all the time, and now and then an attack that comes and goes.
+# A server, with visitors all the time, and a short attack now and then.
 spawn server "$SLOW_BACKEND" "$port"
 backend=$spawned
 held_count=0
-# hold NUMBER: so many connections are held, until let_go.
+# hold NUMBER: holds this number of connections, until let_go.
 hold() {
     spawn hold "$here/hold_connections.sh" 127.0.0.1 "$port" "$1"
     held=$spawned
     held_count=$((held_count + $1))
-    wait_for "$patience_s" holds || die "no connections to be held"
+    wait_for "$patience_s" holds || die "the connections cannot be opened"
 }
 let_go() { stop "$held"; }
 
@@ -61,11 +62,12 @@ say "one loader begins, learns, and ends"
 spawn first env --default-signal=INT "$JSGUARD_LOAD" "${options[@]}" --persist
 first=$spawned
 first_monitors() { grep -q '^monitoring ' "$work/first.err"; }
-wait_for "$patience_s" first_monitors || die "it does not start"
-says_unread first && fail "status says that nobody reads, while a loader does"
+wait_for "$patience_s" first_monitors || die "the first loader does not start"
+reports_unread first && fail "status reports that nobody reads, while a loader does"
 spawn flood "$CONNECT_FLOOD" --rate 100 "127.0.0.1:$port"
 flood=$spawned
-# Enough to learn from: the flood has no open requests. What is learned before an attack does not contain it.
+# The flood has no open requests, so connections are held for a short time: learning needs them. The attacks come later,
+# so they are not learned.
 first_learned() { grep -q ": learned its baseline" "$work/first.err"; }
 for ((i = 0; i < 10; i++)); do
     hold 10
@@ -73,11 +75,11 @@ for ((i = 0; i < 10; i++)); do
     let_go
 done
 let_go
-wait_for "$patience_s" first_learned || die "it does not learn: $(cat "$work/first.err")"
+wait_for "$patience_s" first_learned || die "the first loader does not learn: $(cat "$work/first.err")"
 stop "$first" INT
-wait "$first" || die "it fails"
-[[ -d $pin_dir/persist ]] || die "nothing stays when it ends"
-says_unread after_first || fail "status does not say that nobody reads"
+wait "$first" || die "the first loader fails"
+[[ -d $pin_dir/persist ]] || die "no detector remains after the first loader"
+reports_unread after_first || fail "status does not report that nobody reads"
 
 say "$kills loaders are killed"
 : >"$work/detector.out"
@@ -90,8 +92,8 @@ for ((i = 1; i <= kills; i++)); do
     esac
     "$JSGUARD_LOAD" "${options[@]}" --persist >>"$work/detector.out" 2>"$work/loader.err" &
     loader=$!
-    # On a busy machine two seconds may be too few for any of them.
-    if ((i % 4 == 0)); then wait_for "$patience_s" began_or_ended || fail "loader $i does not begin"; fi
+    # On a busy machine no loader might begin within two seconds, so every fourth one gets the time.
+    if ((i % 4 == 0)); then wait_for "$patience_s" began_or_ended || fail "loader $i does not start"; fi
     sleep "$((RANDOM % 2)).$(printf %03d $((RANDOM % 1000)))"
     kill -KILL "$loader" 2>/dev/null || fail "loader $i had ended by itself: $(cat "$work/loader.err")"
     wait "$loader" 2>/dev/null || true
@@ -100,12 +102,12 @@ for ((i = 1; i <= kills; i++)); do
 done
 let_go
 say "$joined of them had begun to monitor"
-((joined >= kills / 4)) || fail "only $joined of the loaders came so far"
+((joined >= kills / 4)) || fail "only $joined of the loaders had begun to monitor"
 stop "$flood" INT
 
-say "the last loader takes what was kept"
+say "the last loader prints the alerts that were kept"
 quiet() { [[ $(dump_map services | jq -r 'select(.value.port > 0) | .value.alerts[].state' | sort -u) == JSG_QUIET ]]; }
-wait_for 30 quiet || fail "an alert stays up"
+wait_for 30 quiet || fail "an alert does not clear"
 "$JSGUARD_LOAD" "${options[@]}" --persist --duration 2 >>"$work/detector.out" 2>"$work/last.err" ||
     fail "the last loader fails: $(cat "$work/last.err")"
 
@@ -129,12 +131,12 @@ jq -e '[.[].end_ns] | [.[1:], .[:-1]] | transpose | map(.[0] - .[1]) | max < 200
 lost=$(dump_map stats | jq '.value | .alerts_lost + .windows_lost + .sockets_untracked')
 ((lost == 0)) || fail "$lost alerts, windows or sockets were lost"
 
-say "taken out, nothing stays"
+say "--unload takes out the detector, and nothing remains"
 "$JSGUARD_LOAD" --pin-dir "$pin_dir" --unload >"$work/unload.out" 2>"$work/unload.err" || fail "--unload fails"
-grep -q '^took out the detector' "$work/unload.err" || fail "--unload says: $(cat "$work/unload.err")"
-[[ ! -e $pin_dir ]] || fail "the pins stay"
+grep -q '^took out the detector' "$work/unload.err" || fail "--unload prints: $(cat "$work/unload.err")"
+[[ ! -e $pin_dir ]] || fail "the pins remain"
 status=0
 "$JSGUARD_LOAD" --pin-dir "$pin_dir" --unload >"$work/unload.out" 2>"$work/unload.err" || status=$?
-((status == 1)) || fail "--unload of nothing: exit code $status"
+((status == 1)) || fail "--unload without a detector: exit code $status"
 stop "$backend"
 finish

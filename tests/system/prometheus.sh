@@ -16,26 +16,26 @@ readonly directory=$work/textfiles
 readonly file=$directory/jsguard.prom
 mkdir "$directory"
 
-# --- what is in the file -----------------------------------------------------------------------
+# --- reading the file --------------------------------------------------------------------------
 
-# value SERIES [FILE]: what the file says of it, or nothing.
+# value SERIES [FILE]: the value of the series in the file, or nothing.
 value() {
     awk -v series="$1" 'index($0, series " ") == 1 { print substr($0, length(series) + 2) }' "${2:-$file}" 2>/dev/null
 }
 value_is() { [[ $(value "$1") == "$2" ]]; }
 inode() { stat -c %i "$file" 2>/dev/null || echo 0; }
 replaced_since() { [[ -e $file && $(inode) != "$1" ]]; }
-# series_by_name: how many series of each name, of a text on stdin.
+# series_by_name: the number of series of each name, in the text on stdin.
 series_by_name() { grep '^jsguard_' | sed 's/[{ ].*//' | sort | uniq -c; }
 
-# check_metrics NAME: promtool has nothing to say of the text on stdin.
+# check_metrics NAME: promtool reports nothing about the text on stdin.
 check_metrics() {
-    local said
-    said=$(promtool check metrics 2>&1) || fail "$1: promtool: $said"
-    [[ -z $said ]] || fail "$1: promtool: $said"
+    local report
+    report=$(promtool check metrics 2>&1) || fail "$1: promtool: $report"
+    [[ -z $report ]] || fail "$1: promtool: $report"
 }
 
-# check_whole NAME: lines is the text from its first line to its last.
+# check_whole NAME: the array lines has the text from its first line to its last.
 lines=()
 check_whole() {
     [[ ${lines[0]:-} == "# HELP jsguard_start_time_seconds "* && ${lines[-1]:-} == *$'\n' &&
@@ -44,16 +44,16 @@ check_whole() {
 
 # --- refusals ------------------------------------------------------------------------------------
 
-# refused FILE TEXT: exit code 2, one line that has TEXT, and nothing loaded.
+# refused FILE TEXT: exit code 2, one line with TEXT, and nothing is loaded.
 refused() {
-    local status=0 said
-    said=$(timeout 20 "$JSGUARD_LOAD" --pin-dir "$pin_dir" --localport "$port" -d 1 --textfile "$1" 2>&1) || status=$?
+    local status=0 output
+    output=$(timeout 20 "$JSGUARD_LOAD" --pin-dir "$pin_dir" --localport "$port" -d 1 --textfile "$1" 2>&1) || status=$?
     ((status == 2)) || fail "--textfile $1: exit code $status"
-    [[ $said == *"$2"* && $said != *$'\n'* ]] || fail "--textfile $1 says: $said"
+    [[ $output == *"$2"* && $output != *$'\n'* ]] || fail "--textfile $1 prints: $output"
     [[ ! -e $pin_dir ]] || fail "--textfile $1: the detector was loaded"
 }
 
-say "a file that node_exporter would not read, or that cannot be there, is refused"
+say "a file that node_exporter would not read, or that cannot be created, is refused"
 mkdir "$work/directory.prom" "$work/read-only"
 mount -t tmpfs -o ro tmpfs "$work/read-only"
 leave_mounts() {
@@ -78,17 +78,17 @@ wait_for "$patience_s" answers || die "the server does not answer"
 spawn honest "$HONEST_LOAD" --profile short --rate 40 --small-path /wait/1 "127.0.0.1:$port"
 honest_pid=$spawned
 start_detector --localport "$port" --learn 5 --window 5 --textfile "$file"
-wait_for 30 value_is "jsguard_monitoring{port=\"$port\"}" 1 || die "the file does not say that it is monitoring"
+wait_for 30 value_is "jsguard_monitoring{port=\"$port\"}" 1 || die "the file does not show that the port is monitored"
 judged() { [[ -n $(value "jsguard_divergence{port=\"$port\",signal=\"occupancy\"}") ]]; }
 wait_for "$patience_s" judged || fail "no divergence is in the file"
 [[ $(stat -c '%a %U' "$file") == "644 root" ]] || fail "the file is $(stat -c '%a %U' "$file")"
 check_metrics "the textfile" <"$file"
 "$JSGUARD" export --pin-dir "$pin_dir" --format prometheus >"$work/export.prom" || fail "jsguard export: exit code $?"
 check_metrics "the export" <"$work/export.prom"
-diff <(grep '^# TYPE' "$file") <(grep '^# TYPE' "$work/export.prom") >&2 || fail "the export is not as the file"
+diff <(grep '^# TYPE' "$file") <(grep '^# TYPE' "$work/export.prom") >&2 || fail "the export has other metrics than the file"
 
-say "the file says what the maps hold"
-# Figures of one window, in the order of the query below.
+say "the file has the figures of the maps"
+# The figures of one window, in the order of the query below.
 cp "$file" "$work/copy.prom"
 figures=$(for name in window_transitions window_exchanges open_requests state_entropy transition_entropy stalled_sockets; do
     value "jsguard_$name{port=\"$port\"}" "$work/copy.prom"
@@ -109,7 +109,7 @@ wait_for "$patience_s" replaced_since "$inode" || fail "the file is not written 
 seen=$(value jsguard_windows_total)
 ((before <= seen && seen <= $(windows_closed))) || fail "windows: $seen, before $before, after $(windows_closed)"
 
-say "nobody sees half a file"
+say "readers never see a part of the file"
 exec {held}<"$file"
 before=$(<"$file")
 inode=$(inode)
@@ -127,7 +127,7 @@ while (((reads < 3000 || versions < 3) && $(now_ms) < deadline)); do
     if replaced_since "$inode"; then inode=$(inode) versions=$((versions + 1)); fi
 done
 ((versions >= 3)) || fail "only $versions versions of the file were seen"
-[[ $(cat <&"$held") == "$before" ]] || fail "a file that somebody had open has changed"
+[[ $(cat <&"$held") == "$before" ]] || fail "a file that a reader had open has changed"
 exec {held}<&-
 echo "$reads reads, $versions versions"
 
@@ -143,18 +143,18 @@ wait_for "$patience_s" serves_all || {
     diff <(series_by_name <"$work/scraped") <(series_by_name <"$file") || true
 }
 grep -qx 'node_textfile_scrape_error 0' "$work/scraped" || fail "node_exporter: $(grep scrape_error "$work/scraped")"
-grep -q "^jsguard_monitoring{port=\"$port\"} 1$" "$work/scraped" || fail "node_exporter does not say that it is monitoring"
+grep -q "^jsguard_monitoring{port=\"$port\"} 1$" "$work/scraped" || fail "node_exporter does not show that the port is monitored"
 stop "$exporter_pid"
 
-say "a second detector with the same file is refused, and does no harm"
+say "a second detector with the same file is refused, and does not disturb the first"
 status=0
 timeout 20 "$JSGUARD_LOAD" --pin-dir "$pin_dir-second" --localport "$port" -d 1 --textfile "$file" >"$work/second.out" 2>&1 || status=$?
 ((status == 1)) || fail "a second detector: exit code $status"
 [[ $(<"$work/second.out") == "jsguard-load: another jsguard-load writes $file; "* && $(wc -l <"$work/second.out") == 1 ]] ||
-    fail "a second detector says: $(<"$work/second.out")"
+    fail "a second detector prints: $(<"$work/second.out")"
 [[ ! -e $pin_dir-second ]] || fail "the second detector was loaded"
 inode=$(inode)
-wait_for "$patience_s" replaced_since "$inode" || fail "beside a refused one the file is not written again"
+wait_for "$patience_s" replaced_since "$inode" || fail "after the refusal the file is not written again"
 
 say "counters agree with the map, to the last transition"
 stop "$honest_pid"
@@ -168,27 +168,28 @@ wait_for "$patience_s" agrees || fail "transitions: $(in_file) in the file, $(co
 
 # --- the end ---------------------------------------------------------------------------------------
 
-say "the file goes with the detector, and stays after SIGKILL"
+say "the file is removed at the end of the detector, and remains after SIGKILL"
 stop_detector
 ((detector_status == 0)) || fail "Ctrl-C: exit code $detector_status"
 [[ -z $(ls -A "$directory") ]] || fail "Ctrl-C leaves $(ls -A "$directory")"
 start_detector --localport "$port" --learn 60 --textfile "$file"
 wait_for "$patience_s" test -e "$file" || fail "there is no file"
 stop_detector KILL
-[[ -e $file ]] || fail "the file is gone after SIGKILL"
-[[ -n $(value jsguard_last_tick_timestamp_seconds) ]] || fail "the file that was left has no time"
+[[ -e $file ]] || fail "after SIGKILL the file is gone"
+[[ -n $(value jsguard_last_tick_timestamp_seconds) ]] || fail "the remaining file has no time"
 inode=$(inode)
 start_detector --localport "$port" --learn 60 --textfile "$file"
-wait_for "$patience_s" replaced_since "$inode" || fail "after SIGKILL the file is not written by the next"
+wait_for "$patience_s" replaced_since "$inode" || fail "after SIGKILL the next detector does not write the file"
 stop_detector
 [[ -z $(ls -A "$directory") ]] || fail "after SIGKILL and a second run there is $(ls -A "$directory")"
 
 # --- trouble ----------------------------------------------------------------------------------------
 
-said() { (($(grep -cF -- "$1" "$work/detector.err") >= ${2:-1})); }
+# logged TEXT [NUMBER]: whether the detector has logged the text at least that often (1).
+logged() { (($(grep -cF -- "$1" "$work/detector.err") >= ${2:-1})); }
 windows_beyond() { (($(windows_closed) > $1)); }
 
-say "a full disk, and a directory that goes, are told once, and monitoring goes on"
+say "a full disk and a removed directory are reported once, and monitoring goes on"
 mkdir "$work/small"
 mount -t tmpfs -o size=1m tmpfs "$work/small"
 readonly sub=$work/small/sub
@@ -196,19 +197,19 @@ mkdir "$sub"
 start_detector --localport "$port" --learn 60 --textfile "$sub/jsguard.prom"
 wait_for "$patience_s" test -e "$sub/jsguard.prom" || fail "there is no file"
 head -c 2M /dev/zero >"$work/small/filler" 2>/dev/null || true
-wait_for "$patience_s" said "No space left on device" || fail "a full disk is not told"
-[[ -e $sub/jsguard.prom ]] || fail "a full disk takes the last figures away"
+wait_for "$patience_s" logged "No space left on device" || fail "a full disk is not reported"
+[[ -e $sub/jsguard.prom ]] || fail "with a full disk the last figures are lost"
 wait_for "$patience_s" windows_beyond $(($(windows_closed) + 2)) || fail "with a full disk no windows are closed"
 rm "$work/small/filler"
-wait_for "$patience_s" said "is written again" || fail "a disk that is no longer full is not told"
+wait_for "$patience_s" logged "is written again" || fail "it is not reported that the disk is no longer full"
 rm -r "$sub"
-wait_for "$patience_s" said "No such file or directory" || fail "a directory that went is not told"
+wait_for "$patience_s" logged "No such file or directory" || fail "a removed directory is not reported"
 wait_for "$patience_s" windows_beyond $(($(windows_closed) + 2)) || fail "without the directory no windows are closed"
 mkdir "$sub"
-wait_for "$patience_s" said "is written again" 2 || fail "a directory that came back is not told"
-only_the_file() { [[ $(ls -A "$sub") == jsguard.prom$'\n'jsguard.prom.lock ]]; } # while no other is written
+wait_for "$patience_s" logged "is written again" 2 || fail "it is not reported that the directory is back"
+only_the_file() { [[ $(ls -A "$sub") == jsguard.prom$'\n'jsguard.prom.lock ]]; } # there is no temporary file now
 wait_for "$patience_s" only_the_file || fail "in the directory: $(ls -A "$sub")"
-(($(grep -c 'cannot write the textfile' "$work/detector.err") == 2)) || fail "trouble is not told once each"
+(($(grep -c 'cannot write the textfile' "$work/detector.err") == 2)) || fail "each failure is not reported exactly once"
 stop_detector
 ((detector_status == 0)) || fail "Ctrl-C after trouble: exit code $detector_status"
 [[ -z $(ls -A "$sub") ]] || fail "Ctrl-C leaves $(ls -A "$sub")"

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# What is no attack: nights, crowds, restarts, slow lines, WebSockets, long polls, HTTP/2, back ends.
+# Traffic without attacks: nights, crowds, restarts, slow lines, WebSockets, long polls, HTTP/2, back ends.
 #
-# All scenarios run side by side, each on a port of its own, with one detector, one learning time and
-# one time monitoring. Each must really happen and raise nothing; a back end that stalls may raise an
-# alert that says what it sees, and WebSockets that are never answered may raise anything.
+# All scenarios run at the same time, each on its own port. They share one detector, one learning time and one monitoring
+# time. Each scenario must really happen and raise nothing, with two exceptions:
+# - A back end that stalls must raise an alert, and the alert must describe the stall.
+# - WebSockets that are never answered may raise any alert.
 
 # shellcheck source=quiet_scenarios.sh
 source "$(dirname "${BASH_SOURCE[0]}")/quiet_scenarios.sh"
@@ -12,15 +13,15 @@ source "$(dirname "${BASH_SOURCE[0]}")/quiet_scenarios.sh"
 usage() {
     cat <<END
 usage: quiet.sh [--only NAME,...] [--fast | --long] [--results FILE] [--windows FILE] [--shell] [--keep]
-  --only NAME,...   these scenarios, or all whose names begin so:
+  --only NAME,...   these scenarios, and those whose names begin with NAME-:
 $(printf '                      %s\n' "${scenarios[@]}")
   --fast            flash-crowd-short and slow-uploads, with short times: it takes about 80 s
   --long            600 s monitoring, not 60
   --results FILE    figures of each scenario, one JSON object a line
   --windows FILE    window records of the whole run, one JSON object a line
-  --shell           a shell inside, with everything running, at the end
+  --shell           start a shell in the server's namespace at the end
   --keep            keep the directory with all logs
-JSGUARD_LOAD, HONEST_LOAD and SLOW_BACKEND say where the programs are.
+JSGUARD_LOAD, HONEST_LOAD and SLOW_BACKEND are the paths of the programs.
 END
 }
 
@@ -36,17 +37,18 @@ own_option() {
 }
 parse_options "$@"
 
-readonly settled_s=10 # at the least
-readonly text_pin_dir=$pin_dir-text # of the detector that speaks to people
+readonly min_settled_s=10
+readonly text_pin_dir=$pin_dir-text # of the detector that prints text
 
 chosen=()
-events=() # "second command", monitoring
+events=() # "SECOND COMMAND"; the seconds count from the end of learning
 learned_ms=0
 over_ms=0
 
+# allowed SCENARIO: which alerts it may raise: none, any, or one that describes the stall.
 allowed() {
     case $1 in
-    stalled-back-end) echo told ;;
+    stalled-back-end) echo described ;;
     websockets-silent) echo any ;;
     *) echo none ;;
     esac
@@ -74,13 +76,13 @@ choose_scenarios() {
     front_port=$port backend_port=$((port + 1)) stalling_port=$((port + 2))
 }
 
-# of_each WHAT: the function of each scenario that is called so.
+# of_each WHAT: calls the function WHAT_SCENARIO of each scenario.
 of_each() {
     local name
     for name in "${chosen[@]}"; do "$1_${name//-/_}" "${port_of[$name]}"; done
 }
 
-# at SECOND COMMAND...: monitoring.
+# at SECOND COMMAND...: plans a command for this second of monitoring.
 at() { events+=("$*"); }
 
 start_servers() {
@@ -98,7 +100,7 @@ start_servers() {
 }
 
 settle() {
-    local name longest=$settled_s
+    local name longest=$min_settled_s
     for name in "${chosen[@]}"; do
         if ((${settles[$name]:-0} > longest)); then longest=${settles[$name]}; fi
     done
@@ -109,19 +111,20 @@ settle() {
     still_running
 }
 
-# start_detectors: one for all, and one that speaks to people of what must be told.
+# start_detectors: starts one detector for all scenarios. A second one prints text, for the scenarios whose alerts must
+# describe what happens.
 start_detectors() {
-    local name ports=() told=()
+    local name ports=() described=()
     for name in "${chosen[@]}"; do
         ports+=("${port_of[$name]}")
-        if [[ $(allowed "$name") == told ]]; then told+=("${port_of[$name]}"); fi
+        if [[ $(allowed "$name") == described ]]; then described+=("${port_of[$name]}"); fi
     done
     start_detector --json --netns "/run/netns/$server_ns" --learn "$learn_s" --localport "$(IFS=, && echo "${ports[*]}")"
     : >"$work/text.out"
-    if ((${#told[@]} > 0)); then
+    if ((${#described[@]} > 0)); then
         at_end+=(remove_text_pins)
         spawn text env --default-signal=INT "$JSGUARD_LOAD" --pin-dir "$text_pin_dir" \
-            --netns "/run/netns/$server_ns" --learn "$learn_s" --localport "$(IFS=, && echo "${told[*]}")"
+            --netns "/run/netns/$server_ns" --learn "$learn_s" --localport "$(IFS=, && echo "${described[*]}")"
         text_pid=$spawned
     fi
 }
@@ -138,10 +141,10 @@ still_running() {
     [[ -z $detector_pid ]] || alive "$detector_pid" || die "the detector ended by itself"
 }
 
-# Seconds monitoring.
+# monitored_s: seconds since the end of learning.
 monitored_s() { echo $((($(now_ms) - learned_ms) / 1000)); }
 
-# follow_plan: what was planned, in order; each second in open.txt "second port connections".
+# follow_plan: runs the planned commands in order. Each second it adds lines "SECOND PORT CONNECTIONS" to open.txt.
 follow_plan() {
     local now due=() event left
     mapfile -t due < <(printf '%s\n' "${events[@]}" | sort -sn)
@@ -152,7 +155,7 @@ follow_plan() {
                 left+=("$event")
             else
                 say "at $event"
-                # shellcheck disable=SC2086 # one argument a word
+                # shellcheck disable=SC2086 # each word is an argument
                 ${event#* }
             fi
         done
@@ -161,16 +164,16 @@ follow_plan() {
         still_running
         sleep 1
     done
-    ((${#due[@]} == 0)) || die "did not come to: ${due[*]}"
+    ((${#due[@]} == 0)) || die "the time was over before: ${due[*]}"
 }
 
-# open_at PORT SECOND: connections that it had at the first look since.
+# open_at PORT SECOND: connections of the port in the first sample from this second on.
 open_at() {
     awk -v port="$1" -v second="$2" '$1 >= second && $2 == port { print $3; found = 1; exit }
         END { if (!found) print 0 }' "$work/open.txt"
 }
 
-# did_not_happen REASON: of the scenario that is checked.
+# did_not_happen REASON: records why the checked scenario did not happen.
 did_not_happen() { printf '%s\n' "$*" >>"$work/reasons"; }
 
 write_runs() {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Tests of the quiet scenarios' judge: each thing that must fail a scenario does, on invented alerts.
+# Tests of quiet.jq, the judge of the quiet scenarios, with invented alerts: it finds each failure of a scenario.
 
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -10,7 +10,7 @@ need jq jq
 
 readonly learned=1767322800000 # 2026-01-02T03:00:00 UTC, in ms
 
-# alert raise|clear SECOND [SIGNAL] [SOURCES] [SHARE] [PORT]: an alert as the judge needs it.
+# alert raise|clear SECOND [SIGNAL] [SOURCES] [SHARE] [PORT]: an alert with the fields that the judge reads.
 alert() {
     jq -nc --arg event "$1" --argjson second "$2" --arg signal "${3:-occupancy}" \
         --argjson sources "${4:-null}" --argjson share "${5:-null}" --argjson port "${6:-80}" '
@@ -20,8 +20,8 @@ alert() {
             + if $sources then {$sources, top_source_share: $share} else {} end)}'
 }
 
-# expect ALLOWED WINDOWS REASONS LINES "FAILURE..." < ALERTS: the judge's sentences, joined by "; ".
-# Reasons and lines are JSON arrays.
+# expect ALLOWED WINDOWS REASONS LINES "FAILURE..." < ALERTS: the expected sentences of the judge, joined by "; ".
+# REASONS and LINES are JSON arrays.
 expect() {
     local got
     got=$(jq -nr -L "$here" --slurpfile alerts /dev/stdin \
@@ -35,8 +35,8 @@ expect() {
     fail "$1: expected '$5', got '$got'"
 }
 
-readonly told='["ALERT port 80 in network namespace 4026532001: occupancy 0.5 bits: requests stalled, 90 spread over 80 sources"]'
-readonly untold='["ALERT port 80: occupancy 0.5 bits from normal"]'
+readonly complete='["ALERT port 80 in network namespace 4026532001: occupancy 0.5 bits: requests stalled, 90 spread over 80 sources"]'
+readonly without_cause='["ALERT port 80: occupancy 0.5 bits from normal"]'
 readonly blamed='["ALERT port 80: occupancy 0.5 bits: requests stalled, 90 spread over 80 sources: an Attack"]'
 readonly later='["ALERT port 80: transitions 0.5 bits", "CLEAR port 80: occupancy after 5 s"]'
 
@@ -52,19 +52,19 @@ alert raise 5 transitions |
 : | expect any 60 '["no crowd came"]' '[]' "did not happen: no crowd came"
 alert raise 5 | expect any 60 '[]' '[]' ""
 
-: | expect told 60 '[]' '[]' "no alert, though all requests were held"
-alert raise 5 occupancy 80 0.02 | expect told 60 '[]' "$told" ""
+: | expect described 60 '[]' '[]' "no alert, though all requests were stalled"
+alert raise 5 occupancy 80 0.02 | expect described 60 '[]' "$complete" ""
 { alert raise 5 occupancy 80 0.02 && alert raise 6 transitions && alert clear 9; } |
-    expect told 60 '[]' "$(jq -nc "$told + $later")" ""
-alert raise 5 occupancy 80 0.02 | expect told 60 '[]' '[]' "an alert, and no line of text"
+    expect described 60 '[]' "$(jq -nc "$complete + $later")" ""
+alert raise 5 occupancy 80 0.02 | expect described 60 '[]' '[]' "an alert, and no line of text"
 alert raise 5 occupancy 49 0.02 |
-    expect told 60 '[]' "$told" "49 sources in the alert, there are 100 and more"
-alert raise 5 occupancy 80 0.2 | expect told 60 '[]' "$told" "top_source_share is 0.2"
-alert raise 5 | expect told 60 '[]' "$told" \
+    expect described 60 '[]' "$complete" "49 sources in the alert, there are 100 and more"
+alert raise 5 occupancy 80 0.2 | expect described 60 '[]' "$complete" "top_source_share is 0.2"
+alert raise 5 | expect described 60 '[]' "$complete" \
     "no sources in the alert, there are 100 and more; top_source_share is not there"
-alert raise 5 occupancy 80 0.02 | expect told 60 '[]' "$untold" \
-    "the line says nothing of requests stalled or of sources: ALERT port 80: occupancy 0.5 bits from normal"
-alert raise 5 occupancy 80 0.02 | expect told 60 '[]' "$blamed" \
-    "the word attack is in: ALERT port 80: occupancy 0.5 bits: requests stalled, 90 spread over 80 sources: an Attack"
+alert raise 5 occupancy 80 0.02 | expect described 60 '[]' "$without_cause" \
+    "the line does not mention stalled requests or sources: ALERT port 80: occupancy 0.5 bits from normal"
+alert raise 5 occupancy 80 0.02 | expect described 60 '[]' "$blamed" \
+    "the line has the word attack: ALERT port 80: occupancy 0.5 bits: requests stalled, 90 spread over 80 sources: an Attack"
 
 finish

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# The scenarios of quiet.sh: for each its servers, its visitors, what happens when, and whether it did.
+# The scenarios of quiet.sh: for each its servers, its visitors, what happens when, and a check that it happened.
 # shellcheck shell=bash
-# Sourced by quiet.sh. Each scenario NAME has, with _ for -,
-#   serve_NAME PORT   its servers
-#   visit_NAME PORT   the visitors that the detector learns from
-#   act_NAME PORT     what happens monitoring: at SECOND COMMAND...
-#   check_NAME PORT   at the end, once all visitors have gone: did_not_happen REASON
+# quiet.sh sources this file. Each scenario NAME has these functions, with _ instead of -:
+#   serve_NAME PORT   starts its servers
+#   visit_NAME PORT   starts the visitors that the detector learns from
+#   act_NAME PORT     plans what happens while the detector monitors: at SECOND COMMAND...
+#   check_NAME PORT   runs at the end, after all visitors have left: did_not_happen REASON
 
 # shellcheck source=servers.sh
 source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
@@ -18,7 +18,7 @@ readonly scenarios=(
     stalled-back-end websockets-silent
 )
 
-# Long enough for the first visitors to have ended as the later ones do.
+# Seconds before the detector starts. By then the first visitors have left, so visitors come and leave at a steady rate.
 # shellcheck disable=SC2034
 declare -A settles=(
     [flash-crowd-browsers]=80 [rolling-restart-browsers]=80 [rolling-restart-apache]=80
@@ -26,38 +26,38 @@ declare -A settles=(
 )
 
 readonly pace=10000 # bytes a second of a slow upload or download
-readonly held=50    # of these at a time
-readonly talkers=200
-readonly polled=60
+readonly held=50    # slow uploads or downloads at a time
+readonly talkers=200 # WebSockets at a time
+readonly polled=60   # long polls at a time
 
-# Of the short form.
-scenario_s=60 # monitoring
-crowd_s=40    # how long the crowds stay
+# Values without --long and --fast.
+scenario_s=60 # time that the detector monitors
+crowd_s=40    # duration of the crowds
 talk_rate=5   # WebSockets opened a second
 
-# By scenario, and by the name of a visitor or server.
+# The keys are names of scenarios, visitors or servers.
 declare -A port_of=() visitor=() leaver=() master=() workers_before=() workers_after=() restarted=()
-# Of what is not monitored.
+# Ports that are not monitored.
 front_port='' backend_port='' stalling_port=''
 
-# least PERCENT FIGURE: that share of it, in whole numbers.
-least() { awk -v percent="$1" -v figure="$2" 'BEGIN { printf "%d", percent * figure / 100 }'; }
-# below A B: whether A < B, with fractions.
+# percent_of PERCENT FIGURE: this share of the figure, as a whole number.
+percent_of() { awk -v percent="$1" -v figure="$2" 'BEGIN { printf "%d", percent * figure / 100 }'; }
+# below A B: whether A < B, for numbers with fractions.
 below() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a + 0 < b + 0) }'; }
 
-# site PORT [DIRECTIVES]: a server of the nginx that all share.
+# site PORT [DIRECTIVES]: adds a server to the nginx that all scenarios share.
 site() {
     echo "    server { listen $1; root $work/site; client_max_body_size 10m; ${2:-} }" \
         >>"$work/sites"
 }
 
-# visit SCENARIO PROFILE PORT [OPTIONS...]: visitors until the end.
+# visit NAME PROFILE PORT [OPTIONS...]: starts visitors, which come until the end of the test.
 visit() {
     start_visits "$@"
     visitor[$1]=$spawned
 }
 
-# leave NAME: nobody new of these comes; those that are there finish.
+# leave NAME: no new visitors come. Those that are connected finish.
 leave() {
     kill -USR1 "${visitor[$1]}"
     # shellcheck disable=SC2034 # quiet.sh stops them
@@ -65,22 +65,22 @@ leave() {
     unset "visitor[$1]"
 }
 
-# came NAME RATE SECONDS: at least nine of ten that were to come, and were answered.
+# came NAME RATE SECONDS: at least 90 % of the planned connections came, and at least 95 % of the requests were answered.
 came() {
     local wanted asked answered
-    wanted=$(least 90 "$(($2 * $3))")
+    wanted=$(percent_of 90 "$(($2 * $3))")
     asked=$(visits "$1" connections)
     ((asked >= wanted)) || did_not_happen "only $asked connections came in $3 s, not $wanted"
     asked=$(visits "$1" requests)
     answered=$(($(visits "$1" answers) + $(visits "$1" aborted)))
-    ((answered >= $(least 95 "$asked"))) ||
+    ((answered >= $(percent_of 95 "$asked"))) ||
         did_not_happen "only $answered of $asked requests were answered"
 }
 
-# were_open NAME COUNT: so many at once, and at the end still nearly so many.
+# were_open NAME COUNT: COUNT connections were open at once, and at least 90 % of them at the end.
 were_open() {
-    (($(most_open "$1") >= $2)) || did_not_happen "at most $(most_open "$1") were open, not $2"
-    (($(open_at_end "$1") >= $(least 90 "$2"))) ||
+    (($(max_open "$1") >= $2)) || did_not_happen "at most $(max_open "$1") were open, not $2"
+    (($(open_at_end "$1") >= $(percent_of 90 "$2"))) ||
         did_not_happen "only $(open_at_end "$1") of $2 were open at the end"
 }
 
@@ -121,7 +121,7 @@ check_flash_crowd_browsers() { came crowd-browsers 50 "$crowd_s"; }
 
 # --- restarts --------------------------------------------------------------------------------
 
-# own_nginx NAME PORT...: an nginx that can be restarted, its master's pid in ${master[NAME]}.
+# own_nginx NAME PORT...: starts a separate nginx that can be restarted. The PID of its master goes to ${master[NAME]}.
 own_nginx() {
     local name=$1 port
     shift
@@ -137,7 +137,7 @@ own_nginx() {
     master["$name"]=$spawned
 }
 
-# reload NAME SIGNAL: new workers; the old ones drain.
+# reload NAME SIGNAL: the server starts new workers. The old ones finish their connections.
 reload() {
     workers_before[$1]=$(children "${master[$1]}")
     kill "-$2" "${master[$1]}"
@@ -151,7 +151,8 @@ check_reload() {
     did_not_happen "no worker of $1 changed: ${workers_before[$1]:-no reload}"
 }
 
-# restart NAME PORT...: as a service manager does: asks, waits 5 s for open requests, ends, starts.
+# restart NAME PORT...: restarts nginx as a service manager does: asks it to end, waits 5 s for open requests, kills it,
+# and starts it again.
 restart() {
     local name=$1 before=${master[$1]}
     shift
@@ -169,7 +170,7 @@ check_restart() {
     if ((before == after)) || gone "$after"; then did_not_happen "$1 was not restarted"; fi
 }
 
-# One nginx for both kinds of visitors, if both are chosen.
+# If both scenarios are chosen, they share one nginx.
 rolling_ports() {
     local name
     for name in rolling-restart-short rolling-restart-browsers; do
@@ -226,7 +227,7 @@ check_keepalive_change() {
 
 # --- slow lines ------------------------------------------------------------------------------
 
-# moved NAME UNIT: bytes over the slow lines, four fifths of what they take.
+# moved NAME UNIT: the slow lines moved at least 80 % of the bytes that they can carry.
 moved() {
     local megabytes wanted
     megabytes=$(visits "$1" "$2")
@@ -258,7 +259,7 @@ act_slow_downloads_small() {
 }
 check_slow_downloads_small() { moved downloads-small MB,; }
 
-# --- what stays open -------------------------------------------------------------------------
+# --- connections that remain open ------------------------------------------------------------
 
 serve_websockets_new() { site "$1" "location /talk { $(to_backend "$backend_port") }"; }
 visit_websockets_new() { short_visits websockets-new "$1"; }
@@ -266,12 +267,12 @@ act_websockets_new() {
     at 1 visit talk websockets "$1" --rate "$talk_rate" --max-open "$talkers" --small-path /talk
 }
 check_websockets_new() { were_talking talk 10; }
-# were_talking NAME SECONDS: all that is wanted of WebSockets that send a message in so many seconds.
+# were_talking NAME SECONDS: the WebSockets were open, and each sent a message every SECONDS.
 were_talking() {
     local messages
     were_open "$1" "$talkers"
     messages=$(visits "$1" messages)
-    # Half of them, for they open one after the other.
+    # Half of the messages are enough, because the WebSockets open one after the other.
     ((messages >= talkers * (scenario_s - 20) / $2 / 2)) ||
         did_not_happen "only $messages messages were sent"
 }
@@ -295,7 +296,7 @@ check_long_polls() {
     grep -q "port $1: WARNING: its baseline looks like an attack: most connections" "$work/detector.err" ||
         did_not_happen "the detector has no warnings about a baseline of long polls"
 }
-# came_back NAME COUNT: so many answers.
+# came_back NAME COUNT: the visitors got at least COUNT answers.
 came_back() {
     (($(visits "$1" answers) >= $2)) || did_not_happen "only $(visits "$1" answers) answers, not $2"
 }
@@ -313,9 +314,9 @@ visit_h2_browsers() {
     for ((group = 1; group <= groups; group++)); do
         spawn "h2load-$group" "${in_client[@]}" h2load -c $((h2_clients / groups)) -D 3600 --rps 0.2 "$url/index.html"
         visitor["h2-browsers-$group"]=$spawned
-        sleep 1.2 # so that they do not all ask at once
+        sleep 1.2 # so that the groups do not send their requests at the same time
     done
-    # Five new ones a second, with three requests each that are answered in a third of a second.
+    # Five new connections a second, with three requests each that are answered in a third of a second.
     spawn h2load-new "${in_client[@]}" h2load -c 7200 -n 21600 -r 5 "$url/wait/0.33"
     visitor["h2-browsers-new"]=$spawned
 }
@@ -327,8 +328,8 @@ check_h2_browsers() {
     count_h2
     asked=$((h2_asked - before))
     ((open >= h2_clients)) || did_not_happen "only $open connections were open at the end"
-    # One in 5 s from each that stays, and fifteen a second from the new ones.
-    ((asked >= $(least 80 $(((h2_clients / 5 + 15) * scenario_s))))) ||
+    # One request in 5 s on each connection that remains open, and fifteen a second on the new ones.
+    ((asked >= $(percent_of 80 $(((h2_clients / 5 + 15) * scenario_s))))) ||
         did_not_happen "only $asked requests over HTTP/2 were answered"
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# jsguard record beside a running detector: whole lines, nothing missed, and clear refusals.
+# jsguard record beside a running detector: its lines are whole, no window is missed, and its refusals are clear.
 
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -8,25 +8,25 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 need_root_and_bpf
 system_begin
 take_ports
-readonly port=$first_port # nobody listens there: windows are closed all the same
+readonly port=$first_port # nobody listens there, but the detector closes windows
 
-# --- what is run, and what is found ------------------------------------------------------------
+# --- helpers -----------------------------------------------------------------------------------
 
-# record EXPECTED-STATUS ARGUMENTS...: jsguard record, to its end; output in said.out and said.err.
+# record EXPECTED-STATUS ARGUMENTS...: runs jsguard record to its end. Its output goes to command.out and command.err.
 record() {
     local expected=$1 status=0
     shift
-    timeout 40 "$JSGUARD" record --pin-dir "$pin_dir" "$@" >"$work/said.out" 2>"$work/said.err" </dev/null || status=$?
+    timeout 40 "$JSGUARD" record --pin-dir "$pin_dir" "$@" >"$work/command.out" 2>"$work/command.err" </dev/null || status=$?
     ((status == expected)) && return
     fail "jsguard record $*: exit code $status, not $expected"
-    show_log said.err
+    show_log command.err
 }
-said() { grep -qF -- "$1" "$work/said.err" || fail "did not say \"$1\": $(cat "$work/said.err")"; }
-one_line() { (($(wc -l <"$work/said.err") == 1)) || fail "more than a line: $(cat "$work/said.err")"; }
+expect() { grep -qF -- "$1" "$work/command.err" || fail "record does not print \"$1\": $(cat "$work/command.err")"; }
+one_line() { (($(wc -l <"$work/command.err") == 1)) || fail "more than a line: $(cat "$work/command.err")"; }
 windows_in() { jq -s 'map(select(.type == "window")) | length' "$1"; }
 has_windows() { (($(windows_in "$1" 2>/dev/null || echo 0) >= $2)); }
 
-# check_recording FILE: every line is whole, and the windows follow on each other.
+# check_recording FILE: every line is whole, and no window is missing.
 check_recording() {
     [[ $(tail -c 1 "$1" | od -An -tx1) == " 0a" ]] || fail "$1 does not end with a whole line"
     jq -se '.[0].type == "recording" and .[0].schema == 2' "$1" >/dev/null || fail "$1 has no header"
@@ -35,30 +35,30 @@ check_recording() {
     jq -se 'all(.[]; .type != "gap")' "$1" >/dev/null || fail "$1 has a gap"
 }
 
-say "without a detector there is nothing to record"
+say "without a detector record refuses"
 record 1 "$work/none.jsonl"
 one_line
-said "start jsguard-load"
-[[ ! -e $work/none.jsonl ]] || fail "a file was made for nothing"
+expect "start jsguard-load"
+[[ ! -e $work/none.jsonl ]] || fail "record created a file without a detector"
 
-say "a recording of so many seconds"
+say "--duration ends a recording"
 start_detector --localport "$port" --learn 3600
 record 0 "$work/first.jsonl" -d 4
 check_recording "$work/first.jsonl"
 has_windows "$work/first.jsonl" 3 || fail "4 s have fewer than 3 windows"
-said " windows of 1 service recorded, 0 missed"
+expect " windows of 1 service recorded, 0 missed"
 record 0 - -d 2 --port "$port"
-check_recording "$work/said.out"
+check_recording "$work/command.out"
 
 record 0 "$work/nobody.jsonl" -d 2 --port $((port + 1))
-said "port $((port + 1)) is not monitored yet"
-said "0 windows of 0 services recorded, 0 missed"
+expect "port $((port + 1)) is not monitored yet"
+expect "0 windows of 0 services recorded, 0 missed"
 
-say "what is there is not overwritten unasked"
+say "a file is overwritten only with --overwrite"
 before=$(md5sum "$work/first.jsonl")
 record 2 "$work/first.jsonl" -d 1
 one_line
-said "--overwrite"
+expect "--overwrite"
 [[ $(md5sum "$work/first.jsonl") == "$before" ]] || fail "the recording has changed"
 record 0 "$work/first.jsonl" --overwrite -d 2
 check_recording "$work/first.jsonl"
@@ -67,11 +67,11 @@ one_line
 record 2 "$work/no/such/directory.jsonl" -d 1
 one_line
 
-say "a file system that is full ends it, and says so"
+say "a full file system ends the recording with a message"
 mkdir "$work/full"
 mount -t tmpfs -o size=8k tmpfs "$work/full"
 record 1 "$work/full/recording.jsonl" -d 30
-said "No space left"
+expect "No space left"
 umount "$work/full"
 
 say "Ctrl-C, and the detector's end, leave a whole recording"
@@ -86,10 +86,10 @@ recorder_pid=$spawned
 wait_for "$patience_s" has_windows "$work/third.jsonl" 2 || fail "nothing is recorded"
 stop_detector
 wait "$recorder_pid" || fail "the detector's end: exit code $?"
-grep -q "the detector has ended" "$work/recorder.err" || fail "it does not say that the detector has ended"
+grep -q "the detector has ended" "$work/recorder.err" || fail "record does not report that the detector has ended"
 check_recording "$work/third.jsonl"
 
-say "a detector that was killed is missed"
+say "a killed detector is noticed"
 start_detector --localport "$port" --learn 3600
 spawn recorder "$JSGUARD" record --pin-dir "$pin_dir" "$work/fourth.jsonl"
 recorder_pid=$spawned
@@ -98,12 +98,12 @@ stop_detector KILL
 status=0
 wait "$recorder_pid" || status=$?
 ((status == 1)) || fail "the detector was killed: exit code $status"
-grep -q "has shown no life for" "$work/recorder.err" || fail "it does not say that no window comes"
+grep -q "has shown no life for" "$work/recorder.err" || fail "record does not report that the detector shows no life"
 check_recording "$work/fourth.jsonl"
 status=0
-"$JSGUARD" record --pin-dir "$pin_dir" "$work/fifth.jsonl" 2>"$work/said.err" || status=$?
+"$JSGUARD" record --pin-dir "$pin_dir" "$work/fifth.jsonl" 2>"$work/command.err" || status=$?
 ((status == 1)) || fail "the detector has been killed: exit code $status"
-grep -q "has shown no life for" "$work/said.err" || fail "record: a killed detector looks like a live one"
+grep -q "has shown no life for" "$work/command.err" || fail "record: a killed detector looks like a live one"
 [[ ! -e $work/fifth.jsonl ]] || fail "a recording of a killed detector was begun"
 
 finish

@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Records the data sets of tests/data: nginx under honest load, slow attacks and floods, one detector.
+# Records the data sets of tests/data: one detector, nginx under honest load, slow attacks and floods.
 #
-# All sets are recorded side by side, each from a port of its own. On every port the detector learns honest
-# traffic. On most the visitors then stay; on the others they leave, and the attack comes alone. The slow
-# attacks come first, all at once; then the connect floods; then the SYN floods, from forged addresses that
-# nobody answers for.
+# All sets are recorded at the same time, each from its own port. On every port the detector learns honest traffic. On
+# most ports the visitors then remain. On the others they leave before the attack. The slow attacks come first, all at
+# once, then the connect floods, and then the SYN floods. The SYN floods come from forged addresses that nobody uses.
 
 # shellcheck source=servers.sh
 source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
@@ -16,12 +15,12 @@ source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
 usage() {
     cat <<END
 usage: record_data.sh [--out DIR] [--long SECONDS] [--dry-run] [--no-cookies] [--keep]
-  --out DIR         where the recordings go, and index.json, which says when each attack was (tests/data)
-  --long SECONDS    monitoring in normal-long (600)
-  --dry-run         the traffic alone: nothing is recorded
-  --no-cookies      SYN floods on a server without SYN cookies, which Linux has by default
+  --out DIR         directory for the recordings, and for index.json with the times of the attacks (tests/data)
+  --long SECONDS    time of monitoring in normal-long (600)
+  --dry-run         only the traffic: nothing is recorded
+  --no-cookies      switch SYN cookies off in the server's namespace (by default Linux has them on)
   --keep            keep the directory with all logs
-It takes about 13 minutes. JSGUARD_LOAD, JSGUARD, HONEST_LOAD and CONNECT_FLOOD say where the programs are.
+It takes about 13 minutes. JSGUARD_LOAD, JSGUARD, HONEST_LOAD and CONNECT_FLOOD are the paths of the programs.
 END
 }
 
@@ -43,21 +42,21 @@ while (($# > 0)); do
 done
 
 readonly learn_s=60
-readonly settled_s=80 # by then the server's keep-alive of 75 s ends the first browsers' connections
-readonly browsers_open=250
-# Honest load of each port, so little that twelve ports and the attacks fit on two CPUs.
+readonly settled_s=80 # after 75 s the server's keep-alive time-out closes the first connections of the browsers
+readonly browsers_open=250 # minimum number on each port before the detector starts
+# The honest load of each port is small, so that twelve ports and the attacks fit on two CPUs.
 readonly short=(--profile short --rate 20 --burst 10) browsers=(--profile browsers --rate 4)
 readonly flood_rate=200 # connections a second
 readonly syn_every_us=2000
 
 # Seconds since the detector's start.
 readonly slow_alone_s=$((learn_s + 30)) # the visitors leave
-readonly slow_s=$((slow_alone_s + 15))  # the attack begins: more than a window later
+readonly slow_s=$((slow_alone_s + 15))  # the attack begins, more than a window later
 readonly slow_ends_s=$((slow_s + 50))
-readonly slow_over_s=$((slow_ends_s + 25)) # recorded until
+readonly slow_over_s=$((slow_ends_s + 25)) # the recording ends
 readonly connect_s=$slow_over_s connect_ends_s=$((slow_over_s + 20)) connect_over_s=$((slow_over_s + 45))
 readonly syn_s=$connect_over_s syn_ends_s=$((connect_over_s + 20)) syn_over_s=$((connect_over_s + 45))
-readonly attack_s=45 # of slowhttptest, from its first connection on
+readonly attack_s=45 # duration of slowhttptest, from its first connection on
 
 readonly attacks=(slow-header slow-body slow-read flood-connect flood-syn)
 sets=(normal normal-long "${attacks[@]}" "${attacks[@]/#/mix-}")
@@ -68,7 +67,7 @@ ports_of() {
     for name in "$@"; do echo "${port_of[$name]}"; done
 }
 
-# visit GROUP SEED SET...: both kinds of honest visitors; ended by leave GROUP.
+# visit GROUP SEED SET...: starts both kinds of honest visitors. "leave GROUP" ends them.
 visit() {
     local group=$1 seed=$2 ports targets
     shift 2
@@ -104,7 +103,7 @@ start_recorders() {
     done
 }
 
-# stop_recording SET...
+# stop_recording SET...: ends the recorders of these sets.
 stop_recording() {
     local name status
     ((dry_run == 0)) || return 0
@@ -126,7 +125,8 @@ still_running() {
     done
 }
 
-# go_on_until SECOND: notes what the attacks have open, "port connections", and when each ends.
+# go_on_until SECOND: waits until this second. It adds lines "PORT CONNECTIONS" of the attackers to held.txt, and of
+# half-open connections to half_open.txt. It also notes when each attack ends.
 go_on_until() {
     local name
     while (($(now_ms) < detector_began_ms + $1 * 1000)); do
@@ -146,8 +146,8 @@ note_end() {
     unset "attack_pid[$1]"
 }
 
-# most FILE SET: the largest number noted of its port.
-most() { awk -v port="${port_of[$2]}" '$1 == port && $2 > n { n = $2 } END { print n + 0 }' "$work/$1"; }
+# largest FILE SET: the largest number in the file for the port of the set.
+largest() { awk -v port="${port_of[$2]}" '$1 == port && $2 > n { n = $2 } END { print n + 0 }' "$work/$1"; }
 
 begin_attack() {
     local name=$1 port=${port_of[$1]}
@@ -168,7 +168,7 @@ begin_attack() {
     attack_pid[$name]=$spawned
 }
 
-# end_attack SET...: those that do not end by themselves.
+# end_attack SET...: ends attacks that do not end by themselves.
 end_attack() {
     local name
     for name in "$@"; do
@@ -178,7 +178,7 @@ end_attack() {
     done
 }
 
-# Answers to forged addresses leave by the attacker's link, where nobody takes them.
+# Answers to forged addresses go to the attacker's namespace, which drops them.
 swallow_answers() {
     ip -n "$server_ns" route add default via "$attacker"
     "${in_attack[@]}" sysctl -qw net.ipv4.ip_forward=0
@@ -187,15 +187,15 @@ swallow_answers() {
 
 tcp_counter() { "${in_server[@]}" nstat -asz "TcpExt$1" | awk -v name="TcpExt$1" '$1 == name { print $2 }'; }
 
-# check_attacks: each was what it is called.
+# check_attacks: each attack happened as planned.
 check_attacks() {
     local name
     for name in "${!attack_began[@]}"; do
         case $name in
-        *slow-*) (($(most held.txt "$name") >= 495)) || fail "$name held $(most held.txt "$name") connections, not 500" ;;
-        *flood-connect) grep -q ' stood$' "$work/attack-${port_of[$name]}.out" || fail "$name says nothing" ;;
-        *flood-syn) (($(most half_open.txt "$name") >= 100)) ||
-            fail "$name had $(most half_open.txt "$name") half-open connections" ;;
+        *slow-*) (($(largest held.txt "$name") >= 495)) || fail "$name held $(largest held.txt "$name") connections, not 500" ;;
+        *flood-connect) grep -q ' established$' "$work/attack-${port_of[$name]}.out" || fail "$name prints no summary" ;;
+        *flood-syn) (($(largest half_open.txt "$name") >= 100)) ||
+            fail "$name had $(largest half_open.txt "$name") half-open connections" ;;
         esac
     done
 }
@@ -209,7 +209,7 @@ check_recordings() {
     done
 }
 
-# first_window_ms SET: the end of the first window that is recorded.
+# first_window_ms SET: the time of the first recorded window, which is its end.
 first_window_ms() {
     if ((dry_run)); then
         echo "$detector_began_ms"
@@ -218,7 +218,8 @@ first_window_ms() {
     fi
 }
 
-# write_index: what is in each recording; an attack's times are in seconds since the end of the first window.
+# write_index: prints what each recording contains. The times of an attack are in seconds since the end of the first
+# window.
 write_index() {
     local name attack honest
     for name in "${sets[@]}"; do
@@ -226,7 +227,7 @@ write_index() {
         if [[ -n ${attack_began[$name]:-} ]]; then
             attack=$(jq -n --arg name "${name#mix-}" --argjson first "$(first_window_ms "$name")" \
                 --argjson began "${attack_began[$name]}" --argjson ended "${attack_ended[$name]}" \
-                --argjson open "$(most held.txt "$name")" --argjson half_open "$(most half_open.txt "$name")" \
+                --argjson open "$(largest held.txt "$name")" --argjson half_open "$(largest half_open.txt "$name")" \
                 'def since_first: (. - $first) / 100 | round / 10;
                 {$name, begin_s: ($began | since_first), end_s: ($ended | since_first), most_open: $open,
                  most_half_open: $half_open}')
@@ -257,7 +258,7 @@ visit connect 11 flood-connect
 visit syn 21 flood-syn
 visit staying 31 normal normal-long "${attacks[@]/#/mix-}"
 visitors_began=$(now_ms)
-wait_for 120 browsers_are_in || die "the honest visitors are not in after 120 s"
+wait_for 120 browsers_are_in || die "the honest visitors are not connected after 120 s"
 
 phase_begins
 say "learning, $learn_s s"
@@ -310,7 +311,7 @@ check_attacks
 ((dry_run)) || check_recordings
 write_index >"$work/index.json"
 jq -c '.[]' "$work/index.json"
-cat "$work"/attack-*.out | grep ' stood$' || true
+cat "$work"/attack-*.out | grep ' established$' || true
 tail -qn 3 "$work"/attack-"${port_of[flood-syn]}".err
 alerts '"\(.timestamp) \(.jsguard.event) \(.jsguard.port) \(.jsguard.signal) \(.jsguard.js_bits)"'
 stop_detector INT

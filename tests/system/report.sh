@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# The report opens in Chromium without errors and requests, light and dark, on a screen and on a phone.
+# The report opens in Chromium without errors and network requests, light and dark, with the width of a screen and of a
+# phone.
 # usage: report.sh JSGUARD WRITE_STORY
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 jsguard=$1
 write_story=$2
-found= # by in_chromium() last
-readonly phone=360 screen=1280
+found= # the last result of in_chromium()
+readonly phone=360 screen=1280 # widths in px
 
-# in_chromium SCHEME WIDTH: what report_check.html found in $work/page/report.html, as JSON; what the
-# console said in $work/console.
+# in_chromium SCHEME WIDTH: prints the result of report_check.html for $work/page/report.html, as JSON. The messages of the
+# browser's console go to $work/console.
 in_chromium() {
     local dark=1 # in Chromium's settings 0 is dark, 1 light
     [[ $1 == dark ]] && dark=0
@@ -25,7 +26,7 @@ in_chromium() {
     sed -n 's|.*<pre id="result">\(.*\)</pre>.*|\1|p' "$work/dom" | sed 's/&gt;/>/g; s/&lt;/</g; s/&amp;/\&/g'
 }
 
-# check_page NAME PORTS: in both schemes, at both widths.
+# check_page NAME PORTS: checks the page in both colour schemes and both widths.
 check_page() {
     local scheme width
     for scheme in light dark; do
@@ -35,7 +36,7 @@ check_page() {
             [[ $(jq -r '.faults | length' <<<"$found") == 0 ]] ||
                 fail "$1, $scheme, $width px: $(jq -c .faults <<<"$found")"
             [[ -s $work/console ]] && fail "$1, $scheme, $width px: $(head -n 3 "$work/console")"
-            # Five charts and one strip for each analysis, three panels for each of two heat maps.
+            # A port has five charts and one strip, and two heat maps with three panels each.
             jq -e --argjson ports "$2" '.ports == $ports and .charts >= 5 * $ports and
                 .heatMaps >= 4 * $ports and .tables >= 7 * $ports and .texts > 300 and .lines > 10' \
                 >/dev/null <<<"$found" || fail "$1, $scheme, $width px: something is missing: $found"
@@ -58,7 +59,7 @@ trap 'rm -rf "$work"' EXIT
 mkdir "$work/page"
 cp "$here/report_check.html" "$work/page"
 
-# A story with all that a report can show, and names that would like to be more than text.
+# A recording with everything that a report can show. Its host name contains HTML and a script.
 "$write_story" 600 "<script>alert('1')</script><img src=x>\"]]>" 443 8080 >"$work/story.jsonl"
 "$jsguard" report "$work/story.jsonl" --html "$work/page/report.html" || die "no report"
 check_page "the story" 2
@@ -70,7 +71,7 @@ for recording in "$here"/../data/{mix-slow-header,normal}.jsonl; do
     check_page "$(basename "$recording")" 1
 done
 
-# The checks can fail: a page that loads, runs and is too wide, and letters as grey as the paper.
+# The checks can fail: this page loads a file, runs a script, is too wide, and has text in the grey of the background.
 sed 's|<main>|<main><script>1</script><img src="http://192.0.2.1/x"><div class="wide">w</div>|
     s|--soft: #51606e|--soft: #c0c8d0|' "$work/page/report.html" >"$work/page/bad.html"
 mv "$work/page/bad.html" "$work/page/report.html"
@@ -82,7 +83,7 @@ for fault in "self-contained" "style sheet is not applied"; do
 done
 
 refuses "no such file" "$work/none.jsonl" --html "$work/x.html"
-refuses "no recording" /etc/hostname --html "$work/x.html"
+refuses "a file that is not a recording" /etc/hostname --html "$work/x.html"
 refuses "no such window" "$work/story.jsonl" --html "$work/x.html" --window 100000
 refuses "no such port" "$work/story.jsonl" --html "$work/x.html" --port 1
 refuses "a directory as target" "$work/story.jsonl" --html "$work/page"

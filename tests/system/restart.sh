@@ -9,11 +9,11 @@ need_root_and_bpf
 need setpriv util-linux
 system_begin
 take_ports
-readonly port=$first_port # nobody listens there: windows are closed all the same
+readonly port=$first_port # nobody listens there, but the detector closes windows
 
-# --- what it has in the kernel ---------------------------------------------------------------
+# --- the detector's objects in the kernel ----------------------------------------------------
 
-# Ids, one a line. Programs are ours if they use a map that is pinned in our directory.
+# These functions print IDs, one a line. A program belongs to the detector if it uses a map that is pinned in $pin_dir.
 pinned_maps() {
     local pin
     for pin in "$pin_dir"/*; do bpftool -j map show pinned "$pin" | jq .id; done
@@ -48,31 +48,31 @@ maps=$(maps_of_programs "$programs")
 unpinned=$(comm -23 <(sort <<<"$maps") <(sort <<<"$pinned"))
 [[ -n $programs ]] || fail "no program of the running detector is found"
 [[ -n $links ]] || fail "no link of the running detector is found"
-[[ -n $unpinned ]] || fail "every map of the detector is pinned, that of the timer too"
+[[ -n $unpinned ]] || fail "every map of the detector is pinned, including that of the timer"
 stop_detector KILL
 ((detector_status == 137)) || fail "SIGKILL: exit code $detector_status"
 for kind in link:"$links" prog:"$programs" map:"$unpinned"; do
-    # shellcheck disable=SC2086 # one id a word
+    # shellcheck disable=SC2086 # each word is an ID
     wait_for "$patience_s" none_exists "${kind%%:*}" ${kind#*:} ||
-        fail "after SIGKILL a ${kind%%:*} of it is still in the kernel: ${kind#*:}"
+        fail "after SIGKILL a ${kind%%:*} of the detector is still in the kernel: ${kind#*:}"
 done
 if [[ -e $pin_dir/windows ]]; then
     before=$(last_window)
-    sleep 3 # three steps, in which nothing may happen
+    sleep 3 # three steps
     (($(last_window) == before)) || fail "after SIGKILL windows still advance"
 fi
 start_detector --localport "$port" --learn 5
 check_windows_advance "started again"
 
-say "a second detector with the same --pin-dir is refused, and does no harm"
+say "a second detector with the same --pin-dir is refused, and does not disturb the first"
 status=0
 "$JSGUARD_LOAD" --pin-dir "$pin_dir" --localport "$port" -d 1 >"$work/second.out" 2>"$work/second.err" ||
     status=$?
 ((status == 1)) || fail "a second detector: exit code $status"
 (($(wc -l <"$work/second.err") == 1)) || fail "a second detector: not one line on stderr"
-check_windows_advance "beside a refused one"
+check_windows_advance "after the refusal"
 
-say "the pinned maps can be read as they stand"
+say "bpftool can read the pinned maps"
 bpftool map dump pinned "$pin_dir/windows" >"$work/windows.txt"
 for field in sequence end_unix_ms port mode transitions sockets idle_sockets open_requests \
     signal js_nanobits significance_nanobits verdict alert; do
@@ -80,14 +80,14 @@ for field in sequence end_unix_ms port mode transitions sockets idle_sockets ope
 done
 grep -q "\"port\": $port" "$work/windows.txt" || fail "a dump of windows does not name port $port"
 
-say "it says what it has not seen enough of to learn from, and relearns when it is asked"
-says() { grep -qF "port $port: $1" "$work/detector.err"; }
-wait_for "$patience_s" says "not enough traffic in 5 s (0 of 100 transitions, 0 of 30 socket-seconds, 0 of 20" ||
-    fail "nothing is said of too little traffic"
+say "the loader reports too little traffic for learning, and the detector relearns on request"
+logged() { grep -qF "port $port: $1" "$work/detector.err"; }
+wait_for "$patience_s" logged "not enough traffic in 5 s (0 of 100 transitions, 0 of 30 socket-seconds, 0 of 20" ||
+    fail "too little traffic is not reported"
 kill -HUP "$detector_pid"
 check_windows_advance "asked to relearn"
 
-say "Ctrl-C ends it with a summary"
+say "after Ctrl-C the loader prints a summary and ends"
 stop_detector INT
 ((detector_status == 0)) || fail "Ctrl-C: exit code $detector_status"
 tail -n 1 "$work/detector.err" | grep -qE '[0-9]+ windows \([0-9]+ verdicts? without enough traffic\), [0-9]+ transitions, [0-9]+ alerts' ||
@@ -95,7 +95,7 @@ tail -n 1 "$work/detector.err" | grep -qE '[0-9]+ windows \([0-9]+ verdicts? wit
 [[ ! -s $work/detector.out ]] || fail "without traffic something is on stdout"
 [[ ! -e $pin_dir ]] || fail "after Ctrl-C $pin_dir is still there"
 
-say "a stderr that cannot be written changes nothing"
+say "a loader whose stderr cannot be written keeps monitoring"
 for program in "$JSGUARD_LOAD" "$JSGUARD"; do
     status=0
     "$program" --no-such-option >/dev/full 2>/dev/full || status=$?
@@ -106,18 +106,18 @@ env --default-signal=INT "$JSGUARD_LOAD" --pin-dir "$pin_dir" --localport "$port
 detector_pid=$!
 started_pids+=("$detector_pid")
 gave_up_learning() { [[ $(services 2>/dev/null) == "$port JSG_STILL_LEARNING" ]]; }
-wait_for "$((patience_s + 10))" gave_up_learning || die "stderr closed: it does not keeps monitoring"
-check_windows_advance "stderr closed, something to tell" # in these seconds it tried
-alive "$detector_pid" || die "stderr closed: it ended when it had something to tell"
-check_windows_advance "stderr closed, something told"
-[[ -s $work/head.out ]] || fail "stderr closed: nothing was read before"
+wait_for "$((patience_s + 10))" gave_up_learning || die "stderr closed: it does not keep monitoring"
+check_windows_advance "stderr closed, a message to print" # the loader tries to print in these seconds
+alive "$detector_pid" || die "stderr closed: the loader ended when it had a message to print"
+check_windows_advance "stderr closed, after the message"
+[[ -s $work/head.out ]] || fail "stderr closed: head read no line before"
 stop_detector INT
 ((detector_status == 0)) || fail "stderr closed: exit code $detector_status"
 [[ ! -e $pin_dir ]] || fail "stderr closed: after Ctrl-C $pin_dir is still there"
 
-# --- what it refuses -------------------------------------------------------------------------
+# --- refusals --------------------------------------------------------------------------------
 
-# refused STATUS ARGUMENTS...: one line on stderr, none on stdout, nothing loaded.
+# refused STATUS ARGUMENTS...: one line on stderr, none on stdout, and nothing is loaded.
 refused() {
     local expected=$1 status=0
     shift
@@ -160,12 +160,12 @@ refused 2 --baseline "$work"
 refused 2 --baseline "$work/not-a-baseline"
 
 say "no privilege"
-loader=$work/jsguard-load # where the unprivileged can reach it
+loader=$work/jsguard-load # in a directory that users without privilege can read
 cp "$JSGUARD_LOAD" "$loader"
 for as_whom in "setpriv --reuid 65534 --regid 65534 --clear-groups" "setpriv --bounding-set=-all"; do
     read -ra as <<<"$as_whom"
     refused 4 --localport "$port"
-    grep -q sudo "$work/refused.err" || fail "${as[*]}: does not say what to do"
+    grep -q sudo "$work/refused.err" || fail "${as[*]}: the next step is not printed"
 done
 
 finish

@@ -13,12 +13,12 @@ readonly server_ns=jsg$$-server client_ns=jsg$$-client attack_ns=jsg$$-attack
 readonly in_server=(ip netns exec "$server_ns")
 readonly in_client=(ip netns exec "$client_ns")
 readonly in_attack=(ip netns exec "$attack_ns")
-# The server has an address for each, so that its sockets tell attackers from honest visitors.
+# The server has one address for visitors and one for attackers, so that its sockets show who connected.
 readonly honest_address=198.18.1.1 attack_address=198.18.2.1 attacker=198.18.2.2
 
 # --- namespaces ------------------------------------------------------------------------------
 
-# join NAMESPACE NUMBER: a veth pair between it and the server's, 198.18.NUMBER.0/24.
+# join NAMESPACE NUMBER: a veth pair between the namespace and that of the server, with the network 198.18.NUMBER.0/24.
 join() {
     local ns=$1 number=$2
     ip -n "$server_ns" link add "to$number" type veth peer name eth0 netns "$ns"
@@ -44,13 +44,13 @@ remove_namespaces() {
     local ns pid
     for ns in "$attack_ns" "$client_ns" "$server_ns"; do
         [[ -e /run/netns/$ns ]] || continue
-        # Whatever is left inside was started by what we started.
+        # All processes in the namespace are children of processes that this test started.
         for pid in $(ip netns pids "$ns"); do kill -KILL "$pid" 2>/dev/null; done
         ip netns del "$ns"
     done
 }
 
-# processes_in_namespaces: pids, one a line.
+# processes_in_namespaces: PIDs, one a line.
 processes_in_namespaces() {
     local ns
     for ns in "$attack_ns" "$client_ns" "$server_ns"; do
@@ -60,37 +60,37 @@ processes_in_namespaces() {
 
 listens() { [[ -n $("${in_server[@]}" ss -Htln "( sport = :$1 )") ]]; }
 
-# sockets [FILTER...]: "port count" for each port that has connections, half-closed ones too.
+# sockets [FILTER...]: "PORT COUNT" for each port that has connections, including half-closed ones.
 sockets() {
     "${in_server[@]}" ss -Htan state connected exclude syn-sent exclude time-wait "$@" |
         awk '{ sub(/.*:/, "", $4); count[$4]++ } END { for (port in count) print port, count[port] }'
 }
 attack_sockets() { sockets dst "$attacker"; }
 
-# shell_if_asked: for a look by hand, with everything running.
+# shell_if_asked: with --shell it starts an interactive shell, while servers, visitors and detector run.
 shell_if_asked() {
     ((shell)) || return 0
-    echo "A shell in the server's namespace; the others are $client_ns and $attack_ns, files are in"
-    echo "$work, maps in $pin_dir. Leave it to go on."
+    echo "This shell runs in the server's namespace. The other namespaces are $client_ns and $attack_ns."
+    echo "The files are in $work, the maps in $pin_dir. Exit the shell to continue."
     "${in_server[@]}" bash -i </dev/tty >/dev/tty 2>&1 || true
 }
 
 # --- servers ---------------------------------------------------------------------------------
 
-# make_site: the files that both servers serve.
+# make_site: creates the files that nginx and apache2 serve.
 make_site() {
     mkdir "$work/site"
     head -c 8192 /dev/zero | tr '\0' 'x' >"$work/site/index.html"
     head -c $((1 << 20)) /dev/zero >"$work/site/large.bin"
     echo thanks >"$work/site/upload" # apache2 reads the body of a POST to a file, then answers
-    # Served to -X: more than the largest send buffer takes (net.ipv4.tcp_wmem).
+    # For slowhttptest -X: larger than the largest send buffer (net.ipv4.tcp_wmem).
     head -c $((16 << 20)) /dev/zero >"$work/site/huge.bin"
 }
 
-# By port of an nginx that listens with TLS: https.
+# "https" for each port where nginx listens with TLS.
 declare -A scheme=()
 
-# make_certificate: self-made, for all that speaks TLS.
+# make_certificate: creates a self-signed certificate for all servers with TLS.
 make_certificate() {
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=jsguard-test \
         -keyout "$work/key.pem" -out "$work/certificate.pem" >"$work/openssl.log" 2>&1 && return
@@ -98,7 +98,7 @@ make_certificate() {
     die "no certificate"
 }
 
-# nginx_head DIR: a configuration up to its servers. The http block is left open.
+# nginx_head DIR: prints the beginning of a configuration of nginx. The caller adds servers and closes the http block.
 nginx_head() {
     local dir=$1
     cat <<END
@@ -124,7 +124,8 @@ http {
 END
 }
 
-# run_nginx NAME PORT...: with $work/NAME/nginx.conf, until it listens there; its master's pid in $spawned.
+# run_nginx NAME PORT...: starts nginx with $work/NAME/nginx.conf, and waits until it listens on the ports. The PID of its
+# master process goes to $spawned.
 run_nginx() {
     local name=$1 dir=$work/$1 port
     shift
@@ -136,8 +137,8 @@ run_nginx() {
     done
 }
 
-# start_nginx PORT[:ssl|:http2]...: one nginx for all of them, plain, with TLS, or with TLS and HTTP/2; /upload
-# goes to a backend once the body is read.
+# start_nginx PORT[:ssl|:http2]...: starts one nginx for all ports: plain, with TLS, or with TLS and HTTP/2. nginx passes
+# a request for /upload to a back end after it has read the body.
 start_nginx() {
     local dir=$work/nginx port listen
     mkdir -p "$dir"
@@ -159,9 +160,9 @@ start_nginx() {
     run_nginx nginx "${@%:*}"
 }
 
-# start_apache PORT: an apache2 of its own, because the workers of one are shared by all its ports. It keeps
-# all its processes: one that it ends for being idle closes its keep-alive connections at once, hundreds of
-# them, and that is an anomaly (docs/limits.md).
+# start_apache PORT: starts an apache2 for this port alone, because all ports of one apache2 share its workers. This
+# apache2 keeps all its processes. Otherwise it ends an idle process with hundreds of keep-alive connections at once,
+# which is an anomaly (docs/limits.md).
 start_apache() {
     local port=$1 dir=$work/apache$1 modules=/usr/lib/apache2/modules
     mkdir -p "$dir"
@@ -199,19 +200,19 @@ END
 
 # --- visitors --------------------------------------------------------------------------------
 
-honest_options=() # of honest-load, for start_honest
+honest_options=() # options that start_honest gives to honest-load
 
-# start_honest NAME PROFILE PORT...: honest visitors until stopped.
+# start_honest NAME PROFILE PORT...: starts honest visitors.
 start_honest() {
-    local name=$1 profile=$2 over=()
+    local name=$1 profile=$2 tls_option=()
     shift 2
-    [[ ${scheme[$1]:-http} == https ]] && over=(--tls)
-    spawn "honest-$name" "${in_client[@]}" "$HONEST_LOAD" --profile "$profile" "${over[@]}" "${honest_options[@]}" \
+    [[ ${scheme[$1]:-http} == https ]] && tls_option=(--tls)
+    spawn "honest-$name" "${in_client[@]}" "$HONEST_LOAD" --profile "$profile" "${tls_option[@]}" "${honest_options[@]}" \
         "${@/#/$honest_address:}"
 }
 
-# start_h2load PORT: honest visitors over HTTP/2, a real client: 20 new connections a second with three requests
-# each, a second apart, and 450 that stay, each with a request every 20 s; their pids into $honest_pids.
+# start_h2load PORT: starts honest visitors over HTTP/2, with h2load as the client. 20 new connections a second send three
+# requests each, a second apart. 450 connections remain open and send a request every 20 s. Their PIDs go to $honest_pids.
 start_h2load() {
     local url=https://$honest_address:$1/index.html group
     spawn "h2load-$1" "${in_client[@]}" h2load -r 20 -c 20000 -n 60000 --rps 1 "$url"
@@ -222,9 +223,9 @@ start_h2load() {
     done
 }
 
-# connections_needed ATTACK PORT: how many it must have had open at once to be what it is called. nginx
-# gives a client 60 s for its request's head, in which the creeping one opens 180; over TLS slowhttptest
-# is slower, and loses one or two connections now and then.
+# connections_needed ATTACK PORT: the number of connections that the attack must have open at once, or it did not happen
+# as planned. nginx gives a client 60 s for the head of its request. In this time the creeping attack opens 180. Over TLS
+# slowhttptest is slower, and sometimes loses one or two connections.
 connections_needed() {
     local of_500=500 of_180=170
     [[ ${scheme[$2]:-http} == https ]] && of_500=490 of_180=160
@@ -236,8 +237,8 @@ connections_needed() {
     esac
 }
 
-# start_attack H|B|X|creep|h2-... PORT SECONDS [OPTIONS...]: slowhttptest, or tls-client in that mode; pid in
-# $spawned.
+# start_attack H|B|X|creep|h2-... PORT SECONDS [OPTIONS...]: starts slowhttptest, or tls-client for an h2-... attack. Its
+# PID goes to $spawned.
 start_attack() {
     local kind=$1 port=$2 seconds=$3 url=${scheme[$2]:-http}://$attack_address:$2 mode=()
     case $kind in
@@ -263,7 +264,7 @@ start_attack() {
         -i 10 -x 24 -p 3 -l "$seconds" "$@"
 }
 
-# start_tls_client NAME MODE NAMESPACE HOST:PORT [OPTIONS...]: connections of tls-client; pid in $spawned.
+# start_tls_client NAME MODE NAMESPACE HOST:PORT [OPTIONS...]: starts tls-client. Its PID goes to $spawned.
 start_tls_client() {
     local name=$1 what=$2 ns=$3 address=$4
     shift 4
@@ -272,23 +273,24 @@ start_tls_client() {
 
 # --- visitors and back ends of the quiet scenarios -------------------------------------------
 
-# start_visits NAME PROFILE PORT [OPTIONS...]: honest visitors of one port, as told; pid in $spawned.
+# start_visits NAME PROFILE PORT [OPTIONS...]: starts honest visitors of one port. The PID goes to $spawned.
 start_visits() {
     local name=$1 profile=$2 port=$3
     shift 3
     spawn "honest-$name" "${in_client[@]}" "$HONEST_LOAD" --profile "$profile" "$@" "$honest_address:$port"
 }
 
-# visits NAME WORD: a figure of its summary, once it has ended: "visits uploads 'MB uploaded'".
+# visits NAME WORD: a figure of the summary that honest-load prints at its end, for example "visits uploads 'MB uploaded'".
 visits() {
     grep -oE "[0-9.]+ $2" "$work/honest-$1.out" | tail -n 1 | grep -oE '^[0-9.]+' || echo 0
 }
 
-# most_open NAME, open_at_end NAME: connections, likewise.
-most_open() { sed -n 's/.*most open //p' "$work/honest-$1.out"; }
+# max_open NAME, open_at_end NAME: numbers of connections in the same summary.
+max_open() { sed -n 's/.*max open //p' "$work/honest-$1.out"; }
 open_at_end() { sed -n 's/^open at the end \([0-9]*\).*/\1/p' "$work/honest-$1.out"; }
 
-# start_slow_backend NAME PORT [OPTIONS...]: on 127.0.0.1 in the server's namespace; pid in $spawned.
+# start_slow_backend NAME PORT [OPTIONS...]: starts slow-backend on 127.0.0.1 in the server's namespace. Its PID goes to
+# $spawned.
 start_slow_backend() {
     local name=$1 port=$2
     shift 2
@@ -296,14 +298,14 @@ start_slow_backend() {
     wait_for "$patience_s" listens "$port" || die "$name does not listen on $port"
 }
 
-# to_backend PORT: directives of an nginx location that pass everything on, an Upgrade too.
+# to_backend PORT: directives of an nginx location that pass every request to the back end, including an Upgrade.
 to_backend() {
     # shellcheck disable=SC2016
     echo "proxy_pass http://127.0.0.1:$1; proxy_http_version 1.1; proxy_set_header Upgrade \$http_upgrade;" \
         "proxy_set_header Connection \$http_connection; proxy_read_timeout 900s; proxy_send_timeout 900s;"
 }
 
-# many_sources: the client's namespace has the addresses 198.18.16.0/22 too.
+# many_sources: gives the client's namespace the addresses 198.18.16.0/22 as well.
 # shellcheck disable=SC2034
 readonly first_source=198.18.16.1
 many_sources() {
@@ -311,5 +313,5 @@ many_sources() {
     ip -n "$server_ns" route add 198.18.16.0/22 via 198.18.1.2
 }
 
-# children PID: processes that it started, one line.
+# children PID: the PIDs of its child processes, in one line.
 children() { pgrep -P "$1" | sort -n | tr '\n' ' '; }

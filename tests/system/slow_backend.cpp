@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// slow-backend: an HTTP/1.1 server that takes its time, to stand behind nginx in the system tests.
+// slow-backend: a slow HTTP/1.1 server for the system tests, behind nginx or alone.
 #include <fmt/core.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -34,14 +34,14 @@ namespace {
 
 struct Options {
     int port = 0;
-    double stall_s = 20;       // before every other answer, while stalled
-    double push_every_s = 10;  // on a WebSocket that is answered, on average
+    double stall_s = 20;       // delay of an answer without its own delay, while stalled
+    double push_every_s = 10;  // between messages on a WebSocket at /talk, on average
     std::string stall_file;
 };
 
 volatile sig_atomic_t stop_asked = 0;
 
-constexpr std::size_t longest_head = 16 * 1024;
+constexpr std::size_t max_head_bytes = 16 * 1024;
 constexpr std::size_t page_size = 8192;
 // WebSocket frames of the server, unmasked: a pong and a text, four bytes each.
 constexpr std::string_view pong{"\x8a\x04ping", 6};
@@ -104,18 +104,18 @@ class Backend {
 
   private:
     enum class State {
-        head,     // of a request is read
-        body,     // is read and thrown away
-        holding,  // the answer
-        talking,  // on a WebSocket: answers messages, and has news now and then
-        silent    // on a WebSocket: listens
+        head,     // reads the head of a request
+        body,     // reads the body and drops it
+        holding,  // delays the answer
+        talking,  // WebSocket: answers messages, and sends its own now and then
+        silent    // WebSocket: only reads
     };
     struct Client {
         int fd;
         State state = State::head;
         std::string in;
         std::uint64_t body_left = 0;
-        bool keeps = false;  // the connection, after the answer
+        bool keeps = false;  // keeps the connection after the answer
         double hold_s = 0;
     };
     struct Wake {
@@ -149,7 +149,7 @@ class Backend {
         clients_.erase(id);
     }
 
-    // Stalled is asked of the file at most ten times a second.
+    // Whether the stall file exists. Checks it at most ten times a second.
     bool stalled() {
         if (options_.stall_file.empty()) return false;
         if (now_s() >= asked_s_ + 0.1) {
@@ -159,7 +159,7 @@ class Backend {
         return stalled_;
     }
 
-    // Each of these returns false when the connection is over.
+    // The next functions return false when the connection is over.
     bool read_some(std::uint64_t id, Client& client) {
         std::array<char, 64 * 1024> buffer;
         const ssize_t got = recv(client.fd, buffer.data(), buffer.size(), 0);
@@ -171,11 +171,11 @@ class Backend {
         return digest(id, client);
     }
 
-    // What has been read so far, as far as it goes.
+    // Processes the bytes that have been read so far.
     bool digest(std::uint64_t id, Client& client) {
         if (client.state == State::head) {
             const std::size_t end = client.in.find("\r\n\r\n");
-            if (end == client.in.npos) return client.in.size() <= longest_head;
+            if (end == client.in.npos) return client.in.size() <= max_head_bytes;
             const std::string head = client.in.substr(0, end + 2);
             client.in.erase(0, end + 4);
             if (!begin(id, client, head)) return false;
@@ -240,7 +240,7 @@ class Backend {
         return client.keeps && digest(id, client);
     }
 
-    // A page always fits an empty send buffer; who does not take it is not waited for.
+    // A page always fits into an empty send buffer. A client that does not read is dropped.
     static bool send_all(const Client& client, std::string_view data) {
         return send(client.fd, data.data(), data.size(), MSG_NOSIGNAL) ==
                static_cast<ssize_t>(data.size());
@@ -299,17 +299,16 @@ class Backend {
 int main(int argc, char** argv) {
     Options options;
     CLI::App app(
-        "An HTTP/1.1 server on 127.0.0.1 that takes its time. /wait/SECONDS is answered then, "
-        "/talk and "
-        "/silent are WebSockets, with and without answers; all else gets a page, once its body is "
-        "read.",
+        "A slow HTTP/1.1 server on 127.0.0.1. It answers /wait/SECONDS after that time. /talk and "
+        "/silent are WebSockets, with and without answers. Every other request gets a page after "
+        "its body is read.",
         "slow-backend");
-    app.add_option("port", options.port, "Where it listens")
+    app.add_option("port", options.port, "Port to listen on")
         ->required()
         ->check(CLI::Range(1, 65535));
     app.add_option("--stall-file", options.stall_file,
                    "While this file exists, all other requests are answered late too");
-    app.add_option("--stall", options.stall_s, "Seconds before such an answer")
+    app.add_option("--stall", options.stall_s, "Delay of these answers in seconds")
         ->capture_default_str();
     app.add_option("--push-every", options.push_every_s,
                    "Seconds between two messages to a WebSocket on /talk, on average")

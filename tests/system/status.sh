@@ -13,48 +13,48 @@ take_ports
 readonly port=$first_port
 readonly quiet_port=$((port + 1)) # nobody listens there
 
-# --- what is run, and what is found ------------------------------------------------------------
+# --- helpers -----------------------------------------------------------------------------------
 
-# asked ARGUMENTS...: its exit code in $status, its output in said.out and said.err.
-asked() {
+# run_status ARGUMENTS...: runs jsguard status. Its exit code goes to $status, its output to command.out and command.err.
+run_status() {
     status=0
-    timeout "$patience_s" "$JSGUARD" status --pin-dir "$pin_dir" "$@" >"$work/said.out" 2>"$work/said.err" \
+    timeout "$patience_s" "$JSGUARD" status --pin-dir "$pin_dir" "$@" >"$work/command.out" 2>"$work/command.err" \
         </dev/null || status=$?
 }
 
-# status EXPECTED-STATUS ARGUMENTS...
+# status EXPECTED-STATUS ARGUMENTS...: fails if jsguard status has another exit code.
 status() {
     local expected=$1
     shift
-    asked "$@"
+    run_status "$@"
     ((status == expected)) && return
     fail "jsguard status $*: exit code $status, not $expected"
-    show_log said.out
-    show_log said.err
+    show_log command.out
+    show_log command.err
 }
-said() { grep -qE -- "$1" "$work/said.out" || fail "did not say \"$1\": $(cat "$work/said.out")"; }
-holds() { jq -e "$@" "$work/said.out" >/dev/null || fail "this does not hold: $1 in $(cat "$work/said.out")"; }
+expect() { grep -qE -- "$1" "$work/command.out" || fail "jsguard status does not print \"$1\": $(cat "$work/command.out")"; }
+holds() { jq -e "$@" "$work/command.out" >/dev/null || fail "this is not true: $1 in $(cat "$work/command.out")"; }
 
-# refused EXPECTED-STATUS TEXT ARGUMENTS...: one line that says so on stderr, nothing on stdout.
+# refused EXPECTED-STATUS TEXT ARGUMENTS...: one line with the text on stderr, nothing on stdout.
 refused() {
     local expected=$1 text=$2
     shift 2
     status "$expected" "$@"
-    (($(wc -l <"$work/said.err") == 1)) || fail "jsguard status $*: not one line: $(cat "$work/said.err")"
-    grep -qF -- "$text" "$work/said.err" || fail "did not say \"$text\": $(cat "$work/said.err")"
-    [[ ! -s $work/said.out ]] || fail "jsguard status $*: something on stdout"
+    (($(wc -l <"$work/command.err") == 1)) || fail "jsguard status $*: not one line: $(cat "$work/command.err")"
+    grep -qF -- "$text" "$work/command.err" || fail "jsguard status does not print \"$text\": $(cat "$work/command.err")"
+    [[ ! -s $work/command.out ]] || fail "jsguard status $*: something on stdout"
 }
 
-# with_status CODE ARGUMENTS...: whether that is the exit code now.
+# with_status CODE ARGUMENTS...: whether jsguard status has this exit code now.
 with_status() {
-    asked "${@:2}"
+    run_status "${@:2}"
     ((status == $1))
 }
 
-# says CODE TEXT: whether it says that now, with that exit code.
-says() { with_status "$1" && grep -qE -- "$2" "$work/said.out"; }
+# prints CODE TEXT: whether jsguard status prints the text now, with this exit code.
+prints() { with_status "$1" && grep -qE -- "$2" "$work/command.out"; }
 
-# plugin EXPECTED-STATUS LINE: docs/examples/check_jsguard.sh.
+# plugin EXPECTED-STATUS LINE: runs the monitoring plug-in docs/examples/check_jsguard.sh.
 plugin() {
     local result=0
     PATH=$work/bin:$PATH "$here/../../docs/examples/check_jsguard.sh" --pin-dir "$pin_dir" >"$work/plugin.out" || result=$?
@@ -63,8 +63,7 @@ plugin() {
     fi
 }
 
-# dumped: what the pinned maps hold of the port, as the fields of --json are called; stands still for the
-# rest of a step.
+# dumped: the alert of the port in the pinned maps, with the names of --json. It changes only once in a step.
 dumped() {
     dump_map services | jq -c --argjson port "$port" '.value | select(.port == $port) | {
         sequence,
@@ -77,23 +76,23 @@ window_dumped() {
             {sockets, open_requests, js_bits: (.signal[1].js_nanobits / 1e9), verdict: .signal[1].verdict}'
 }
 
-# agrees: --json and the maps say the same, once both were read within one step.
+# agrees: whether --json and the maps have the same figures. It fails if a step ended between the two reads.
 agrees() {
     local before
     before=$(dumped)
-    asked --json --port "$port"
+    run_status --json --port "$port"
     [[ $(dumped) == "$before" ]] || return 1
     jq -c '.services[0] | {sequence: .window.sequence, occupancy: (.signals[1] |
         {alert: ("JSG_" + (.alert | ascii_upcase)), number, peak_js_bits, threshold_bits})}' \
-        "$work/said.out" >"$work/told.json"
-    [[ $(cat "$work/told.json") == "$before" ]] || return 1
+        "$work/command.out" >"$work/reported.json"
+    [[ $(cat "$work/reported.json") == "$before" ]] || return 1
     jq -c '.services[0] | {sockets: .window.sockets, open_requests: .window.open_requests,
         js_bits: .signals[1].js_bits, verdict: ("JSG_" + (.signals[1].verdict | ascii_upcase))}' \
-        "$work/said.out" >"$work/told_window.json"
-    [[ $(cat "$work/told_window.json") == "$(window_dumped "$(jq .sequence <<<"$before")")" ]]
+        "$work/command.out" >"$work/reported_window.json"
+    [[ $(cat "$work/reported_window.json") == "$(window_dumped "$(jq .sequence <<<"$before")")" ]]
 }
 
-# visits: twelve honest requests at a time, each a second in coming, answered and closed, for ever.
+# visits: sends twelve honest requests at a time, for ever. Each takes a second to send, is answered, and closed.
 readonly visits="while :; do
     open=()
     for ((i = 0; i < 12; i++)); do
@@ -102,14 +101,14 @@ readonly visits="while :; do
     for page in \${open[@]}; do
         printf 'Host: a\r\nConnection: close\r\n\r\n' >&\$page; cat <&\$page >/dev/null; exec {page}>&-; done; done"
 
-# attack: 100 connections that send the beginning of a request, and are held.
+# attack: opens 100 connections, sends the beginning of a request on each, and holds them.
 readonly attack="for ((i = 0; i < 100; i++)); do
     exec {held}<>/dev/tcp/127.0.0.1/$port && printf 'GET / HTTP/1.1\r\nX-a: ' >&\$held; done; exec sleep 600"
 
 mkdir "$work/bin"
 ln -s "$(realpath "$JSGUARD")" "$work/bin/jsguard"
 
-say "without a detector there is nothing to tell"
+say "without a detector status refuses"
 refused 1 "start jsguard-load"
 refused 1 "start jsguard-load" --json
 plugin 3 "^UNKNOWN - jsguard: no detector has its maps in "
@@ -124,12 +123,12 @@ say "learning"
 spawn server "$SLOW_BACKEND" "$port"
 start_detector --localport "$port,$quiet_port" --learn 6 --window 4 --clear 3
 status 0
-said "^jsguard on .* up [0-9.]+ s\$"
-said "^monitors the ports it was given in every network namespace; window 4 s, step 1 s, threshold 0.12\$"
-said "^no alert is up\$"
-said "^$port +learning [0-6]/6 s +- "
-said "^since the start: .*; (nothing lost|lost or left out: )"
-said "^cost: ticks [0-9.]+ % of one CPU, maps [0-9.]+ MiB, longest tick [0-9]+ us; "
+expect "^jsguard on .* up [0-9.]+ s\$"
+expect "^monitors the ports it was given in every network namespace; window 4 s, step 1 s, threshold 0.12\$"
+expect "^no alert is up\$"
+expect "^$port +learning [0-6]/6 s +- "
+expect "^since the start: .*; (nothing lost|lost or left out: )"
+expect "^cost: ticks [0-9.]+ % of one CPU, maps [0-9.]+ MiB, longest tick [0-9]+ us; "
 status 0 --json
 # shellcheck disable=SC2016 # jq's own variables
 holds '.schema == 2 and .alerts_up == 0 and (.services | map(.port)) == [$a, $b]' \
@@ -143,45 +142,45 @@ refused 1 "port $((port + 2)) is not monitored; ports $port, $quiet_port are" --
 
 say "monitoring"
 spawn visits bash -c "$visits"
-wait_for 40 says 0 "^ *$port +monitoring +[0-9.]+/~?[0-9.]+ " || fail "port $port is not monitoring: $(cat "$work/said.out")"
-wait_for "$patience_s" says 0 "^port $quiet_port: still learning, has seen only 0 of 100 transitions" ||
-    fail "it does not say that port $quiet_port had too little traffic: $(cat "$work/said.out")"
-said "^ *$quiet_port +still learning +"
+wait_for 40 prints 0 "^ *$port +monitoring +[0-9.]+/~?[0-9.]+ " || fail "port $port is not monitoring: $(cat "$work/command.out")"
+wait_for "$patience_s" prints 0 "^port $quiet_port: still learning, has seen only 0 of 100 transitions" ||
+    fail "status does not report too little traffic on port $quiet_port: $(cat "$work/command.out")"
+expect "^ *$quiet_port +still learning +"
 
-say "an alert: exit code 10, and the JSON says what the maps hold"
+say "an alert: exit code 10, and the JSON has the figures of the maps"
 spawn attack bash -c "$attack"
 attack_pid=$spawned
 wait_for 40 with_status 10 || fail "no alert within 40 s"
 status 10
-said "^ALERT port $port: occupancy above the threshold since 20.* UTC, raised [0-9]+ s ago, peak [01]\.[0-9]+ bits"
-said "^ *$port .*  ALERT\$"
+expect "^ALERT port $port: occupancy above the threshold since 20.* UTC, raised [0-9]+ s ago, peak [01]\.[0-9]+ bits"
+expect "^ *$port .*  ALERT\$"
 plugin 2 "^CRITICAL - ALERT port $port: occupancy above the threshold since "
 status 10 --json
 holds '.alerts_up == 1 and (.services[0].signals[1] | .alert == "alert" and .verdict == "above" and .duration_s < 60)'
 status 0 --port "$quiet_port"
-said "^no alert is up for port $quiet_port\$"
+expect "^no alert is up for port $quiet_port\$"
 wait_for "$patience_s" agrees ||
-    fail "JSON and maps differ: $(cat "$work/told.json" "$work/told_window.json"), and $(dumped)"
-since=$(jq -r '.services[0].signals[1].since' "$work/said.out")
-wait_for "$patience_s" test -s "$work/detector.out" || fail "the detector told no alert"
-grep -q "^ALERT port $port: occupancy" "$work/detector.out" || fail "the detector told another alert"
+    fail "JSON and maps differ: $(cat "$work/reported.json" "$work/reported_window.json"), and $(dumped)"
+since=$(jq -r '.services[0].signals[1].since' "$work/command.out")
+wait_for "$patience_s" test -s "$work/detector.out" || fail "the detector printed no alert"
+grep -q "^ALERT port $port: occupancy" "$work/detector.out" || fail "the detector printed another alert"
 ((($(date +%s) - $(date -d "$since" +%s)) < 60)) || fail "the alert is up since $since"
 
 say "cleared"
 stop "$attack_pid"
 wait_for 40 with_status 0 || fail "the alert does not clear"
-said "^no alert is up\$"
+expect "^no alert is up\$"
 plugin 0 "^OK - no alert is up\$"
 
-say "a closed stdout is a failure, not a silent one"
+say "a full stdout is reported as an error"
 result=0
-"$JSGUARD" status --pin-dir "$pin_dir" >/dev/full 2>"$work/said.err" || result=$?
+"$JSGUARD" status --pin-dir "$pin_dir" >/dev/full 2>"$work/command.err" || result=$?
 ((result == 1)) || fail "stdout is full: exit code $result"
-grep -q "cannot write to stdout" "$work/said.err" || fail "it does not say that stdout is full"
+grep -q "cannot write to stdout" "$work/command.err" || fail "status does not report that stdout is full"
 
-say "a detector that was killed"
+say "a killed detector"
 stop_detector KILL
-wait_for 30 with_status 1 || fail "a killed detector is not told by its exit code"
+wait_for 30 with_status 1 || fail "after the detector was killed the exit code is not 1"
 refused 1 "has shown no life for"
 refused 1 "start jsguard-load again" --json
 

@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# What the tests of the program's surroundings share: fewer rights, other mounts, and whether anything is left behind.
+# Shared by the tests with unusual surroundings: fewer privileges, other mounts, and a check for objects left in the kernel.
 # shellcheck shell=bash disable=SC2016,SC2034,SC2054
 
 # Options of setpriv.
 readonly other_user=(--reuid 65534 --regid 65534 --clear-groups)
 readonly two_capabilities=(--inh-caps=-all,+bpf,+perfmon --bounding-set=-all,+bpf,+perfmon)
-readonly two_capabilities_kept=("${two_capabilities[@]}" --ambient-caps=-all,+bpf,+perfmon) # by a user who is not root
+# A user who is not root keeps capabilities only as ambient ones.
+readonly two_capabilities_kept=("${two_capabilities[@]}" --ambient-caps=-all,+bpf,+perfmon)
 
-# inside COMMANDS: the program in a mount namespace of its own, after these commands.
+# inside COMMANDS: sets $as to a command that runs a program in its own mount namespace, after these commands.
 inside() { as=(unshare --mount bash -ec "$1; exec \"\$@\"" bash); }
 readonly unmount='while mountpoint -q /sys/fs/bpf; do umount -l /sys/fs/bpf; done'
 
-# Programs and maps of the detector that came after the first ones of these ids, and that no descriptor, pin or program
-# holds: other tests have theirs at the same time. The program jsg_start is left out: a persisted detector's timer holds it.
+# newest TYPE: the highest ID of all BPF objects of the type (prog or map).
 newest() { bpftool -j "$1" show | jq 'map(.id) | max // 0'; }
 ids_in_descriptors() { { grep -hs "^$1_id:" /proc/[0-9]*/fdinfo/* || true; } | awk '{ print $2 }' | jq -s .; }
+# left_behind PROGRAM-ID MAP-ID: programs and maps of a detector with higher IDs that no descriptor, pin or program uses.
+# Detectors of other tests run at the same time, so objects that are in use do not count. The program jsg_start is not
+# checked, because the timer of a persisted detector holds it.
 left_behind() {
     bpftool -f -j prog show | jq -c --argjson before "$1" --argjson held "$(ids_in_descriptors prog)" '.[] |
         select(.id > $before and (.name // "" | IN("jsg_transition", "jsg_preempted", "jsg_destroy", "jsg_existing")))

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// tls-client: connections to a TLS server that all fall silent, or trickle, at one chosen point.
+// tls-client: opens connections to a TLS server that all fall silent, or trickle, at a chosen
+// point.
 //
-// What no packaged tool does: a handshake that is left half done, an HTTP/2 connection that is held
-// by frames. Each connection does what its script says and then stays, until the server ends it.
+// It does what no packaged tool does: it leaves a handshake half done, or holds an HTTP/2
+// connection open with frames. Each connection follows its script. Then it remains open until the
+// server ends it.
 #include <fmt/core.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -30,27 +32,27 @@
 
 namespace {
 
-constexpr double patience_s = 20;  // for a handshake and an answer
-constexpr int look_every_ms = 20;  // for what is due
+constexpr double patience_s = 20;   // time limit of a handshake and of an answer
+constexpr int check_every_ms = 20;  // longest wait before timers are checked
 
 enum class Start { nothing, half_hello, hello, handshake };
 enum class End { none, close_notify, half_close };
 
-// What a connection does, in this order.
+// What a connection does, in the order of the fields.
 struct Script {
     const char* name;
     const char* help;
     Start start = Start::handshake;
     bool http2 = false;
     std::string opening = {};   // sent right after the handshake
-    bool wants_answer = false;  // and then waits for one
-    std::string trailing = {};  // sent --trail ms after that
-    End end = End::none;        // and then does this
-    std::string again = {};     // sent every --every seconds from then on
-    bool acks_settings = true;  // unless --no-ack
+    bool wants_answer = false;  // waits for the answer
+    std::string trailing = {};  // sent --trail ms later
+    End end = End::none;        // done after that
+    std::string again = {};     // sent every --every seconds, from the end of the script on
+    bool acks_settings = true;  // acknowledges the server's SETTINGS, unless --no-ack
 };
 
-// A request's head but for the empty line that ends it.
+// The head of a request without the empty line that ends it.
 std::string http1_head(const std::string& path) {
     return fmt::format("GET {} HTTP/1.1\r\nHost: tls-client\r\n", path);
 }
@@ -122,7 +124,7 @@ std::vector<Script> scripts(const std::string& path) {
          .http2 = true,
          .opening = begin + open_head,
          .again = more_head,
-         .acks_settings = false},  // nothing may come between HEADERS and CONTINUATION
+         .acks_settings = false},  // no other frame may come between HEADERS and CONTINUATION
         {.name = "h2-body",
          .help = "HTTP/2: HEADERS of a request with a body, then a byte of DATA each time",
          .http2 = true,
@@ -173,7 +175,8 @@ class Connection {
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
 
-    // Whether it got where its script is to bring it, and what kept it from there.
+    // Whether the connection reached the end of its script, whether it has ended, and the reason if
+    // it failed.
     bool is_in() const { return in_; }
     bool is_over() const { return over_ || !failure_.empty(); }
     const std::string& failure() const { return failure_; }
@@ -272,7 +275,7 @@ class Connection {
 
     void trail() {
         if (!script_.trailing.empty()) send(script_.trailing);
-        if (script_.end == End::close_notify) stream_->say_goodbye();
+        if (script_.end == End::close_notify) stream_->send_close_notify();
         if (script_.end == End::half_close) shutdown(fd_, SHUT_WR);
         hold();
     }
@@ -284,7 +287,7 @@ class Connection {
             options_.every_s > 0 && !script_.again.empty() ? now_s() + options_.every_s : INFINITY;
     }
 
-    // What is sent here is small, so that it fits a send buffer.
+    // All texts are small, so they fit into the send buffer.
     void send(const std::string& text) {
         const ssize_t sent = stream_ ? stream_->send(text.data(), text.size())
                                      : ::send(fd_, text.data(), text.size(), MSG_NOSIGNAL);
@@ -332,7 +335,7 @@ class Connection {
     tls::Stream::Handshake waits_for_ = tls::Stream::Handshake::reads;
     std::unique_ptr<tls::Stream> stream_;
     http2::Reader frames_;
-    std::string head_;  // of the answer, until it is complete
+    std::string head_;  // of the answer, as far as it is received
     std::string failure_;
     double due_s_;
     bool in_ = false;
@@ -360,11 +363,11 @@ class Client {
                     std::make_unique<Connection>(address_, script_, options_, context_.get()));
             wait();
             for (auto& connection : connections_) connection->on_time();
-            say_once_in();
+            print_once_in();
         }
     }
 
-    // Returns whether all got where they were to get.
+    // Returns whether all connections reached the end of their script.
     bool print_summary() const {
         int in = 0, over = 0;
         const std::string* failure = nullptr;
@@ -385,17 +388,17 @@ class Client {
     void wait() {
         std::vector<pollfd> wanted;
         for (const auto& connection : connections_) wanted.push_back(connection->wants());
-        if (poll(wanted.data(), wanted.size(), look_every_ms) < 0 && errno != EINTR)
+        if (poll(wanted.data(), wanted.size(), check_every_ms) < 0 && errno != EINTR)
             throw std::system_error(errno, std::generic_category(), "poll");
         for (std::size_t i = 0; i < wanted.size(); i++)
             if (wanted[i].revents != 0) connections_[i]->on_ready();
     }
 
-    void say_once_in() {
-        if (said_in_ || count() < options_.count) return;
+    void print_once_in() {
+        if (printed_in_ || count() < options_.count) return;
         for (const auto& connection : connections_)
             if (!connection->is_in()) return;
-        said_in_ = true;
+        printed_in_ = true;
         fmt::print("all {} are in\n", options_.count);
         std::fflush(stdout);
     }
@@ -405,7 +408,7 @@ class Client {
     Address address_;
     tls::Context context_;
     std::vector<std::unique_ptr<Connection>> connections_;
-    bool said_in_ = false;
+    bool printed_in_ = false;
 };
 
 const Script& find_script(const std::vector<Script>& all, const std::string& name) {
@@ -424,7 +427,7 @@ int main(int argc, char** argv) {
     for (const Script& script : scripts(""))
         modes += fmt::format("  {:<14}{}\n", script.name, script.help);
     app.footer(modes);
-    app.add_option("--mode", options.mode, "Where they stop: see below")->required();
+    app.add_option("--mode", options.mode, "Where the connections stop: see below")->required();
     app.add_option("target", options.target, "HOST:PORT")->required();
     app.add_option("--count", options.count, "Connections")
         ->check(CLI::PositiveNumber)
@@ -447,7 +450,7 @@ int main(int argc, char** argv) {
         ->check(CLI::IsMember({"1.2", "1.3"}))
         ->capture_default_str();
     app.add_flag("--no-ack", options.no_ack, "Leave the server's SETTINGS without an ACK");
-    app.add_option("--path", options.path, "What to ask for")->capture_default_str();
+    app.add_option("--path", options.path, "Path to request")->capture_default_str();
     app.add_option("--duration", options.duration_s, "Seconds; without, until SIGINT or SIGTERM")
         ->check(CLI::PositiveNumber);
     try {

@@ -1,26 +1,26 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# What TLS and HTTP/2 connections look like: in which phase they are once they stop at a chosen point.
+# The phases of TLS and HTTP/2 connections that stop at a chosen point.
 #
-# A real nginx, tls-client in one mode on each port, all side by side, and a detector that only learns.
-# Each row below is asserted in every window of the time that is watched. The rows called "misread" are
-# the known misreadings of docs/limits.md, which names them.
+# The test has a real nginx, tls-client with one mode on each port, and a detector that only learns. All modes run at the
+# same time. Each row below must be true in every window of the observed time. The rows called "misread" are the known
+# misreadings that docs/limits.md lists.
 
 # shellcheck source=servers.sh
 source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
 
 readonly count=30
-readonly rate=15    # a second: so many that nginx keeps up, and what is 50 ms apart stays so
-readonly settle_s=4 # from the last one's being in: a step for the look, one for the record, and to spare
+readonly rate=15    # new connections a second: nginx keeps up, and sends that are 50 ms apart remain so
+readonly settle_s=4 # after the last connection is open: a step for the sample, one for the record, and two to spare
 readonly watch_s=15
 
-listens_on=() # what nginx is started with
+listens_on=() # arguments of start_nginx
 clients=()    # "PORT MODE OPTIONS..."
 ports=()
 
-# row NAME EXPECTED KIND MODE [OPTIONS...]: nginx speaks KIND there, ssl or http2; EXPECTED is the phase
-# of all connections, or the phases that they are in between them (idle|waiting), each with the least number
-# of them (waiting:20|request); "gone": none is left; "other" is response, closing and half closed together.
+# row NAME EXPECTED KIND MODE [OPTIONS...]: nginx speaks KIND on this port, ssl or http2. EXPECTED is the phase of all
+# connections, or the phases that they may be in (idle|waiting). A number is the minimum in this phase
+# (waiting:20|request). "gone" means that no connection is left. "other" is response, closing and half closed together.
 row() {
     local port=$((first_port + ${#ports[@]}))
     ports+=("$port")
@@ -30,9 +30,11 @@ row() {
         '{$port, $name, $expected, $reading}' >>"$work/rows.json"
 }
 
-# Where two phases are allowed, it depends on whether the last bytes of both sides fall into one jiffy (idle) or
-# not (waiting), on whether a look falls between them (request), and, with TLS 1.3, on whether nginx sends its
-# session tickets before what comes behind the handshake (then its SETTINGS too) or after.
+# Some rows allow several phases. The phase depends on these conditions:
+# - The last bytes of both sides fall into one jiffy (idle) or not (waiting).
+# - A sample falls between them (request).
+# - With TLS 1.3, nginx sends its session tickets before or after the data that follows the handshake. The same applies to
+#   its SETTINGS.
 rows() {
     reading=right
     row "nothing sent" request ssl silent
@@ -43,7 +45,7 @@ rows() {
     row "answered, close_notify" gone ssl goodbye
     row "half a head, close_notify" gone ssl head-goodbye
     row "answered, FIN" gone ssl half-closed
-    # A look may fall between a PING and its answer.
+    # A sample may fall between a PING and its answer.
     row "h2 answered, PING each second" "idle:25|waiting|request" http2 h2-ping --every 1
     row "h2 head trickled" request http2 h2-head --every 2
     row "h2 body trickled" request http2 h2-body --path /upload --every 2
@@ -73,7 +75,7 @@ start_clients() {
     local client port mode options
     for client in "${clients[@]}"; do
         read -r port mode options <<<"$client"
-        # shellcheck disable=SC2086 # one option a word
+        # shellcheck disable=SC2086 # each word is an option
         start_tls_client "client-$port" "$mode" "$client_ns" "$honest_address:$port" --count "$count" \
             --rate "$rate" $options
     done
@@ -84,12 +86,12 @@ all_are_in() {
     for port in "${ports[@]}"; do grep -q '^all ' "$work/client-$port.out" || return 1; done
 }
 
-# judge: of each row the range of each phase over the windows from $from_ms to $to_ms, and a sentence if one
-# window is not as expected.
+# judge: prints the range of each phase over the windows from $from_ms to $to_ms, for each row. It fails with a sentence if
+# a window is not as expected.
 judge() {
     # shellcheck disable=SC2016
     dump_map windows | jq -c .value | jq -c --slurpfile rows "$work/rows.json" --argjson count "$count" \
-        --argjson from "$from_ms" --argjson to "$to_ms" --argjson least $((watch_s - 2)) -n '
+        --argjson from "$from_ms" --argjson to "$to_ms" --argjson minimum $((watch_s - 2)) -n '
         def phases: {idle: .idle_sockets, waiting: .waiting_sockets, request: .open_requests,
                      other: (.sockets - .idle_sockets - .waiting_sockets - .open_requests)};
         [inputs | select(.end_unix_ms > $from and .end_unix_ms <= $to)] as $windows
@@ -102,7 +104,7 @@ judge() {
         | $row + {
             ranges: (["idle", "waiting", "request", "other"]
                      | map(. as $phase | $seen | map(.[$phase]) | "\(min)..\(max)")),
-            failure: (if $seen | length < $least then "only \($seen | length) windows"
+            failure: (if $seen | length < $minimum then "only \($seen | length) windows"
                       elif $seen | any(add != $all) then "not \($all) connections"
                       elif [$seen[] | to_entries[] | .value > 0 and (.key | in($allowed) | not)] | any
                       then "not \($row.expected)"
@@ -133,7 +135,7 @@ start_nginx "${listens_on[@]}"
 phase_begins
 start_detector --learn 3600 --localport "$(IFS=, && echo "${ports[*]}")"
 start_clients
-wait_for 30 all_are_in || die "not all connections are in"
+wait_for 30 all_are_in || die "not all connections are open"
 sleep "$settle_s"
 from_ms=$(now_ms)
 sleep "$watch_s"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The client's end of a TLS connection; see tls_stream.hpp.
+// The client side of a TLS connection; see tls_stream.hpp.
 #include "tls_stream.hpp"
 
 #include <openssl/err.h>
@@ -34,7 +34,7 @@ Context make_context(std::string_view protocol, int version) {
         fail("version of TLS");
     std::string wire(1, static_cast<char>(protocol.size()));
     wire += protocol;
-    // Of all functions here it alone returns 0 for success.
+    // Unlike the other functions, this one returns 0 for success.
     if (SSL_CTX_set_alpn_protos(context.get(), reinterpret_cast<const unsigned char*>(wire.data()),
                                 static_cast<unsigned>(wire.size())) != 0)
         fail("ALPN");
@@ -46,8 +46,8 @@ std::string client_hello(SSL_CTX* context) {
     BIO* in = BIO_new(BIO_s_mem());
     BIO* out = BIO_new(BIO_s_mem());
     if (!ssl || in == nullptr || out == nullptr) fail("SSL_new");
-    SSL_set_bio(ssl.get(), in, out);  // which frees them
-    SSL_connect(ssl.get());           // waits for an answer that does not come
+    SSL_set_bio(ssl.get(), in, out);  // SSL_free frees them
+    SSL_connect(ssl.get());           // writes the ClientHello, then wants an answer
     char* data = nullptr;
     const long size = BIO_get_mem_data(out, &data);
     if (size <= 0) fail("ClientHello");
@@ -84,7 +84,7 @@ ssize_t Stream::receive(void* data, std::size_t size) {
     std::size_t got = 0, all = 0;
     int result = 1;
     ERR_clear_error();
-    // SSL_read gives one record at a time.
+    // SSL_read returns one record at a time.
     while (all < size && (result = SSL_read_ex(ssl_.get(), static_cast<char*>(data) + all,
                                                size - all, &got)) == 1)
         all += got;
@@ -112,7 +112,7 @@ ssize_t Stream::failed(int result) {
     }
 }
 
-void Stream::say_goodbye() {
+void Stream::send_close_notify() {
     ERR_clear_error();
     if (SSL_is_init_finished(ssl_.get()) != 0) SSL_shutdown(ssl_.get());
 }

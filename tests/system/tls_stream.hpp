@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The client's end of a TLS connection on a non-blocking socket, over OpenSSL.
+// The client side of a TLS connection on a non-blocking socket, with OpenSSL.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -18,31 +18,31 @@ struct Free {
 };
 using Context = std::unique_ptr<SSL_CTX, Free>;
 
-// For one protocol, "http/1.1" or "h2", and one version of TLS (TLS1_2_VERSION...) or any (0). The
-// server's certificate is not verified. Throws std::runtime_error.
+// The context offers one protocol, "http/1.1" or "h2", and one version of TLS (TLS1_2_VERSION...)
+// or any (0). It does not verify the server's certificate. Throws std::runtime_error.
 Context make_context(std::string_view protocol, int version = 0);
 
-// The bytes that begin a handshake.
+// The first message of a handshake.
 std::string client_hello(SSL_CTX* context);
 
 class Stream {
   public:
-    // Throws std::runtime_error. The socket stays the caller's.
+    // Throws std::runtime_error. The caller still owns the socket and closes it.
     Stream(SSL_CTX* context, int fd);
 
     enum class Handshake { done, reads, writes, failed };
-    // One step; `reads` and `writes` say what it waits for.
+    // Continues the handshake. `reads` and `writes` mean that it waits for the socket.
     Handshake handshake();
-    // The protocol that both agreed on.
+    // The protocol that client and server agreed on.
     std::string_view protocol() const;
 
-    // As recv() and send() do: under 0 with errno, EAGAIN if there is nothing yet, 0 at the end.
+    // Like recv() and send(): negative with errno (EAGAIN if there is nothing yet), 0 at the end.
     ssize_t receive(void* data, std::size_t size);
     ssize_t send(const void* data, std::size_t size);
-    // Whether there is something to receive of which the socket shows nothing any more.
+    // Whether TLS has received data that poll() on the socket does not report.
     bool pending() const { return SSL_has_pending(ssl_.get()) != 0; }
-    // close_notify, if there is a session to close.
-    void say_goodbye();
+    // Sends close_notify if the handshake is complete.
+    void send_close_notify();
 
   private:
     ssize_t failed(int result);

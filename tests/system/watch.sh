@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# jsguard watch in a real terminal, tmux: what it shows, an alert, keys, sizes, and that it leaves the screen as it was.
+# jsguard watch in a real terminal, tmux: what it shows, an alert, keys and sizes. At its end it restores the screen.
 
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -18,34 +18,34 @@ readonly port=$first_port other=$((first_port + 1)) held=60 alert_within_s=20 si
 
 # --- terminals ---------------------------------------------------------------------------------
 
-# A server of its own, which knows no configuration.
+# A separate tmux server without configuration.
 tm() { LC_ALL=C.UTF-8 tmux -u -S "$work/tmux" -f /dev/null "$@"; }
 end_tmux() { tm kill-server 2>/dev/null; }
 at_end+=(end_tmux)
 
-# terminal NAME COLUMNS LINES COMMAND: a new one, in which the command runs and its exit code is shown then.
+# terminal NAME COLUMNS LINES COMMAND: opens a new terminal that runs the command, and then prints its exit code.
 terminal() {
     tm new-session -d -s "$1" -x "$2" -y "$3" "echo before; $4; echo status=\$?; exec sleep 1000"
 }
-# watch NAME COLUMNS LINES ENVIRONMENT [OPTIONS]: jsguard watch in a terminal.
+# watch NAME COLUMNS LINES ENVIRONMENT [OPTIONS]: runs jsguard watch in a new terminal.
 watch() { terminal "$1" "$2" "$3" "env LC_ALL=C.UTF-8 $4 $JSGUARD watch --pin-dir $pin_dir ${5:-}"; }
 
 screen() { tm capture-pane -p -t "$1"; }
 shows() { screen "$1" | grep -qF -- "$2"; }
-# expect NAME TEXT [SECONDS]: soon on that screen.
+# expect NAME TEXT [SECONDS]: fails if the text does not appear on this screen in time.
 expect() {
     wait_for "${3:-$patience_s}" shows "$1" "$2" && return
     fail "the screen $1 does not show \"$2\""
     screen "$1"
-    # Each costs its patience, and ctest ends the script in its way.
+    # Each failure takes its whole time limit. The script ends before ctest kills it, so that the screens are printed.
     ((failures < 5)) || die "and so on"
 }
-# colours NAME: how many times one is set on that screen.
+# colours NAME: how often a colour is set on this screen.
 colours() { tm capture-pane -e -p -t "$1" | grep -cP '\e\[([0-9;]*;)?[34][0-7]' || true; }
 
 # is_restored NAME: the main screen is back, with what was on it before, and the cursor.
 is_restored() { [[ $(tm display-message -p -t "$1" '#{alternate_on} #{cursor_flag}') == "0 1" ]] && shows "$1" before; }
-# ended NAME STATUS: it has, with this exit code, and the terminal is as it was.
+# ended NAME STATUS [SECONDS]: fails if the command has not ended with this exit code, or the terminal is not restored.
 ended() {
     expect "$1" "status=$2" "${3:-$patience_s}"
     is_restored "$1" && return
@@ -58,7 +58,7 @@ monitors_both() { (($(services_judged) == 2)); }
 
 # --- without a screen --------------------------------------------------------------------------
 
-say "without a detector there is nothing to watch"
+say "without a detector watch refuses"
 terminal none 160 24 "$JSGUARD watch --pin-dir $pin_dir"
 expect none "start jsguard-load"
 ended none 1
@@ -67,21 +67,21 @@ spawn backend "$SLOW_BACKEND" "$port"
 wait_for "$patience_s" listens "$port" || die "nothing listens on $port"
 start_detector --localport "$port,$other" --learn 2 --confirm 2
 
-say "what is no terminal gets a line for each window"
+say "without a terminal watch prints a line for each window"
 timeout 15 "$JSGUARD" watch --pin-dir "$pin_dir" -d 3 >"$work/plain.txt" 2>"$work/plain.err" || fail "plain lines: exit code $?"
 grep -qE "^20[0-9-]+T[0-9:.]+\+00:00 port $port [a-z ]+: occupancy [0-9.-]+/0.12 [a-z ]+, transitions [^ ]+ [a-z ]+, [0-9]+ sockets?, [0-9]+ requests?" \
     "$work/plain.txt" || fail "no plain lines: $(head -n 3 "$work/plain.txt")"
 grep -q " port $other " "$work/plain.txt" || fail "no plain lines of port $other"
-grep -q $'\033' "$work/plain.txt" && fail "escapes in plain lines"
-[[ -z $(sort "$work/plain.txt" | uniq -d) ]] || fail "a window was told twice"
+grep -q $'\033' "$work/plain.txt" && fail "escape sequences in plain lines"
+[[ -z $(sort "$work/plain.txt" | uniq -d) ]] || fail "a window was printed twice"
 timeout 15 "$JSGUARD" watch --pin-dir "$pin_dir" -d 2 --port "$other" >"$work/one.txt" || fail "one port: exit code $?"
 grep -q " port $other " "$work/one.txt" || fail "no plain lines of port $other alone"
 grep -q " port $port " "$work/one.txt" && fail "--port $other shows $port too"
 timeout 15 "$JSGUARD" watch --pin-dir "$pin_dir" -d 1 --plain --port $((port + 2)) >"$work/none.txt" 2>"$work/none.err" ||
     fail "a port that is not monitored: exit code $?"
-grep -qF "port $((port + 2)) is not monitored yet; waits until it is" "$work/none.err" ||
-    fail "it does not say that it waits: $(cat "$work/none.err")"
-grep -q "not monitored" "$work/plain.err" && fail "it says that it waits, and need not"
+grep -qF "port $((port + 2)) is not monitored yet; waiting for it" "$work/none.err" ||
+    fail "watch does not report that it waits: $(cat "$work/none.err")"
+grep -q "not monitored" "$work/plain.err" && fail "watch reports that it waits for a port that is monitored"
 watch dumb 80 24 TERM=dumb
 expect dumb "port $port "
 tm send-keys -t dumb C-c
@@ -99,7 +99,7 @@ for name in main wide; do
         expect "$name" "$text"
     done
 done
-(($(colours main) > 0)) || fail "there is no colour, so that its absence says nothing"
+(($(colours main) > 0)) || fail "there is no colour, so the check with NO_COLOR would prove nothing"
 
 say "keys choose the service and pause"
 expect main "> $port"
@@ -120,7 +120,7 @@ expect main PAUSED
 tm send-keys -t main p
 expect main "p pause"
 
-say "held connections raise an alert that is in sight"
+say "held connections raise an alert, and every screen shows it"
 watch other 100 30 TERM=screen
 expect other "> $port"
 tm send-keys -t other j
@@ -130,7 +130,7 @@ expect wide "! ALERT occupancy" "$alert_within_s"
 expect wide "1 alert up"
 expect wide "█"
 expect other "! occupancy"
-shows other "> $other" || fail "the user's choice gave way to an alert"
+shows other "> $other" || fail "an alert changed the service that the user had chosen"
 
 say "a narrow window, and one that becomes narrow"
 watch narrow 40 10 TERM=screen
@@ -141,7 +141,7 @@ expect wide "! ALERT"
 is_narrow() { [[ $(screen wide | tail -n 1) == *"q quit"* && $(screen wide | wc -l) == 10 ]]; }
 wait_for "$patience_s" is_narrow || fail "the footer is not at the new window's end: $(screen wide)"
 
-say "no colours where none are wanted, and ASCII where there is nothing else"
+say "no colours with NO_COLOR, and only ASCII in the locale C"
 watch colourless 80 24 "TERM=screen NO_COLOR=1"
 expect colourless "! ALERT"
 (($(colours colourless) == 0)) || fail "colours, though NO_COLOR is set"
@@ -150,7 +150,7 @@ expect ascii "! ALERT"
 expect ascii "###"
 screen ascii | LC_ALL=C grep -q '[^ -~]' && fail "more than ASCII in the locale C"
 
-# --- how it ends -------------------------------------------------------------------------------
+# --- the end -----------------------------------------------------------------------------------
 
 pid_in() { pgrep -P "$(tm list-panes -t "$1" -F '#{pane_pid}')" -x jsguard; }
 
@@ -176,7 +176,7 @@ expect shell "! ALERT"
 tm send-keys -t shell q
 expect shell "ready>"
 
-say "the detector's end is told"
+say "the end of the detector is reported"
 stop_detector
 expect wide "the detector has ended"
 ended wide 0

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Ring 3 in short, for a guest: nginx, a few honest visitors, slowhttptest; one alert, that clears.
+# A short system test for a guest: nginx, a few honest visitors, and slowhttptest cause one alert, which then clears.
 
 # shellcheck source=../system/servers.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../system/servers.sh"
@@ -39,7 +39,7 @@ echo "figure cleared_s $(seconds_since "$ended")"
 check_alert_lines
 # shellcheck disable=SC2016
 [[ $(alerts 'select(.jsguard.port == $port) | .jsguard.event' --argjson port "$monitored_port" | xargs) == "raise clear" ]] ||
-    fail "not one raise and its clear: $(<"$work/detector.out")"
+    fail "expected one raise and its clear, got: $(<"$work/detector.out")"
 stop_detector INT
 ((detector_status == 0)) || fail "the detector's exit code is $detector_status"
 tail -n 1 "$work/detector.err"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# boot.sh KERNEL COMMAND...: runs a command as root on another kernel, in QEMU, with this machine's root as its own.
+# boot.sh KERNEL COMMAND...: runs a command as root on another kernel, in QEMU. The guest uses this machine's root file
+# system, and cannot change it.
 set -euo pipefail
 vm=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly vm
@@ -9,15 +10,15 @@ source "$vm/kernel_package.sh"
 
 usage() {
     cat <<END
-usage: boot.sh [--systemd] [--out FOLDER] [--timeout SECONDS] [--append WORDS] KERNEL COMMAND [ARGUMENT...]
-  KERNEL             a version (5.10, 6.1, 6.12, 6.18), whose last release is fetched by apt; or "newest"
-  --systemd          systemd is the guest's first process, and the command one of its units
-  --out FOLDER       what the guest writes to /run/out is there
-  --timeout SECONDS  for all of it (300)
-  --append WORDS     more for the kernel's command line
-The guest finds this machine's files at their places and may write all of them, but none is written: what it writes
-goes with it. Needs root. Exit codes: the command's; 125 if the guest did not come to its end; 77 if there is no QEMU
-or no such kernel to be had (1 with JSGUARD_REQUIRE_BPF=1). Kernels are kept in \$JSGUARD_VM_CACHE
+usage: boot.sh [--systemd] [--out DIRECTORY] [--timeout SECONDS] [--append WORDS] KERNEL COMMAND [ARGUMENT...]
+  KERNEL             a version (5.10, 6.1, 6.12, 6.18), whose last release apt fetches; or "newest"
+  --systemd          systemd is the guest's first process, and runs the command as a unit
+  --out DIRECTORY    receives the files that the guest writes to /run/out
+  --timeout SECONDS  time limit for the guest (300)
+  --append WORDS     more words for the kernel's command line
+The guest sees this machine's files at their usual paths. It may change them, but the changes are lost when the guest
+ends. Needs root. Exit codes: the command's; 125 if the guest did not finish; 77 if QEMU or the kernel is missing (1 with
+JSGUARD_REQUIRE_BPF=1). Kernels are kept in \$JSGUARD_VM_CACHE
 ($JSGUARD_VM_CACHE).
 END
 }
@@ -53,7 +54,7 @@ fi
 readonly kernel=$1
 shift
 
-# need PROGRAM PACKAGE...
+# need PROGRAM PACKAGE...: skips the test if a program is missing.
 need() {
     while (($# > 0)); do
         command -v "$1" >/dev/null || skip "no $1: apt-get install $2"
@@ -61,13 +62,13 @@ need() {
     done
 }
 PATH=$PATH:/usr/lib/qemu:/usr/libexec # for virtiofsd
-((EUID == 0)) || skip "needs root, for the guest's root is this machine's"
+((EUID == 0)) || skip "needs root, because the guest's root user is this machine's"
 need qemu-system-x86_64 qemu-system-x86 virtiofsd qemu-system-common busybox busybox-static lz4 lz4 zstd zstd xz xz-utils
 busybox=$(command -v busybox)
 readonly busybox
 if ldd "$busybox" >/dev/null 2>&1; then skip "$busybox is linked dynamically: apt-get install busybox-static"; fi
 
-directory=$(kernel_directory "$kernel") || skip "no kernel $kernel to be had by apt"
+directory=$(kernel_directory "$kernel") || skip "apt cannot fetch a kernel $kernel"
 readonly directory
 
 # --- what the guest runs -----------------------------------------------------------------------
@@ -78,7 +79,8 @@ mkdir -p "$out/.guest" "$work/root"
 out=$(cd "$out" && pwd)
 rm -f "$out/.guest/status"
 
-# The console has what goes to standard error, the second serial port the output; raw, so that it is passed as it is.
+# Standard error goes to the console, and standard output to the second serial port. Both are raw, so that nothing is
+# converted.
 cat >"$out/.guest/run" <<END
 stty raw -echo -F /dev/ttyS0
 stty raw -echo -F /dev/ttyS1
@@ -93,15 +95,15 @@ $busybox poweroff -f
 END
 if ((systemd)); then
     cat >"$out/.guest/start" <<'END'
-rm -f /.dockerenv # this is a machine of its own
+rm -f /.dockerenv # the guest is a machine, not a container
 units=/run/systemd/system
 mkdir -p $units/systemd-tmpfiles-setup.service.d
-# Devices are there, and what is due on this machine is not due in the guest.
+# Devices exist already, and the host's timers and first-boot work must not run in the guest.
 for unit in systemd-udevd.service systemd-udev-trigger.service timers.target apparmor.service \
     systemd-firstboot.service proc-sys-fs-binfmt_misc.automount modprobe@.service; do
     ln -s /dev/null $units/$unit
 done
-# As usual, but that nothing is removed: this machine's /tmp may hold what is to be run.
+# The usual setup, except that nothing is removed: the command may be in the host's /tmp.
 cat >$units/systemd-tmpfiles-setup.service.d/keep.conf <<UNITS
 [Service]
 ExecStart=
@@ -109,7 +111,7 @@ ExecStart=systemd-tmpfiles --create --boot --exclude-prefix=/dev
 UNITS
 cat >$units/jsguard-vm.target <<UNITS
 [Unit]
-Description=What boot.sh was told to run
+Description=The guest of boot.sh
 Requires=basic.target jsguard-vm.service
 After=basic.target
 AllowIsolate=yes
@@ -124,7 +126,7 @@ ExecStart=/bin/bash /run/out/.guest/run
 UNITS
 exec /lib/systemd/systemd --unit=jsguard-vm.target
 END
-    # Nothing that this machine mounts besides its root is the guest's.
+    # The guest does not mount the other file systems of the host.
     append+=" fstab=no systemd.show_status=no"
 else
     echo 'exec /bin/bash /run/out/.guest/run' >"$out/.guest/start"
@@ -133,7 +135,7 @@ fi
 # --- the guest ---------------------------------------------------------------------------------
 
 daemons=()
-# shellcheck disable=SC2317 # the trap's
+# shellcheck disable=SC2317 # the trap calls it
 clean_up() {
     kill "${daemons[@]}" 2>/dev/null || true
     wait 2>/dev/null || true
@@ -142,8 +144,8 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-# The root in a mount namespace of its own, where it can only be read: not even the server of the share may write it.
-# shellcheck disable=SC2016 # they are that shell's
+# Shares the root from a separate mount namespace, where it is read-only. So not even virtiofsd can write to it.
+# shellcheck disable=SC2016 # the inner shell expands the variables
 unshare --mount --propagation private sh -c '
     mount --rbind / "$1/root" && mount -o remount,bind,ro "$1/root" && exec "$2" --socket-path="$1/root.socket" \
         -o source="$1/root" -o sandbox=chroot -o cache=always -f' sh "$work" "$(command -v virtiofsd)" \
@@ -163,9 +165,10 @@ if ! served; then
     exit "$exit_no_end"
 fi
 
-# Emulation alone, so that it is the same wherever it runs. After CMPXCHG16B the flags are random in QEMU 7.2, which ends in
-# a double fault: without it, and with the slab allocator's checks, kernels do not use it, and 7.x can still make timers. No
-# check of the machine's timer, which fails where the host is busy.
+# The guest is always emulated, so that it runs in the same way on every host.
+# - cx16=off and slub_debug=F: in QEMU 7.2 the flags are random after CMPXCHG16B, which ends in a double fault. Without
+#   cx16, and with the slab allocator's checks, kernels do not use this instruction. Then 7.x can still create timers.
+# - no_timer_check: the kernel's check of the machine's timer fails on a busy host.
 began=$SECONDS
 mkfifo "$work/stdout"
 cat "$work/stdout" &
@@ -179,12 +182,12 @@ timeout --foreground "$timeout_s" qemu-system-x86_64 -nodefaults -no-user-config
     -chardev socket,id=out,path="$work/out.socket" -device vhost-user-fs-pci,chardev=out,tag=host-out \
     -chardev file,id=stdout,path="$work/stdout" -display none -no-reboot \
     -serial stdio -serial chardev:stdout </dev/null >&2 || say "QEMU ended with $?"
-: <>"$work/stdout" # so that cat ends even where QEMU did not begin
+: <>"$work/stdout" # so that cat ends even if QEMU did not start
 wait "$passing" || true
 say "$(<"$directory/package"), $((SECONDS - began)) s"
 
 if [[ ! -s $out/.guest/status ]]; then
-    say "the guest did not come to the command's end (a panic, or over $timeout_s s)"
+    say "the guest ended before the command did (a panic, or more than $timeout_s s)"
     exit "$exit_no_end"
 fi
 exit "$(<"$out/.guest/status")"

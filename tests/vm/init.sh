@@ -1,6 +1,7 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: BSD-2-Clause
-# First process of the guest: the host's root under a throw-away overlay, then what boot.sh left in the shared directory.
+# The first process of the guest. It mounts the host's root under a temporary overlay, and then starts the script that
+# boot.sh put into the shared directory.
 # shellcheck shell=sh
 b=/bin/busybox new=/new
 
@@ -13,7 +14,7 @@ $b mount -t proc proc /proc
 $b mount -t sysfs sys /sys
 $b mount -t devtmpfs dev /dev
 for module in /modules/*.ko; do
-    [ -e "$module" ] || continue # all built in
+    [ -e "$module" ] || continue # no files: all modules are built in
     $b insmod "$module" || die "insmod $module failed"
 done
 $b mount -t virtiofs -o ro host-root /ro || die "the host's root cannot be mounted"

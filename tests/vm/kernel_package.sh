@@ -1,31 +1,31 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# A distribution's kernel as QEMU boots it: fetched by apt, unpacked, with an initramfs that brings up the host's root.
+# Prepares a distribution's kernel for QEMU: apt fetches it, and it gets an initramfs that mounts the host's root.
 # shellcheck shell=bash
-# Sourced by boot.sh, which says where its directory ($vm) and a static busybox are. The machine's own apt configuration and
-# lists stay as they are.
+# boot.sh sources this file, and sets $vm (this directory) and $busybox (a static busybox). The machine's own apt
+# configuration and lists are not changed.
 : "${vm:?}"
 
 : "${JSGUARD_VM_CACHE:=${XDG_CACHE_HOME:-$HOME/.cache}/jsguard-vm}"
 
-# Where a kernel can come from: the suites of the archive that the machine's apt sources name.
+# The suites from which kernels can come. They are in the archive that the machine's apt sources name.
 readonly suites=(bullseye bookworm trixie trixie-backports)
 readonly keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-# What the root of the guest and the system tests need; what a kernel has built in is not found, and not missed.
+# The modules that the guest's root and the system tests need. A module that is built into a kernel has no file.
 readonly modules=(
     virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci fuse virtiofs overlay veth
 )
 
-# private_apt PROGRAM ARGUMENTS...: apt-get or apt-cache with lists and sources of its own.
+# private_apt PROGRAM ARGUMENTS...: runs apt-get or apt-cache with separate lists and sources.
 private_apt() { "$1" -c "$JSGUARD_VM_CACHE/apt/apt.conf" "${@:2}"; }
 
-# archive_address: the one from which this machine takes its own release.
+# archive_address: prints the archive from which this machine takes its own release.
 archive_address() {
     # shellcheck disable=SC2016 # apt's own placeholders
     apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
         awk -v release="$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" '$1 == release { print $2; exit }'
 }
 
-# update_lists: of all the suites.
+# update_lists: updates the package lists of all suites.
 update_lists() {
     local apt=$JSGUARD_VM_CACHE/apt address suite
     address=$(archive_address)
@@ -34,7 +34,7 @@ update_lists() {
     for suite in "${suites[@]}"; do
         echo "deb [signed-by=$keyring] $address $suite main"
     done >"$apt/sources.list"
-    # What is to run after an update on this machine is not for these lists.
+    # The machine's own commands for after an update must not run for these lists.
     cat >"$apt/apt.conf" <<CONF
 Dir::State::Lists "$apt/lists";
 Dir::Cache "$apt";
@@ -47,7 +47,7 @@ CONF
     private_apt apt-get -qq update
 }
 
-# newest_package VERSION: the image package of that version's last release; "newest" is the last of all.
+# newest_package VERSION: prints the image package of that version's last release. "newest": the last of all versions.
 newest_package() {
     local version='[0-9]+\.'
     [[ $1 == newest ]] || version="${1//./\\.}[.+-]"
@@ -55,22 +55,22 @@ newest_package() {
         sort --version-sort | tail -n 1
 }
 
-# packages_of IMAGE: itself, and what it is split into on newer systems.
+# packages_of IMAGE: prints the image package, and the packages that have its parts on newer systems.
 packages_of() {
     echo "$1"
     private_apt apt-cache depends --important "$1" |
         grep -oE "linux-(binary|modules)-[^ ]*-cloud-amd64" | sort -u || true
 }
 
-# take_apart BZIMAGE ELF: the kernel inside, which boots without emulating its own decompression; none if it is packed
-# in another way. Offsets are of the x86 boot protocol.
-take_apart() {
+# unpack_kernel BZIMAGE ELF: extracts the kernel, so that the guest need not decompress it in emulation. Writes no file if
+# the kernel is packed in an unknown format. The offsets are those of the x86 boot protocol.
+unpack_kernel() {
     local sectors offset size unpack
     sectors=$(od -An -tu1 -j $((0x1f1)) -N 1 "$1")
     read -r offset size < <(od -An -tu4 -j $((0x248)) -N 8 "$1")
     tail -c +$(((sectors + 1) * 512 + offset + 1)) "$1" | head -c "$size" >"$2.packed"
     for unpack in 'zstd -dc' 'lz4 -dc' 'xz -dc --single-stream'; do
-        # The size in words that follows is not of the format, and each complains of it.
+        # A size field follows the compressed data. It is no part of the format, and each program complains.
         $unpack <"$2.packed" >"$2" 2>/dev/null || true
         [[ $(head -c 4 "$2") == $'\x7fELF' ]] && break
         rm "$2"
@@ -78,7 +78,7 @@ take_apart() {
     rm "$2.packed"
 }
 
-# copy_module FILE TO: unpacked.
+# copy_module FILE TO: copies a module, and decompresses it.
 copy_module() {
     case $1 in
     *.xz) xz -dc "$1" >"$2" ;;
@@ -87,7 +87,7 @@ copy_module() {
     esac
 }
 
-# make_initramfs TREE TO
+# make_initramfs TREE TO: builds the initramfs from an unpacked kernel package.
 make_initramfs() {
     local root=$1.initramfs name file number=10
     mkdir -p "$root"/{bin,proc,sys,dev,ro,rw,new,modules}
@@ -103,11 +103,11 @@ make_initramfs() {
     rm -r "$root"
 }
 
-# fetch_kernel VERSION FOLDER: the last thing made is the file "package". Its caller asks whether it succeeded, so that
-# the shell's -e does not hold in it.
+# fetch_kernel VERSION DIRECTORY: fetches and unpacks a kernel. It writes the file "package" last. Its caller tests the
+# result, so the shell's option -e has no effect in this function.
 fetch_kernel() {
     local image packages compressed deb debs=$2/debs
-    # Lists that are there may be too old to fetch what they name.
+    # Old lists may name packages that the archive no longer has.
     image=$(newest_package "$1" 2>/dev/null) || true
     if [[ -z $image || -n $(find "$JSGUARD_VM_CACHE/apt/sources.list" -mmin +720) ]]; then
         update_lists || return 1
@@ -121,12 +121,13 @@ fetch_kernel() {
     rm -r "$debs"
     compressed=$(find "$2/tree" \( -name vmlinuz -o -name 'vmlinuz-*' \) -type f | head -n 1)
     [[ -n $compressed ]] || return 1
-    take_apart "$compressed" "$2/kernel"
+    unpack_kernel "$compressed" "$2/kernel"
     [[ -s $2/kernel ]] || cp "$compressed" "$2/kernel"
     echo "$image" >"$2/package"
 }
 
-# kernel_directory VERSION: where its kernel, initramfs, package name and unpacked tree are; fetched once.
+# kernel_directory VERSION: prints the directory with its kernel, initramfs, package name and unpacked tree. Fetches the
+# kernel if it is not there.
 kernel_directory() {
     local directory=$JSGUARD_VM_CACHE/$1
     mkdir -p "$JSGUARD_VM_CACHE"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# kernels.sh: the tests of guest.sh on several kernels, and the table in docs/kernels.md that comes of it.
+# kernels.sh: runs the tests of guest.sh on several kernels, and writes the table in docs/kernels.md.
 set -euo pipefail
 vm=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly vm
@@ -8,11 +8,11 @@ readonly table_begins='<!-- The table: made by tests/vm/kernels.sh, do not edit.
 
 usage() {
     cat <<END
-usage: kernels.sh [--keep FOLDER] [--document FILE] [KERNEL...]
+usage: kernels.sh [--keep DIRECTORY] [--document FILE] [KERNEL...]
   KERNEL...        versions, or "newest" (5.10 6.1 6.12 6.18 newest)
-  --keep FOLDER    where the output of each goes, and what is complete there is not run again (a temporary directory)
-  --document FILE  whose table is written (docs/kernels.md); none: it is only printed
-JSGUARD_BUILD says which build's programs run (build/quickstart). Needs root.
+  --keep DIRECTORY the output of each kernel; complete kernels are not run again (a temporary directory)
+  --document FILE  the file whose table is replaced (docs/kernels.md); none: only print the table
+JSGUARD_BUILD is the build directory of the programs (build/quickstart). Needs root.
 END
 }
 
@@ -41,16 +41,16 @@ if [[ -z $kept ]]; then
     trap 'rm -r "$kept"' EXIT
 fi
 
-# figure KERNEL NAME: what its guest printed, or a dash.
+# figure KERNEL NAME: prints a figure of the kernel's guest, or a dash.
 figure() { sed -n "s/^figure $2 //p" "$kept/$1/figures.txt" | tail -n 1 | grep . || echo –; }
 
-# refused_rightly KERNEL: with exit code 3, and it is older than all that jsguard needs.
+# refused_rightly KERNEL: jsguard-load exited with 3, and the kernel is older than 5.19, which jsguard needs.
 refused_rightly() {
     [[ $(figure "$1" refused) == "exit 3: "* ]] &&
         [[ $(printf '%s\n' "$(figure "$1" kernel)" 5.19 | sort --version-sort | head -n 1) != 5.19 ]]
 }
 
-# tests KERNEL NAME: of those of a name, how many passed; with a star if they had to be run again.
+# tests KERNEL NAME: prints how many of these tests passed, with a star if they were run again.
 tests() {
     local star=
     [[ $(figure "$1" "$2_again") == – ]] || star=' \*'
@@ -72,7 +72,7 @@ row() {
     echo '|'
 }
 
-# passed KERNEL: its guest came to the end and nothing failed.
+# passed KERNEL: its guest finished, and nothing failed.
 passed() { grep -q '^figure complete' "$kept/$1/figures.txt" && ! grep -q ' FAILED$' "$kept/$1/figures.txt"; }
 
 failed=0
@@ -84,7 +84,7 @@ for kernel in "${kernels[@]}"; do
             >"$kept/$kernel/figures.txt" || true
     fi
     passed "$kernel" || refused_rightly "$kernel" || {
-        echo "kernel $kernel: $(grep ' FAILED$' "$kept/$kernel/figures.txt" || echo "did not come to its end")" >&2
+        echo "kernel $kernel: $(grep ' FAILED$' "$kept/$kernel/figures.txt" || echo "the guest did not finish")" >&2
         failed=1
     }
 done

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The transitions that the detector counts are those that a kprobe on tcp_set_state sees, cell by
-// cell, but for the two that the kernel does not make by that function.
+// The detector counts the same transitions as a kprobe on tcp_set_state, cell by cell. Exceptions
+// are the two transitions that the kernel does not make by that function.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
@@ -14,7 +14,7 @@
 #include "tests/kernel/scripted.hpp"
 #include "tests/kernel/testbed.hpp"
 
-// In a block of its own: it needs the types above.
+// A separate block, because it needs the types above.
 #include "state_kprobe.h"
 #include "state_kprobe_bpf.skel.h"
 
@@ -24,8 +24,8 @@ namespace {
 
 constexpr std::uint16_t port_v4 = 17191;
 constexpr std::uint16_t port_v6 = 17192;
-constexpr std::uint16_t nobody = 17193;
-constexpr int each = 50;  // connections of each ending
+constexpr std::uint16_t unmonitored = 17193;
+constexpr int per_ending = 50;  // connections of each ending
 
 struct Destroy {
     void operator()(state_kprobe_bpf* skeleton) const { state_kprobe_bpf::destroy(skeleton); }
@@ -42,16 +42,16 @@ Kprobe attach_kprobe() {
     return kprobe;
 }
 
-Transitions seen_by(const Kprobe& kprobe, int service_id) {
+Transitions seen_by(const Kprobe& kprobe, int index) {
     Transitions seen;
     for (int cell = 0; cell < JSG_TRANSITION_CELLS; ++cell) {
-        if (const auto count = kprobe->bss->seen[service_id][cell])
+        if (const auto count = kprobe->bss->seen[index][cell])
             seen[{cell / JSG_STATES, cell % JSG_STATES}] = count;
     }
     return seen;
 }
 
-// Runs that the kernel skipped because another kprobe's program ran on that CPU.
+// The number of runs that the kernel skipped because another kprobe's program ran on that CPU.
 std::uint64_t missed_by(const Kprobe& kprobe) {
     bpf_prog_info info{};
     std::uint32_t size = sizeof(info);
@@ -59,8 +59,8 @@ std::uint64_t missed_by(const Kprobe& kprobe) {
     return info.recursion_misses;
 }
 
-// Those that a kprobe on tcp_set_state sees too: a child and a listener get their first state by
-// other functions.
+// The transitions that a kprobe on tcp_set_state sees too. Other functions set the first state of a
+// listener and of an accepted socket.
 Transitions by_tcp_set_state(Transitions counted) {
     std::erase_if(counted, [](const auto& entry) {
         const int new_state = entry.first.second;
@@ -71,13 +71,13 @@ Transitions by_tcp_set_state(Transitions counted) {
 
 void run_script(std::uint16_t port, Family family) {
     Socket listener = listen_on(port, family);
-    const int connections = each * static_cast<int>(endings.size());
+    const int connections = per_ending * static_cast<int>(endings.size());
     std::thread server([&] { run_server(listener, connections); });
     for (int i = 0; i < connections; ++i)
         run_client(port, family, endings[static_cast<std::size_t>(i) % endings.size()]);
     server.join();
 
-    // A server that only shuts down first, and closes later.
+    // The server shuts down its sending side first, and closes later.
     Socket client = connect_to(port, family);
     Socket accepted = accept_from(listener);
     accepted.shut_down_sending();
@@ -85,20 +85,20 @@ void run_script(std::uint16_t port, Family family) {
     accepted.close();
     client.close();
 
-    // Never accepted, and reset when the listener goes.
+    // A connection that is never accepted. The kernel resets it when the listener closes.
     const Socket waiting = connect_to(port, family);
     listener.close();
 
-    // Opened from the monitored port, to one that answers and to one that does not.
-    const Socket elsewhere = listen_on(nobody, family);
-    const Socket active = connect_to(nobody, family, port);
-    CHECK_THROWS(connect_to(nobody + 1, family, port));
+    // Connections from the monitored port, to a port that answers and to one that does not.
+    const Socket elsewhere = listen_on(unmonitored, family);
+    const Socket active = connect_to(unmonitored, family, port);
+    CHECK_THROWS(connect_to(unmonitored + 1, family, port));
 }
 
 }  // namespace
 
 TEST_CASE(
-    "what the detector counts is what a kprobe on tcp_set_state sees, but ->SYN_RECV and ->LISTEN",
+    "the detector counts what a kprobe on tcp_set_state sees, and also ->SYN_RECV and ->LISTEN",
     "[kprobe]") {
     enter_namespace();
     jsguard::Detector detector;
@@ -109,21 +109,21 @@ TEST_CASE(
     run_script(port_v4, Family::v4);
     run_script(port_v6, Family::v6);
 
-    for (int service_id = 0; service_id < KPROBE_PORTS; ++service_id) {
-        const auto number = static_cast<std::uint32_t>(service_id + 1);
+    for (int index = 0; index < KPROBE_PORTS; ++index) {
+        const auto service_id = static_cast<std::uint32_t>(index + 1);
         const auto alike = [&] {
-            return by_tcp_set_state(counted(detector, number)) == seen_by(kprobe, service_id);
+            return by_tcp_set_state(counted(detector, service_id)) == seen_by(kprobe, index);
         };
         CHECK(wait_until(20, alike));
-        const Transitions all = counted(detector, number);
+        const Transitions all = counted(detector, service_id);
         CHECK(missed_by(kprobe) == 0);
-        CHECK(by_tcp_set_state(all) == seen_by(kprobe, service_id));
-        // The script made them: no two empty tables are compared.
-        CHECK(all.at({JSG_TCP_LISTEN, JSG_TCP_SYN_RECV}) == endings.size() * each + 2);
+        CHECK(by_tcp_set_state(all) == seen_by(kprobe, index));
+        // The script made these transitions, so the compared tables are not empty.
+        CHECK(all.at({JSG_TCP_LISTEN, JSG_TCP_SYN_RECV}) == endings.size() * per_ending + 2);
         CHECK(all.at({JSG_TCP_CLOSE, JSG_TCP_LISTEN}) == 1);
-        CHECK(seen_by(kprobe, service_id).size() >= 12);
-        std::cout << "service_id " << number << ": counted " << all << "\n  by the kprobe "
-                  << seen_by(kprobe, service_id) << '\n';
+        CHECK(seen_by(kprobe, index).size() >= 12);
+        std::cout << "service " << service_id << ": counted " << all << "\n  by the kprobe "
+                  << seen_by(kprobe, index) << '\n';
     }
     CHECK(kprobe->bss->out_of_range == 0);
     CHECK(detector.reader().stats().unknown_states == 0);

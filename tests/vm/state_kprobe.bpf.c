@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* state_kprobe.bpf.c: what a kprobe on tcp_set_state sees of the sockets of some ports, by cell. */
+/* state_kprobe.bpf.c: counts the transitions that a kprobe on tcp_set_state sees on some ports. */
 #include "state_kprobe.h"
 
 #include <linux/ptrace.h>
 
-// In a block of its own: it needs struct pt_regs.
+// A separate block, because it needs struct pt_regs.
 #include <bpf/bpf_tracing.h>
 
 #include "kernel/tcp.bpf.h"

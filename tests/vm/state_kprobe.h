@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* state_kprobe.h: what the kprobe and the test around it share. */
+/* state_kprobe.h: the constants that the kprobe and its test share. */
 #ifndef STATE_KPROBE_H
 #define STATE_KPROBE_H
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# For a guest whose kernel is too old: jsguard-load says in one line what is missing, exits with 3, and leaves nothing.
+# A test for a guest whose kernel is too old. jsguard-load prints in one line what is missing, exits with 3, and leaves
+# nothing behind.
 set -euo pipefail
 : "${JSGUARD_LOAD:?}"
 
@@ -16,5 +17,5 @@ status=0
 echo "$(uname -r): $(<"$out/err")"
 ((status == 3)) || complain "exit code $status, not 3"
 [[ $(<"$out/err") == "jsguard-load: this kernel lacks BPF programs of type syscall (since 5.14)" ]] ||
-    complain "the message does not name what is missing"
-[[ ! -s $out/out && ! -e $pins ]] || complain "something is on stdout, or pinned"
+    complain "the message does not name the missing feature"
+[[ ! -s $out/out && ! -e $pins ]] || complain "jsguard-load printed to stdout, or left pins"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// How well each measure of distance tells samples of attacks from normal ones.
+// Computes how well each measure of distance separates attack samples from normal samples.
 #include "offline/analysis/analysis.hpp"
 
 #include <fmt/format.h>
@@ -13,45 +13,49 @@
 namespace jsguard {
 namespace {
 
-// Halfway to the next larger value, so that samples on both sides have the same margin.
+// Halfway between a value and the next larger one, so that samples on both sides have the same
+// margin.
 double halfway(double value, double next) {
     const double middle = value + (next - value) / 2;
-    return middle < next ? middle : value;  // next may be infinite, or the very next double
+    return middle < next ? middle : value;  // next may be infinite, or the adjacent double
 }
 
-// The share of sorted values that are over the threshold.
-double share_over(const std::vector<double>& sorted, double threshold) {
-    const auto over = sorted.end() - std::upper_bound(sorted.begin(), sorted.end(), threshold);
-    return static_cast<double>(over) / static_cast<double>(sorted.size());
+// The share of the sorted values that are above the threshold.
+double share_above(const std::vector<double>& sorted, double threshold) {
+    const auto above = sorted.end() - std::upper_bound(sorted.begin(), sorted.end(), threshold);
+    return static_cast<double>(above) / static_cast<double>(sorted.size());
 }
 
 Rates rates_at(const std::vector<double>& normal, const std::vector<double>& attack,
                double threshold) {
-    return {share_over(attack, threshold), share_over(normal, threshold)};
+    return {share_above(attack, threshold), share_above(normal, threshold)};
 }
 
-// The threshold of largest detection less false-positive rate, and of these the largest.
+// The threshold with the largest difference of detection rate and false-positive rate. Of equally
+// good thresholds, the largest one.
 double best_threshold(const std::vector<double>& normal, const std::vector<double>& attack) {
     std::vector<double> all;
     all.reserve(normal.size() + attack.size());
     std::merge(normal.begin(), normal.end(), attack.begin(), attack.end(), std::back_inserter(all));
     double best = all.back();
-    std::int64_t most = 0;  // times both numbers of samples: whole, so that equal ones are equal
-    auto normal_over = normal.end();
-    auto attack_over = attack.end();
+    // The difference of the rates, multiplied by both numbers of samples. Integers compare exactly.
+    std::int64_t best_difference = 0;
+    auto normal_above = normal.end();
+    auto attack_above = attack.end();
     for (std::size_t i = all.size() - 1; i-- > 0;) {
-        while (normal_over != normal.begin() && normal_over[-1] > all[i]) --normal_over;
-        while (attack_over != attack.begin() && attack_over[-1] > all[i]) --attack_over;
-        const std::int64_t better = (attack.end() - attack_over) * std::ssize(normal) -
-                                    (normal.end() - normal_over) * std::ssize(attack);
-        if (better <= most || all[i] == all[i + 1]) continue;
-        most = better;
+        while (normal_above != normal.begin() && normal_above[-1] > all[i]) --normal_above;
+        while (attack_above != attack.begin() && attack_above[-1] > all[i]) --attack_above;
+        const std::int64_t difference = (attack.end() - attack_above) * std::ssize(normal) -
+                                        (normal.end() - normal_above) * std::ssize(attack);
+        if (difference <= best_difference || all[i] == all[i + 1]) continue;
+        best_difference = difference;
         best = halfway(all[i], all[i + 1]);
     }
     return best;
 }
 
-// Twice the pairs of a normal and an attack sample in which the attack is over, a tie counting one.
+// The share of pairs of a normal and an attack sample in which the attack sample is larger. A tie
+// counts half, so the wins are counted in halves.
 double auc_of(const std::vector<double>& normal, const std::vector<double>& attack) {
     std::uint64_t half_wins = 0;
     for (const double value : attack) {

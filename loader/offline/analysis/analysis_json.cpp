@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Analyses as JSON for programs.
+// Writes analyses as JSON.
 #include <fmt/format.h>
 
 #include "common/json_fields.hpp"
@@ -16,7 +16,7 @@ std::string key(std::size_t measure) {
     return std::string(measure_key(static_cast<Measure>(measure)));
 }
 
-// nlohmann writes what is infinite as null.
+// nlohmann writes infinite values as null.
 ordered_json values_json(const MeasuredValues& values) {
     ordered_json object = ordered_json::object();
     for (std::size_t i = 0; i < measures; ++i) object[key(i)] = values[i];
@@ -50,7 +50,7 @@ ordered_json separations_json(const Analysis& analysis, const Separations& separ
     return object;
 }
 
-// The object but for its closing brace, and "values", which is written sample by sample.
+// Writes the JSON object of a class. "values" is written sample by sample, because it may be long.
 void write_class(const Analysis& analysis, const MeasuredClass& group, bool with_samples,
                  const TextSink& sink) {
     ordered_json object = {{"name", group.name}, {"samples", group.samples.size()}};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Analyses as tables for people.
+// Writes analyses as tables of text.
 #include "offline/analysis/analysis_text.hpp"
 
 #include <fmt/format.h>
@@ -12,7 +12,7 @@
 namespace jsguard {
 namespace {
 
-constexpr std::size_t value_width = 9;  // of 12.345678
+constexpr std::size_t value_width = 9;  // "12.345678"
 
 std::size_t column_width(std::size_t measure) {
     return std::max(measure_name(static_cast<Measure>(measure)).size(), value_width);
@@ -90,7 +90,7 @@ std::string threshold_columns(double threshold, const Rates& rates) {
                        percent(rates.false_positive));
 }
 
-// One row for each measure; what: which attacks they are about.
+// Writes one row for each measure. what: the name of the attacks.
 void write_separations(const Analysis& analysis, const Separations& separations,
                        const std::string& what, const TextSink& sink) {
     const auto rates = [](std::string_view threshold) {
@@ -121,11 +121,10 @@ void write_thresholds(const Analysis& analysis, const TextSink& sink) {
 std::string six_decimals(double value) { return fmt::format("{:.6f}", value); }
 
 void write_text(const Analysis& analysis, bool with_samples, const TextSink& sink) {
-    sink(fmt::format(
-        "{}, in {}{}\n\n", analysis.distribution, unit_name(analysis.unit),
-        analysis.empty_samples == 0
-            ? ""
-            : fmt::format("; windows with nothing in them left out: {}", analysis.empty_samples)));
+    sink(fmt::format("{}, in {}{}\n\n", analysis.distribution, unit_name(analysis.unit),
+                     analysis.empty_samples == 0
+                         ? ""
+                         : fmt::format("; empty windows left out: {}", analysis.empty_samples)));
     if (with_samples) write_samples(analysis, sink);
     write_classes(analysis, sink);
     if (!analysis.separation) return write_thresholds(analysis, sink);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Analyses as tables for people and as JSON for programs.
+// Writes analyses as tables of text, or as JSON.
 #pragma once
 
 #include <functional>
@@ -11,17 +11,17 @@
 
 namespace jsguard {
 
-// Where the text goes, piece by piece: that of many samples is long.
+// Receives the text piece by piece, because the text of many samples is long.
 using TextSink = std::function<void(std::string_view)>;
 
-// "0.013348", six decimals; "inf" where it is infinite.
+// "0.013348": six decimals. "inf" if the value is infinite.
 std::string six_decimals(double value);
 
-// A line for each sample, unless not with_samples; a table of the classes; a table of the measures,
-// for all attacks and for each by itself.
+// Writes a line for each sample (if with_samples), a table of the classes, and tables of the
+// measures: one for all attacks together, and one for each attack.
 void write_text(const Analysis& analysis, bool with_samples, const TextSink& sink);
 
-// One JSON document (docs/analysis.md) and a newline; what is infinite is null.
+// Writes one JSON document (docs/analysis.md) and a newline. Infinite values are null.
 void write_json(std::span<const Analysis> analyses, bool with_samples, const TextSink& sink);
 
 }  // namespace jsguard

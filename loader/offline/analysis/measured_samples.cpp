@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// From files to analyses: the mean of the normal samples, and how far each sample is from it.
+// Reads files of samples and measures how far each sample is from the mean of the normal samples.
 #include "offline/analysis/measured_samples.hpp"
 
 #include <fmt/format.h>
@@ -29,8 +29,8 @@ std::vector<std::string> names_of(const std::vector<SampleClass>& classes) {
     return names;
 }
 
-// Of all files, class by class. Its name alone where that tells a file from all others, else its
-// path as the user gave it.
+// The names of all files, class by class. A file has its file name if that is unique, and otherwise
+// its path as the user gave it.
 std::vector<std::string> file_names(const std::vector<SampleClass>& classes) {
     std::map<fs::path, std::set<fs::path>> paths;  // by file name
     for (const SampleClass& group : classes) {
@@ -79,45 +79,45 @@ Analysis analyze_probability_files(const AnalysisRequest& request) {
     return analysis;
 }
 
-// Reads recordings and shows how far it is.
+// Reads recordings and reports the progress.
 class Recordings {
   public:
     Recordings(const AnalysisRequest& request, const ReadProgress& progress)
         : request_(request), progress_(progress) {
         for (const SampleClass& group : request.classes) total_ += bytes_of(group);
-        total_ += bytes_of(request.classes.front());  // which is read twice
+        total_ += bytes_of(request.classes.front());  // the normal class is read twice
     }
 
-    // Calls found(file, window) for each window of the class that was asked for, file being its
-    // place among all files.
+    // Calls found(file, window) for each selected window of the class. file: index among all files.
     template <typename Found>
     void read(std::size_t class_index, const Found& found) {
         const SampleClass& group = request_.classes[class_index];
-        std::size_t place = 0;
-        for (std::size_t i = 0; i < class_index; ++i) place += request_.classes[i].files.size();
+        std::size_t file_index = 0;
+        for (std::size_t i = 0; i < class_index; ++i)
+            file_index += request_.classes[i].files.size();
         std::uint64_t windows = 0;
         for (const SampleFile& file : group.files) {
-            windows += read_file(file, entries_[place], [&](const RecordedWindow& window) {
+            windows += read_file(file, entries_[file_index], [&](const RecordedWindow& window) {
                 if (class_index == 0) normal_ports_.insert(window.record.port);
-                found(place, window);
+                found(file_index, window);
             });
-            ++place;
+            ++file_index;
         }
         if (windows == 0)
             throw Error(ExitCode::usage,
                         fmt::format("no recorded window is left for the class {}{}; name other "
                                     "files, another part of them, or another port",
-                                    printable(group.name), what_was_asked()));
+                                    printable(group.name), port_text()));
     }
 
-    // Lines for the user about what was read.
+    // Lines for the user about the files that were read.
     std::vector<std::string> notes() const {
         std::vector<std::string> lines;
         for (const fs::path& path : cut_) lines.push_back(cut_short_text(path.string()));
         if (normal_ports_.size() > 1)
             lines.push_back(
                 fmt::format("the normal windows are of several ports, {}, and have one mean; "
-                            "--port takes those of one",
+                            "use --port to select one",
                             fmt::join(normal_ports_, ", ")));
         return lines;
     }
@@ -133,11 +133,11 @@ class Recordings {
         return sum;
     }
 
-    std::string what_was_asked() const {
+    std::string port_text() const {
         return request_.port ? fmt::format(" of port {}", *request_.port) : "";
     }
 
-    // entries: how many there were when the file was read before, as it may be written to still.
+    // entries: the number of entries that an earlier pass read. The file may have grown since then.
     template <typename Found>
     std::uint64_t read_file(const SampleFile& file, std::optional<std::uint64_t>& entries,
                             const Found& found) {
@@ -164,7 +164,7 @@ class Recordings {
     }
 
     static bool in_range(const SecondsRange& range, std::uint64_t first_ns, std::uint64_t end_ns) {
-        // Windows of several ports that end together need not be in the order of their ends.
+        // Windows of different ports that end at nearly the same time may be in any order.
         const std::uint64_t after_ns = end_ns > first_ns ? end_ns - first_ns : 0;
         return after_ns >= range.from * second_ns && after_ns <= range.to * second_ns;
     }
@@ -172,7 +172,7 @@ class Recordings {
     const AnalysisRequest& request_;
     const ReadProgress& progress_;
     std::uint64_t done_ = 0, total_ = 0;
-    std::map<std::size_t, std::optional<std::uint64_t>> entries_;  // by place of the file
+    std::map<std::size_t, std::optional<std::uint64_t>> entries_;  // by index of the file
     std::set<fs::path> cut_;
     std::set<std::uint32_t> normal_ports_;
 };
@@ -190,14 +190,15 @@ AnalysisResult analyze_recordings(const AnalysisRequest& request, const ReadProg
     AnalysisResult result;
     for (const SignalAnalysis& part : parts) {
         if (!part.has_normal())
-            result.notes.push_back(fmt::format(
-                "no normal window has any {}, so that is not analyzed", part.distribution()));
+            result.notes.push_back(fmt::format("no normal window has any {}; it is not analyzed",
+                                               part.distribution()));
     }
     std::erase_if(parts, [](const SignalAnalysis& part) { return !part.has_normal(); });
     if (parts.empty())
-        throw Error(ExitCode::usage,
-                    "cannot tell what is normal: all normal windows are empty; record a service "
-                    "that is used");
+        throw Error(
+            ExitCode::usage,
+            "cannot compute the mean of the normal windows: all are empty; record a service "
+            "with traffic");
     for (SignalAnalysis& part : parts) part.learned();
     for (std::size_t i = 0; i < request.classes.size(); ++i) {
         recordings.read(i, [&](std::size_t file, const RecordedWindow& window) {
@@ -215,7 +216,7 @@ AnalysisResult analyze(const AnalysisRequest& request, const ReadProgress& progr
     if (!are_probability_files(request.classes)) return analyze_recordings(request, progress);
     if (request.port)
         throw Error(ExitCode::usage,
-                    "cannot take one port of a probability file: it names none; leave --port out");
+                    "cannot select a port in a probability file: it has no port; leave --port out");
     AnalysisResult result;
     result.analyses.push_back(analyze_probability_files(request));
     return result;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// From files to analyses: the mean of the normal samples, and how far each sample is from it.
+// Reads files of samples and measures how far each sample is from the mean of the normal samples.
 #pragma once
 
 #include <cstdint>
@@ -15,22 +15,22 @@ namespace jsguard {
 
 struct AnalysisRequest {
     std::vector<SampleClass> classes;   // normal first
-    std::optional<std::uint16_t> port;  // of recordings: its windows alone
+    std::optional<std::uint16_t> port;  // only windows of this port; for recordings only
     LogarithmUnit unit = LogarithmUnit::bits;
 };
 
 struct AnalysisResult {
-    std::vector<Analysis> analyses;  // of each distribution that normal samples have
-    std::vector<std::string> notes;  // what the user should know of the files; a line each
+    std::vector<Analysis> analyses;  // one for each distribution that the normal samples have
+    std::vector<std::string> notes;  // lines for the user about the files
 };
 
 // done and total: bytes.
 using ReadProgress = std::function<void(std::uint64_t done, std::uint64_t total)>;
 
-// Recordings are read twice, window by window: once for the mean, then to measure. Of each
-// window its measured values and numbers stay in memory. What is written to a recording in between
-// is no sample. Throws Error(usage) for files that are not sound or cannot be
-// analyzed together, and where a class has no sample.
+// Reads recordings window by window: first the normal ones for their mean, then all to measure
+// them. Keeps the measured values and the numbers of each window in memory. Ignores what is written
+// to a recording between the two passes. Throws Error(usage) if a file is invalid, if the files
+// cannot be analyzed together, or if a class has no sample.
 AnalysisResult analyze(const AnalysisRequest& request, const ReadProgress& progress = {});
 
 }  // namespace jsguard

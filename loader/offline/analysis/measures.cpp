@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Measures of how far a distribution is from another, in double precision.
+// Measures of the distance between two distributions, in double precision.
 #include "offline/analysis/measures.hpp"
 
 #include <algorithm>
@@ -32,7 +32,7 @@ const Name& name_of(Measure measure) {
                          [&](const Name& name) { return name.measure == measure; });
 }
 
-// x log2(x/y), or its limit where x is 0; infinite where only y is.
+// x log2(x/y). If x is 0, the limit 0. If only y is 0, infinity.
 double term(double x, double y) {
     if (x == 0) return 0;
     return y == 0 ? std::numeric_limits<double>::infinity() : x * std::log2(x / y);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Measures of how far a distribution is from another, in double precision.
+// Measures of the distance between two distributions, in double precision.
 #pragma once
 
 #include <array>
@@ -11,18 +11,18 @@
 
 namespace jsguard {
 
-// Of a sample p from a reference q. hellinger and total_variation have no unit, the others that of
-// the logarithm.
+// The distance of a sample p from a reference q. hellinger and total_variation have no unit. The
+// other measures have the unit of the logarithm.
 enum class Measure : std::uint8_t {
     js,
-    kl,          // of p from q; infinite where q has nothing of what p has
+    kl,          // of p from q; infinite if a cell has p > 0 and q = 0
     reverse_kl,  // of q from p
     hellinger,
     total_variation,
-    entropy_difference,  // of p less that of q, as an absolute value
+    entropy_difference,  // |entropy of p - entropy of q|
 };
 constexpr std::size_t measures = 6;
-using MeasuredValues = std::array<double, measures>;  // by Measure
+using MeasuredValues = std::array<double, measures>;  // index: Measure
 
 // "JS", "KL", "reverse KL", "Hellinger", "total variation", "entropy difference"
 std::string_view measure_name(Measure measure);
@@ -31,25 +31,25 @@ std::string_view measure_key(Measure measure);
 
 enum class LogarithmUnit : std::uint8_t { bits, nats };
 std::string_view unit_name(LogarithmUnit unit);
-// Whether the measure is a sum of logarithms; the others are the same in bits and in nats.
+// Whether the measure is a sum of logarithms. Other measures are the same in bits and in nats.
 bool has_unit(Measure measure);
 
-// Each cell's probability: not negative, and their sum is 1 but for rounding.
+// The probability of each cell: not negative, and the sum is 1 except for rounding.
 using ProbabilityVector = std::vector<double>;
 
-// Counts divided by their sum; empty if that is 0, because nothing has no distribution.
+// Counts divided by their sum. Empty if the sum is 0, because there is no distribution then.
 ProbabilityVector probability_vector(std::span<const std::uint32_t> counts);
 
-// Domain of all that follow: p and q of one length, each a ProbabilityVector. A term with p = 0 or
-// q = 0 is its limit. Rounding errors are under 1e-13 for 256 cells, and never take a result out of
-// its range.
+// Domain of all functions below: p and q are ProbabilityVectors of the same length. A term with p =
+// 0 or q = 0 is its limit. Rounding errors are under 1e-13 for 256 cells. Results are always inside
+// their range.
 
 // Jensen-Shannon divergence in bits, 0 to 1: 1/2 sum p log2(p/m) + 1/2 sum q log2(q/m) with
 // m = (p+q)/2 (Lin 1991, IEEE Trans. Inf. Theory 37(1)).
 double js_divergence(std::span<const double> p, std::span<const double> q);
 
-// Kullback-Leibler divergence of p from q in bits, 0 to infinity: sum p log2(p/q). Infinite if some
-// q is 0 where p is not (Kullback and Leibler 1951, Ann. Math. Stat. 22(1)).
+// Kullback-Leibler divergence of p from q in bits, 0 to infinity: sum p log2(p/q). Infinite if a
+// cell has q = 0 and p > 0 (Kullback and Leibler 1951, Ann. Math. Stat. 22(1)).
 double kl_divergence(std::span<const double> p, std::span<const double> q);
 
 // Hellinger distance, 0 to 1, no unit: sqrt(1/2 sum (sqrt p - sqrt q)^2) (Hellinger 1909, J. reine
@@ -65,7 +65,7 @@ double total_variation_distance(std::span<const double> p, std::span<const doubl
 // Syst. Tech. J. 27(3)).
 double entropy(std::span<const double> p);
 
-// All measures of p from q.
+// All measures of the distance of p from q.
 MeasuredValues measure_all(std::span<const double> p, std::span<const double> q,
                            LogarithmUnit unit = LogarithmUnit::bits);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Reads the probability files of earlier tools with distrust.
+// Reads the probability files of earlier tools. Their content is untrusted and checked.
 #include "offline/analysis/probability_file.hpp"
 
 #include <fmt/format.h>
@@ -38,7 +38,7 @@ std::string read_text(const fs::path& path) {
     return text;
 }
 
-// "old-new" of two states that a socket can be in.
+// Parses "old-new". Both are numbers of states that a socket can be in.
 std::optional<TransitionPair> transition_pair(std::string_view key) {
     const std::size_t dash = key.find('-');
     if (dash == std::string_view::npos) return {};
@@ -70,7 +70,7 @@ Probabilities probabilities_from_json(std::string_view text) {
                                printable(key), JSG_STATES - 1));
         const double share = read_share(value, key);
         any = any || share > 0;
-        // "1-8" and "01-8" are one pair.
+        // "1-8" and "01-8" are the same pair.
         if (!probabilities.emplace(*pair, share).second)
             refuse(fmt::format("the pair \"{}\" is there twice", key));
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Which files, and which part of each, are the samples of which class.
+// Finds the files of each class of samples, and the part of each file.
 #include "offline/analysis/sample_files.hpp"
 
 #include <fmt/format.h>
@@ -36,21 +36,21 @@ std::optional<SecondsRange> seconds_range(std::string_view text) {
 
 SampleFile path_and_range(std::string_view text) {
     const std::size_t at = text.rfind('@');
-    // A file may have such a name; whether one can be told is for check_file() to say.
+    // A file name may contain "@". If exists() fails, check_file() reports the error.
     std::error_code failed;
     if (at == std::string_view::npos || fs::exists(fs::path(text), failed))
         return {fs::path(text), {}};
     const auto range = seconds_range(text.substr(at + 1));
     if (!range && failed) return {fs::path(text), {}};
     if (!range)
-        fail(
-            fmt::format("cannot analyze {}: there is no such file, and what follows @ is no part "
-                        "of a recording; write it as FILE@60-120, in whole seconds",
-                        printable(text)));
+        fail(fmt::format(
+            "cannot analyze {}: there is no such file, and the text after @ is no range "
+            "of seconds; write it as FILE@60-120, in whole seconds",
+            printable(text)));
     return {fs::path(text.substr(0, at)), *range};
 }
 
-// Its recordings; if there are none, its probability files.
+// The recordings in the directory. If there are none, its probability files.
 std::vector<fs::path> files_in(const fs::path& directory) {
     std::vector<fs::path> files, older;
     std::error_code failed;
@@ -75,7 +75,7 @@ std::vector<fs::path> files_in(const fs::path& directory) {
     return files;
 }
 
-// Each file is read from its start, most of them twice: so a pipe is none.
+// Only regular files are allowed, because most files are read twice from the start.
 void check_file(const fs::path& path) {
     std::error_code failed;
     const fs::file_status status = fs::status(path, failed);
@@ -83,13 +83,13 @@ void check_file(const fs::path& path) {
     fail(fmt::format(
         "cannot analyze {}: {}; give a recording made by jsguard record, or a directory "
         "of them",
-        printable(path.string()), failed ? failed.message() : "it is no plain file"));
+        printable(path.string()), failed ? failed.message() : "it is not a regular file"));
 }
 
 void add_files(SampleClass& group, std::string_view text) {
     const SampleFile given = path_and_range(text);
     std::vector<fs::path> paths{given.path};
-    std::error_code none;  // is told by check_file()
+    std::error_code none;  // check_file() reports the error
     if (fs::is_directory(given.path, none)) paths = files_in(given.path);
     for (const fs::path& path : paths) {
         check_file(path);
@@ -136,15 +136,15 @@ bool are_probability_files(const std::vector<SampleClass>& classes) {
             (is_older ? older : recording) = &file;
             if (is_older && !file.range.whole())
                 fail(fmt::format(
-                    "cannot take a part of {}: a probability file has no time; leave the part "
-                    "after @ out",
+                    "cannot select a part of {}: a probability file has no time; leave out the "
+                    "range after @",
                     printable(file.path.string())));
         }
     }
     if (older && recording)
         fail(
-            fmt::format("cannot analyze probability files and recordings together, and {} is one, "
-                        "{} the other; give one kind alone",
+            fmt::format("cannot analyze probability files and recordings together: {} is a "
+                        "probability file, {} is a recording; give only one kind",
                         printable(older->path.string()), printable(recording->path.string())));
     return older != nullptr;
 }

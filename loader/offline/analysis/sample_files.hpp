@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Which files, and which part of each, are the samples of which class, as the user names them.
+// The files of each class of samples, and the part of each file, as the user names them.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace jsguard {
 
-// Seconds since the first window of a recording ended; a window is in it if its end is.
+// A range of seconds after the end of a recording's first window. A window is inside if its end is.
 struct SecondsRange {
     std::uint32_t from = 0;
     std::uint32_t to = std::numeric_limits<std::uint32_t>::max();
@@ -20,7 +20,7 @@ struct SecondsRange {
 
 struct SampleFile {
     std::filesystem::path path;
-    SecondsRange range;  // of a recording
+    SecondsRange range;  // only for recordings
 };
 
 struct SampleClass {
@@ -29,18 +29,20 @@ struct SampleClass {
 };
 constexpr std::string_view normal_class = "normal";
 
-// The classes that the options name, normal first, and of each its files: of a directory all
-// *.jsonl, or if it has none all *.json, in the order of their names. normal: "PATH" or
-// "PATH@FROM-TO" each, where either number may be missing; attacks: "NAME=PATH" or
-// "NAME=PATH@FROM-TO", or PATH alone for the class named before. Throws Error(usage).
+// The classes that the options name, normal first, with their files. A directory stands for all its
+// *.jsonl files, or if there are none, for all its *.json files, sorted by name. Throws
+// Error(usage).
+// - normal: "PATH" or "PATH@FROM-TO". Either number may be missing.
+// - attacks: "NAME=PATH" or "NAME=PATH@FROM-TO". Without NAME= the path belongs to the class
+// before.
 std::vector<SampleClass> sample_classes(const std::vector<std::string>& normal,
                                         const std::vector<std::string>& attacks);
 
-// Whether it is a probability file of an earlier tool (.json); any other is a recording.
+// Whether the file is a probability file of an earlier tool (.json). Other files are recordings.
 bool is_probability_file(const std::filesystem::path& path);
 
-// Whether all files are such; throws Error(usage) if some are and others are recordings, or if a
-// probability file is to be read in part.
+// Whether all files are probability files. Throws Error(usage) if only some are, or if a
+// probability file has a range.
 bool are_probability_files(const std::vector<SampleClass>& classes);
 
 }  // namespace jsguard

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// One distribution of recorded windows: the mean of the normal ones, then how far each is from it.
+// The analysis of one signal: the mean of the normal windows, then the distance of each window from
+// it.
 #include "offline/analysis/signal_analysis.hpp"
 
 #include <algorithm>
@@ -61,7 +62,7 @@ void SignalAnalysis::measure(std::size_t class_index, std::size_t file,
 Analysis SignalAnalysis::take() {
     if (analysis_.classes.front().samples.empty())
         throw Error(ExitCode::usage,
-                    "a recording was replaced while it was read; give one that stays as it is");
+                    "a recording was replaced while it was read; give one that does not change");
     summarize(analysis_);
     return std::move(analysis_);
 }

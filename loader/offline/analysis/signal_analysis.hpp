@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// One distribution of recorded windows: the mean of the normal ones, then how far each is from it.
+// The analysis of one signal: the mean of the normal windows, then the distance of each window from
+// it.
 #pragma once
 
 #include <cstddef>
@@ -12,35 +13,35 @@
 
 namespace jsguard {
 
-// The mean of vectors of one length that are given one by one.
+// The mean of vectors of the same length.
 class MeanDistribution {
   public:
     void add(const ProbabilityVector& vector);
     bool empty() const { return vectors_ == 0; }
-    ProbabilityVector mean() const;  // not if it is empty
+    ProbabilityVector mean() const;  // must not be empty
 
   private:
     ProbabilityVector sum_;
     std::uint64_t vectors_ = 0;
 };
 
-// To be told all normal windows, then that these were all, then each window to measure. Occupancy
-// is that which the detector judges without the phase waiting.
+// Call learn() with each normal window, then learned(), then measure() with each window to measure.
+// Occupancy is that of the judged cells without the phase waiting.
 class SignalAnalysis {
   public:
-    // The names of the classes, normal first, and of the files.
+    // classes, files: their names; the first class is normal.
     SignalAnalysis(jsg_signal signal, const std::vector<std::string>& classes,
                    std::vector<std::string> files, LogarithmUnit unit = LogarithmUnit::bits);
 
     void learn(const RecordedWindow& window);
     bool has_normal() const { return !mean_.empty(); }
-    void learned() { reference_ = mean_.mean(); }  // if it has any
-    // class_index: of classes; file: of files. A window that has nothing of the signal is counted
-    // and left out.
+    void learned() { reference_ = mean_.mean(); }  // only if has_normal()
+    // class_index, file: indexes of classes and files. An empty distribution is counted and left
+    // out.
     void measure(std::size_t class_index, std::size_t file, const RecordedWindow& window);
 
     const std::string& distribution() const { return analysis_.distribution; }
-    // Throws Error(usage) if no normal window was measured: those that it learned from are gone.
+    // Throws Error(usage) if no normal window was measured, because a recording was replaced.
     Analysis take();
 
   private:

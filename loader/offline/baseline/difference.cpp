@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Divergences by the detector's own arithmetic, and what they are made of.
+// Compares two baseline files with the detector's own arithmetic.
 #include "offline/baseline/difference.hpp"
 
 #include <fmt/format.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// How far two baseline files are apart, port by port.
+// The divergence of two baseline files, port by port.
 #pragma once
 
 #include <cstdint>
@@ -11,12 +11,12 @@
 
 namespace jsguard {
 
-// One port that both have.
+// A port that both files have.
 struct BaselineDifference {
     std::uint16_t port = 0;
-    Divergence transitions;  // "window": of b, "baseline": of a
+    Divergence transitions;  // the window is b, the baseline is a
     Divergence occupancy;
-    std::uint32_t expected_millisockets = 0;  // by a, at b's exchanges a second
+    std::uint32_t expected_millisockets = 0;  // expected by a at b's rate of exchanges
     jsg_baseline a{}, b{};
 };
 
@@ -27,10 +27,10 @@ struct FileDifference {
 
 FileDifference difference_of(const Baselines& a, const Baselines& b);
 
-// Of all ports and both distributions.
+// The largest divergence of all ports and both signals.
 std::uint32_t largest_nanobits(const FileDifference& difference);
 
-// Several lines, each with its newline. names: what the files are called.
+// Several lines, each with its newline. name_a, name_b: the names of the files in the text.
 std::string difference_text(const FileDifference& difference, const std::string& name_a,
                             const std::string& name_b);
 

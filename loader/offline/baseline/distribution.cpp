@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Natively what window.bpf.h and alert.bpf.h do in the kernel with the same headers.
+// The same arithmetic as in window.bpf.h and alert.bpf.h, with the same headers, in user space.
 #include "offline/baseline/distribution.hpp"
 
 #include <algorithm>

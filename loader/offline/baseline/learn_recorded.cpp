@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Feeds the recorded steps that are fit to be learned to the kernel's code, as one learning time.
+// Selects the recorded steps that may be learned, and learns them with the kernel's code.
 #include "offline/baseline/learn_recorded.hpp"
 
 #include <fmt/format.h>
@@ -31,12 +31,13 @@ bool is_quiet(const jsg_window& record) {
            record.signal[JSG_OCCUPANCY].alert == JSG_QUIET;
 }
 
-// Holds the steps of a port back until it is known that no alert came soon after.
-class FitSteps {
+// Selects the steps of one port that may be learned. Keeps each step back until it is known that no
+// alert followed soon after it.
+class LearnableSteps {
   public:
     using Sink = std::function<void(const RecordedWindow&)>;
 
-    FitSteps(std::uint32_t window_steps, Sink sink)
+    LearnableSteps(std::uint32_t window_steps, Sink sink)
         : delay_(jsg_learn_delay(window_steps)), sink_(std::move(sink)) {}
 
     void take(const RecordedWindow& window) {
@@ -45,21 +46,21 @@ class FitSteps {
             return drop();
         }
         held_back_.push_back(window);
-        if (held_back_.size() > delay_) hand_on();
+        if (held_back_.size() > delay_) pass_on_oldest();
     }
-    // What comes next does not follow on what was.
+    // Leaves out the steps that are kept back.
     void drop() {
         steps_.left_out += held_back_.size();
         held_back_.clear();
     }
-    // At the end nothing is known to have come after.
+    // At the end of the recording, no alert can follow any more.
     void finish() {
-        while (!held_back_.empty()) hand_on();
+        while (!held_back_.empty()) pass_on_oldest();
     }
     const LearnedSteps& steps() const { return steps_; }
 
   private:
-    void hand_on() {
+    void pass_on_oldest() {
         ++steps_.learned;
         sink_(held_back_.front());
         held_back_.pop_front();
@@ -71,8 +72,8 @@ class FitSteps {
     LearnedSteps steps_;
 };
 
-// What was read of a recording: its fit steps by port.
-struct Reading {
+// The result of one pass over a recording.
+struct PassResult {
     RecordingHeader header;
     std::uint64_t entries = 0;
     std::map<std::uint16_t, LearnedSteps> steps;
@@ -81,77 +82,79 @@ struct Reading {
 
 constexpr auto to_the_end = std::numeric_limits<std::uint64_t>::max();
 
-// Reads so many entries, for a recording may grow.
-Reading read(const fs::path& path, std::optional<std::uint16_t> port, std::uint64_t max_entries,
-             const FitSteps::Sink& learn) {
+// Reads at most max_entries entries, because a recording may grow between two passes.
+PassResult read(const fs::path& path, std::optional<std::uint16_t> port, std::uint64_t max_entries,
+                const LearnableSteps::Sink& learn) {
     RecordingReader reader(path);
     TerminalBar bar("reading");
-    Reading reading;
-    reading.header = reader.header();
-    std::map<std::uint16_t, FitSteps> by_port;
-    while (reading.entries < max_entries) {
+    PassResult pass;
+    pass.header = reader.header();
+    std::map<std::uint16_t, LearnableSteps> by_port;
+    while (pass.entries < max_entries) {
         const auto entry = reader.next();
         if (!entry) break;
-        ++reading.entries;
+        ++pass.entries;
         bar.show(reader.bytes_read(), reader.bytes());
-        const std::uint32_t its = recorded_port(*entry);
-        if (port && its != *port) continue;
+        const std::uint32_t entry_port = recorded_port(*entry);
+        if (port && entry_port != *port) continue;
         auto& steps = by_port
-                          .try_emplace(static_cast<std::uint16_t>(its),
-                                       reading.header.config.window_steps, learn)
+                          .try_emplace(static_cast<std::uint16_t>(entry_port),
+                                       pass.header.config.window_steps, learn)
                           .first->second;
         if (const auto* window = std::get_if<RecordedWindow>(&*entry)) {
             steps.take(*window);
-            reading.last_unix_ms =
-                std::max<std::uint64_t>(reading.last_unix_ms, window->record.end_unix_ms);
+            pass.last_unix_ms =
+                std::max<std::uint64_t>(pass.last_unix_ms, window->record.end_unix_ms);
         }
         if (std::holds_alternative<RecordedGap>(*entry)) steps.drop();
         if (std::holds_alternative<RecordedEnd>(*entry)) steps.finish();
     }
-    for (auto& [its, steps] : by_port) {
+    for (auto& [entry_port, steps] : by_port) {
         steps.finish();
-        reading.steps[its] = steps.steps();
+        pass.steps[entry_port] = steps.steps();
     }
-    return reading;
+    return pass;
 }
 
-// The kernel's learning, with one place for each port; one at a time in a process.
+// Learns with the kernel's code, with one service entry for each port. A process can have only one
+// of these objects at a time, because the kernel's code keeps its state in globals.
 class PendingBaselines {
   public:
-    // steps: so many each port, of JSG_SERVICES or fewer, is to learn.
+    // steps: the number of steps that each port learns. There are at most JSG_SERVICES ports.
     PendingBaselines(jsg_config config, std::uint64_t steps) {
-        // A pending_baseline that has ended learns no more.
+        // One step more than needed: a pending baseline that is complete learns no more steps.
         config.learn_steps = static_cast<std::uint32_t>(steps + 1);
         const auto ignore = [](void*, const jsg_alert*) {};
         if (kernel_replay_begin(&config, ignore, nullptr) != 0)
-            throw Error(ExitCode::runtime, "there is no memory to learn in");
+            throw Error(ExitCode::runtime, "there is not enough memory to learn");
     }
 
     void learn(const RecordedWindow& window) {
         const auto port = static_cast<std::uint16_t>(window.record.port);
-        const std::uint32_t place = place_of(port);
-        // Those that were left out are no gap in a learning time.
+        const std::uint32_t id = service_id_of(port);
+        // Number the steps without gaps, so that steps that were left out do not interrupt
+        // learning.
         jsg_window record = window.record;
-        record.sequence = kernel_replay_service(place)->sequence + 1;
+        record.sequence = kernel_replay_service(id)->sequence + 1;
         kernel_replay_step step{};
         step.record = &record;
         step.counted = &window.step;
         step.transitions = window.transitions.data();
         step.occupancy = window.occupancy.data();
         step.listeners = window.listeners;
-        kernel_replay_service_step(place, &step);
-        if (kernel_replay_service(place)->learned_steps != record.sequence)
-            throw Error(ExitCode::usage,
-                        fmt::format("port {}: there is more to learn than 32 bits can count; learn "
-                                    "from a part of it",
-                                    port));
+        kernel_replay_service_step(id, &step);
+        if (kernel_replay_service(id)->learned_steps != record.sequence)
+            throw Error(
+                ExitCode::usage,
+                fmt::format("port {}: the counts exceed 32 bits; learn from a shorter recording",
+                            port));
     }
 
     Baselines all() const {
         Baselines pending_baselines;
-        for (const auto& [port, place] : places_) {
-            jsg_baseline pending_baseline = *kernel_replay_pending_baseline(place);
-            // As from a file: it is not learned any further.
+        for (const auto& [port, id] : service_ids_) {
+            jsg_baseline pending_baseline = *kernel_replay_pending_baseline(id);
+            // As in a baseline file: the sums are needed only while learning goes on.
             for (jsg_spread& spread : pending_baseline.spread) {
                 spread.sum_microbits = 0;
                 spread.sum_of_squares = 0;
@@ -162,28 +165,29 @@ class PendingBaselines {
     }
 
   private:
-    std::uint32_t place_of(std::uint16_t port) {
-        if (const auto known = places_.find(port); known != places_.end()) return known->second;
-        const auto place = static_cast<std::uint32_t>(places_.size() + 1);
+    std::uint32_t service_id_of(std::uint16_t port) {
+        const auto known = service_ids_.find(port);
+        if (known != service_ids_.end()) return known->second;
+        const auto id = static_cast<std::uint32_t>(service_ids_.size() + 1);
         jsg_service service{};
         service.port = port;
-        kernel_replay_set_service(place, &service, nullptr, nullptr, nullptr, 0);
-        return places_[port] = place;
+        kernel_replay_set_service(id, &service, nullptr, nullptr, nullptr, 0);
+        return service_ids_[port] = id;
     }
 
-    std::map<std::uint16_t, std::uint32_t> places_;
+    std::map<std::uint16_t, std::uint32_t> service_ids_;
 };
 
-// Leaves out what showed too little, and says so.
+// Removes baselines without enough traffic, and logs the steps of each port.
 void keep_sufficient(BaselineFile& file, const std::map<std::uint16_t, LearnedSteps>& steps) {
     for (const auto& [port, one] : steps) {
         const auto found = file.baselines.find(port);
         const jsg_baseline pending_baseline =
             found == file.baselines.end() ? jsg_baseline{} : found->second;
         const std::string lacking = lacking_text(pending_baseline, file.origin.step_s);
-        tell(fmt::format(
+        log_line(fmt::format(
             "port {}: learned from {} steps, left {} out{}", port, one.learned, one.left_out,
-            lacking.empty() ? "" : "; that is too little (" + lacking + "), so not written"));
+            lacking.empty() ? "" : "; not enough traffic (" + lacking + "), so it is not written"));
         if (!lacking.empty()) file.baselines.erase(port);
     }
 }
@@ -192,19 +196,19 @@ void keep_sufficient(BaselineFile& file, const std::map<std::uint16_t, LearnedSt
 
 RecordedPendingBaseline pending_baseline_of(const fs::path& recording,
                                             std::optional<std::uint16_t> port) {
-    const Reading first = read(recording, port, to_the_end, [](const RecordedWindow&) {});
+    const PassResult first = read(recording, port, to_the_end, [](const RecordedWindow&) {});
     if (first.steps.size() > JSG_SERVICES)
         throw Error(ExitCode::usage,
                     fmt::format("more than {} ports to learn; name one with --port", JSG_SERVICES));
-    // The spread is measured in the second half of a port's learning time, whose length is one for
-    // all that learn together.
+    // The spread is measured in the second half of the learning time. Ports that learn together
+    // have the same learning time, so only ports with the same number of steps learn together.
     std::map<std::uint64_t, std::set<std::uint32_t>> ports_by_steps;
-    for (const auto& [its, steps] : first.steps) {
-        if (steps.learned != 0) ports_by_steps[steps.learned].insert(its);
+    for (const auto& [learned_port, steps] : first.steps) {
+        if (steps.learned != 0) ports_by_steps[steps.learned].insert(learned_port);
     }
     RecordedPendingBaseline all;
-    for (const auto& [steps, its_ports] : ports_by_steps) {
-        const std::set<std::uint32_t>& ports = its_ports;  // clang 14 captures no binding
+    for (const auto& [steps, same_steps] : ports_by_steps) {
+        const std::set<std::uint32_t>& ports = same_steps;  // clang 14 cannot capture a binding
         PendingBaselines pending_baselines(first.header.config, steps);
         read(recording, port, first.entries, [&](const RecordedWindow& window) {
             if (ports.count(window.record.port)) pending_baselines.learn(window);
@@ -223,9 +227,9 @@ BaselineFile learned_from(std::span<const fs::path> recordings, std::optional<st
     for (const fs::path& path : recordings) {
         const RecordedPendingBaseline pending_baseline = pending_baseline_of(path, port);
         files.push_back(pending_baseline.file);
-        for (const auto& [its, one] : pending_baseline.steps) {
-            steps[its].learned += one.learned;
-            steps[its].left_out += one.left_out;
+        for (const auto& [learned_port, one] : pending_baseline.steps) {
+            steps[learned_port].learned += one.learned;
+            steps[learned_port].left_out += one.left_out;
         }
     }
     BaselineFile all = merged(files);
@@ -233,8 +237,9 @@ BaselineFile learned_from(std::span<const fs::path> recordings, std::optional<st
     if (all.baselines.empty())
         throw Error(
             ExitCode::usage,
-            port ? fmt::format("the recordings hold too little of port {} to learn from", *port)
-                 : "the recordings hold too little to learn from; record for longer");
+            port ? fmt::format("the recordings have too little traffic of port {} to learn from",
+                               *port)
+                 : "the recordings have too little traffic to learn from; record for longer");
     return all;
 }
 

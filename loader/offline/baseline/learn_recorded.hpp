@@ -12,25 +12,26 @@
 
 namespace jsguard {
 
-// The steps of a port in one recording or more.
+// The numbers of steps of a port in one or more recordings.
 struct LearnedSteps {
     std::uint64_t learned = 0;
-    std::uint64_t left_out = 0;  // an alert was up or being confirmed, then or soon after
+    std::uint64_t left_out = 0;  // an alert was up or confirming, in the step or soon after it
 };
 
 struct RecordedPendingBaseline {
-    BaselineFile file;  // of the ports that showed too little too
+    BaselineFile file;  // ports without enough traffic are included
     std::map<std::uint16_t, LearnedSteps> steps;
 };
 
-// What one recording teaches. Its steps are learned as while a detector relearns: none while an
-// alert is up or is being confirmed, and not the last ones before, ten or a window's; nor those
-// before a gap. port: learn that one alone. Throws Error(usage) if the file is no recording.
+// Learns from one recording, by the rules of a detector that relearns. It leaves out the steps
+// while an alert is up or confirming, and the steps before it (jsg_learn_delay()). It also leaves
+// out the same number of steps before a gap. port: learn only this port. Throws Error(usage) if the
+// file is no recording.
 RecordedPendingBaseline pending_baseline_of(const std::filesystem::path& recording,
                                             std::optional<std::uint16_t> port = {});
 
-// The baselines of all recordings together; says on stderr what was learned, and which ports showed
-// too little and are left out. Throws Error(usage) if none is left.
+// Learns the baselines of all recordings together. Prints on stderr what was learned, and which
+// ports are left out because of too little traffic. Throws Error(usage) if no port is left.
 BaselineFile learned_from(std::span<const std::filesystem::path> recordings,
                           std::optional<std::uint16_t> port);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Adds baselines up in integers, and refuses what does not fit.
+// Adds baselines up in integers, and refuses sums that do not fit.
 #include "offline/baseline/merge.hpp"
 
 #include <fmt/format.h>
@@ -16,8 +16,8 @@
 namespace jsguard {
 namespace {
 
-// Bit budget: a square of nanobits is under 2^60, windows and sums of them are under 2^32: windows
-// times the squares of both spreads, two for each window, stay under 2^125.
+// Bit budget: a square of nanobits is under 2^60, and a number of windows is under 2^32. The
+// largest product is windows * (sum of two squares for each window), which is under 2^125.
 __extension__ typedef unsigned __int128 Wide;
 
 constexpr std::uint32_t max_total = std::numeric_limits<std::uint32_t>::max();
@@ -30,17 +30,17 @@ std::uint32_t added(std::uint64_t a, std::uint64_t b, std::string_view what) {
     return static_cast<std::uint32_t>(a + b);
 }
 
-// The sum of the squares of what the spread was gathered from.
+// The sum of the squares of the divergences in the spread.
 Wide squares(const jsg_spread& spread) {
     const auto square = [](std::uint64_t number) { return Wide{number * number}; };
     return spread.windows * (square(spread.deviation_nanobits) + square(spread.mean_nanobits));
 }
 
-// Each cell of a sum is at most its total, which is known to fit.
+// The totals are checked. Each cell is at most its total, so the cells fit too.
 void add(jsg_baseline& sum, const jsg_baseline& more) {
     added(socket_seconds(sum), socket_seconds(more), "socket-seconds");
     sum.learned_s = added(sum.learned_s, more.learned_s, "seconds of learning");
-    sum.queue_full_s += more.queue_full_s;  // of those seconds
+    sum.queue_full_s += more.queue_full_s;  // at most learned_s
     sum.transitions = added(sum.transitions, more.transitions, "transitions");
     sum.exchanges = added(sum.exchanges, more.exchanges, "exchanges");
     sum.judged_socket_seconds += more.judged_socket_seconds;
@@ -55,7 +55,7 @@ void add(jsg_baseline& sum, const jsg_baseline& more) {
 
 constexpr std::string_view separator = ", ";
 
-// "web1" and "web1, web2" are "web1, web2".
+// "web1" and "web1, web2" give "web1, web2".
 std::string joined(const std::string& names, std::string_view more) {
     std::vector<std::string> all;
     for (std::string_view list : {std::string_view(names), more}) {

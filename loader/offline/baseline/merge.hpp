@@ -8,8 +8,8 @@
 
 namespace jsguard {
 
-// As if all windows had been gathered in one spread: exact but for the rounding, down, of the
-// result. The sums that learning needs stay 0. Throws Error(usage) if there are too many windows.
+// The spread of all windows together. It is exact, except that the result is rounded down. The sums
+// that learning needs are 0. Throws Error(usage) if there are too many windows.
 jsg_spread pooled(const jsg_spread& a, const jsg_spread& b);
 
 // Throws Error(usage) if a total does not fit into 32 bits, or the steps differ.

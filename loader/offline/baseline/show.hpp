@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What baselines say to people, and to programs that need not know the counts' formulas.
+// Baselines as text and as JSON, with the figures that are computed from their counts.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@
 
 namespace jsguard {
 
-// The file's baseline of one port alone; all of them if none is named. Throws Error(usage) if it
-// has none of that port; name: what the file is called in the message.
+// The file with only the baseline of one port, or unchanged if no port is given. Throws
+// Error(usage) if the file has no baseline of that port. name: the name of the file in the message.
 BaselineFile only_port(const BaselineFile& file, std::optional<std::uint16_t> port,
                        const std::string& name);
 

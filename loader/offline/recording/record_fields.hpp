@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Writing and reading of a record's fields by one description of them: a function template that is
-// given a FieldWriter and a constant record, or a FieldReader and one to fill.
+// Writes and reads the fields of a record by one description of them. The description is a function
+// template. It takes a FieldWriter and a constant record, or a FieldReader and a record to fill.
 #pragma once
 
 #include <fmt/format.h>
@@ -18,7 +18,7 @@
 
 namespace jsguard {
 
-// The words of an enumeration, there and back.
+// Converts the values of an enumeration to words, and back.
 template <class Value>
 struct Words {
     std::string_view (*name_of)(Value);
@@ -28,7 +28,7 @@ constexpr Words<jsg_mode> mode_words = {mode_name, mode_of};
 constexpr Words<jsg_verdict> verdict_words = {verdict_name, verdict_of};
 constexpr Words<jsg_alert_state> alert_state_words = {alert_state_name, alert_state_of};
 
-// The names of a distribution's cells, there and back.
+// Converts the cells of a distribution to names, and back.
 struct CellNames {
     NameOf name_of;
     CellOf cell_of;
@@ -57,7 +57,7 @@ class FieldWriter {
     void thousandths(const char* name, std::uint32_t value) {
         object_[name] = parts_json(value, milli_in_one);
     }
-    // 0: not given, or not set yet.
+    // nanobits: 0 if the threshold was not given, or is not set yet.
     void threshold(const char* name, std::uint32_t nanobits) {
         if (nanobits == 0) {
             object_[name] = unset_threshold;
@@ -68,7 +68,7 @@ class FieldWriter {
     void seconds(const char* name, std::uint64_t nanoseconds) {
         object_[name] = parts_json(nanoseconds, nano_in_one);
     }
-    // "time" is for people; the number beside it is read.
+    // "time" is for people. Only "unix_ms" is read back.
     void time(std::uint64_t unix_ms) {
         object_["time"] = utc_timestamp(unix_ms);
         object_["unix_ms"] = unix_ms;
@@ -116,7 +116,7 @@ class FieldWriter {
     nlohmann::ordered_json object_ = nlohmann::ordered_json::object();
 };
 
-// Throws Error(usage) for a field that is missing or not what it should be; others are ignored, for
+// Throws Error(usage) for a field that is missing or invalid. Unknown fields are ignored, because
 // they may be of a later version.
 class FieldReader {
   public:
@@ -125,7 +125,7 @@ class FieldReader {
     void count(const char* name, std::uint32_t& value) {
         value = read_count(member(object_, name), name);
     }
-    // uint64_t or __u64, which are not the same type everywhere.
+    // Count: uint64_t or __u64, which are different types on some machines.
     template <class Count>
     void large_count(const char* name, Count& value) {
         value = read_large_count(object_, name);
@@ -144,9 +144,10 @@ class FieldReader {
     void bits(const char* name, __u64& nanobits) {
         nanobits = read_parts(object_, name, nano_in_one, max_exact);
     }
-    // A divergence or a threshold: up to 1.
+    // A divergence is at most 1 bit.
     void divergence(const char* name, __u32& nanobits) { nanobits = read_bits(object_, name); }
-    // Over 1 bit, and up to where it saturates, no divergence says anything.
+    // A significance bound may be above 1 bit, up to where it saturates. Then no divergence exceeds
+    // it.
     void significance(const char* name, __u32& nanobits) {
         nanobits = static_cast<__u32>(read_parts(object_, name, nano_in_one, UINT32_MAX));
     }
@@ -174,9 +175,9 @@ class FieldReader {
     }
     void cells(const char* name, std::span<__u32> counts, const CellNames& names) {
         read_cells(object_member(object_, name), names.cell_of, counts);
-        total(counts, name);  // for the kernel's code adds them up in 32 bits
+        total(counts, name);  // throws above 32 bits: the kernel's code adds them up in 32 bits
     }
-    // The cells of that name are described after their total, but read for it.
+    // The description has the cells after their total. They are read here, to check the total.
     void total_of(const char* name, std::uint32_t& value, const char* cells_name,
                   std::span<__u32> counts, const CellNames& names) {
         cells(cells_name, counts, names);
@@ -206,7 +207,7 @@ class FieldReader {
         for (std::size_t i = 0; i < nanobits.size(); ++i)
             nanobits[i] = read_parts({{name, all[i]}}, name, nano_in_one, max_exact);
     }
-    // Left out where there is none.
+    // The field is left out if there is no pending baseline.
     void pending_baseline(const char* name, std::optional<jsg_baseline>& pending_baseline) {
         if (object_.contains(name))
             pending_baseline = pending_baseline_from_json(object_member(object_, name));
@@ -214,7 +215,7 @@ class FieldReader {
     void baseline(const char* name, std::optional<jsg_baseline>& baseline) {
         pending_baseline(name, baseline);
         if (baseline && (!baseline->learned_s || !jsg_baseline_complete(&*baseline)))
-            refuse(fmt::format("\"{}\" has seen too little to be one", name));
+            refuse(fmt::format("\"{}\" has seen too little traffic for a baseline", name));
     }
 
   private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a recording of a running detector holds: its windows, and all that judged them.
+// The content of a recording: the windows of a detector, and everything that they were judged by.
 #pragma once
 
 #include <array>
@@ -13,53 +13,53 @@
 
 namespace jsguard {
 
-// The first line of a recording: of which detector it is.
+// The first line of a recording. It describes the detector.
 struct RecordingHeader {
     std::string host;
     std::string kernel;
     std::uint64_t unix_ms = 0;  // when recording began
-    jsg_config config{};        // of the detector; cpus, netns and has_rdonly_cast too
+    jsg_config config{};        // of the detector; includes cpus, netns and has_rdonly_cast
 };
 
-// A service as it was before the first of its windows that is recorded.
+// The state of a service before its first recorded window.
 struct RecordedService {
-    jsg_service service{};                 // .sequence: of the last window that is not recorded
+    jsg_service service{};                 // .sequence: of the last window before the recording
     std::optional<jsg_baseline> baseline;  // in force
     std::optional<jsg_baseline> pending_baseline;  // being learned
-    std::vector<jsg_reading> history;  // the steps up to then that are known, oldest first
+    std::vector<jsg_reading> history;              // the known steps up to .sequence, oldest first
 };
 
-// One closed window: its record, as in the map "windows", and the counts that it was judged by.
+// One closed window: its record as in the map "windows", and its counts.
 struct RecordedWindow {
     jsg_window record{};
     std::array<std::uint32_t, JSG_SIGNALS> threshold_nanobits{};
     std::array<std::uint32_t, JSG_TRANSITION_CELLS> transitions{};
-    std::array<std::uint32_t, JSG_PHASE_CELLS> occupancy{};  // sockets looked at, by cell
-    jsg_reading step{};                                      // what its last step added
+    std::array<std::uint32_t, JSG_PHASE_CELLS> occupancy{};  // sampled sockets, by cell
+    jsg_reading step{};                                      // counts of its last step
     std::uint32_t listeners = 0;
 };
 
-// A baseline that came in force at the end of the window of that sequence.
+// A baseline came in force at the end of the window with that sequence number.
 struct RecordedBaseline {
     std::uint32_t port = 0;
     std::uint64_t sequence = 0;
     jsg_baseline baseline{};
 };
 
-// The service was asked to relearn, and began to with the window of that sequence.
+// The service began to relearn with the window of that sequence number, because it was asked to.
 struct RecordedRelearning {
     std::uint32_t port = 0;
     std::uint64_t sequence = 0;
 };
 
-// Windows that were closed and are not recorded: the recorder was too late for them.
+// Closed windows that are missing in the recording, because the recorder was too late.
 struct RecordedGap {
     std::uint32_t port = 0;
-    std::uint64_t sequence = 0;  // of the first that is missing
+    std::uint64_t sequence = 0;  // of the first missing window
     std::uint64_t windows = 0;
 };
 
-// The service gave its place back: what follows of its port is another one.
+// The service lost its service entry. Later entries of the port belong to another service.
 struct RecordedEnd {
     std::uint32_t port = 0;
     std::uint64_t sequence = 0;  // of its last window

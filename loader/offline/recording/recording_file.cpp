@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Reads recordings line by line, with distrust.
+// Reads recordings line by line. Their content is untrusted and checked.
 #include "offline/recording/recording_file.hpp"
 
 #include <fmt/format.h>
@@ -28,7 +28,7 @@ class Lines {
   public:
     explicit Lines(const fs::path& path);
 
-    // The next line without its newline; none at the end. Valid until the next call.
+    // The next line without its newline; none at the end of the file. Valid until the next call.
     std::optional<std::string_view> next();
     bool ended_with_newline() const { return with_newline_; }
     std::uint64_t number() const { return number_; }
@@ -42,7 +42,7 @@ class Lines {
     std::string name_;
     RegularFile file_;
     std::array<char, 1 << 16> part_{};
-    std::string_view rest_;  // of part_
+    std::string_view rest_;  // the unread end of part_
     std::string line_;
     bool with_newline_ = true;
     std::uint64_t number_ = 0;
@@ -58,7 +58,7 @@ void Lines::refuse_line(std::string_view why) const {
                        next_step));
 }
 
-// Whether there was more.
+// Reads the next part of the file. Returns false at the end of the file.
 bool Lines::fill() {
     const ssize_t got = read(file_.fd(), part_.data(), part_.size());
     if (got < 0) {
@@ -87,10 +87,11 @@ std::optional<std::string_view> Lines::next() {
     return line_;
 }
 
-// Of which ports there is a service, and how far the recording of each has come.
-class Order {
+// Checks the order of entries. Remembers the ports with a service, and the last sequence number of
+// each.
+class OrderCheck {
   public:
-    // Throws Error(usage) for an entry that cannot come here.
+    // Throws Error(usage) for an entry that must not follow the earlier ones.
     void check(const RecordingEntry& entry) {
         std::visit([this](const auto& recorded) { take(recorded); }, entry);
     }
@@ -125,7 +126,7 @@ class Order {
         last_.erase(recorded.port);
     }
 
-    // What is missing has a gap's line.
+    // Sequence numbers must be consecutive, because missing windows have an entry of type gap.
     static void check_next(std::uint32_t port, std::uint64_t sequence, std::uint64_t last) {
         if (sequence == 0 || sequence - 1 != last) refuse_order(port, sequence, last);
     }
@@ -138,7 +139,7 @@ class Order {
         check_port(port);
         const auto known = last_.find(port);
         if (known == last_.end())
-            refuse(fmt::format("port {} has no line of type \"service\" before", port));
+            refuse(fmt::format("port {} has no line of type \"service\" before this line", port));
         return known->second;
     }
 
@@ -151,7 +152,7 @@ class Order {
         refuse(fmt::format("\"sequence\" {} of port {} comes after {}", sequence, port, last));
     }
 
-    std::map<std::uint32_t, std::uint64_t> last_;  // sequence, by port
+    std::map<std::uint32_t, std::uint64_t> last_;  // sequence number by port
 };
 
 }  // namespace
@@ -160,7 +161,7 @@ struct RecordingReader::Open {
     explicit Open(const fs::path& path) : lines(path) {}
 
     Lines lines;
-    Order order;
+    OrderCheck order;
     RecordingHeader header;
     std::uint32_t schema = file_schema;
     std::uint64_t cut_lines = 0;

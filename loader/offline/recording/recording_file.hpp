@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Recordings as files of JSON lines: written entry by entry, and read so, in bounded memory.
+// Recordings as files of JSON lines. They are written and read entry by entry, in bounded memory.
 #pragma once
 
 #include <cstdint>
@@ -12,15 +12,15 @@
 
 namespace jsguard {
 
-// The lines, without newline; docs/recordings.md describes them.
+// A line without its newline. docs/recordings.md describes the lines.
 std::string recording_line(const RecordingHeader& header);
 std::string recording_line(const RecordingEntry& entry);
 
-// Of a file whose reader has cut_lines().
+// A message for a file whose last line was cut short; see RecordingReader::cut_lines().
 std::string cut_short_text(const std::string& file);
 
-// Reads one file from its start to its end. All steps throw Error(usage), whose message names the
-// file and the line.
+// Reads one file from start to end. The constructor and next() throw Error(usage), whose message
+// names the file and the line.
 class RecordingReader {
   public:
     explicit RecordingReader(const std::filesystem::path& path);  // reads the header
@@ -31,9 +31,9 @@ class RecordingReader {
     const RecordingHeader& header() const;
     // The next entry; none at the end.
     std::optional<RecordingEntry> next();
-    // 1: the last line was cut short, as by a crash while it was written, and left out.
+    // 1 if the last line was cut short (for example by a crash of the writer) and left out; else 0.
     std::uint64_t cut_lines() const;
-    // For a progress bar.
+    // Progress: bytes read so far, and the size of the file.
     std::uint64_t bytes_read() const;
     std::uint64_t bytes() const;
 

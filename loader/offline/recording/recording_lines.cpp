@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The fields of a recording's lines, each described once for writing and for reading.
+// The fields of the lines of a recording. One description serves for writing and for reading.
 #include "offline/recording/recording_lines.hpp"
 
 #include <array>
@@ -16,11 +16,11 @@ namespace {
 
 using nlohmann::ordered_json;
 
-// Since then nothing has changed of what a recording holds.
+// Recordings of this schema and of all later schemas have the same content.
 constexpr std::uint32_t oldest_detector_schema = 3;
 constexpr const char* header_type = "recording";
 
-// By the place of its type in RecordingEntry.
+// In the order of the types in RecordingEntry.
 constexpr std::array<std::string_view, std::variant_size_v<RecordingEntry>> entry_types = {
     "service", "window", "baseline", "relearning", "gap", "end"};
 
@@ -28,7 +28,7 @@ void schema_field(FieldWriter& fields, std::uint32_t schema) {
     fields.count("detector_schema", schema);
 }
 
-// Before all else of the configuration, for another version's fields may be others.
+// Check the schema before the other fields, because another version may have other fields.
 void schema_field(FieldReader& fields, std::uint32_t& schema) {
     fields.count("detector_schema", schema);
     if (schema < oldest_detector_schema || schema > JSG_SCHEMA)
@@ -36,7 +36,7 @@ void schema_field(FieldReader& fields, std::uint32_t& schema) {
                            schema, oldest_detector_schema, JSG_SCHEMA));
 }
 
-// A length as a whole number of steps, written in seconds.
+// A length that is kept in steps and written in seconds.
 void steps_field(FieldWriter& fields, const char* name, std::uint32_t steps,
                  std::uint64_t step_ns) {
     fields.seconds(name, steps * step_ns);

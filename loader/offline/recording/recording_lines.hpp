@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The lines of a recording, parsed: each throws Error(usage) that names neither file nor line.
+// Parses the lines of a recording. All functions throw Error(usage), which names neither file nor
+// line.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -11,7 +12,8 @@ namespace jsguard {
 RecordingHeader header_of(const nlohmann::ordered_json& line);
 RecordingEntry entry_of(const nlohmann::ordered_json& line);
 
-// Refuses what jsguard-load sets no detector to, and the arithmetic of a replay could not bear.
+// Refuses a configuration that jsguard-load never sets. The arithmetic of a replay could fail with
+// it.
 void check_recorded_config(const jsg_config& config);
 
 }  // namespace jsguard

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tables of classes and measures, and where the samples of each class lie beside the thresholds.
+// The analysis section: strips of the samples beside the thresholds, and tables of classes and
+// measures.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,10 +14,10 @@
 namespace jsguard {
 namespace {
 
-// In units of the view box, as in svg_chart.cpp the letters of small screens fit.
+// In units of the view box. As in svg_chart.cpp, the large letters of small screens fit.
 constexpr double width = 720, left = 16, right = 24, top = 34, row_height = 64, foot = 60;
 constexpr double plot_width = width - left - right;
-constexpr std::size_t bins = 170;  // of a strip: a bar of four units each
+constexpr std::size_t bins = 170;  // in a strip; each bin is 4 units wide
 constexpr int ticks_across = 5;
 
 std::string figure_text(double value) {
@@ -89,27 +90,26 @@ std::vector<Mark> marks_of(const Analysis& analysis) {
 }
 
 double top_value_of(const Analysis& analysis) {
-    double most = 0;
-    for (const MeasuredClass& one : analysis.classes) most = std::max(most, one.maximum[js]);
-    for (const Mark& mark : marks_of(analysis)) most = std::max(most, mark.value);
-    if (most <= 0) return 1;
-    const double step = tick_step(most, ticks_across);
-    return std::ceil(most / step) * step;
+    double highest = 0;
+    for (const MeasuredClass& one : analysis.classes) highest = std::max(highest, one.maximum[js]);
+    for (const Mark& mark : marks_of(analysis)) highest = std::max(highest, mark.value);
+    if (highest <= 0) return 1;
+    const double step = tick_step(highest, ticks_across);
+    return std::ceil(highest / step) * step;
 }
 
 double across(double value, double top_value) {
     return left + plot_width * std::clamp(value / top_value, 0.0, 1.0);
 }
 
-// A bar for each bin with samples, the taller the more: many samples show as a shape, few as single
-// strokes.
+// Draws a bar for each bin with samples. The bar is taller if the bin has more samples.
 void write_strip(Html& html, const MeasuredClass& one, double y, double top_value, bool normal) {
     std::array<std::size_t, bins> counts{};
     for (const MeasuredSample& sample : one.samples) {
-        const double place = std::clamp(sample.values[js] / top_value, 0.0, 1.0) * (bins - 1);
-        counts[static_cast<std::size_t>(std::lround(place))]++;
+        const double position = std::clamp(sample.values[js] / top_value, 0.0, 1.0) * (bins - 1);
+        counts[static_cast<std::size_t>(std::lround(position))]++;
     }
-    const double most = static_cast<double>(*std::max_element(counts.begin(), counts.end()));
+    const double fullest = static_cast<double>(*std::max_element(counts.begin(), counts.end()));
     html.leaf("text", fmt::format("{} ({})", one.name, number_text(one.samples.size())),
               {{"x", coordinate(left)}, {"y", coordinate(y + 12)}, {"class", "strip-name"}});
     const double floor = y + row_height - 6, room = row_height - 28;
@@ -120,9 +120,9 @@ void write_strip(Html& html, const MeasuredClass& one, double y, double top_valu
                         {"y2", coordinate(floor)}});
     for (std::size_t bin = 0; bin < bins; bin++) {
         if (counts[bin] == 0) continue;
-        // By the square root, so that a single sample beside a thousand is still seen.
+        // The height is a square root, so that one sample beside a thousand is still visible.
         const double tall =
-            std::max(4.0, room * std::sqrt(static_cast<double>(counts[bin]) / most));
+            std::max(4.0, room * std::sqrt(static_cast<double>(counts[bin]) / fullest));
         const double x = left + plot_width * static_cast<double>(bin) / (bins - 1);
         html.empty("rect", {{"class", normal ? "strip strip-a" : "strip strip-b"},
                             {"x", coordinate(x - 1.5)},
@@ -172,7 +172,7 @@ void write_mark_legend(Html& html, const std::vector<Mark>& marks) {
 }
 
 std::string strips_text(const Analysis& analysis) {
-    std::string text = "JS of the samples from the mean of the normal ones:";
+    std::string text = "JS divergence of the samples from the mean of the normal samples:";
     for (const MeasuredClass& one : analysis.classes)
         text += fmt::format(" {} {} to {}, mean {} ({});", one.name, value_text(one.minimum[js]),
                             value_text(one.maximum[js]), value_text(one.mean[js]),
@@ -184,7 +184,7 @@ std::string strips_text(const Analysis& analysis) {
 void write_strips(Html& html, const std::string& id, const Analysis& analysis) {
     const std::vector<Mark> marks = marks_of(analysis);
     const double top_value = top_value_of(analysis);
-    const std::string title = fmt::format("{}: where the samples lie", analysis.distribution);
+    const std::string title = fmt::format("{}: distribution of the samples", analysis.distribution);
     const std::string text = strips_text(analysis);
     const double floor = top + row_height * static_cast<double>(analysis.classes.size());
     const auto figure = html.open("figure", {{"id", id + "-strips"}});
@@ -217,7 +217,7 @@ void write_analysis(Html& html, const std::string& id, const Analysis& analysis,
     html.leaf(heading, fmt::format("Analysis of {}", analysis.distribution),
               {{"id", id + "-heading"}});
     if (analysis.empty_samples > 0)
-        html.leaf("p", fmt::format("{} without anything in it, left out.",
+        html.leaf("p", fmt::format("Left out as empty: {}.",
                                    counted_apart(analysis.empty_samples, "sample", "samples")));
     write_strips(html, id, analysis);
     write_thresholds(html, analysis);

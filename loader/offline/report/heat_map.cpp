@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Panels of cells, their numbers, and the scales of colours.
+// Draws the panels of a heat map: cells, their numbers, and the scales of colours.
 #include "offline/report/heat_map.hpp"
 
 #include <fmt/format.h>
@@ -15,9 +15,9 @@ namespace jsguard {
 namespace {
 
 constexpr double narrow_cell = 42, wide_cell = 50, cell_height = 30, letter_width = 7.4, pad = 8;
-constexpr std::size_t short_label = 6;  // letters that fit above a column
+constexpr std::size_t short_label = 6;  // letters of a label that fit above a column
 
-// From which share on a cell has the next colour.
+// The shares from which on a cell has the next colour.
 constexpr std::array<double, 5> share_steps = {0.01, 0.03, 0.1, 0.25, 0.5};
 constexpr std::array<double, 3> difference_steps = {0.01, 0.05, 0.2};
 
@@ -57,7 +57,7 @@ double value_of(const CellShare& cell, Panel panel) {
     return cell.window - cell.baseline;
 }
 
-// Leaves out what is empty.
+// Leaves out empty rows and columns.
 HeatMap trimmed(const HeatMap& map) {
     const std::size_t columns = map.columns.size();
     std::vector<std::size_t> kept_rows, kept_columns;
@@ -92,18 +92,18 @@ HeatMap trimmed(const HeatMap& map) {
 }
 
 std::size_t longest(const std::vector<std::string>& labels) {
-    std::size_t most = 0;
-    for (const std::string& label : labels) most = std::max(most, label.size());
-    return most;
+    std::size_t length = 0;
+    for (const std::string& label : labels) length = std::max(length, label.size());
+    return length;
 }
 
 struct Layout {
-    double left;  // of the cells
-    double top;
-    double width;  // of all
+    double left;   // of the cells
+    double top;    // of the cells
+    double width;  // of the panel
     double height;
     double cell_width;
-    bool slanted;  // labels of the columns
+    bool slanted;  // the labels of the columns are slanted
 };
 
 Layout layout_of(const HeatMap& map) {
@@ -157,7 +157,7 @@ void write_cells(Html& html, const HeatMap& map, const Layout& layout, Panel pan
         const double x = layout.left + static_cast<double>(column) * layout.cell_width;
         const double y = layout.top + static_cast<double>(row) * cell_height;
         const auto group = html.open("g", {{"class", "cell " + style}});
-        // A pointer that rests on the cell shows its names.
+        // Browsers show the title while the pointer is on the cell.
         html.leaf("title", fmt::format("{}, {}: {:.3f} %{}", map.rows[row], map.columns[column],
                                        100 * value, difference ? " difference" : ""));
         html.empty("rect", {{"x", coordinate(x + 1)},
@@ -217,7 +217,7 @@ void write_scale(Html& html, const std::array<double, count>& steps, char style,
         if (i == 0)
             write_key_item(html, name, fmt::format("{}under {:g}", sign, 100 * steps[0]));
         else if (i == count)
-            write_key_item(html, name, fmt::format("{}{:g} and over", sign, 100 * steps[i - 1]));
+            write_key_item(html, name, fmt::format("{}{:g} and above", sign, 100 * steps[i - 1]));
         else
             write_key_item(html, name,
                            fmt::format("{}{:g} to {:g}", sign, 100 * steps[i - 1], 100 * steps[i]));
@@ -258,8 +258,8 @@ void write_heat_map(Html& html, HeatMap whole) {
     if (map.cells.empty()) return;
     {
         const auto panels = html.open("div", {{"class", "panels"}});
-        if (map.has_baseline) write_panel(html, map, Panel::baseline, "Baseline, % of it");
-        write_panel(html, map, Panel::window, "Window, % of it");
+        if (map.has_baseline) write_panel(html, map, Panel::baseline, "Baseline, %");
+        write_panel(html, map, Panel::window, "Window, %");
         if (map.has_baseline)
             write_panel(html, map, Panel::difference, "Difference, percentage points");
     }

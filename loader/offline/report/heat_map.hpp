@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Heat maps of two distributions beside each other and of their difference, as SVG inside the page.
+// Heat maps of a baseline, a window, and their difference, as SVG inside the page.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace jsguard {
 
-// What a cell has of the window, of the baseline, and of the divergence of the two.
+// The shares of a cell in the window and in the baseline, and its part of the divergence.
 struct CellShare {
     double window = 0;
     double baseline = 0;
@@ -27,15 +27,15 @@ struct HeatMap {
     std::vector<std::string> rows;
     std::vector<std::string> columns;
     std::vector<CellShare> cells;  // row by row
-    bool has_baseline = true;      // else the window alone is shown
-    bool every_column = false;     // also those without anything: columns are a scale
+    bool has_baseline = true;      // false: only the window is shown
+    bool every_column = false;     // keep empty columns too, because the columns are a scale
 };
 
-// A figure: baseline, window and difference, each cell with its number, and the scale of colours.
-// Rows and columns without anything are left out, columns unless every_column.
+// Writes a figure: panels of baseline, window and difference with a number in each cell, and the
+// scales of colours. Empty rows are left out. Empty columns are left out unless every_column.
 void write_heat_map(Html& html, HeatMap map);
 
-// "12", "0.3", "<.1"; empty for nothing.
+// "12", "0.3", "<.1"; empty for a share of 0.
 std::string percent_text(double share);
 
 }  // namespace jsguard

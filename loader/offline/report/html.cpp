@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Elements, attributes and escaping.
+// Writes elements and attributes, and escapes text.
 #include "offline/report/html.hpp"
 
 #include <cstddef>
@@ -7,9 +7,9 @@
 namespace jsguard {
 namespace {
 
-// The bytes of the character that text begins with, 0 if it is not UTF-8; text is not empty. The
-// bounds of the second byte leave out what has a shorter form, surrogates, and what is over
-// U+10FFFF (RFC 3629, section 4).
+// The length in bytes of the first character of text; 0 if it is not UTF-8. text must not be empty.
+// The bounds of the second byte exclude overlong forms, surrogates, and characters above U+10FFFF
+// (RFC 3629, section 4).
 std::size_t utf8_length(std::string_view text) {
     const auto byte = [&](std::size_t i) -> unsigned {
         return static_cast<unsigned char>(text[i]);
@@ -19,9 +19,9 @@ std::size_t utf8_length(std::string_view text) {
     if (lead < 0xc2 || lead > 0xf4) return 0;
     const std::size_t length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
     if (text.size() < length) return 0;
-    const unsigned least = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-    const unsigned most = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-    if (byte(1) < least || byte(1) > most) return 0;
+    const unsigned min_second = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+    const unsigned max_second = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+    if (byte(1) < min_second || byte(1) > max_second) return 0;
     for (std::size_t i = 2; i < length; i++) {
         if (byte(i) < 0x80 || byte(i) > 0xbf) return 0;
     }
@@ -30,8 +30,8 @@ std::size_t utf8_length(std::string_view text) {
 
 }  // namespace
 
-// Own code, because it is five characters, and no packaged library fits: those that escape bring a
-// parser or a template language.
+// This is own code, because only five characters need escaping. The packaged libraries that escape
+// HTML bring a parser or a template language.
 std::string html_escaped(std::string_view text) {
     constexpr std::string_view replacement = "\xef\xbf\xbd";  // U+FFFD
     std::string escaped;

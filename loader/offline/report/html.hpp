@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A page that is written element by element: all text is escaped, and what is opened is closed.
+// Writes an HTML page element by element. All text is escaped, and every open element is closed.
 #pragma once
 
 #include <initializer_list>
@@ -9,15 +9,15 @@
 
 namespace jsguard {
 
-// Safe as text and in quoted attributes, of HTML and of SVG inside; control characters, which HTML
-// forbids, and bytes that are not UTF-8 become U+FFFD.
+// The result is safe as text and in quoted attributes, in HTML and in SVG inside HTML. Control
+// characters, which HTML forbids, and bytes that are not UTF-8 become U+FFFD.
 std::string html_escaped(std::string_view text);
 
 using Attributes = std::initializer_list<std::pair<std::string_view, std::string>>;
 
 class Html {
   public:
-    // Closes its element at the end of its scope.
+    // An open element. The destructor closes it.
     class Element {
       public:
         Element(const Element&) = delete;
@@ -31,14 +31,14 @@ class Html {
         std::string_view name_;
     };
 
-    // Names of elements and attributes are literals of this program, and never escaped.
+    // Names of elements and attributes must be literals, because they are not escaped.
     [[nodiscard]] Element open(std::string_view name, Attributes attributes = {});
-    // An element with nothing but text in it.
+    // An element that contains only text.
     void leaf(std::string_view name, std::string_view text, Attributes attributes = {});
-    // One that can have nothing in it: <meta>, and shapes of SVG.
+    // An element that cannot have content: <meta>, and shapes of SVG.
     void empty(std::string_view name, Attributes attributes);
     void text(std::string_view text);
-    // Text of this program that is no text to HTML: the doctype and the style sheet.
+    // Trusted text that must not be escaped: the doctype and the style sheet.
     void raw(std::string_view text);
 
     const std::string& page() const { return page_; }

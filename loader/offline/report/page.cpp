@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The page around what is reported, and its tables.
+// The frame of an HTML page, and tables.
 #include <fmt/format.h>
 
 #include "offline/report/sections.hpp"
@@ -9,7 +9,7 @@
 namespace jsguard {
 namespace {
 
-// A digest of 64 hexadecimal digits as a policy has it: 43 digits of base 64, and what fills up.
+// Converts a digest of 64 hexadecimal digits to base 64 for a security policy: 43 digits and "=".
 std::string base64_of_sha256(std::string_view digits) {
     constexpr std::string_view alphabet =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -19,20 +19,20 @@ std::string base64_of_sha256(std::string_view digits) {
         return static_cast<unsigned>(c <= '9' ? c - '0' : c - 'a' + 10);
     };
     std::string encoded;
-    // Three hexadecimal digits are two of base 64.
+    // Three hexadecimal digits make two digits of base 64.
     for (std::size_t i = 0; i < digits.size(); i += 3) {
         const unsigned bits = nibble(i) << 8 | nibble(i + 1) << 4 | nibble(i + 2);
         encoded += alphabet[bits >> 6];
         encoded += alphabet[bits & 63];
     }
-    encoded.back() = '=';  // the last group was of one digit
+    encoded.back() = '=';  // the last group has only one hexadecimal digit
     return encoded;
 }
 
 void write_head(Html& html, const std::string& title) {
     const auto head = html.open("head");
     html.empty("meta", {{"charset", "utf-8"}});
-    // Nothing is loaded, and nothing is run; the one style sheet is known by its digest.
+    // The page may load nothing and run nothing. The only allowed style sheet has this digest.
     html.empty("meta", {{"http-equiv", "Content-Security-Policy"},
                         {"content", fmt::format("default-src 'none'; style-src 'sha256-{}'; "
                                                 "base-uri 'none'; form-action 'none'",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Windows into timelines, alerts, gaps, and the windows worth a closer look.
+// Gathers timelines, alerts, gaps, and the windows to show cell by cell.
 #include "offline/report/port_history.hpp"
 
 #include <algorithm>
@@ -15,7 +15,8 @@
 namespace jsguard {
 namespace {
 
-// The larger, the more a window is worth to be shown: what speaks for an alert first.
+// The window with the largest value is shown cell by cell. Windows with the verdict above come
+// first.
 auto interest(const jsg_window& record, jsg_signal signal) {
     return std::tuple(record.signal[signal].verdict == JSG_ABOVE,
                       has_divergence(record.signal[signal]), record.signal[signal].js_nanobits);
@@ -33,7 +34,7 @@ double js_bits(std::int64_t part_q55) {
     return static_cast<double>(part_q55) / static_cast<double>(1ULL << (JSG_SUM_BITS + 1));
 }
 
-CellShare unexpected_cell(std::uint64_t share_q32) {
+CellShare excess_cell(std::uint64_t share_q32) {
     const std::uint64_t q48 = jsg_excess_cell_q48(share_q32);
     return {0, probability(q48), js_bits(jsg_js_part_q55(0, q48))};
 }
@@ -45,7 +46,7 @@ std::vector<CellShare> window_alone(std::span<const std::uint32_t> counts, std::
     return shares;
 }
 
-// Domain: both have something.
+// Domain: the counts of window and baseline both have a total above 0.
 std::vector<CellShare> compared(std::span<const std::uint32_t> window,
                                 std::span<const std::uint32_t> baseline, std::uint64_t share_q32) {
     jsg_comparison comparison{};
@@ -77,12 +78,12 @@ std::vector<CellShare> occupancy_shares(const ShownWindow& shown) {
     if (total(baseline) > 0) {
         shares = compared(window, baseline, share_q32);
     } else {
-        share_q32 = 0;  // the baseline holds nothing: all is unexpected
+        share_q32 = 0;  // the baseline is empty: all sockets are excess
         shares = window_alone(window, counted);
         for (CellShare& cell : shares) cell.bits = cell.window / 2;
     }
     shares.resize(JSG_OCCUPANCY_CELLS);
-    shares[JSG_CELL_EXCESS] = unexpected_cell(share_q32);
+    shares[JSG_CELL_EXCESS] = excess_cell(share_q32);
     return shares;
 }
 
@@ -141,7 +142,7 @@ void PortHistory::take(const RecordedWindow& entry) {
         }
         if (entry.threshold_nanobits[signal] > 0)
             history.threshold.add(at, bits_of(entry.threshold_nanobits[signal]));
-        history.over += record.signal[signal].verdict == JSG_ABOVE;
+        history.windows_above += record.signal[signal].verdict == JSG_ABOVE;
         follow_alert(signal, entry, at);
         consider(signal, entry);
     }
@@ -190,7 +191,7 @@ void PortHistory::follow_alert(jsg_signal signal, const RecordedWindow& entry, s
     std::optional<AlertSpan>& up = up_[signal];
     if (!up) up = {signal, at, at, 0, was_up_[signal], false};
     was_up_[signal] = false;
-    // As the detector's own peak: of the windows that are over.
+    // Like the detector's own peak: only windows with the verdict above count.
     if (entry.record.signal[signal].verdict == JSG_ABOVE)
         up->peak_bits = std::max(up->peak_bits, bits_of(entry.record.signal[signal].js_nanobits));
 }

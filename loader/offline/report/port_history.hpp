@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a recording tells of one port, gathered entry by entry in bounded memory.
+// The history of one port in a recording, gathered entry by entry in bounded memory.
 #pragma once
 
 #include <array>
@@ -15,14 +15,14 @@
 
 namespace jsguard {
 
-// From its first window with an alert up to the first one without.
+// An alert, from the first window with it up to the first window without it.
 struct AlertSpan {
     jsg_signal signal = JSG_TRANSITIONS;
     std::uint64_t from_ms = 0;
     std::uint64_t to_ms = 0;
     double peak_bits = 0;
-    bool was_up = false;    // before the first window that is recorded
-    bool still_up = false;  // at the last one
+    bool was_up = false;    // the alert was up before the first recorded window
+    bool still_up = false;  // the alert was up in the last recorded window
 };
 
 struct TimeSpan {
@@ -30,7 +30,7 @@ struct TimeSpan {
     std::uint64_t to_ms = 0;
 };
 
-// A window that is shown cell by cell, and what it was held against.
+// A window that is shown cell by cell, and the baseline that it was compared with.
 struct ShownWindow {
     RecordedWindow window;
     std::optional<jsg_baseline> baseline;  // none: nothing was learned yet
@@ -43,11 +43,11 @@ struct SignalHistory {
     Timeline divergence;  // of windows that were judged
     Timeline threshold;
     Timeline significance;
-    std::uint64_t over = 0;            // windows that counted towards an alert
-    std::optional<ShownWindow> shown;  // that was asked for, or at the peak
+    std::uint64_t windows_above = 0;   // windows that counted towards an alert
+    std::optional<ShownWindow> shown;  // the window that the user chose, or the one at the peak
 };
 
-// Until the memory for them is used up; more are counted.
+// A list of limited length. Spans that do not fit are only counted.
 template <typename Span>
 struct BoundedSpans {
     static constexpr std::size_t most = 1000;
@@ -64,7 +64,7 @@ struct BoundedSpans {
 
 class PortHistory {
   public:
-    // asked: the sequence of the window to show, instead of the peaks.
+    // asked: the sequence number of the window to show; none: show the windows at the peaks.
     PortHistory(std::uint64_t step_ns, std::optional<std::uint64_t> asked);
 
     void take(const RecordedService& entry);
@@ -73,13 +73,13 @@ class PortHistory {
     void take(const RecordedRelearning& entry);
     void take(const RecordedGap& entry);
     void take(const RecordedEnd& entry);
-    // After the last entry: what is up stays up.
+    // Call it after the last entry. Ends open alerts and marks them as still up.
     void finish();
 
     std::uint64_t windows = 0;
     std::uint64_t first_ms = 0;
     std::uint64_t last_ms = 0;
-    std::uint64_t monitored = 0;  // of the windows: in mode monitoring
+    std::uint64_t monitored = 0;  // number of windows in mode monitoring
     std::uint64_t missing = 0;    // windows that were not recorded
     std::uint64_t baselines = 0;
     std::uint64_t relearnings = 0;
@@ -87,7 +87,7 @@ class PortHistory {
     std::array<SignalHistory, JSG_SIGNALS> signals;
     Timeline state_entropy, state_entropy_trend, transition_entropy;
     Timeline sockets, idle, open_requests;  // at the last sample of each window
-    Timeline open, expected;                // not idle, on average over each window
+    Timeline open, expected;                // means over each window, without idle sockets
     BoundedSpans<AlertSpan> alerts;         // in the order in which they ended
     BoundedSpans<TimeSpan> gaps, learning;
 
@@ -100,15 +100,15 @@ class PortHistory {
     std::optional<std::uint64_t> asked_;
     std::optional<jsg_baseline> in_force_;
     std::array<std::optional<AlertSpan>, JSG_SIGNALS> up_;
-    std::array<bool, JSG_SIGNALS> was_up_{};  // when recording began
+    std::array<bool, JSG_SIGNALS> was_up_{};  // the alert was up when recording began
     std::optional<TimeSpan> learning_now_;
-    std::uint64_t missing_now_ = 0;  // since the last window
+    std::uint64_t missing_now_ = 0;  // windows missing since the last recorded one
 };
 
-// What the window and its baseline have of each cell, with the baseline's share as the detector
-// computes it, and each cell's part of the divergence. Of occupancy, all but the last JSG_AGES
-// cells if the record is without waiting, and JSG_CELL_EXCESS as the last one. The window's
-// shares alone without a baseline.
+// The shares of each cell in the window and in the baseline, and its part of the divergence. The
+// shares of the baseline are computed as in the detector. Occupancy has JSG_OCCUPANCY_CELLS cells.
+// Without with_waiting, the cells of the phase waiting are 0. Without a baseline, only the window's
+// shares are set. Empty if the window is empty.
 std::vector<CellShare> cell_shares(const ShownWindow& shown, jsg_signal signal);
 
 }  // namespace jsguard

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// One port of a report: in words, over time, and cell by cell.
+// The section of one port: a summary, charts over time, and the cells of the shown windows.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -21,7 +21,7 @@ std::string bits_text(double bits) { return fmt::format("{:.3f}", bits); }
 
 std::string alert_name(std::size_t index) { return fmt::format("alert {}", index + 1); }
 
-// In the order in which they began.
+// The alerts in the order of their beginning.
 std::vector<AlertSpan> alerts_of(const PortHistory& history) {
     std::vector<AlertSpan> alerts = history.alerts.spans;
     std::stable_sort(alerts.begin(), alerts.end(),
@@ -29,7 +29,7 @@ std::vector<AlertSpan> alerts_of(const PortHistory& history) {
     return alerts;
 }
 
-// --- in words ----------------------------------------------------------------------------------
+// --- summary ------------------------------------------------------------------------------------
 
 std::string alerts_text(const PortHistory& history) {
     const std::uint64_t count = history.alerts.spans.size() + history.alerts.left_out;
@@ -69,7 +69,7 @@ std::string learning_text(const PortHistory& history) {
         text += fmt::format(" It was asked to relearn {}.",
                             counted_apart(history.relearnings, "time", "times"));
     if (history.ends > 0)
-        text += fmt::format(" The port fell out of use {}.",
+        text += fmt::format(" The service ended {} because its port was no longer used.",
                             counted_apart(history.ends, "time", "times"));
     return text;
 }
@@ -101,12 +101,12 @@ void write_alerts(Html& html, const PortHistory& history) {
     write_table(html, "Alerts",
                 {"alert", "signal", "raised (UTC)", "cleared (UTC)", "up for", "peak, bits"}, rows);
     const std::uint64_t more = alerts.size() - rows.size() + history.alerts.left_out;
-    if (more > 0) html.leaf("p", fmt::format("And {} later ones.", number_text(more)));
+    if (more > 0) html.leaf("p", fmt::format("{} later alerts are not listed.", number_text(more)));
 }
 
 // --- over time ---------------------------------------------------------------------------------
 
-// What is shaded in every chart.
+// The spans that are shaded in every chart: learning and gaps.
 std::vector<ChartSpan> quiet_spans(const PortHistory& history) {
     std::vector<ChartSpan> spans;
     for (const TimeSpan& span : history.learning.spans)
@@ -116,7 +116,7 @@ std::vector<ChartSpan> quiet_spans(const PortHistory& history) {
     return spans;
 }
 
-// signal: whose alerts are shaded; both without.
+// All shaded spans. signal: shade only the alerts of this signal; none: of both signals.
 std::vector<ChartSpan> spans_of(const PortHistory& history, std::optional<jsg_signal> signal = {}) {
     std::vector<ChartSpan> spans = quiet_spans(history);
     const std::vector<AlertSpan> alerts = alerts_of(history);
@@ -148,10 +148,10 @@ Chart chart_of(const PortHistory& history, std::string id, std::string title, st
 std::string divergence_text(const SignalHistory& signal) {
     const Timeline& values = signal.divergence;
     if (values.empty()) return "No window was judged.";
-    std::string text = fmt::format("{}, mean {}; the highest at {} UTC. {} towards an alert.",
-                                   range_text(values, "bits"), value_text(values.mean()),
-                                   utc_text(values.highest().unix_ms),
-                                   counted_apart(signal.over, "window counted", "windows counted"));
+    std::string text = fmt::format(
+        "{}, mean {}; the highest at {} UTC. {} towards an alert.", range_text(values, "bits"),
+        value_text(values.mean()), utc_text(values.highest().unix_ms),
+        counted_apart(signal.windows_above, "window counted", "windows counted"));
     if (!signal.threshold.empty())
         text += fmt::format(" Threshold {} bits.", value_text(signal.threshold.highest().value));
     return text;
@@ -163,7 +163,7 @@ void write_divergence(Html& html, const std::string& id, const PortHistory& hist
     Chart chart = chart_of(history, fmt::format("{}-{}-divergence", id, signal_name(which)),
                            fmt::format("Divergence of {}", signal_name(which)), "bits");
     chart.summary = divergence_text(signal);
-    chart.most = 1;
+    chart.max_value = 1;
     chart.lines = {
         {"divergence", which == JSG_TRANSITIONS ? "line-a" : "line-b", &signal.divergence},
         {"threshold", "line-threshold", &signal.threshold},
@@ -180,7 +180,7 @@ void write_over_time(Html& html, const std::string& id, const PortHistory& histo
     html.leaf("h3", "Sockets and requests over time");
     Chart sockets = chart_of(history, id + "-sockets", "Sockets", "sockets");
     sockets.summary = fmt::format(
-        "Live {}, of them idle {}, in a request {}.", range_text(history.sockets, "sockets"),
+        "Live: {}. Idle: {}. With an open request: {}.", range_text(history.sockets, "sockets"),
         range_text(history.idle, "sockets"), range_text(history.open_requests, "sockets"));
     sockets.lines = {{"live", "line-a", &history.sockets},
                      {"idle", "line-c", &history.idle},
@@ -190,8 +190,7 @@ void write_over_time(Html& html, const std::string& id, const PortHistory& histo
 
     Chart open = chart_of(history, id + "-expected", "Open and expected", "sockets");
     open.summary = fmt::format(
-        "Not idle, on average over each window: {}; expected at that rate "
-        "of exchanges: {}.",
+        "Mean over each window, without idle sockets: {}. Expected at the rate of exchanges: {}.",
         range_text(history.open, "sockets"), range_text(history.expected, "sockets"));
     open.lines = {{"open, not idle", "line-b", &history.open},
                   {"expected", "line-threshold", &history.expected}};
@@ -200,9 +199,9 @@ void write_over_time(Html& html, const std::string& id, const PortHistory& histo
 
     html.leaf("h3", "Entropy over time");
     Chart entropy = chart_of(history, id + "-entropy", "Entropy", "bits");
-    entropy.summary = fmt::format("Of the states entered {}, of the transitions {}.",
-                                  range_text(history.state_entropy, "bits"),
-                                  range_text(history.transition_entropy, "bits"));
+    entropy.summary = fmt::format(
+        "Entropy of the states entered: {}. Entropy of the transitions: {}.",
+        range_text(history.state_entropy, "bits"), range_text(history.transition_entropy, "bits"));
     entropy.lines = {{"transitions", "line-a", &history.transition_entropy},
                      {"states", "line-b", &history.state_entropy},
                      {"trend of states", "line-c", &history.state_entropy_trend}};
@@ -248,8 +247,10 @@ void write_top_cells(Html& html, jsg_signal signal, const std::vector<CellShare>
                         fmt::format("{:+.2f}", 100 * (share.window - share.baseline)),
                         fmt::format("{:.6f}", share.bits)});
     }
-    write_table(html, fmt::format("The cells that make the divergence: {} of {}", rows.size(), all),
-                {"cell", "baseline, %", "window, %", "difference, points", "part, bits"}, rows);
+    write_table(
+        html,
+        fmt::format("Cells with the largest parts of the divergence: {} of {}", rows.size(), all),
+        {"cell", "baseline, %", "window, %", "difference, points", "part, bits"}, rows);
 }
 
 HeatMap transition_map(const std::vector<CellShare>& cells) {
@@ -258,7 +259,7 @@ HeatMap transition_map(const std::vector<CellShare>& cells) {
     map.row_axis = "old";
     map.column_axis = "new";
     for (std::uint32_t state = 0; state < JSG_STATES; state++) {
-        // "ESTABLISHED->FIN_WAIT1" names both.
+        // A cell's name has both states: "ESTABLISHED->FIN_WAIT1".
         const std::string name = transition_name(jsg_transition_cell(state, state));
         map.rows.push_back(name.substr(0, name.find("->")));
     }
@@ -290,19 +291,20 @@ void write_cells(Html& html, const std::string& id, const PortHistory& history, 
                                               : "Occupancy by age, baseline beside window");
     const std::optional<ShownWindow>& shown = history.signals[signal].shown;
     if (!shown) {
-        html.leaf("p", "The window that was asked for is not among those of this port.");
+        html.leaf("p", "This port has no window with the sequence number of --window.");
         return;
     }
     const std::vector<CellShare> cells = cell_shares(*shown, signal);
     std::string text = shown_text(*shown, signal);
     if (cells.empty()) {
-        html.leaf("p", text + " It has nothing in any cell.");
+        html.leaf("p", text + " All its cells are empty.");
         return;
     }
     if (signal == JSG_OCCUPANCY && cells[JSG_CELL_EXCESS].baseline > 0)
         text += fmt::format(
-            " More was open than expected: {:.0f} % of the baseline stand for "
-            "that, in no cell, and the cells share the rest.",
+            " More sockets were open than expected: the excess cell holds {:.0f} % of the "
+            "baseline, and "
+            "the other cells hold the rest.",
             100 * cells[JSG_CELL_EXCESS].baseline);
     HeatMap map = signal == JSG_TRANSITIONS ? transition_map(cells) : occupancy_map(cells);
     map.id = fmt::format("{}-{}-cells", id, signal_name(signal));
@@ -331,9 +333,10 @@ void write_port_section(Html& html, const std::string& id, std::uint32_t port,
     write_cells(html, id, history, JSG_OCCUPANCY);
     if (analyses.empty()) return;
     html.leaf("h3", "Analysis");
-    html.leaf("p",
-              "Each monitored window measured against the mean of those without an alert. Class "
-              "\u201cnormal\u201d: no alert was up; class \u201calert\u201d: one was.");
+    html.leaf(
+        "p",
+        "Distance of each window in mode monitoring from the mean of the windows without an alert. "
+        "Class \u201cnormal\u201d: no alert was up. Class \u201calert\u201d: an alert was up.");
     for (const Analysis& analysis : analyses)
         write_analysis(html, fmt::format("{}-analysis-{}", id, analysis.distribution), analysis,
                        "h4");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Two passes over a recording: the story and the mean of its quiet windows, then the measures.
+// Reads a recording twice: first for the histories and the mean of the quiet windows, then to
+// measure.
 #include "offline/report/recording_analysis.hpp"
 
 #include <fmt/format.h>
@@ -26,7 +27,7 @@ Class class_of(const jsg_window& record) {
     return up ? alert_class : quiet_class;
 }
 
-// Both distributions of one port, its windows with an alert up against those without.
+// The analysis of both signals of one port: windows with an alert against windows without one.
 class PortAnalysis {
   public:
     void learn(const RecordedWindow& window) {
@@ -40,7 +41,7 @@ class PortAnalysis {
     void measure(const RecordedWindow& window) {
         for (SignalAnalysis& signal : signals_) signal.measure(class_of(window.record), 0, window);
     }
-    // None of a distribution that no quiet window has.
+    // Leaves out a distribution that is empty in all quiet windows.
     std::vector<Analysis> take() {
         std::vector<Analysis> analyses;
         for (SignalAnalysis& signal : signals_) {
@@ -56,7 +57,7 @@ class PortAnalysis {
     std::vector<SignalAnalysis> signals_ = {begin(JSG_TRANSITIONS), begin(JSG_OCCUPANCY)};
 };
 
-// None for any other entry.
+// Null if the entry is no window, or if its service was not in mode monitoring.
 const RecordedWindow* monitored_window(const RecordingEntry& entry) {
     const auto* window = std::get_if<RecordedWindow>(&entry);
     return window && window->record.mode == JSG_MONITORING ? window : nullptr;
@@ -72,12 +73,12 @@ void check(const Report& report, const ReportRequest& request) {
     const std::string tried =
         fmt::format("cannot report {}", printable(request.recording.native()));
     if (request.port && !report.ports.contains(*request.port))
-        throw Error(ExitCode::usage, fmt::format("{}: it has nothing of port {}; leave --port out "
-                                                 "to see which it has",
+        throw Error(ExitCode::usage, fmt::format("{}: it has no entry of port {}; leave --port out "
+                                                 "to see all its ports",
                                                  tried, *request.port));
     if (request.window && !has_window(report))
-        throw Error(ExitCode::usage, fmt::format("{}: it has no window of sequence {}; leave "
-                                                 "--window out to see the one at the peak",
+        throw Error(ExitCode::usage, fmt::format("{}: it has no window with sequence number {}; "
+                                                 "leave --window out to see the one at the peak",
                                                  tried, *request.window));
 }
 
@@ -102,7 +103,7 @@ Report read_report(const ReportRequest& request,
 
     for (auto& [port, analysis] : analyses) analysis.learned();
     RecordingReader second(request.recording);
-    // No further than the first time: it may be written to still.
+    // Read no more entries than the first time: the recording may still grow.
     for (; entries > 0; --entries) {
         const auto entry = second.next();
         if (!entry) break;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A recording read for a report: its story, and its own windows with an alert against those
-// without.
+// Reads a recording for a report: the history of each port, and an analysis of windows with an
+// alert against windows without one.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +14,12 @@ namespace jsguard {
 
 struct ReportRequest {
     std::filesystem::path recording;
-    std::optional<std::uint64_t> window;  // sequence of the one to show
-    std::optional<std::uint32_t> port;    // the only one
+    std::optional<std::uint64_t> window;  // sequence number of the window to show
+    std::optional<std::uint32_t> port;    // show only this port
 };
 
-// Reads the recording twice, entry by entry: only what the report shows stays in memory, and of
-// each window its measured values. progress: bytes done, and of how many. Throws Error(usage).
+// Reads the recording twice, entry by entry. Keeps only what the report shows, and the measured
+// values of each window. Throws Error(usage). progress: called with the bytes read, and the total.
 Report read_report(
     const ReportRequest& request,
     const std::function<void(std::uint64_t done, std::uint64_t total)>& progress = {});

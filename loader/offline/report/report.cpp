@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Entries to their ports, and the page around the ports' sections.
+// Passes entries to the histories of their ports, and writes the page.
 #include "offline/report/report.hpp"
 
 #include <fmt/format.h>
@@ -43,8 +43,8 @@ void write_facts(Html& html, const RecordingHeader& header) {
                                 seconds_text(config.step_ns)},
         {"Threshold, transitions", threshold_text(config.transition_threshold_nanobits)},
         {"Threshold, occupancy", threshold_text(config.occupancy_threshold_nanobits)},
-        {"Evidence", fmt::format("{} transitions; an excess of {} sockets", config.min_transitions,
-                                 config.min_sockets)},
+        {"Evidence for an alert", fmt::format("{} transitions; an excess of {} sockets",
+                                              config.min_transitions, config.min_sockets)},
         {"Raise and clear after",
          fmt::format("{} and {} windows", config.confirm_steps, config.clear_steps)}};
     const auto list = html.open("dl", {{"class", "facts"}});
@@ -74,21 +74,21 @@ void write_guide(Html& html) {
     const std::vector<std::pair<std::string, std::string>> words = {
         {"Divergence",
          "How far a window is from what the service normally does: Jensen-Shannon, 0 (equal) to 1 "
-         "bit (nothing in common). Transitions: what moved. Occupancy: what is open, in which "
-         "phase and for how long."},
+         "bit (nothing in common). Transitions: changes of TCP state. Occupancy: open sockets by "
+         "phase and age."},
         {"Threshold and significance bound",
          "A window counts towards an alert if its divergence is above both, and there is evidence: "
-         "enough transitions, or more sockets open and stalled than expected. Below the "
-         "significance bound a window of so few samples says nothing."},
+         "enough transitions, or more sockets open and stalled than expected. A divergence below "
+         "the significance bound is within statistical noise."},
         {"Alert",
-         "Shaded from the first window with the alert up to the first one without; its peak is "
-         "that of the windows that counted."},
+         "Shaded from the first window with the alert up to the first window without it. The peak "
+         "is the largest divergence of the windows that counted."},
         {"Baseline beside window",
-         "What each cell has of what was learned, and of the window: the one where the divergence "
-         "peaks (first of those that counted), or the one that was asked for. A cell's part adds "
-         "up with all others to the divergence."},
-        {"Lines", fmt::format("Long recordings are thinned: of each of at most {} stretches of "
-                              "time the lowest and the highest value are drawn.",
+         "The share of each cell in the baseline and in one window. The window is the one of "
+         "--window, or the one with the largest divergence; windows that counted towards an alert "
+         "come first. The parts of all cells add up to the divergence."},
+        {"Lines", fmt::format("Long recordings are thinned: the time is divided into at most {} "
+                              "parts, and the lowest and highest value of each part are drawn.",
                               Timeline::max_buckets)}};
     const auto list = html.open("dl", {{"class", "guide"}});
     for (const auto& [word, text] : words) {
@@ -108,8 +108,8 @@ void write_body(Html& html, const Report& report) {
     if (report.entries_left_out > 0)
         html.leaf("p",
                   fmt::format("Only the first {} ports are shown; {} left out.", Report::max_ports,
-                              counted_apart(report.entries_left_out, "line of others is",
-                                            "lines of others are")));
+                              counted_apart(report.entries_left_out, "entry of other ports is",
+                                            "entries of other ports are")));
     write_guide(html);
 }
 
@@ -146,17 +146,17 @@ void Report::finish() {
 std::string report_page(const Report& report) {
     return page_around(
         "jsguard report",
-        fmt::format("What the detector on {} saw, port by port", printable(report.header.host)),
+        fmt::format("What the detector on {} found, port by port", printable(report.header.host)),
         [&](Html& html) { write_body(html, report); });
 }
 
 std::string analysis_page(std::span<const Analysis> analyses) {
-    return page_around("jsguard analysis",
-                       "How well each measure tells attacks from what is normal", [&](Html& html) {
-                           for (const Analysis& analysis : analyses)
-                               write_analysis(html, "analysis-" + analysis.distribution, analysis,
-                                              "h2");
-                       });
+    return page_around(
+        "jsguard analysis", "How well each measure separates attacks from normal traffic",
+        [&](Html& html) {
+            for (const Analysis& analysis : analyses)
+                write_analysis(html, "analysis-" + analysis.distribution, analysis, "h2");
+        });
 }
 
 void check_report_target(const std::filesystem::path& path,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A recording as a page to look at: one file of HTML that needs nothing else.
+// Writes a recording as a self-contained HTML page.
 #pragma once
 
 #include <cstdint>
@@ -18,16 +18,18 @@ namespace jsguard {
 
 struct ReportedPort {
     PortHistory history;
-    std::vector<Analysis> analyses;  // of its own windows
+    std::vector<Analysis> analyses;  // of the windows of this port
 };
 
-// What a recording says, port by port.
+// The content of a recording, port by port.
 class Report {
   public:
-    // A detector has no more services at a time; ports that come later are counted.
+    // A detector has at most this many services at a time. Entries of further ports are only
+    // counted.
     static constexpr std::size_t max_ports = JSG_SERVICES;
 
-    // window: the sequence of the one to show, instead of those at the peaks. port: the only one.
+    // window: the sequence number of the window to show; none: those at the peaks. port: the only
+    // port to report; none: all.
     explicit Report(RecordingHeader header, std::optional<std::uint64_t> window = {},
                     std::optional<std::uint32_t> port = {});
 
@@ -37,24 +39,24 @@ class Report {
     RecordingHeader header;
     std::map<std::uint32_t, ReportedPort> ports;
     std::uint64_t entries_left_out = 0;  // of ports beyond max_ports
-    bool cut_short = false;              // the recording's last line
+    bool cut_short = false;              // the last line of the recording was cut short
 
   private:
     std::optional<std::uint64_t> window_;
     std::optional<std::uint32_t> port_;
 };
 
-// The page.
+// The HTML page of a report.
 std::string report_page(const Report& report);
-// The tables and charts of an analysis alone, as a page.
+// An HTML page with only the tables and charts of analyses.
 std::string analysis_page(std::span<const Analysis> analyses);
 
-// Throws Error(usage) if a page cannot be written there, or would replace one of what it is made
-// of: to be asked before long work.
+// Throws Error(usage) if a page cannot be written to path, or would replace one of its inputs. Call
+// it before long work.
 void check_report_target(const std::filesystem::path& path,
                          const std::vector<std::filesystem::path>& inputs);
 
-// Replaces the file as a whole or not at all; throws Error.
+// Replace the file completely, or leave it as it was and throw Error.
 void write_report_page(const std::filesystem::path& path, const Report& report);
 void write_analysis_page(const std::filesystem::path& path, std::span<const Analysis> analyses);
 

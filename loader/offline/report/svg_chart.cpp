@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Axes, lines, shaded spans, legend and the table that stands for them.
+// Draws axes, lines, shaded spans and the legend, and writes the table of extremes.
 #include "offline/report/svg_chart.hpp"
 
 #include <fmt/format.h>
@@ -15,12 +15,12 @@
 namespace jsguard {
 namespace {
 
-// In units of the view box. The margins bear the large letters of small screens.
+// In units of the view box. The margins have room for the large letters of small screens.
 constexpr double width = 720, height = 330;
 constexpr double left = 84, right = 20, top = 56, bottom = 68;
 constexpr double plot_width = width - left - right, plot_height = height - top - bottom;
-constexpr double label_letter_width = 14;  // at most
-constexpr double min_span = 2;             // so that a short one is seen
+constexpr double label_letter_width = 14;  // upper bound
+constexpr double min_span = 2;             // so that a short span is visible
 constexpr int ticks_across = 5, ticks_up = 4;
 
 struct Scale {
@@ -30,8 +30,8 @@ struct Scale {
 
     double x(std::uint64_t unix_ms) const {
         const double range = static_cast<double>(std::max<std::uint64_t>(to_ms - from_ms, 1));
-        const double since =
-            static_cast<double>(unix_ms) - static_cast<double>(from_ms);  // may be before
+        const double since = static_cast<double>(unix_ms) -
+                             static_cast<double>(from_ms);  // negative if before from_ms
         return left + plot_width * std::clamp(since / range, 0.0, 1.0);
     }
     double y(double value) const {
@@ -48,7 +48,7 @@ Scale scale_of(const Chart& chart) {
     const double wanted = highest > 0 ? highest * 1.05 : 1;
     const double step = tick_step(wanted, ticks_up);
     double top_value = std::ceil(wanted / step) * step;
-    if (chart.most) top_value = std::min(top_value, *chart.most);
+    if (chart.max_value) top_value = std::min(top_value, *chart.max_value);
     return {chart.from_ms, std::max(chart.to_ms, chart.from_ms), top_value};
 }
 
@@ -82,7 +82,7 @@ void write_time_axis(Html& html, const Scale& scale) {
                         {"x2", coordinate(left + plot_width)},
                         {"y1", coordinate(floor)},
                         {"y2", coordinate(floor)}});
-    // A tick in the outermost places would have its label cut off.
+    // The label of a tick at the edge would be cut off, so it is left out.
     const double label_half = 4 * label_letter_width;
     const std::uint64_t first = (step - scale.from_ms % step) % step;  // after the start
     std::uint64_t after = first;
@@ -117,8 +117,8 @@ void write_spans(Html& html, const Scale& scale, const std::vector<ChartSpan>& s
                             {"width", coordinate(shown)},
                             {"height", coordinate(plot_height)}});
         if (span.label.empty()) continue;
-        // The label stands above the middle of its span, where there is room; the table of alerts
-        // has all of them.
+        // The label stands above the middle of its span. It is left out if there is no room; the
+        // table of alerts has the times too.
         const double needed = label_letter_width * static_cast<double>(span.label.size());
         const double start =
             std::clamp(from + (shown - needed) / 2, left, left + plot_width - needed);
@@ -225,25 +225,25 @@ std::string value_text(double value) {
 
 std::string coordinate(double value) { return fmt::format("{:.1f}", value); }
 
-double tick_step(double range, int most) {
-    const double power = std::pow(10, std::floor(std::log10(range / most)));
+double tick_step(double range, int max_steps) {
+    const double power = std::pow(10, std::floor(std::log10(range / max_steps)));
     for (const double factor : {1.0, 2.0, 5.0}) {
-        if (range / (factor * power) <= most * (1 + 1e-9)) return factor * power;
+        if (range / (factor * power) <= max_steps * (1 + 1e-9)) return factor * power;
     }
     return 10 * power;
 }
 
-std::uint64_t time_tick_step(std::uint64_t range_ms, int most) {
+std::uint64_t time_tick_step(std::uint64_t range_ms, int max_steps) {
     constexpr std::array<std::uint64_t, 20> steps = {
         second_ms,      2 * second_ms,  5 * second_ms, 10 * second_ms, 15 * second_ms,
         30 * second_ms, minute_ms,      2 * minute_ms, 5 * minute_ms,  10 * minute_ms,
         15 * minute_ms, 30 * minute_ms, hour_ms,       2 * hour_ms,    3 * hour_ms,
         6 * hour_ms,    12 * hour_ms,   day_ms,        2 * day_ms,     7 * day_ms};
     for (const std::uint64_t step : steps) {
-        if (range_ms / step <= static_cast<std::uint64_t>(most)) return step;
+        if (range_ms / step <= static_cast<std::uint64_t>(max_steps)) return step;
     }
     std::uint64_t step = steps.back();
-    while (range_ms / step > static_cast<std::uint64_t>(most)) step *= 2;
+    while (range_ms / step > static_cast<std::uint64_t>(max_steps)) step *= 2;
     return step;
 }
 

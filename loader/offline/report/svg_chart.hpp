@@ -13,25 +13,26 @@
 
 namespace jsguard {
 
-// Four digits that mean something: "1,234", "0.0412"
+// Four significant digits, or a whole number from 1000 on: "0.0412", "1,234".
 std::string value_text(double value);
 
-// A number of units of the view box, as attributes of SVG have it.
+// A coordinate of the view box as an SVG attribute.
 std::string coordinate(double value);
 
-// The smallest step of 1, 2 or 5 times a power of ten that is at most `most` times in range, and
-// the like in milliseconds in the units of clocks and calendars. Domain: range > 0, most > 0.
-double tick_step(double range, int most);
-std::uint64_t time_tick_step(std::uint64_t range_ms, int most);
+// The smallest step of 1, 2 or 5 times a power of ten that fits at most max_steps times into range.
+// The second function does the same for a time: its steps are whole seconds, minutes, hours or
+// days. Domain: range > 0, max_steps > 0.
+double tick_step(double range, int max_steps);
+std::uint64_t time_tick_step(std::uint64_t range_ms, int max_steps);
 
 struct ChartLine {
     std::string_view name;
-    std::string_view style;  // class of its line in the style sheet
+    std::string_view style;  // CSS class of the line
     const Timeline* values = nullptr;
-    bool scaled = true;  // false: may leave the chart at the top
+    bool scaled = true;  // false: the line may be cut off at the top
 };
 
-// A stretch of time that is shaded behind the lines.
+// A span of time that is shaded behind the lines.
 struct ChartSpan {
     std::string_view style;
     std::uint64_t from_ms = 0;
@@ -46,15 +47,15 @@ struct Chart {
     std::string summary;  // what the chart shows, in a sentence
     std::uint64_t from_ms = 0;
     std::uint64_t to_ms = 0;
-    std::optional<double> most;  // that the values can be
+    std::optional<double> max_value;  // the largest possible value
     std::vector<ChartLine> lines;
     std::vector<ChartSpan> spans;
 };
 
-// What a legend shows before a name: a piece of the line, or of the shade.
+// The sample of a line or a shade before a name in a legend.
 void write_swatch(Html& html, std::string_view style, bool line);
 
-// A figure: title, legend, chart, the summary, and a table of the lines' extremes.
+// Writes a figure: title, summary, legend, chart, and a table of the extremes of each line.
 void write_chart(Html& html, const Chart& chart);
 
 }  // namespace jsguard

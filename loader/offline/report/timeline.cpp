@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Buckets of extremes, and the points that they leave.
+// Gathers values in buckets, and returns the extremes of each bucket as points.
 #include "offline/report/timeline.hpp"
 
 namespace jsguard {
@@ -31,12 +31,13 @@ void Timeline::add(std::uint64_t unix_ms, double value) {
         origin_ms_ = unix_ms;
         lowest_ = highest_ = point;
     }
-    // A clock that was set back puts its windows where it says, or at the start.
+    // After the clock was set back, windows may be before the origin. They go into the first
+    // bucket.
     const std::uint64_t since = unix_ms > origin_ms_ ? unix_ms - origin_ms_ : 0;
     while (since / bucket_ms_ >= max_buckets) halve();
-    const std::size_t place = since / bucket_ms_;
-    if (place >= buckets_.size()) buckets_.resize(place + 1);
-    take(buckets_[place], point, point, 1);
+    const std::size_t index = since / bucket_ms_;
+    if (index >= buckets_.size()) buckets_.resize(index + 1);
+    take(buckets_[index], point, point, 1);
     if (value < lowest_.value) lowest_ = point;
     if (value > highest_.value) highest_ = point;
     values_++;
@@ -44,7 +45,7 @@ void Timeline::add(std::uint64_t unix_ms, double value) {
 }
 
 std::vector<Timeline::Run> Timeline::runs() const {
-    // Ends of windows jitter, so one empty bucket is no gap.
+    // The end times of windows jitter, so a single empty bucket is no gap.
     constexpr std::size_t gap = 2;
     std::vector<Run> runs;
     std::size_t empty = gap;

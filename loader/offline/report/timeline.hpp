@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A value over time, thinned while it comes in: the minimum and the maximum of each bucket stay.
+// A value over time. It is thinned while it is gathered: each bucket keeps its minimum and maximum.
 #pragma once
 
 #include <cstddef>
@@ -13,8 +13,8 @@ struct TimedValue {
     double value = 0;
 };
 
-// Memory is bounded however long a recording is: when the buckets no longer suffice, each two
-// neighbours become one. So the extremes of the whole are always shown, where they were.
+// Memory is bounded for recordings of any length: when the buckets no longer suffice, each two
+// neighbours are merged. The extremes of the whole recording always remain, with their exact times.
 class Timeline {
   public:
     static constexpr std::size_t max_buckets = 500;
@@ -24,12 +24,12 @@ class Timeline {
     void add(std::uint64_t unix_ms, double value);
 
     bool empty() const { return values_ == 0; }
-    std::size_t values() const { return values_; }  // that were added
+    std::size_t values() const { return values_; }  // number of values
     double mean() const { return empty() ? 0 : sum_ / static_cast<double>(values_); }
     const TimedValue& lowest() const { return lowest_; }
     const TimedValue& highest() const { return highest_; }
 
-    // The points to draw, oldest first, in runs between which nothing is known.
+    // The points to draw, oldest first. Each run ends where a gap begins.
     using Run = std::vector<TimedValue>;
     std::vector<Run> runs() const;
 

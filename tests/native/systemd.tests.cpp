@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tests of what a service manager hears, with a socket that is one's own in its place.
-#include "load/service_manager.hpp"
+// Tests of the messages to a service manager. A socket of the test stands in for it.
+#include "load/systemd.hpp"
 
 #include <fmt/format.h>
 #include <stdlib.h>
@@ -22,13 +22,13 @@ using namespace jsguard;
 
 namespace {
 
-constexpr const char* hours_us = "36000000000";  // ten of them
+constexpr const char* hours_us = "36000000000";  // ten hours
 constexpr const char* variables[] = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"};
 
-// What systemd is to a service: a datagram socket under a name, of which the variable tells.
+// Stands in for systemd: a datagram socket, with its name in the variable NOTIFY_SOCKET.
 class Manager {
   public:
-    // A name that begins with @ is an abstract one.
+    // A name that begins with @ is an abstract socket.
     explicit Manager(std::string name) : name_(std::move(name)) {
         for (const char* variable : variables) unsetenv(variable);
         setenv("NOTIFY_SOCKET", name_.c_str(), 1);
@@ -66,28 +66,27 @@ class Manager {
     int socket_ = -1;
 };
 
-std::string name_of_our_own(const std::string& before = std::filesystem::temp_directory_path()) {
+std::string unique_name(const std::string& before = std::filesystem::temp_directory_path()) {
     static int number = 0;
     return before + "/jsguard-notify-" + std::to_string(getpid()) + "-" + std::to_string(++number);
 }
 
-// What is told about variables that have such values, beside the socket of a manager.
+// The message about a variable with this value, while a manager listens.
 std::string trouble_of(const char* variable, const std::string& value) {
-    Manager manager(name_of_our_own());
+    Manager manager(unique_name());
     setenv("WATCHDOG_USEC", hours_us, 1);
     setenv(variable, value.c_str(), 1);
-    ServiceManager service;
+    SystemdNotifier service;
     service.ready("monitoring");
-    return service.take_trouble();
+    return service.take_problem();
 }
 
 }  // namespace
 
-TEST_CASE("a service manager hears that the service is ready, how it stands, and that it stops",
-          "[service_manager]") {
+TEST_CASE("a service manager gets the messages ready, status and stopping", "[systemd]") {
     const std::string before = GENERATE("", "@");
-    Manager manager(before.empty() ? name_of_our_own() : name_of_our_own(before));
-    ServiceManager service;
+    Manager manager(before.empty() ? unique_name() : unique_name(before));
+    SystemdNotifier service;
     CHECK(manager.heard() == "(nothing)");
     service.ready("monitoring 2 ports");
     CHECK(manager.heard() == "READY=1\nSTATUS=monitoring 2 ports\n");
@@ -97,76 +96,76 @@ TEST_CASE("a service manager hears that the service is ready, how it stands, and
     CHECK(manager.heard() == "(nothing)");  // no watchdog
     service.stopping();
     CHECK(manager.heard() == "STOPPING=1\n");
-    CHECK(service.take_trouble().empty());
+    CHECK(service.take_problem().empty());
 }
 
-TEST_CASE("a status is one line, whatever is in it", "[service_manager]") {
-    Manager manager(name_of_our_own());
-    ServiceManager service;
+TEST_CASE("a status is one line, whatever it contains", "[systemd]") {
+    Manager manager(unique_name());
+    SystemdNotifier service;
     service.status("one\nMAINPID=1");
     CHECK(manager.heard() == "STATUS=one?MAINPID=1\n");
 }
 
-TEST_CASE("a watchdog hears from the service at most each half of its time", "[service_manager]") {
-    Manager manager(name_of_our_own());
-    SECTION("at once, and not again before") {
+TEST_CASE("a watchdog gets a message at max_length once in half of its time", "[systemd]") {
+    Manager manager(unique_name());
+    SECTION("at once, and not again before that") {
         setenv("WATCHDOG_USEC", hours_us, 1);
         setenv("WATCHDOG_PID", std::to_string(getpid()).c_str(), 1);
-        ServiceManager service;
+        SystemdNotifier service;
         for (int i = 0; i < 1000; i++) service.alive();
         CHECK(manager.heard() == "WATCHDOG=1\n");
         CHECK(manager.heard() == "(nothing)");
     }
-    SECTION("again after half of it") {
+    SECTION("again after half of its time") {
         setenv("WATCHDOG_USEC", "800000", 1);
-        ServiceManager service;
+        SystemdNotifier service;
         for (int i = 0; i < 3; i++) {
             service.alive();
             CHECK(manager.heard() == "WATCHDOG=1\n");
             std::this_thread::sleep_for(std::chrono::milliseconds(410));
         }
     }
-    SECTION("however long it is") {
+    SECTION("however long its time is") {
         setenv("WATCHDOG_USEC", "18446744073709551615", 1);
-        ServiceManager service;
+        SystemdNotifier service;
         for (int i = 0; i < 3; i++) service.alive();
         CHECK(manager.heard() == "WATCHDOG=1\n");
         CHECK(manager.heard() == "(nothing)");
-        CHECK(service.take_trouble().empty());
+        CHECK(service.take_problem().empty());
     }
     SECTION("nothing, if it watches another process") {
         setenv("WATCHDOG_USEC", hours_us, 1);
         setenv("WATCHDOG_PID", std::to_string(getppid()).c_str(), 1);
-        ServiceManager service;
+        SystemdNotifier service;
         service.alive();
         CHECK(manager.heard() == "(nothing)");
-        CHECK(service.take_trouble().empty());
+        CHECK(service.take_problem().empty());
     }
 }
 
-TEST_CASE("the variables are for this process alone", "[service_manager]") {
-    Manager manager(name_of_our_own());
+TEST_CASE("the variables are not passed on to other processes", "[systemd]") {
+    Manager manager(unique_name());
     setenv("WATCHDOG_USEC", hours_us, 1);
     setenv("WATCHDOG_PID", "1", 1);
-    ServiceManager service;
+    SystemdNotifier service;
     for (const char* variable : variables) {
         CAPTURE(variable);
         CHECK(getenv(variable) == nullptr);
     }
 }
 
-TEST_CASE("without a service manager nothing is told, and nothing is amiss", "[service_manager]") {
+TEST_CASE("without a service manager nothing is sent, and there is no trouble", "[systemd]") {
     for (const char* variable : variables) unsetenv(variable);
     setenv("WATCHDOG_USEC", "x", 1);
-    ServiceManager service;
+    SystemdNotifier service;
     service.ready("monitoring");
     service.alive();
     service.stopping();
-    CHECK(service.take_trouble().empty());
+    CHECK(service.take_problem().empty());
     CHECK(getenv("WATCHDOG_USEC") == nullptr);
 }
 
-TEST_CASE("a variable that cannot be used is told once, and ends nothing", "[service_manager]") {
+TEST_CASE("a variable that cannot be used is reported once, and the service goes on", "[systemd]") {
     SECTION("the name of a socket") {
         const std::string too_long = "/" + std::string(sizeof(sockaddr_un::sun_path) - 1, 'x');
         const std::string name = GENERATE_COPY(as<std::string>(), "", "/", "@", "notify",
@@ -186,34 +185,34 @@ TEST_CASE("a variable that cannot be used is told once, and ends nothing", "[ser
         CAPTURE(pid);
         CHECK(contains(trouble_of("WATCHDOG_PID", pid), "WATCHDOG_PID is \"" + pid + "\""));
     }
-    SECTION("control characters do not get out") {
+    SECTION("control characters are not printed") {
         CHECK(contains(trouble_of("NOTIFY_SOCKET", "no\npath"), "NOTIFY_SOCKET is \"no?path\""));
     }
 }
 
-TEST_CASE("the longest names of sockets are taken", "[service_manager]") {
-    const std::string path = name_of_our_own();
-    constexpr std::size_t most = sizeof(sockaddr_un::sun_path);
+TEST_CASE("the longest names of sockets are accepted", "[systemd]") {
+    const std::string path = unique_name();
+    constexpr std::size_t max_length = sizeof(sockaddr_un::sun_path);
     const bool abstract = GENERATE(false, true);
-    const std::string name = abstract ? "@" + path + std::string(most - path.size() - 1, 'x')
-                                      : path + std::string(most - path.size() - 1, 'x');
+    const std::string name = abstract ? "@" + path + std::string(max_length - path.size() - 1, 'x')
+                                      : path + std::string(max_length - path.size() - 1, 'x');
     Manager manager(name);
-    ServiceManager service;
+    SystemdNotifier service;
     service.ready("monitoring");
     CHECK(manager.heard() == "READY=1\nSTATUS=monitoring\n");
 }
 
-TEST_CASE("a manager that is away hears all when it is back, and the user of it once",
-          "[service_manager]") {
-    Manager manager(name_of_our_own());
+TEST_CASE("a manager that is away gets everything when it is back, and the user one message",
+          "[systemd]") {
+    Manager manager(unique_name());
     setenv("WATCHDOG_USEC", hours_us, 1);
-    ServiceManager service;
+    SystemdNotifier service;
     manager.go();
     service.ready("monitoring 1 port");
-    CHECK(contains(service.take_trouble(), "the service manager does not accept messages: "));
+    CHECK(contains(service.take_problem(), "the service manager does not accept messages: "));
     service.status("monitoring 2 ports");
     for (int i = 0; i < 3; i++) service.alive();
-    CHECK(service.take_trouble().empty());
+    CHECK(service.take_problem().empty());
     manager.listen();
     service.alive();
     CHECK(manager.heard() == "READY=1\nSTATUS=monitoring 2 ports\nWATCHDOG=1\n");
@@ -221,9 +220,9 @@ TEST_CASE("a manager that is away hears all when it is back, and the user of it 
     CHECK(manager.heard() == "(nothing)");
 }
 
-TEST_CASE("a manager that does not read is not waited for", "[service_manager]") {
-    Manager manager(name_of_our_own());
-    ServiceManager service;
+TEST_CASE("a manager that does not read is not waited for", "[systemd]") {
+    Manager manager(unique_name());
+    SystemdNotifier service;
     service.ready("0");
     constexpr int more_than_a_queue_holds = 20'000;
     for (int i = 1; i <= more_than_a_queue_holds; i++) service.status(std::to_string(i));
@@ -234,10 +233,10 @@ TEST_CASE("a manager that does not read is not waited for", "[service_manager]")
     service.alive();
     CHECK(manager.heard() ==
           "STOPPING=1\nSTATUS=" + std::to_string(more_than_a_queue_holds) + "\n");
-    CHECK(service.take_trouble().empty());
+    CHECK(service.take_problem().empty());
 }
 
-TEST_CASE("stderr is known to be the journal by its own numbers", "[service_manager]") {
+TEST_CASE("stderr is recognized as the journal by its device and inode", "[systemd]") {
     struct stat info {};
     REQUIRE(fstat(STDERR_FILENO, &info) == 0);
     unsetenv("JOURNAL_STREAM");

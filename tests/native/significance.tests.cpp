@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What chance alone may do: the table against a survival function of its own, and the edges.
+// Tests of the significance bound: its table against another survival function, and its edges.
+#include "kernel/significance.h"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -7,7 +9,6 @@
 #include <vector>
 
 #include "kernel/comparison.h"
-#include "kernel/significance.h"
 #include "tests/catch_compat.hpp"
 #include "tests/reference.hpp"
 
@@ -17,9 +18,10 @@ constexpr std::uint32_t saturated = 0xffffffff;
 constexpr std::uint32_t degrees = JSG_SIGNIFICANCE_DEGREES;
 constexpr long double unit = 1.0L / (1 << JSG_CHI_SQUARE_BITS);
 
-/// The probability that chi-square with k degrees of freedom exceeds x. Another way than that of
-/// lut_gen/chi_square_table.py: the continued fraction of the incomplete gamma function (Abramowitz
-/// and Stegun 6.5.31) by Lentz's method. Domain: x > k + 2, where it converges fast.
+/// The probability that chi-square with k degrees of freedom exceeds x. The method differs from
+/// that of lut_gen/chi_square_table.py. It is the continued fraction of the incomplete gamma
+/// function (Abramowitz and Stegun 6.5.31) by Lentz's method. Domain: x > k + 2, where it converges
+/// fast.
 long double survival(unsigned k, long double x) {
     const long double a = k / 2.0L, z = x / 2;
     long double b = z + 1 - a, c = 1e300L, d = 1 / b, fraction = d;
@@ -34,13 +36,13 @@ long double survival(unsigned k, long double x) {
     return std::exp(a * std::log(z) - z - std::lgamma(a)) * fraction;
 }
 
-/// Chance in billionths from the formula, not rounded.
-long double chance(std::uint32_t cells, long double window, long double baseline, unsigned e) {
+/// The significance bound in billionths from the formula, not rounded.
+long double exact_bound(std::uint32_t cells, long double window, long double baseline, unsigned e) {
     const long double quantile = jsg_chi_square_table[e - 1][std::min(cells, degrees) - 1] * unit;
     return quantile / 4 * (1 / window + (baseline > 0 ? 1 / baseline : 0)) * 1e9L;
 }
 
-/// Of each outcome of this many samples of two cells, the probability.
+/// The probability of each outcome k: k of the samples are in the first of two cells.
 std::vector<double> binomial(unsigned samples, double share) {
     std::vector<double> found;
     for (unsigned k = 0; k <= samples; k++)
@@ -57,22 +59,22 @@ std::uint32_t js_of(const std::vector<std::uint32_t>& p, const std::vector<std::
     return jsg_js_nanobits(sums.js_q55);
 }
 
-constexpr unsigned simulated_exponents = 6;  // beyond, the sums of a double say too little
+constexpr unsigned simulated_exponents = 6;  // above 6, sums of doubles are too inexact
 using Rates = std::array<double, simulated_exponents>;
 
-/// Adds the probability of an outcome to the exponents whose chance it is over.
-void add_outcome(Rates& over, double probability, std::uint32_t js, std::uint32_t cells,
+/// Adds the probability of an outcome to the rates of the exponents whose bound it exceeds.
+void add_outcome(Rates& rates, double probability, std::uint32_t js, std::uint32_t cells,
                  std::uint64_t window, std::uint64_t baseline) {
     for (unsigned e = 1; e <= simulated_exponents; e++)
         if (js > jsg_significance_nanobits(cells, window * JSG_MILLI, baseline * JSG_MILLI, e))
-            over[e - 1] += probability;
+            rates[e - 1] += probability;
 }
 
-/// The largest rate, as a multiple of what is allowed.
-double worst_of(const Rates& over) {
+/// The largest rate, as a multiple of the allowed rate.
+double worst_of(const Rates& rates) {
     double worst = 0;
     for (unsigned e = 1; e <= simulated_exponents; e++)
-        worst = std::max(worst, over[e - 1] * std::pow(10.0, e));
+        worst = std::max(worst, rates[e - 1] * std::pow(10.0, e));
     return worst;
 }
 
@@ -80,14 +82,14 @@ std::vector<std::uint32_t> empty_occupancy() { return std::vector<std::uint32_t>
 
 }  // namespace
 
-TEST_CASE("every quantile is the least that holds its probability", "[chance]") {
+TEST_CASE("every quantile is the smallest with its probability", "[significance]") {
     for (unsigned e = 1; e <= JSG_SIGNIFICANCE_EXPONENTS; e++)
         for (unsigned k = 1; k <= degrees; k++) {
             const long double entry = jsg_chi_square_table[e - 1][k - 1] * unit;
             const long double probability = std::pow(10.0L, -static_cast<long double>(e));
             const long double here = survival(k, entry), before = survival(k, entry - unit);
             CAPTURE(e, k, entry, here, before);
-            // What long double may be off by, a hundredth and less of what one unit is worth.
+            // The error of long double. It is below a hundredth of what one unit changes.
             const long double error = 2e-15L * probability;
             REQUIRE(before - here > 100 * error);
             REQUIRE(here <= probability + error);
@@ -95,7 +97,7 @@ TEST_CASE("every quantile is the least that holds its probability", "[chance]") 
         }
 }
 
-TEST_CASE("quantiles are those of the textbooks", "[chance]") {
+TEST_CASE("quantiles are those of the textbooks", "[significance]") {
     // Abramowitz and Stegun, table 26.8.
     struct Known {
         unsigned e, k;
@@ -110,7 +112,7 @@ TEST_CASE("quantiles are those of the textbooks", "[chance]") {
     }
 }
 
-TEST_CASE("quantiles rise with the degrees of freedom and with the exponent", "[chance]") {
+TEST_CASE("quantiles rise with the degrees of freedom and with the exponent", "[significance]") {
     for (unsigned e = 0; e < JSG_SIGNIFICANCE_EXPONENTS; e++)
         for (unsigned k = 0; k < degrees; k++) {
             const std::uint32_t entry = jsg_chi_square_table[e][k];
@@ -120,12 +122,12 @@ TEST_CASE("quantiles rise with the degrees of freedom and with the exponent", "[
         }
 }
 
-TEST_CASE("chance is the formula rounded up by at most three billionths", "[chance]") {
+TEST_CASE("the bound is the formula rounded up by at most three billionths", "[significance]") {
     for (const std::uint64_t window : {1, 7, 100, 12'345, 4'000'000})
         for (const std::uint64_t baseline : {0, 1, 31, 99'999, 2'000'000})
             for (const std::uint32_t cells : {2, 3, 50, 196, 256})
                 for (unsigned e = 1; e <= JSG_SIGNIFICANCE_EXPONENTS; e++) {
-                    const long double exact = chance(cells, window, baseline, e);
+                    const long double exact = exact_bound(cells, window, baseline, e);
                     const std::uint32_t found = jsg_significance_nanobits(cells, window * JSG_MILLI,
                                                                           baseline * JSG_MILLI, e);
                     CAPTURE(window, baseline, cells, e, exact, found);
@@ -138,9 +140,9 @@ TEST_CASE("chance is the formula rounded up by at most three billionths", "[chan
                 }
 }
 
-TEST_CASE("chance is held exactly by two cells of a known baseline", "[chance]") {
-    // Every outcome with its probability; with one degree of freedom less the worst is 6 times
-    // over.
+TEST_CASE("the bound holds for every outcome of two cells and a known baseline", "[significance]") {
+    // This adds up every outcome with its probability. With one degree of freedom less, the worst
+    // rate would be 6 times the allowed rate.
     double worst = 0;
     for (const unsigned window : {20, 50, 100, 300, 1000, 3000})
         for (unsigned i = 1; i < 160; i++) {
@@ -149,18 +151,19 @@ TEST_CASE("chance is held exactly by two cells of a known baseline", "[chance]")
                 static_cast<std::uint32_t>(std::min(0.5, i * 0.25 / window) * baseline);
             const std::vector<double> outcomes =
                 binomial(window, static_cast<double>(rare) / baseline);
-            Rates over{};
+            Rates rates{};
             for (unsigned k = 0; k <= window; k++)
-                add_outcome(over, outcomes[k], js_of({k, window - k}, {rare, baseline - rare}), 2,
+                add_outcome(rates, outcomes[k], js_of({k, window - k}, {rare, baseline - rare}), 2,
                             window, 0);
-            CAPTURE(window, rare, over);
-            CHECK(worst_of(over) <= 1);
-            worst = std::max(worst, worst_of(over));
+            CAPTURE(window, rare, rates);
+            CHECK(worst_of(rates) <= 1);
+            worst = std::max(worst, worst_of(rates));
         }
-    CHECK(worst > 0.9);  // and it is no more cautious than it must be
+    CHECK(worst > 0.9);  // so the bound is hardly larger than necessary
 }
 
-TEST_CASE("chance is held exactly by three cells of a known baseline", "[chance]") {
+TEST_CASE("the bound holds for every outcome of three cells and a known baseline",
+          "[significance]") {
     double worst = 0;
     for (const unsigned window : {20, 60})
         for (const double first : {0.01, 0.05, 0.1, 0.2, 0.3})
@@ -168,23 +171,24 @@ TEST_CASE("chance is held exactly by three cells of a known baseline", "[chance]
                 constexpr unsigned baseline = 1'000'000'000;
                 const auto a = static_cast<std::uint32_t>(first * baseline);
                 const auto b = static_cast<std::uint32_t>(second * baseline);
-                Rates over{};
+                Rates rates{};
                 const std::vector<double> outcomes = binomial(window, first);
                 for (unsigned i = 0; i <= window; i++) {
                     const std::vector<double> rest = binomial(window - i, second / (1 - first));
                     for (unsigned j = 0; i + j <= window; j++)
-                        add_outcome(over, outcomes[i] * rest[j],
+                        add_outcome(rates, outcomes[i] * rest[j],
                                     js_of({i, j, window - i - j}, {a, b, baseline - a - b}), 3,
                                     window, 0);
                 }
-                CAPTURE(window, first, second, over);
-                CHECK(worst_of(over) <= 1);
-                worst = std::max(worst, worst_of(over));
+                CAPTURE(window, first, second, rates);
+                CHECK(worst_of(rates) <= 1);
+                worst = std::max(worst, worst_of(rates));
             }
     CHECK(worst > 0.5);
 }
 
-TEST_CASE("chance is held exactly by two cells of a sampled baseline", "[chance]") {
+TEST_CASE("the bound holds for every outcome of two cells and a sampled baseline",
+          "[significance]") {
     double worst = 0;
     for (const unsigned window : {20, 40, 150, 1000})
         for (const unsigned baseline : {10, 30, 100, 300}) {
@@ -196,37 +200,38 @@ TEST_CASE("chance is held exactly by two cells of a sampled baseline", "[chance]
                                        0.25, 0.3, 0.35, 0.4, 0.45, 0.5}) {
                 const std::vector<double> windows = binomial(window, share);
                 const std::vector<double> baselines = binomial(baseline, share);
-                Rates over{};
+                Rates rates{};
                 for (std::size_t i = 0; i <= window; i++)
                     for (std::size_t j = 0; j <= baseline; j++)
-                        add_outcome(over, windows[i] * baselines[j], js[i * (baseline + 1) + j], 2,
+                        add_outcome(rates, windows[i] * baselines[j], js[i * (baseline + 1) + j], 2,
                                     window, baseline);
-                CAPTURE(window, baseline, share, over);
-                CHECK(worst_of(over) <= 1);
-                worst = std::max(worst, worst_of(over));
+                CAPTURE(window, baseline, share, rates);
+                CHECK(worst_of(rates) <= 1);
+                worst = std::max(worst, worst_of(rates));
             }
         }
     CHECK(worst > 0.3);
 }
 
-TEST_CASE("one cell cannot vary", "[chance]") {
+TEST_CASE("one cell cannot vary", "[significance]") {
     CHECK(jsg_significance_nanobits(0, 1000, 1000, 6) == 0);
     CHECK(jsg_significance_nanobits(1, 1000, 1000, 6) == 0);
     CHECK(jsg_significance_nanobits(1, 0, 0, 6) == 0);
     CHECK(jsg_significance_nanobits(2, 1'000'000, 1'000'000, 6) > 0);
 }
 
-TEST_CASE("a window or a baseline without samples says nothing", "[chance]") {
+TEST_CASE("without samples in the window or the baseline no divergence is significant",
+          "[significance]") {
     CHECK(jsg_significance_nanobits(2, 0, 1'000'000, 1) == saturated);
     CHECK(jsg_significance_nanobits(2, 1, 1'000'000, 1) == saturated);
     CHECK(jsg_significance_nanobits(2, 1'000'000, 1, 1) == saturated);
     CHECK(jsg_significance_nanobits(256, 1, 1, 12) == saturated);
-    // A baseline that is known exactly, on the other hand, adds nothing.
+    // 0 samples in the baseline mean that it is known exactly. Then it adds nothing.
     CHECK(jsg_significance_nanobits(10, 40'000, 0, 6) ==
-          Approx(static_cast<double>(chance(10, 40, 0, 6))).margin(2));
+          Approx(static_cast<double>(exact_bound(10, 40, 0, 6))).margin(2));
 }
 
-TEST_CASE("what is out of the table's range is taken for its end", "[chance]") {
+TEST_CASE("arguments outside the table are replaced by its last entry", "[significance]") {
     const std::uint32_t last =
         jsg_significance_nanobits(10, 100'000, 100'000, JSG_SIGNIFICANCE_EXPONENTS);
     CHECK(jsg_significance_nanobits(10, 100'000, 100'000, 0) == last);
@@ -237,7 +242,7 @@ TEST_CASE("what is out of the table's range is taken for its end", "[chance]") {
           jsg_significance_nanobits(degrees, 1'000'000, 0, 3));
 }
 
-TEST_CASE("more samples make chance smaller, more cells larger", "[chance]") {
+TEST_CASE("more samples make the bound smaller, more cells make it larger", "[significance]") {
     std::uint32_t before = saturated;
     for (std::uint64_t samples = 20'000; samples < 1'000'000'000; samples *= 2) {
         const std::uint32_t found = jsg_significance_nanobits(10, samples, samples, 6);
@@ -247,30 +252,33 @@ TEST_CASE("more samples make chance smaller, more cells larger", "[chance]") {
     }
 }
 
-TEST_CASE("four transitions are one sample", "[chance]") {
+TEST_CASE("four transitions are one sample", "[significance]") {
     CHECK(jsg_transition_samples_milli(0) == 0);
     CHECK(jsg_transition_samples_milli(4) == 1000);
     CHECK(jsg_transition_samples_milli(103) == 25'750);
     CHECK(jsg_transition_samples_milli(0xffffffff) == 1'073'741'823'750);
 }
 
-TEST_CASE("each stay counts once, and what is always there once", "[chance]") {
+TEST_CASE("each episode counts once, and so does each socket that is always open",
+          "[significance]") {
     std::vector<std::uint32_t> seen = empty_occupancy();
-    CHECK(jsg_episodes_milli(seen.data(), JSG_PHASE_CELLS, 60, 1) == 1);  // not exact, just nothing
+    // Not 0, which would mean a baseline that is known exactly.
+    CHECK(jsg_episodes_milli(seen.data(), JSG_PHASE_CELLS, 60, 1) == 1);
 
-    // One stay of 40 s, a look a second: 1, 1, 2, 4, 8 and 16 looks in the buckets, 8 in the last.
-    const std::array<std::uint32_t, JSG_AGES> stay{1, 1, 2, 4, 8, 16, 8};
+    // One episode of 40 s with a sample each second. The buckets get 1, 1, 2, 4, 8 and 16 samples,
+    // the last one 8.
+    const std::array<std::uint32_t, JSG_AGES> episode{1, 1, 2, 4, 8, 16, 8};
     for (unsigned age = 0; age < JSG_AGES; age++)
-        seen[JSG_REQUEST_SLOW * JSG_AGES + age] = stay[age];
+        seen[JSG_REQUEST_SLOW * JSG_AGES + age] = episode[age];
     CHECK(jsg_episodes_milli(seen.data(), JSG_PHASE_CELLS, 60, 1) == 1000 + 8000 / 60 + 1);
 
-    // 29 short ones in another phase, and 5 that are there for all of the 60 s.
+    // 29 short episodes in another phase, and 5 sockets that are half closed for all of the 60 s.
     seen[JSG_RESPONSE_MOVING * JSG_AGES] = 29;
     seen[JSG_HALF_CLOSED * JSG_AGES + JSG_AGES - 1] = 5 * 60;
     CHECK(jsg_episodes_milli(seen.data(), JSG_PHASE_CELLS, 60, 1) == 30'000 + 308'000 / 60 + 1);
 }
 
-TEST_CASE("stays in the phase waiting count where it is judged", "[chance]") {
+TEST_CASE("episodes in the phase waiting count if that phase is judged", "[significance]") {
     std::vector<std::uint32_t> seen = empty_occupancy();
     seen[JSG_CLOSING * JSG_AGES] = 3;
     seen[JSG_WAITING * JSG_AGES] = 20;
@@ -279,11 +287,11 @@ TEST_CASE("stays in the phase waiting count where it is judged", "[chance]") {
     CHECK(jsg_episodes_milli(seen.data(), JSG_PHASE_CELLS, 60, 1) == 24'001);
 }
 
-TEST_CASE("with a longer step the first look finds other ages", "[chance]") {
-    // One stay each of 100 sockets, one more for each bucket, a look every step_s.
+TEST_CASE("with a longer step the first sample finds other ages", "[significance]") {
+    // 1000 socket-seconds in each age bucket of one phase.
     std::vector<std::uint32_t> seen = empty_occupancy();
     for (unsigned age = 0; age < JSG_AGES; age++) seen[age] = 1000;
-    // Buckets that end at 1, 2, 4, 8, 16, 32 s; the last counts by the time, 600 s.
+    // The buckets end at 1, 2, 4, 8, 16 and 32 s. The last bucket is divided by the time of 600 s.
     const std::uint64_t last = 1'000'000 / 600 + 1;
     CHECK(jsg_episodes_milli(seen.data(), JSG_PHASE_CELLS, 600, 1) == 1'000'000 + last);
     CHECK(jsg_episodes_milli(seen.data(), JSG_PHASE_CELLS, 600, 2) == 2'000'000 / 2 + last);
@@ -293,11 +301,11 @@ TEST_CASE("with a longer step the first look finds other ages", "[chance]") {
     CHECK(jsg_episodes_milli(seen.data(), JSG_PHASE_CELLS, 600, 300) == 6'000'000 / 300 + last);
 }
 
-TEST_CASE("a baseline is at the least as many samples as it had sockets open at a look",
-          "[chance]") {
+TEST_CASE("a baseline has at least as many samples as it had open sockets on average",
+          "[significance]") {
     std::vector<std::uint32_t> seen = empty_occupancy();
-    // 15 sockets of known age that were there before, from 2 s to 6 s: no first look at any of
-    // them.
+    // 15 sockets that were open before, at ages from 2 s to 6 s, so there is no first sample of
+    // their episodes.
     seen[JSG_REQUEST_SLOW * JSG_AGES + 2] = 30;
     seen[JSG_REQUEST_SLOW * JSG_AGES + 3] = 15;
     CHECK(jsg_episodes_milli(seen.data(), JSG_PHASE_CELLS, 3, 1) == 15'001);
@@ -307,20 +315,20 @@ TEST_CASE("a baseline is at the least as many samples as it had sockets open at 
     CHECK(jsg_episodes_milli(seen.data(), JSG_PHASE_CELLS, 3, 1) == 45'001);
 }
 
-TEST_CASE("no counts overflow the number of stays", "[chance]") {
+TEST_CASE("no counts overflow the number of episodes", "[significance]") {
     const std::vector<std::uint32_t> full(JSG_PHASE_CELLS, 0xffffffff);
     CHECK(jsg_episodes_milli(full.data(), JSG_PHASE_CELLS, 1, 1) ==
-          JSG_PHASE_CELLS * 4'294'967'295'000 + 1);  // more open at a look than stays
+          JSG_PHASE_CELLS * 4'294'967'295'000 + 1);  // more sockets open than episodes
 }
 
-TEST_CASE("a quiet service is not blind", "[chance]") {
-    // 30 short stays in two phases, and one of 35 s: 8 cells. 40 open in the window.
+TEST_CASE("a quiet service can still raise an alert", "[significance]") {
+    // 30 short episodes in two phases, and one of 35 s: 8 cells. 40 sockets are open in the window.
     std::vector<std::uint32_t> seen = empty_occupancy();
-    const std::array<std::uint32_t, JSG_AGES> stay{1, 1, 2, 4, 8, 16, 3};
+    const std::array<std::uint32_t, JSG_AGES> episode{1, 1, 2, 4, 8, 16, 3};
     for (unsigned age = 0; age < JSG_AGES; age++)
-        seen[JSG_REQUEST_SLOW * JSG_AGES + age] = stay[age];
+        seen[JSG_REQUEST_SLOW * JSG_AGES + age] = episode[age];
     seen[JSG_REQUEST_SLOW * JSG_AGES] += 15;
     seen[JSG_RESPONSE_MOVING * JSG_AGES] += 15;
-    const std::uint64_t stays = jsg_episodes_milli(seen.data(), JSG_JUDGED_CELLS, 60, 1);
-    CHECK(jsg_significance_nanobits(8, 40'000, stays, 6) < 620'000'000);
+    const std::uint64_t episodes = jsg_episodes_milli(seen.data(), JSG_JUDGED_CELLS, 60, 1);
+    CHECK(jsg_significance_nanobits(8, 40'000, episodes, 6) < 620'000'000);
 }

@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A connection as the kernel keeps it, and the looks at it, for the tests of phases and ages.
+// A connection as the kernel has it, with the record of its samples, for tests of phases and ages.
 #pragma once
 
 #include <cstdint>
 
 #include "kernel/occupancy.h"
 
-namespace looked_at {
+namespace sampled_connection {
 
 constexpr std::uint32_t min_rate = 512;
-constexpr std::uint32_t u32_most = 0xffffffff;
+constexpr std::uint32_t u32_max = 0xffffffff;
 constexpr std::uint32_t born = 5'000'000;  // ms
 
-// A connection as the kernel keeps it, and the record of the looks at it.
+// A connection as the kernel has it, and the detector's record of its last sample.
 struct Connection {
     jsg_tcp tcp{};
-    jsg_last_sample look{};
+    jsg_last_sample last{};
     std::uint32_t now = born;
 
     explicit Connection(std::uint32_t born_ms = born) : now(born_ms) {
         tcp.state = JSG_TCP_ESTABLISHED;
         tcp.port = 80;
-        tcp.write_seq = tcp.snd_una = 0xfffffff0;  // sequence numbers wrap, too
-        jsg_begin_sampling(&look, &tcp, 0x1000, born_ms, 0);
+        tcp.write_seq = tcp.snd_una = 0xfffffff0;  // sequence numbers wrap too
+        jsg_begin_sampling(&last, &tcp, 0x1000, born_ms, 0);
     }
-    void was_there_before() { jsg_begin_sampling(&look, &tcp, 0x1000, now, 1); }
+    void began_before_detector() { jsg_begin_sampling(&last, &tcp, 0x1000, now, 1); }
     void receive(std::uint64_t bytes) {
         tcp.bytes_received += bytes;
         tcp.lrcvtime = now / 4;
@@ -44,10 +44,10 @@ struct Connection {
     }
     jsg_sample after(std::uint32_t ms) {
         now += ms;
-        return jsg_sample_socket(&look, &tcp, now, min_rate);
+        return jsg_sample_socket(&last, &tcp, now, min_rate);
     }
 };
 
 inline std::uint32_t cell(std::uint32_t phase, std::uint32_t age) { return phase * JSG_AGES + age; }
 
-}  // namespace looked_at
+}  // namespace sampled_connection

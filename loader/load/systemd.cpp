@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the service manager that started this process is told: ready, alive, how it stands,
+// Notifies systemd, or another service manager with the same protocol: ready, status, alive,
 // stopping.
-#include "load/service_manager.hpp"
+#include "load/systemd.hpp"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -22,10 +22,10 @@
 namespace jsguard {
 namespace {
 
-// As in a clock's own unit, with room for a point in time to be added.
+// Half of what the clock can count in nanoseconds, so that adding it to a time does not overflow.
 constexpr std::uint64_t max_microseconds = std::numeric_limits<std::int64_t>::max() / 2'000;
 
-// Only this process was meant, and none that it starts.
+// Removes the variable, because it is meant for this process and not for its children.
 std::optional<std::string> take_variable(const char* name) {
     const char* value = std::getenv(name);
     if (!value) return {};
@@ -51,7 +51,7 @@ bool stderr_is_the_journal() {
            stream == fmt::format("{}:{}", info.st_dev, info.st_ino);
 }
 
-ServiceManager::ServiceManager() {
+SystemdNotifier::SystemdNotifier() {
     const auto socket_name = take_variable("NOTIFY_SOCKET");
     const auto microseconds = take_variable("WATCHDOG_USEC");
     const auto pid = take_variable("WATCHDOG_PID");
@@ -59,19 +59,18 @@ ServiceManager::ServiceManager() {
     if (socket_ >= 0 && microseconds) read_watchdog(*microseconds, pid);
 }
 
-ServiceManager::~ServiceManager() {
+SystemdNotifier::~SystemdNotifier() {
     if (socket_ >= 0) close(socket_);
 }
 
-void ServiceManager::open_socket(const std::string& name) {
+void SystemdNotifier::open_socket(const std::string& name) {
     const bool abstract = name.starts_with('@');
-    // A path ends with a zero byte; an abstract name with the length that is given.
-    const std::size_t most = sizeof(address_.sun_path) - (abstract ? 0 : 1);
-    if ((!name.starts_with('/') && !abstract) || name.size() < 2 || name.size() > most) {
+    // A path ends with a zero byte. The address length ends an abstract name.
+    const std::size_t max_length = sizeof(address_.sun_path) - (abstract ? 0 : 1);
+    if ((!name.starts_with('/') && !abstract) || name.size() < 2 || name.size() > max_length) {
         trouble_ = fmt::format(
             "NOTIFY_SOCKET is \"{}\", which is no path and no abstract name (@...) of a socket: "
-            "the "
-            "service manager gets no messages; start jsguard-load without the variable",
+            "the service manager gets no messages; start jsguard-load without the variable",
             printable(name));
         return;
     }
@@ -88,14 +87,14 @@ void ServiceManager::open_socket(const std::string& name) {
                 .what();
 }
 
-void ServiceManager::read_watchdog(const std::string& microseconds,
-                                   const std::optional<std::string>& pid) {
+void SystemdNotifier::read_watchdog(const std::string& microseconds,
+                                    const std::optional<std::string>& pid) {
     const auto beat_within = positive_number(microseconds);
     const auto watched = pid ? positive_number(*pid) : static_cast<std::uint64_t>(getpid());
     if (!beat_within || !watched) {
         trouble_ = fmt::format(
-            "{} is \"{}\", which is no {}: the watchdog hears nothing; start jsguard-load without "
-            "the variable",
+            "{} is \"{}\", which is no {}: the watchdog gets no messages; start jsguard-load "
+            "without the variable",
             beat_within ? "WATCHDOG_PID" : "WATCHDOG_USEC",
             printable(beat_within ? *pid : microseconds),
             beat_within ? "process id" : "number of microseconds");
@@ -105,34 +104,35 @@ void ServiceManager::read_watchdog(const std::string& microseconds,
     beat_every_ = std::chrono::microseconds(std::min(*beat_within, max_microseconds)) / 2;
 }
 
-void ServiceManager::ready(const std::string& status) {
+void SystemdNotifier::ready(const std::string& status) {
     state_ = "READY=1\n";
     this->status(status);
 }
 
-void ServiceManager::status(const std::string& status) {
+void SystemdNotifier::status(const std::string& status) {
     status_ = printable(status);
     send();
 }
 
-void ServiceManager::alive() {
+void SystemdNotifier::alive() {
     const auto now = Clock::now();
     const bool beat = beat_every_ && now >= beat_at_;
     if (send(beat ? "WATCHDOG=1\n" : "") && beat) beat_at_ = now + *beat_every_;
 }
 
-void ServiceManager::stopping() {
+void SystemdNotifier::stopping() {
     state_ += "STOPPING=1\n";
     send();
 }
 
-std::string ServiceManager::take_trouble() { return std::exchange(trouble_, {}); }
+std::string SystemdNotifier::take_problem() { return std::exchange(trouble_, {}); }
 
-bool ServiceManager::send(const std::string& beat) {
+bool SystemdNotifier::send(const std::string& beat) {
     const std::string message =
         state_ + (status_ ? "STATUS=" + *status_ + "\n" : std::string()) + beat;
     if (socket_ < 0 || message.empty()) return false;
-    // With the name each time: a manager that was started again listens at another socket.
+    // Sends to the name each time, because a restarted manager listens at a new socket of that
+    // name.
     if (sendto(socket_, message.data(), message.size(), MSG_NOSIGNAL | MSG_DONTWAIT,
                reinterpret_cast<const sockaddr*>(&address_), address_length_) >= 0) {
         state_.clear();
@@ -143,7 +143,7 @@ bool ServiceManager::send(const std::string& beat) {
     if (refused_ || errno == EAGAIN || errno == EINTR) return false;
     refused_ = true;
     trouble_ = errno_error(ExitCode::runtime, errno, "the service manager does not accept messages",
-                           "it is tried again")
+                           "jsguard-load tries again")
                    .what();
     return false;
 }

@@ -20,14 +20,15 @@ __noinline int decide(__u32 service_id, enum jsg_signal signal)
 	const struct jsg_window_signal *found;
 	struct jsg_alert_track *track;
 	enum jsg_change change;
+	__u32 index = signal_index(signal);
 	__u64 raised_ns;
 
-	if (!service || signal >= JSG_SIGNALS)
+	if (!service)
 		return 0;
-	found = &record->signal[signal];
+	found = &record->signal[index];
 	if (found->verdict == JSG_NOT_ENOUGH_TRAFFIC)
 		COUNT(not_enough_traffic, 1);
-	track = &service->alerts[signal];
+	track = &service->alerts[index];
 	raised_ns = track->raised_ns;
 	change = jsg_track(track, &jsg_config, found->verdict, found->js_nanobits, record->end_ns,
 			   record->end_unix_ms);

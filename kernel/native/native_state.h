@@ -18,6 +18,7 @@
 #define __always_inline inline __attribute__((always_inline, unused))
 #define __noinline __attribute__((noinline, unused))
 
+#define barrier_var(var) ((void)(var))
 #define RELAXED_READ(x) (*(const volatile __typeof__(x) *)&(x))
 #define RELAXED_WRITE(x, value) (*(volatile __typeof__(x) *)&(x) = (value))
 

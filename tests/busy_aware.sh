@@ -41,6 +41,7 @@ now_us() { date +%s%6N; }
 
 note() {
     echo "$*"
+    # The descriptor may be closed. Then the reason is only on standard output.
     if [[ $JSGUARD_NOTES_FD ]]; then { echo "$*" >&"$JSGUARD_NOTES_FD"; } 2>/dev/null || true; fi
 }
 

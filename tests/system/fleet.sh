@@ -96,7 +96,7 @@ received() { [[ ! -f $work/receiver/messages ]] || jq -c ".alerts[]? | select($1
 is_heard() { [[ -n $(heard "$1") ]]; }
 is_received() { [[ -n $(received "$1") ]]; }
 
-say "two namespaces, each with nginx, visitors and a detector of its own"
+say "two namespaces, each with its own nginx, visitors and detector"
 at_end+=(remove_pins)
 new_namespaces
 make_site

@@ -6,10 +6,11 @@
  *
  * 1. A TCP socket changes its state. The kernel calls the tracepoint inet_sock_set_state, on any
  * CPU and in any context. The program finds the service of the local port by one load from a table
- * of 65,536 bytes [services.bpf.h]. If the port is not monitored, nothing else happens. Otherwise
- * the program adds 1 to the cell (old state, new state) of that service in this CPU's own counters,
- * which only grow. An accepted connection (LISTEN->SYN_RECV) and a socket that begins to listen
- * take a slot in a flat table, under their address. They keep the slot until they are destroyed
+ * of 65,536 bytes [services.bpf.h]. The first accepted connection of a port claims a service entry
+ * for it. If the port is not monitored, nothing else happens. Otherwise the program adds 1 to the
+ * cell (old state, new state) of that service in this CPU's own counters, which only grow. An
+ * accepted connection (LISTEN->SYN_RECV) takes a slot in a flat table, under its address, and keeps
+ * it until it is destroyed. A listener has a slot too while it listens, with or without a service
  * [slots.bpf.h]. The program takes no lock, allocates no memory and reads no clock.
  *
  * 1b. The kernel does not run this program again on the same CPU while it is running. So
@@ -62,14 +63,16 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(jsg_transition, struct sock *sk, int old_state, int new_state)
 {
-	__u32 service_id = service_of(sk, new_state);
+	__u32 service_id = service_at(sk, old_state, new_state);
 	struct jsg_counters *row;
 	struct jsg_scratch *own_scratch;
 	struct jsg_slot *slot;
 	__u64 address;
 
-	if (!service_id)
+	if (!service_id) {
+		follow_unmonitored(sk, 0, old_state, new_state);
 		return 0;
+	}
 	row = bpf_map_lookup_elem(&counters, &service_id);
 	own_scratch = scratch_here();
 	if (!row || !own_scratch)
@@ -99,13 +102,17 @@ int BPF_PROG(jsg_transition, struct sock *sk, int old_state, int new_state)
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(jsg_preempted, struct sock *sk, int old_state, int new_state)
 {
-	__u32 service_id = service_of(sk, new_state);
+	__u32 service_id = service_at(sk, old_state, new_state);
 	int first = is_first(old_state, new_state);
 	struct jsg_scratch *own_scratch;
 	struct jsg_slot *slot;
 	__u64 address;
 
-	if (!service_id || (__u32)old_state >= JSG_STATES || (__u32)new_state >= JSG_STATES)
+	if (!service_id) {
+		follow_unmonitored(sk, 1, old_state, new_state);
+		return 0;
+	}
+	if ((__u32)old_state >= JSG_STATES || (__u32)new_state >= JSG_STATES)
 		return 0;
 	own_scratch = scratch_here();
 	if (!own_scratch)
@@ -130,7 +137,7 @@ int BPF_PROG(jsg_preempted, struct sock *sk, int old_state, int new_state)
 SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(jsg_destroy, struct sock *sk)
 {
-	__u32 service_id = service_of(sk, JSG_TCP_CLOSE);
+	__u32 service_id = service_of(sk);
 	struct jsg_scratch *own_scratch;
 	struct jsg_slot *slot;
 	__u64 address;
@@ -161,6 +168,7 @@ int jsg_existing(struct bpf_iter__tcp *context)
 	struct jsg_scratch *own_scratch;
 	struct tcp_sock *tp;
 	__u32 state, service_id, port;
+	int may_claim;
 	__u64 address;
 
 	if (!common)
@@ -173,16 +181,21 @@ int jsg_existing(struct bpf_iter__tcp *context)
 		return 0;
 	state = tp->inet_conn.icsk_inet.sk.__sk_common.skc_state;
 	port = port_number(tp->inet_conn.icsk_inet.inet_sport) & (JSG_PORTS - 1);
-	service_id = jsg_service_of_port[port];
+	service_id = service_of(&tp->inet_conn.icsk_inet.sk);
+	may_claim = jsg_adopt_listeners && jsg_config.monitor_listeners &&
+		    mapping_of(port) != JSG_PORT_EXCLUDED;
 	if (state == JSG_TCP_LISTEN) {
-		if (!service_id && jsg_adopt_listeners && jsg_config.monitor_listeners)
-			service_id = service_claim(port);
+		if (!service_id && !may_claim)
+			return 0;
 	} else if (state == JSG_TCP_CLOSE || !is_accepted(tp)) {
 		return 0;
-	}
-	if (!service_id) {
-		note_untracked_port(port);
-		return 0;
+	} else if (!service_id) {
+		if (may_claim)
+			service_id = service_claim(port);
+		if (!service_id) {
+			note_untracked_port(port);
+			return 0;
+		}
 	}
 	own_scratch = scratch_here();
 	if (!own_scratch)

@@ -6,12 +6,15 @@
 #include "fixed_point.h"
 
 /* The version of all layouts below. A reader of another version must not read them. */
-#define JSG_SCHEMA 5
+#define JSG_SCHEMA 6
 
 /* A service is a monitored local port. Its ID is 1..JSG_SERVICES; 0 means "not monitored". */
 #define JSG_SERVICES 64
 #define JSG_SERVICE_ENTRIES (JSG_SERVICES + 1)
 #define JSG_PORTS 65536
+
+/* Baselines that are kept for ports without a service entry, at least. */
+#define JSG_SAVED_BASELINES 4096
 
 /* Transitions: one cell for each pair of states, numbered as in include/net/tcp_states.h. */
 enum jsg_tcp_state {
@@ -91,9 +94,10 @@ struct jsg_config {
 	__u32 readings_per_service; /* counter readings kept, see jsg_readings_needed() */
 	__u32 cpus; /* possible CPUs, whose counters are added up */
 	__u32 netns; /* inode of the network namespace that is monitored; 0: all of them */
-	__u8 monitor_listeners; /* 1: a port that begins to listen is monitored */
+	__u8 monitor_listeners; /* 1: every port with an accepted connection is monitored */
 	__u8 has_rdonly_cast; /* 1: the kernel offers bpf_rdonly_cast (6.2 and later) */
-	__u8 reserved[6];
+	__u8 reserved[2];
+	__u32 release_after_s; /* an unused port loses its service entry after this time */
 	__u64 instance; /* unique for this detector */
 	__u64 program_hash; /* of the BPF object that the programs were loaded from */
 	__u64 options_hash; /* of all options, ports and baselines included */
@@ -265,6 +269,7 @@ struct jsg_service {
 	__u32 threshold_nanobits[JSG_SIGNALS]; /* by enum jsg_signal; 0: not set yet */
 	__u32 port;
 	enum jsg_mode mode;
+	enum jsg_mode mode_before; /* of a leaving one: what it was before */
 	__u32 pinned; /* 1: named by the operator, keeps its entry though nobody listens */
 	__u32 learned_steps; /* of the pending baseline, or of the last one that was learned */
 	__u32 relearning; /* 1: monitored, and learning a new baseline at the same time */
@@ -275,8 +280,9 @@ struct jsg_service {
 	__u32 listeners;
 	__u32 sockets;
 	__u32 untracked_sockets; /* live sockets without a slot, as far as that is known */
+	__u32 reserved;
 };
-JSG_ASSERT(sizeof(struct jsg_service) == 312, "jsg_service is packed by hand");
+JSG_ASSERT(sizeof(struct jsg_service) == 320, "jsg_service is packed by hand");
 
 /* Whether an alert of either signal is up. */
 JSG_INLINE int jsg_alert_is_up(const struct jsg_service *service)
@@ -356,13 +362,14 @@ JSG_ASSERT(sizeof(struct jsg_alert) == 272, "jsg_alert is packed by hand");
 /* What was lost or left out since the start, and totals. The one value of the map "stats". */
 struct jsg_stats {
 	__u64 unknown_states; /* transitions from or to a state above 13 */
-	__u64 services_refused; /* ports that began to listen when no service entry was free */
+	__u64 services_refused; /* ports with connections that found no free service entry */
 	__u64 sockets_untracked; /* accepted sockets without a slot: counted, never sampled */
 	__u64 transitions_late; /* missed when they happened and counted later, see missed.bpf.h */
 	__u64 alerts_lost; /* the ring buffer was full */
 	__u64 windows_lost; /* the map of windows took no more records */
 	__u64 steps_late; /* steps by which the clock was late */
 	__u64 sources_lost; /* sources that lost their entry to another while they were counted */
+	__u64 baselines_lost; /* of ports that lost their entry: the map took no more */
 	__u64 not_enough_traffic; /* verdicts of that kind, of both signals */
 	__u64 windows; /* closed, of all services */
 	__u64 transitions; /* counted since the start in these windows' steps, of all services */

@@ -7,6 +7,15 @@
 #include "js_divergence.h"
 #include "jsguard.h"
 
+/* What a port is mapped to, apart from service IDs, which are 1 to JSG_SERVICES. */
+enum jsg_port_mapping {
+	JSG_PORT_FREE = 0, /* no service; its first accepted connection claims one */
+	JSG_PORT_CHANGING = 253, /* one CPU is changing the mapping */
+	JSG_PORT_REFUSED = 254, /* found no free entry in this step */
+	JSG_PORT_EXCLUDED = 255, /* must not have a service */
+};
+JSG_ASSERT(JSG_SERVICES < JSG_PORT_CHANGING, "a mapping is a service ID or one of these");
+
 /*
  * A remembered socket. The fields after sk are one 64-bit word, which is 0 while the slot is being
  * taken or emptied. The state shows whether a transition was missed: if so, the next transition
@@ -15,7 +24,7 @@
 struct jsg_slot {
 	__u64 sk;
 	__u32 born_ms;
-	__u8 service_id;
+	__u8 service_id; /* 0: a listener whose port has no service */
 	__u8 state; /* the state that the socket's last transition led to */
 	__u8 was_there; /* 1: open before the detector, so its age is not known */
 	__u8 reserved;
@@ -51,6 +60,8 @@ struct jsg_step_samples {
 	__u32 listeners;
 	__u32 closed; /* sockets that their processes have not closed yet */
 	__u32 full_queues;
+	__u32 silent_ms; /* for so long a listener waited for its port's first connection */
+	__u32 leaves_early; /* 1: its port is to lose the entry, because entries are scarce */
 	__u32 pass; /* number of the samples between two windows */
 	__u64 deviating_cells; /* one bit for each cell whose sources are counted */
 	struct jsg_sources sources;
@@ -65,6 +76,15 @@ struct jsg_source_entry {
 	__u32 reserved;
 };
 JSG_ASSERT(sizeof(struct jsg_source_entry) == 32, "jsg_source_entry is packed by hand");
+
+/* The search for an entry that can be given back. */
+struct jsg_search {
+	__u64 oldest_ns; /* when `oldest` was last used */
+	__u32 oldest; /* the service whose port has been unused for longest, or 0 */
+	__u32 free; /* entries that are free or leaving */
+	__u32 wanted; /* number of entries that are still to leave in this step */
+	__u32 reserved;
+};
 
 /* What was counted between two readings. */
 struct jsg_counts {

@@ -39,6 +39,23 @@ static __always_inline int learn_more(struct jsg_baseline *pending)
 	return 1;
 }
 
+/*
+ * Learns the time in which the port had a listener and no connection, and thus no entry: steps
+ * without traffic, as if the entry had been there.
+ */
+static __always_inline void learn_silence(__u32 service_id, struct jsg_service *service)
+{
+	struct jsg_baseline *pending = bpf_map_lookup_elem(&pending_baselines, &service_id);
+	__u32 steps = step_samples_of(service_id)->silent_ms / (step_seconds() * MS_IN_S);
+
+	if (!pending || !steps || service->mode != JSG_LEARNING || service->learned_steps > 1)
+		return;
+	if (steps > jsg_config.learn_steps)
+		steps = jsg_config.learn_steps;
+	pending->learned_s += steps * step_seconds();
+	service->learned_steps += steps;
+}
+
 /* The first age bucket from JSG_OLD_S on. */
 #define OLD_AGE 4
 JSG_ASSERT(JSG_OLD_S == 1 << (OLD_AGE - 1), "a bucket of ages begins at JSG_OLD_S");

@@ -12,6 +12,7 @@
 
 #define NS_IN_MS 1000000ULL
 #define NS_IN_S 1000000000ULL
+#define MS_IN_S 1000U
 
 /* The configuration. Writer: the loader, before it loads the programs. */
 
@@ -105,16 +106,26 @@ struct jsg_late jsg_late[SERVICE_ARRAY_SIZE];
 
 static __always_inline struct jsg_late *late_of(__u32 service_id)
 {
+	barrier_var(service_id); /* so that the compiler keeps the mask, for the verifier of 6.1 */
 	return &jsg_late[service_id & (SERVICE_ARRAY_SIZE - 1)];
 }
 
-/* Ports and their services. Writers: the claiming program; the tick, on release. */
+/* Ports and their services. Writers: see services.bpf.h. */
 
-/* The service that monitors a port, or 0: one load on the path of every transition. */
-__u8 jsg_service_of_port[JSG_PORTS];
+/*
+ * What each port is mapped to, a service ID or an enum jsg_port_mapping: one load on the path of
+ * every transition.
+ */
+__u8 jsg_service_of_port[JSG_PORTS] __attribute__((aligned(4)));
 
-/* One bit for each port that has a service, is getting one, or must not have one. */
-__u64 jsg_port_claimed[JSG_PORTS / 64];
+/* The number of ports that are mapped to JSG_PORT_REFUSED. */
+__u32 jsg_ports_refused;
+
+/* The number of entries that are leaving. Writer: the tick. */
+__u32 jsg_entries_leaving;
+
+/* Writer: the tick. */
+struct jsg_search jsg_search;
 
 /* One bit for each port that was refused a service because no entry was free. */
 __u64 jsg_port_refused[JSG_PORTS / 64];
@@ -158,7 +169,7 @@ __u32 jsg_all_adopted;
 /* The jiffies when the clock was started with jsg_all_adopted set; otherwise 0. */
 __u64 jsg_since_jiffies;
 
-/* 1: the iterator gives the ports of listeners a service. Writer: the loader. */
+/* 1: the iterator may give the ports of open sockets a service. Writer: the loader. */
 __u32 jsg_adopt_listeners;
 
 /* Sampling. Writer: the tick. */
@@ -176,6 +187,7 @@ struct jsg_step_samples jsg_step_samples[SERVICE_ARRAY_SIZE];
 
 static __always_inline struct jsg_step_samples *step_samples_of(__u32 service_id)
 {
+	barrier_var(service_id); /* so that the compiler keeps the mask, for the verifier of 6.1 */
 	return &jsg_step_samples[service_id & (SERVICE_ARRAY_SIZE - 1)];
 }
 
@@ -217,6 +229,18 @@ struct {
 	__type(key, __u32);
 	__type(value, struct jsg_baseline);
 } baselines SEC(".maps");
+
+/*
+ * Baselines of ports without a service entry: from a file, or of a port that lost its entry. The
+ * loader writes those from a file before the start, and makes the map larger if they need it.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, JSG_SAVED_BASELINES);
+	__type(key, __u32);
+	__type(value, struct jsg_baseline);
+} saved_baselines SEC(".maps");
 
 /* What is being learned. It becomes the baseline in force when it is complete. */
 struct {

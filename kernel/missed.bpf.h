@@ -55,12 +55,16 @@ static __noinline int count_missed(__u32 service_id, __u32 from, __u32 to, __u32
 }
 
 /*
- * Whether a socket was accepted. An accepted socket has its listener's backlog limit
- * (sk_clone_lock()). A socket that connected has no limit, and a listener has received nothing.
+ * Whether a socket was accepted. An accepted socket has its listener's backlog limit, but not its
+ * lock on the port (sk_clone_lock()). A socket that connected has no limit, unless it listened
+ * before, and then it has the lock. A listener has received nothing.
  */
 static __always_inline int is_accepted(const struct tcp_sock *tp)
 {
-	return tp->inet_conn.icsk_inet.sk.sk_max_ack_backlog && tp->rcv_nxt;
+	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+
+	return sk->sk_max_ack_backlog && tp->rcv_nxt &&
+	       !(BPF_CORE_READ_BITFIELD_PROBED(sk, sk_userlocks) & SOCK_BINDPORT_LOCK);
 }
 
 /* Counts an accepted socket that finds no slot. It is never sampled. */
@@ -174,9 +178,61 @@ static __always_inline void remember(const struct sock *sk, struct jsg_scratch *
 	slot_describe(slot, service_id, state, 0);
 }
 
+/* Called when a listener without a service begins to listen. */
+static __always_inline void remember_listener(struct sock *sk, __u64 address)
+{
+	__u32 port = local_port(sk);
+	struct jsg_slot *slot;
+
+	/* Without bind(), the kernel chooses the port after this transition. */
+	if (is_elsewhere(sk) ||
+	    (port && (!jsg_config.monitor_listeners || mapping_of(port) == JSG_PORT_EXCLUDED)))
+		return;
+	slot = slot_of(address);
+	if (slot)
+		slot_describe(slot, 0, JSG_TCP_LISTEN, 0);
+	else
+		slot_take(address, 0, JSG_TCP_LISTEN, 0);
+}
+
+/* Called when a listener without a service ends. */
+static __always_inline void forget_listener(__u64 address)
+{
+	struct jsg_slot *slot = slot_of(address);
+
+	if (slot)
+		slot_empty(slot);
+}
+
+/*
+ * What a program does at a transition of a socket without a service. Most of these transitions are
+ * of no interest, and must cost nothing.
+ */
+static __always_inline void follow_unmonitored(struct sock *sk, int is_preempted, int old_state,
+					       int new_state)
+{
+	int begins = new_state == JSG_TCP_LISTEN;
+	int ends = old_state == JSG_TCP_LISTEN && new_state == JSG_TCP_CLOSE;
+	struct jsg_scratch *own_scratch;
+	__u64 address;
+
+	if (!begins && !ends)
+		return;
+	own_scratch = scratch_here();
+	if (!own_scratch)
+		return;
+	address = address_of(sk, is_preempted ? &own_scratch->preempted_sk
+					      : &own_scratch->transition_sk);
+	if (begins)
+		remember_listener(sk, address);
+	else
+		forget_listener(address);
+}
+
 /*
  * Called at a later transition. The slot has the last state that a program saw. If the socket comes
- * from another state, the transitions in between were missed and are counted now.
+ * from another state, the transitions in between were missed and are counted now. A listener that
+ * ends gives its slot back at once, because it may get another port, or connect.
  */
 static __always_inline void follow(struct sock *sk, __u64 address, struct jsg_slot *slot,
 				   __u32 service_id, __u32 old_state, __u32 new_state)
@@ -187,7 +243,10 @@ static __always_inline void follow(struct sock *sk, __u64 address, struct jsg_sl
 	}
 	if (slot->state != old_state || slot->service_id != service_id)
 		follow_late(slot, service_id, old_state);
-	RELAXED_WRITE(slot->state, new_state);
+	if (old_state == JSG_TCP_LISTEN)
+		slot_empty(slot);
+	else
+		RELAXED_WRITE(slot->state, new_state);
 }
 
 #endif

@@ -50,19 +50,40 @@ static __always_inline int is_settled(const struct jsg_slot *slot, __u32 now_ms)
 	return now_ms - slot->born_ms > SETTLED_MS;
 }
 
+/* Whether a port belongs to another service than this one, which may be leaving. */
+static __always_inline int is_of_another(__u32 port, __u32 service_id)
+{
+	const struct jsg_service *service;
+
+	if (!port || mapping_of(port) == service_id)
+		return 0;
+	service = bpf_map_lookup_elem(&services, &service_id);
+	return !service || service->port != port;
+}
+
 /* Whether the socket's memory is free or belongs to another socket. */
 static __always_inline int is_gone(const struct jsg_tcp *tcp, const struct jsg_slot *slot)
 {
 	if (tcp->state == JSG_TCP_NONE || tcp->state >= JSG_STATES)
 		return 1;
 	if (tcp->state == JSG_TCP_CLOSE)
-		return 0;
+		return slot->state == JSG_TCP_CLOSE && is_freed(slot->sk);
 	return (tcp->state == JSG_TCP_LISTEN) != (slot->state == JSG_TCP_LISTEN) ||
-	       (tcp->port && jsg_service_of_port[tcp->port & (JSG_PORTS - 1)] != slot->service_id);
+	       is_of_another(tcp->port, slot->service_id);
 }
 
 /* The value of sk while the tick empties a slot, so that no program finds or takes the slot. */
 #define SLOT_BEING_EMPTIED 1
+
+/* Empties a slot, unless it has changed since it was read. Returns whether it did. */
+static __always_inline int empty_unchanged(struct jsg_slot *shared, struct jsg_slot *slot)
+{
+	if (RELAXED_READ(*slot_word(shared)) != *slot_word(slot) ||
+	    __sync_val_compare_and_swap(&shared->sk, slot->sk, SLOT_BEING_EMPTIED) != slot->sk)
+		return 0;
+	slot_empty(shared);
+	return 1;
+}
 
 /*
  * Makes the slot agree with its socket. Returns whether they differed. The programs write the slot
@@ -86,10 +107,8 @@ static __always_inline int reconcile(struct jsg_slot *shared, struct jsg_slot *s
 				     fins_of(slot->sk));
 		return 1;
 	}
-	if (RELAXED_READ(*slot_word(shared)) != word ||
-	    __sync_val_compare_and_swap(&shared->sk, slot->sk, SLOT_BEING_EMPTIED) != slot->sk)
+	if (!empty_unchanged(shared, slot))
 		return 1;
-	slot_empty(shared);
 	if (slot->state != JSG_TCP_CLOSE && !half_open)
 		count_missed(slot->service_id, slot->state, JSG_TCP_CLOSE, 0);
 	return 1;
@@ -101,6 +120,43 @@ static __always_inline void read_socket(struct jsg_tcp *out, __u64 address)
 		read_by_cast(out, address);
 	else
 		read_by_probe(out, address);
+}
+
+/*
+ * Samples a listener without a service: gives it to the service that its port has got since. A
+ * listener on a port that is leaving maps the port again.
+ */
+static __noinline int sample_listener(struct jsg_slot *shared, struct jsg_slot *slot, __u32 now_ms)
+{
+	__u64 word = *slot_word(slot);
+	struct jsg_step_samples *samples;
+	struct jsg_tcp tcp;
+	__u32 service_id;
+
+	read_socket(&tcp, slot->sk);
+	barrier();
+	if (RELAXED_READ(shared->sk) != slot->sk)
+		return 0;
+	if (tcp.state != JSG_TCP_LISTEN) {
+		if (is_settled(slot, now_ms))
+			empty_unchanged(shared, slot);
+		return 0;
+	}
+	if (!tcp.port)
+		return 0;
+	if (RELAXED_READ(jsg_entries_leaving) && mapping_of(tcp.port) == JSG_PORT_FREE)
+		claim_again(tcp.port);
+	service_id = mapping_of(tcp.port);
+	if (!is_service_id(service_id) ||
+	    __sync_val_compare_and_swap(slot_word(shared), word,
+					word | (__u64)service_id << SERVICE_SHIFT) != word)
+		return 0;
+	samples = step_samples_of(service_id);
+	samples->listeners++;
+	samples->full_queues += accept_queue_is_full(slot->sk);
+	if (samples->silent_ms < now_ms - slot->born_ms)
+		samples->silent_ms = now_ms - slot->born_ms;
+	return 0;
 }
 
 /*
@@ -117,8 +173,10 @@ __noinline int sample_slot(__u32 number, __u32 now_ms, __u32 weight)
 
 	slot.sk = RELAXED_READ(shared->sk);
 	*slot_word(&slot) = RELAXED_READ(*slot_word(shared));
-	if (!slot.sk || !slot.service_id)
+	if (!slot.sk || !slot.state)
 		return 0;
+	if (!slot.service_id)
+		return sample_listener(shared, &slot, now_ms);
 	samples = step_samples_of(slot.service_id);
 	if (slot.state == JSG_TCP_CLOSE)
 		samples->closed++;

@@ -161,7 +161,7 @@ static __always_inline void report_samples(__u32 service_id, struct jsg_service 
 	service->untracked_closed = jsg_work.untracked_closed;
 	service->sockets = samples->sockets + service->untracked_sockets;
 	service->listeners = samples->listeners;
-	if (service->sockets || service->listeners || samples->closed || !service->last_used_ns)
+	if (service->sockets || service->listeners || samples->closed)
 		service->last_used_ns = now_ns;
 
 	record->sockets = service->sockets;
@@ -180,6 +180,7 @@ static __always_inline void report_samples(__u32 service_id, struct jsg_service 
 	samples->open_requests = 0;
 	samples->listeners = 0;
 	samples->closed = 0;
+	samples->silent_ms = 0;
 	samples->full_queues = 0;
 	report_sources(samples);
 }
@@ -243,15 +244,30 @@ __noinline int close_window(__u32 service_id, __u64 now_ns)
 	return 0;
 }
 
-/* Starts a service at its first step. A baseline from a file is in force already. */
+/* Puts the baseline in force that was saved for the port, from a file or when it was last used. */
+static __always_inline void restore_baseline(__u32 service_id, struct jsg_service *service)
+{
+	__u32 port = service->port;
+	const struct jsg_baseline *saved = bpf_map_lookup_elem(&saved_baselines, &port);
+
+	if (!saved || bpf_map_update_elem(&baselines, &service_id, saved, BPF_ANY))
+		return;
+	service->mode = JSG_MONITORING;
+	bpf_map_delete_elem(&saved_baselines, &port);
+}
+
+/* Starts a service at its first step. A named port's baseline from a file is in force already. */
 static __always_inline void start_service(__u32 service_id, struct jsg_service *service,
 					  __u64 now_ns)
 {
 	const struct jsg_baseline *baseline = bpf_map_lookup_elem(&baselines, &service_id);
 
 	service->started_ns = now_ns;
-	if (service->mode == JSG_FREE)
+	service->last_used_ns = now_ns;
+	if (service->mode == JSG_FREE) {
 		service->mode = JSG_LEARNING;
+		restore_baseline(service_id, service);
+	}
 	if (baseline)
 		set_thresholds(service, baseline);
 }
@@ -263,20 +279,18 @@ static __always_inline void service_step(__u32 service_id, __u64 now_ns)
 
 	if (!service || !service->port)
 		return;
-	if (service->mode == JSG_LEAVING) {
-		empty_entry(service_id);
+	if (service->mode == JSG_LEAVING && !is_used_again(service_id, service))
 		return;
-	}
 	if (!service->started_ns)
 		start_service(service_id, service, now_ns);
 	take_up_relearning(service_id, service);
+	learn_silence(service_id, service);
 	close_window(service_id, now_ns);
 	if (learn(service_id)) {
 		measure_spread(service_id);
 		end_learning(service_id);
 	}
-	if (is_unused(service, now_ns))
-		release_port(service);
+	release_if_unused(service_id, service, now_ns);
 }
 
 #endif

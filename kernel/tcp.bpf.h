@@ -33,6 +33,14 @@ struct in6_addr {
 	__u8 bytes[16]; /* the kernel's in6_u */
 };
 
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct {
+	atomic_t refs;
+} refcount_t;
+
 struct sock_common {
 	__be32 skc_daddr;
 	unsigned short skc_num; /* local port, host order; 0 once closed */
@@ -41,6 +49,7 @@ struct sock_common {
 	unsigned long skc_flags;
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
+	refcount_t skc_refcnt;
 };
 
 struct sock {
@@ -48,6 +57,7 @@ struct sock {
 	__u32 sk_ack_backlog;
 	__u32 sk_max_ack_backlog;
 	__u16 sk_protocol;
+	__u8 sk_userlocks : 4; /* since 6.5 a byte of its own */
 };
 
 struct inet_sock {
@@ -90,6 +100,9 @@ struct bpf_iter__tcp {
 /* include/uapi/linux/in.h */
 #define IPPROTO_TCP 6
 
+/* include/net/sock.h: somebody called bind() with a port. */
+#define SOCK_BINDPORT_LOCK 8
+
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 
 /*
@@ -112,6 +125,14 @@ static __always_inline int accept_queue_is_full(__u64 address)
 
 	return BPF_CORE_READ(tp, inet_conn.icsk_inet.sk.sk_ack_backlog) >
 	       BPF_CORE_READ(tp, inet_conn.icsk_inet.sk.sk_max_ack_backlog);
+}
+
+/* Whether a socket's memory is free: nothing refers to it any more. */
+static __always_inline int is_freed(__u64 address)
+{
+	const struct tcp_sock *tp = (const struct tcp_sock *)address;
+
+	return !BPF_CORE_READ(tp, inet_conn.icsk_inet.sk.__sk_common.skc_refcnt.refs.counter);
 }
 
 /*

@@ -49,7 +49,6 @@ int kernel_replay_begin(const struct jsg_config *config, kernel_replay_alert_han
 	EMPTY(windows_values);
 	EMPTY(jsg_step_samples);
 	EMPTY(jsg_service_of_port);
-	EMPTY(jsg_port_claimed);
 	EMPTY(known_steps);
 	EMPTY(steps_since_gap);
 	memset(&jsg_work, 0, sizeof(jsg_work));

@@ -18,12 +18,14 @@
 #define __always_inline inline __attribute__((always_inline, unused))
 #define __noinline __attribute__((noinline, unused))
 
+#define barrier() __asm__ volatile("" ::: "memory")
 #define barrier_var(var) ((void)(var))
 #define RELAXED_READ(x) (*(const volatile __typeof__(x) *)&(x))
 #define RELAXED_WRITE(x, value) (*(volatile __typeof__(x) *)&(x) = (value))
 
 #define NS_IN_MS 1000000ULL
 #define NS_IN_S 1000000000ULL
+#define MS_IN_S 1000U
 
 static struct jsg_config jsg_config;
 
@@ -51,6 +53,8 @@ NATIVE_MAP(counters, struct jsg_counters, JSG_SERVICE_ENTRIES); /* of a single C
 NATIVE_MAP(services, struct jsg_service, JSG_SERVICE_ENTRIES);
 NATIVE_MAP(pending_baselines, struct jsg_baseline, JSG_SERVICE_ENTRIES);
 NATIVE_MAP(baselines, struct jsg_baseline, JSG_SERVICE_ENTRIES);
+/* Always empty: a recording has the baselines of its services. */
+NATIVE_MAP(saved_baselines, struct jsg_baseline, 1);
 NATIVE_MAP(control, struct jsg_control, 1);
 NATIVE_MAP(stats, struct jsg_stats, 1);
 /* Has only the last window of each service, because the key begins with the service ID. */
@@ -82,8 +86,10 @@ static __always_inline struct jsg_late *late_of(__u32 service_id)
 	return &jsg_late[service_id];
 }
 
-static __u8 jsg_service_of_port[JSG_PORTS];
-static __u64 jsg_port_claimed[JSG_PORTS / 64];
+static __u8 jsg_service_of_port[JSG_PORTS] __attribute__((aligned(4)));
+static __u32 jsg_ports_refused;
+static __u32 jsg_entries_leaving;
+static struct jsg_search jsg_search;
 static __u64 jsg_port_refused[JSG_PORTS / 64];
 static __u64 jsg_port_untracked[JSG_PORTS / 64];
 static __s64 jsg_unix_offset_ns;
@@ -112,6 +118,15 @@ static inline long bpf_map_update_elem(const struct native_map *map, const void 
 	if (!target || flags != BPF_ANY)
 		return -1;
 	memcpy(target, value, map->value_size);
+	return 0;
+}
+
+static inline long bpf_map_delete_elem(const struct native_map *map, const void *key)
+{
+	void *value = bpf_map_lookup_elem(map, key);
+
+	if (value)
+		memset(value, 0, map->value_size);
 	return 0;
 }
 

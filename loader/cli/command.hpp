@@ -31,7 +31,9 @@ void add_report(CLI::App& app, Run& run);
 // Options that several subcommands have. The variable that an option sets must live until run ends.
 template <class Port>
 void add_port(CLI::App& command, Port& port, const char* help) {
-    command.add_option("--port,-L,--localport", port, help)->check(CLI::Range(1, int{max_port}));
+    OptionAdder(command).whole(
+        "-L,--localport,", "--port", "PORT", max_port, help,
+        [&port](std::uint32_t number) { port = static_cast<std::uint16_t>(number); });
 }
 inline void add_pin_dir(CLI::App& command, std::string& pin_dir) {
     command.add_option("--pin-dir", pin_dir, "where the detector's maps are pinned")

@@ -12,6 +12,13 @@
 namespace jsguard {
 namespace {
 
+// The subcommand on the command line, or the program.
+const CLI::App& innermost_command(const CLI::App& app) {
+    const CLI::App* at = &app;
+    while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
+    return *at;
+}
+
 // For example "jsguard baseline merge --help", for the subcommand on the command line.
 std::string help_of(const CLI::App& app) {
     std::string command = app.get_name();
@@ -47,16 +54,11 @@ void parse(int argc, char** argv, Run& run) {
         app.exit(asked, answer, answer);
         print_while_read([&] { print_text(answer.str()); });
         run = nullptr;
-    } catch (const CLI::RequiredError& error) {
+    } catch (const CLI::ParseError& error) {
         // For an unknown command CLI11 reports only that a command is missing.
         const auto unknown = app.remaining(true);
-        throw Error(
-            ExitCode::usage,
-            fmt::format("{}: see {}",
-                        unknown.empty() ? printable(error.what())
-                                        : fmt::format("there is no \"{}\"", printable(unknown[0])),
-                        help_of(app)));
-    } catch (const CLI::ParseError& error) {
+        if (!unknown.empty())
+            throw unknown_argument(innermost_command(app), unknown.front(), help_of(app));
         throw Error(ExitCode::usage,
                     fmt::format("{}: see {}", printable(error.what()), help_of(app)));
     }

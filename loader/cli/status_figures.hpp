@@ -2,10 +2,13 @@
 // Figures that the text and JSON views of an observation both show.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "common/cells.hpp"
 #include "observe/observation.hpp"
@@ -21,15 +24,43 @@ struct SignalFigures {
     bool has_divergence = false;  // false: there is no divergence to show
 };
 
-inline SignalFigures figures_of(const ObservedService& seen, jsg_signal signal) {
+inline SignalFigures figures_of(const jsg_service& service, const jsg_window* window,
+                                jsg_signal signal) {
     SignalFigures figures;
-    figures.threshold_nanobits = seen.service.threshold_nanobits[signal];
-    if (!seen.window) return figures;
-    figures.js_nanobits = seen.window->signal[signal].js_nanobits;
-    figures.significance_nanobits = seen.window->signal[signal].significance_nanobits;
-    figures.verdict = seen.window->signal[signal].verdict;
-    figures.has_divergence = has_divergence(seen.window->signal[signal]);
+    figures.threshold_nanobits = service.threshold_nanobits[signal];
+    if (!window) return figures;
+    figures.js_nanobits = window->signal[signal].js_nanobits;
+    figures.significance_nanobits = window->signal[signal].significance_nanobits;
+    figures.verdict = window->signal[signal].verdict;
+    figures.has_divergence = has_divergence(window->signal[signal]);
     return figures;
+}
+inline SignalFigures figures_of(const ObservedService& seen, jsg_signal signal) {
+    return figures_of(seen.service, seen.window ? &*seen.window : nullptr, signal);
+}
+
+// What the divergence must exceed: the threshold or, if it is larger, the significance bound. A
+// bound of 1 bit or more means that no divergence is significant. 0: not set yet.
+struct Limit {
+    std::uint32_t nanobits = 0;
+    bool is_significance = false;
+};
+
+inline Limit limit_of(const SignalFigures& figures) {
+    if (!figures.has_divergence || figures.significance_nanobits <= figures.threshold_nanobits)
+        return {figures.threshold_nanobits, false};
+    return {std::min<std::uint32_t>(figures.significance_nanobits, JSG_NANO), true};
+}
+
+// "0.12", or "~0.31" for a significance bound.
+inline std::string limit_text(const Limit& limit) {
+    return fmt::format("{}{:.3g}", limit.is_significance ? "~" : "", bits_of(limit.nanobits));
+}
+
+// Whether the verdict compares the divergence with the limit.
+inline bool is_judged(const jsg_window_signal& found) {
+    return has_divergence(found) && found.verdict != JSG_NOT_JUDGED &&
+           found.verdict != JSG_NOT_ENOUGH_TRAFFIC;
 }
 
 inline std::size_t alerts_up(const jsg_service& service) {

@@ -97,13 +97,11 @@ std::string broken(const std::string& text, std::size_t width) {
 
 std::string bits_text(std::uint32_t nanobits) { return fmt::format("{:.3f}", bits_of(nanobits)); }
 
-std::string limit_text(std::uint32_t nanobits) { return fmt::format("{:.3g}", bits_of(nanobits)); }
-
 // --- the head --------------------------------------------------------------------------------
 
 std::string config_thresholds_text(const jsg_config& config) {
     const auto text = [](std::uint32_t nanobits) {
-        return nanobits ? limit_text(nanobits) : "auto";
+        return nanobits ? limit_text({nanobits, false}) : "auto";
     };
     const std::string transitions = text(config.transition_threshold_nanobits);
     const std::string occupancy = text(config.occupancy_threshold_nanobits);
@@ -130,7 +128,7 @@ std::string monitored_text(const jsg_config& config) {
 std::string unattended_text(const Observation& seen) {
     return seen.is_persisted ? "no jsguard-load reads its alerts: they are kept for the next one "
                                "(jsguard-load --persist)"
-                             : "its jsguard-load has ended, and the detector with it";
+                             : "";
 }
 
 std::string alert_text(const Observation& seen, const jsg_service& service, jsg_signal signal) {
@@ -179,10 +177,7 @@ std::string divergence_text(const SignalFigures& figures) {
     if (!figures.has_divergence) return "-";
     const std::string js = bits_text(figures.js_nanobits) + "/";
     if (!figures.threshold_nanobits) return js + "auto";
-    if (figures.significance_nanobits <= figures.threshold_nanobits)
-        return js + limit_text(figures.threshold_nanobits);
-    // A bound of 1 bit or more means that no divergence is significant.
-    return js + "~" + limit_text(std::min<std::uint32_t>(figures.significance_nanobits, JSG_NANO));
+    return js + limit_text(limit_of(figures));
 }
 
 using Row = std::array<std::string, 7>;
@@ -266,7 +261,7 @@ std::vector<Row> merged_rows(const std::vector<Row>& rows, std::span<const std::
 }
 
 std::string services_text(const Observation& seen, std::size_t width) {
-    if (seen.services.empty()) return "No port is monitored: none is listening.\n";
+    if (seen.services.empty()) return "No port is monitored: none has had a connection yet.\n";
     std::vector<Row> rows;
     Ports ports;
     for (const ObservedService& service : seen.services) {
@@ -387,7 +382,7 @@ std::string status_text(const Observation& seen, const StatusStyle& style) {
     const auto add = [&](const std::string& line) { text += broken(line, style.width) + "\n"; };
     add(head_text(seen));
     add(monitored_text(seen.config));
-    if (seen.attended == false && !is_silent(seen)) add(unattended_text(seen));
+    if (seen.attended == false && !has_ended(seen)) add(unattended_text(seen));
     const std::vector<std::string> alerts = alert_lines(seen, style.port);
     for (const std::string& line : alerts) add(line);
     text += "\n" + services_text(seen, style.width);
@@ -413,8 +408,7 @@ std::string status_text(const Observation& seen, const StatusStyle& style) {
 }
 
 std::string raised_text(const Observation& seen, const jsg_alert_track& alert) {
-    // Rounded down to whole seconds.
-    return fmt::format("raised {} ago", duration_text(age_ns(seen, alert) / second_ns * 1000));
+    return fmt::format("raised {} ago", duration_text(round_to_seconds(age_ns(seen, alert))));
 }
 
 std::string known_cost_text(const Cost& cost) {

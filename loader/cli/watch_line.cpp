@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/status_figures.hpp"
 #include "common/cells.hpp"
 #include "common/quantity_text.hpp"
 
@@ -11,11 +12,11 @@ namespace jsguard {
 
 std::string divergence_text(const jsg_window& window, const jsg_service& service,
                             jsg_signal signal) {
-    const bool judged = has_divergence(window.signal[signal]);
-    const std::uint32_t threshold = service.threshold_nanobits[signal];
+    const SignalFigures figures = figures_of(service, &window, signal);
+    const Limit limit = limit_of(figures);
     return fmt::format(
-        "{}/{}", judged ? fmt::format("{:.3f}", bits_of(window.signal[signal].js_nanobits)) : "-",
-        threshold ? fmt::format("{:.3g}", bits_of(threshold)) : "-");
+        "{}/{}", figures.has_divergence ? fmt::format("{:.3f}", bits_of(figures.js_nanobits)) : "-",
+        limit.nanobits ? limit_text(limit) : "-");
 }
 
 std::string watch_line(const jsg_window& window, const jsg_service& service) {

@@ -299,7 +299,7 @@ Lines body(const Watched& watched, const Canvas& canvas, std::size_t height) {
         return Body(watched, shown).lines(height);
     }
     const std::string text = watched.port ? not_monitored_text(watched.seen, watched.port)
-                                          : "no port is monitored yet: no port is listening";
+                                          : "no port is monitored yet: none has had a connection";
     Lines lines = {cut({{text, Style::suspect}}, canvas.width, glyphs(canvas.unicode).more)};
     lines.resize(std::min<std::size_t>(1, height));
     return lines;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "cli/status_figures.hpp"
 #include "cli/status_text.hpp"
 #include "cli/watch_line.hpp"
 #include "common/cells.hpp"
@@ -95,9 +96,9 @@ Line divergence_line(const ShownService& shown, jsg_signal signal) {
     const std::size_t taken = name_width + ratio_width + (with_verdict ? verdict_width : 0);
     if (shown.width >= taken + min_bar) {
         const double value =
-            has_divergence(window.signal[signal]) ? bits_of(window.signal[signal].js_nanobits) : 0;
-        line = line + bar(value, bits_of(service.threshold_nanobits[signal]), shown.width - taken,
-                          style, shown.glyphs);
+            is_judged(window.signal[signal]) ? bits_of(window.signal[signal].js_nanobits) : 0;
+        const Limit limit = limit_of(figures_of(service, &window, signal));
+        line = line + bar(value, bits_of(limit.nanobits), shown.width - taken, style, shown.glyphs);
     }
     if (with_verdict)
         line.push_back({" " + std::string(verdict_name(window.signal[signal].verdict)), style});
@@ -118,10 +119,9 @@ Style more_severe(Style one, Style other) {
     return one;
 }
 
-// Adds a window to a spark. A spark shows the largest divergence of its windows.
+// Adds a window to a spark. A spark shows the largest divergence of its windows that were judged.
 void join(Spark& spark, double bits, const jsg_window& window, jsg_signal signal) {
-    if (has_divergence(window.signal[signal]))
-        spark.value = std::max(spark.value.value_or(0), bits);
+    if (is_judged(window.signal[signal])) spark.value = std::max(spark.value.value_or(0), bits);
     spark.style = more_severe(spark.style, style_of(window, signal));
 }
 
@@ -140,8 +140,10 @@ Lines history_lines(const ShownService& shown, jsg_signal signal, std::size_t ro
     while (!windows.empty() && column_of(windows.back()) - column_of(windows.front()) >= room)
         windows = windows.subspan(1);
     double top = spark_thresholds * bits_of(shown.service.service.threshold_nanobits[signal]);
-    for (const jsg_window& window : windows)
-        top = std::max(top, bits_of(window.signal[signal].js_nanobits));
+    for (const jsg_window& window : windows) {
+        if (is_judged(window.signal[signal]))
+            top = std::max(top, bits_of(window.signal[signal].js_nanobits));
+    }
     std::vector<Spark> sparks;
     const jsg_window* before = nullptr;
     for (const jsg_window& window : windows) {
@@ -216,7 +218,7 @@ std::string past_text(const PastAlert& alert) {
         return fmt::format("{}, raised before {}, cleared {} UTC", peak, raised,
                            time_of_day(alert.cleared_unix_ms));
     return fmt::format("{}, raised {} UTC, cleared {} later", peak, raised,
-                       duration_text(alert.duration_ns / second_ns * 1000));
+                       duration_text(round_to_seconds(alert.duration_ns)));
 }
 
 }  // namespace

@@ -152,6 +152,16 @@ void check_baseline_target(const fs::path& path) {
     }
 }
 
+OutputFile baseline_output(const fs::path& path) {
+    check_baseline_target(path);
+    return OutputFile(resolve(path), std::string(kind), ExitCode::usage);
+}
+
+void write_baselines(const OutputFile& file, const Baselines& baselines,
+                     const BaselineOrigin& origin) {
+    file.replace(baselines_to_json(baselines, origin));
+}
+
 void write_baselines(const fs::path& path, const Baselines& baselines,
                      const BaselineOrigin& origin) {
     if (baselines.empty()) {
@@ -160,9 +170,8 @@ void write_baselines(const fs::path& path, const Baselines& baselines,
                                 "or under more load",
                                 printable(path.native())));
     }
-    const fs::path target = resolve(path);
-    check_target(target, kind, ExitCode::runtime);
-    replace_file(target, kind, baselines_to_json(baselines, origin));
+    write_baselines(OutputFile(resolve(path), std::string(kind), ExitCode::runtime), baselines,
+                    origin);
 }
 
 }  // namespace jsguard

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/file_replacement.hpp"
 #include "kernel/jsguard.h"
 #include "kernel/significance.h"
 
@@ -54,6 +55,11 @@ Baselines read_baselines(const std::filesystem::path& path);
 
 // Replaces the file as a whole or not at all; throws Error(runtime).
 void write_baselines(const std::filesystem::path& path, const Baselines& baselines,
+                     const BaselineOrigin& origin);
+
+// For a process that writes the file again and again. Throws what check_baseline_target() throws.
+OutputFile baseline_output(const std::filesystem::path& path);
+void write_baselines(const OutputFile& file, const Baselines& baselines,
                      const BaselineOrigin& origin);
 
 // Throws Error(usage) if write_baselines() cannot write path, or if path is a file that is neither

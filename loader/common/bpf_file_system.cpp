@@ -35,6 +35,8 @@ constexpr PinDirectoryTexts pin_directory_texts[] = {
      "the root of a BPF file system, not a directory in one"},
     {PinDirectory::other_owner, "another user's",
      "in a BPF file system and belongs to another user, who could remove the pins"},
+    {PinDirectory::changeable, "changeable by others",
+     "below a directory that other users can change, or a symbolic link, in a BPF file system"},
     {PinDirectory::foreign_pins, "not jsguard's",
      "in a BPF file system and holds pins that are not jsguard's"},
 };
@@ -51,6 +53,23 @@ bool is_writable(const fs::path& path) {
     return faccessat(AT_FDCWD, path.c_str(), W_OK | X_OK, AT_EACCESS) == 0;
 }
 
+// As Pins refuses it when it opens the path step by step.
+bool is_below_changeable(const fs::path& pin_dir) {
+    std::error_code none;
+    fs::path path;
+    for (const fs::path& name : fs::absolute(pin_dir, none)) {
+        const bool is_inside = on_bpffs(path);
+        if (is_inside) {
+            const FileDescriptor open_directory(open(path.c_str(), O_PATH | O_CLOEXEC));
+            if (others_can_change(open_directory.get())) return true;
+        }
+        path /= name;
+        if (is_inside && fs::is_symlink(fs::symlink_status(path, none))) return true;
+        if (!fs::exists(path, none)) return false;
+    }
+    return false;
+}
+
 }  // namespace
 
 const PinDirectoryTexts& texts_of(PinDirectory state) {
@@ -59,17 +78,17 @@ const PinDirectoryTexts& texts_of(PinDirectory state) {
 }
 
 bool has_persisted(const std::string& pin_dir) {
-    return access((pin_dir + persisted_directory).c_str(), F_OK) == 0;
+    return access((pin_dir + "/" + persisted_directory).c_str(), F_OK) == 0;
 }
 
-bool holds_pins(const std::string& pin_dir) {
+bool holds_pins(int open_directory) {
     for (const char* name : {persisted_directory, unfinished_directory, config_pin}) {
-        if (access((pin_dir + name).c_str(), F_OK) == 0) return true;
+        if (faccessat(open_directory, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) return true;
     }
     return false;
 }
 
-std::optional<PinDirectory> state_of_pin_directory(int open_directory, const fs::path& pin_dir) {
+std::optional<PinDirectory> state_of_pin_directory(int open_directory) {
     struct stat info {
     }, parent{};
     if (fstat(open_directory, &info) != 0 || fstatat(open_directory, "..", &parent, 0) != 0)
@@ -78,8 +97,9 @@ std::optional<PinDirectory> state_of_pin_directory(int open_directory, const fs:
         return PinDirectory::file_system_root;
     if (info.st_uid != geteuid()) return PinDirectory::other_owner;
     std::error_code none;
-    return fs::is_empty(pin_dir, none) || holds_pins(pin_dir) ? PinDirectory::ready
-                                                              : PinDirectory::foreign_pins;
+    const bool is_empty = fs::is_empty(path_of_descriptor(open_directory), none);
+    return is_empty || holds_pins(open_directory) ? PinDirectory::ready
+                                                  : PinDirectory::foreign_pins;
 }
 
 std::string mount_advice() {
@@ -91,6 +111,11 @@ std::string mount_advice() {
 bool on_bpffs(const fs::path& path) {
     struct statfs info {};
     return statfs(path.c_str(), &info) == 0 && info.f_type == BPF_FS_MAGIC;
+}
+
+bool on_bpffs(int file) {
+    struct statfs info {};
+    return fstatfs(file, &info) == 0 && info.f_type == BPF_FS_MAGIC;
 }
 
 fs::path existing_part(fs::path path) {
@@ -109,9 +134,10 @@ PinDirectory pin_directory_state(const fs::path& pin_dir) {
     }
     if (is_read_only(existing)) return PinDirectory::read_only;
     if (!is_writable(existing)) return PinDirectory::not_writable;
+    if (is_below_changeable(pin_dir)) return PinDirectory::changeable;
     if (existing != pin_dir) return PinDirectory::ready;
-    const FileDescriptor open_directory(open(existing.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    return state_of_pin_directory(open_directory.get(), existing).value_or(PinDirectory::ready);
+    const FileDescriptor open_directory(open(existing.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    return state_of_pin_directory(open_directory.get()).value_or(PinDirectory::ready);
 }
 
 }  // namespace jsguard

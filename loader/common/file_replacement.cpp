@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,11 +23,78 @@ fs::path directory_of(const fs::path& path) {
     return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
+int open_directory(const fs::path& path) {
+    return open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+// Whether another user could make this path lead to another directory: on the way there, links
+// included, is an entry of a directory that others can change.
+bool others_can_exchange(const fs::path& directory) {
+    constexpr int max_links = 40;  // as the kernel
+    std::error_code error;
+    std::vector<fs::path> rest;  // the names still to go, the last one first
+    const auto go_on_with = [&rest](const fs::path& path) {
+        const std::vector<fs::path> names(path.begin(), path.end());
+        rest.insert(rest.end(), names.rbegin(), names.rend());
+    };
+    go_on_with(fs::absolute(directory, error));
+    fs::path at = "/";
+    for (int links = 0; !error && !rest.empty() && links <= max_links;) {
+        const fs::path name = rest.back();
+        rest.pop_back();
+        const FileDescriptor opened(open(at.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+        if (others_can_change(opened.get())) return true;
+        if (fs::is_symlink(fs::symlink_status(at / name, error))) {
+            ++links;
+            go_on_with(fs::read_symlink(at / name, error));
+        } else {
+            at /= name;  // an absolute name, "/", begins again
+        }
+    }
+    return error || !rest.empty();
+}
+
+// A new file beside another one, which is removed unless it is renamed.
+class TemporaryFile {
+  public:
+    TemporaryFile(int directory, const std::string& beside) : directory_(directory) {
+        constexpr int max_tries = 100;
+        for (int tries = 0; tries < max_tries && file_.get() < 0; ++tries) {
+            std::uint32_t random = 0;
+            if (getrandom(&random, sizeof(random), 0) != sizeof(random)) return;
+            name_ = fmt::format("{}.{:08x}", beside, random);
+            file_ = FileDescriptor(openat(directory, name_.c_str(),
+                                          O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                                          S_IRUSR | S_IWUSR));
+            if (file_.get() < 0 && errno != EEXIST) return;
+        }
+    }
+    ~TemporaryFile() {
+        if (file_.get() >= 0 && !renamed_) unlinkat(directory_, name_.c_str(), 0);
+    }
+    TemporaryFile(const TemporaryFile&) = delete;
+    TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+    int fd() const { return file_.get(); }
+    bool rename_to(const std::string& name) const {
+        renamed_ = renameat(directory_, name_.c_str(), directory_, name.c_str()) == 0;
+        return renamed_;
+    }
+
+  private:
+    int directory_;
+    std::string name_;
+    FileDescriptor file_{-1};
+    mutable bool renamed_ = false;
+};
+
 }  // namespace
 
 FileDescriptor::~FileDescriptor() {
     if (fd_ >= 0) close(fd_);
 }
+
+std::string path_of_descriptor(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
 
 // O_NONBLOCK: opening a pipe without a writer returns at once, and the pipe is then refused.
 RegularFile::RegularFile(const fs::path& path, const std::string& tried, std::string_view next_step)
@@ -38,10 +106,6 @@ RegularFile::RegularFile(const fs::path& path, const std::string& tried, std::st
         throw Error(ExitCode::usage,
                     fmt::format("{}: it is not a regular file; {}", tried, next_step));
     bytes_ = static_cast<std::uint64_t>(status.st_size);
-}
-
-TemporaryName::~TemporaryName() {
-    if (!name_.empty()) unlink(name_.c_str());
 }
 
 fs::path resolve(const fs::path& path) {
@@ -84,27 +148,60 @@ void write_all(int fd, std::string_view text, const std::string& tried) {
     }
 }
 
-void replace_file(const fs::path& target, std::string_view kind, std::string_view text,
-                  Durability durability) {
+bool others_can_change(int open_directory) {
+    struct stat info {};
+    if (fstat(open_directory, &info) != 0) return true;
+    const bool is_trusted = info.st_uid == 0 || info.st_uid == geteuid();
+    return !is_trusted || ((info.st_mode & (S_IWGRP | S_IWOTH)) && !(info.st_mode & S_ISVTX));
+}
+
+OutputFile::OutputFile(fs::path target, std::string kind, ExitCode code)
+    : target_(std::move(target)),
+      kind_(std::move(kind)),
+      name_(target_.filename()),
+      directory_(open_directory(directory_of(target_))) {
+    check_target(target_, kind_, code);
+    if (directory_.get() < 0)
+        throw errno_error(
+            code, errno, fmt::format("cannot write the {} {}", kind_, printable(target_.native())));
+}
+
+// Written under another name and renamed. On disk: synced before, and the directory after.
+void OutputFile::replace(std::string_view text, Durability durability) const {
     const bool sync = durability == Durability::on_disk;
     const std::string tried =
-        fmt::format("cannot write the {} {}", kind, printable(target.native()));
-    std::string name = target.native() + ".XXXXXX";
-    const FileDescriptor file(mkostemp(name.data(), O_CLOEXEC));
-    if (file.get() < 0) throw errno_error(ExitCode::runtime, errno, tried);
-    TemporaryName temporary(name);
-    write_all(file.get(), text, tried);
-    if (fchmod(file.get(), file_mode) != 0 || (sync && fsync(file.get()) != 0) ||
-        rename(temporary.get(), target.c_str()) != 0) {
+        fmt::format("cannot write the {} {}", kind_, printable(target_.native()));
+    struct stat now {};
+    // A rename would replace a device or a pipe by a file.
+    if (fstatat(directory_.get(), name_.c_str(), &now, AT_SYMLINK_NOFOLLOW) == 0 &&
+        !S_ISREG(now.st_mode) && !S_ISLNK(now.st_mode))
+        throw Error(ExitCode::runtime, tried + ": it is not a regular file; give another name");
+    const TemporaryFile file(directory_.get(), name_);
+    if (file.fd() < 0) throw errno_error(ExitCode::runtime, errno, tried);
+    write_all(file.fd(), text, tried);
+    if (fchmod(file.fd(), file_mode) != 0 || (sync && fsync(file.fd()) != 0) ||
+        !file.rename_to(name_) || (sync && fsync(directory_.get()) != 0))
         throw errno_error(ExitCode::runtime, errno, tried);
-    }
-    temporary.keep();
-    if (!sync) return;
-    const FileDescriptor directory(
-        open(directory_of(target).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (directory.get() < 0 || fsync(directory.get()) != 0) {
-        throw errno_error(ExitCode::runtime, errno, tried);
-    }
+}
+
+int OutputFile::remove() const {
+    return unlinkat(directory_.get(), name_.c_str(), 0) == 0 ? 0 : errno;
+}
+
+void OutputFile::follow_directory() {
+    struct stat opened {
+    }, named{};
+    const fs::path path = directory_of(target_);
+    if (fstat(directory_.get(), &opened) != 0 || stat(path.c_str(), &named) != 0 ||
+        (opened.st_dev == named.st_dev && opened.st_ino == named.st_ino) ||
+        others_can_exchange(path))
+        return;
+    directory_ = FileDescriptor(open_directory(path));
+}
+
+void replace_file(const fs::path& target, std::string_view kind, std::string_view text,
+                  Durability durability) {
+    OutputFile(target, std::string(kind), ExitCode::runtime).replace(text, durability);
 }
 
 }  // namespace jsguard

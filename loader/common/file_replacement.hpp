@@ -20,12 +20,19 @@ class FileDescriptor {
     FileDescriptor(const FileDescriptor&) = delete;
     FileDescriptor& operator=(const FileDescriptor&) = delete;
     FileDescriptor(FileDescriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    FileDescriptor& operator=(FileDescriptor&& other) noexcept {
+        std::swap(fd_, other.fd_);
+        return *this;
+    }
     ~FileDescriptor();
     int get() const { return fd_; }
 
   private:
     int fd_;
 };
+
+// A path to an open file or directory. It stays valid when somebody renames or replaces the name.
+std::string path_of_descriptor(int fd);
 
 // A regular file, open for reading.
 class RegularFile {
@@ -39,20 +46,6 @@ class RegularFile {
   private:
     FileDescriptor file_;
     std::uint64_t bytes_ = 0;
-};
-
-// The name of a temporary file. The destructor removes the file unless keep() was called.
-class TemporaryName {
-  public:
-    explicit TemporaryName(std::string name) : name_(std::move(name)) {}
-    TemporaryName(const TemporaryName&) = delete;
-    TemporaryName& operator=(const TemporaryName&) = delete;
-    ~TemporaryName();
-    const char* get() const { return name_.c_str(); }
-    void keep() { name_.clear(); }
-
-  private:
-    std::string name_;
 };
 
 // Follows links, so that the file behind a link is replaced and not the link.
@@ -73,6 +66,39 @@ void write_all(int fd, std::string_view text, const std::string& tried);
 // on_disk: the new file survives a crash of the machine. left_to_kernel: a crash may lose it, but
 // no reader ever sees a half-written file.
 enum class Durability { on_disk, left_to_kernel };
+
+// A file that this process replaces again and again. The directory is opened once. If other users
+// can exchange a directory of the path later, they cannot make this process write or remove
+// another file.
+class OutputFile {
+  public:
+    // target: resolved, see check_target(). kind: for messages, such as "textfile". Throws
+    // Error(code) if the file cannot be replaced.
+    OutputFile(std::filesystem::path target, std::string kind, ExitCode code);
+
+    const std::filesystem::path& path() const { return target_; }
+    // The open directory, and the file's name in it.
+    int directory() const { return directory_.get(); }
+    const std::string& name() const { return name_; }
+
+    // Readers see either the whole new text or the old file. Throws Error(runtime).
+    void replace(std::string_view text, Durability durability = Durability::on_disk) const;
+    // Returns 0, or errno.
+    int remove() const;
+    // Opens the directory again if its path leads to another one now, and nobody but root and this
+    // process's user could have changed that.
+    void follow_directory();
+
+  private:
+    std::filesystem::path target_;
+    std::string kind_;
+    std::string name_;
+    FileDescriptor directory_;
+};
+
+// Whether other users can rename or remove entries of an open directory: it belongs to neither root
+// nor this process's user, or others may write in it and it is not sticky.
+bool others_can_change(int open_directory);
 
 // Replaces the file as a whole, or leaves the old file unchanged: writes a temporary file in the
 // same directory and renames it. With on_disk it syncs the file before the rename and the directory

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <numeric>
 #include <system_error>
 #include <utility>
 
@@ -70,7 +71,57 @@ void merge_ports(std::vector<std::uint16_t>& ports, std::string_view option,
     ports.erase(std::unique(ports.begin(), ports.end()), ports.end());
 }
 
+// The number of characters to insert, delete or replace (Levenshtein).
+std::size_t edit_distance(std::string_view from, std::string_view to) {
+    std::vector<std::size_t> row(to.size() + 1);
+    std::iota(row.begin(), row.end(), std::size_t{0});
+    for (std::size_t i = 1; i <= from.size(); ++i) {
+        std::size_t above_left = row[0]++;
+        for (std::size_t j = 1; j <= to.size(); ++j) {
+            const std::size_t replaced = above_left + (from[i - 1] != to[j - 1]);
+            above_left = row[j];
+            row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+        }
+    }
+    return row.back();
+}
+
+// The long options and the commands of an app.
+std::vector<std::string> names_of(const CLI::App& app) {
+    std::vector<std::string> names;
+    for (const CLI::Option* option : app.get_options()) {
+        for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    }
+    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+        names.push_back(command->get_name());
+    return names;
+}
+
+// Empty if no name is near. A word that is the beginning of a single name is near too.
+std::string nearest_name(const CLI::App& app, std::string_view word) {
+    constexpr std::size_t min_letters = 2;
+    const std::size_t letters = word.size() - std::min(word.find_first_not_of('-'), word.size());
+    std::string nearest;
+    std::size_t least = std::max(min_letters, letters / 3) + 1;
+    for (const std::string& name : names_of(app)) {
+        const bool begins = letters > min_letters && name.starts_with(word);
+        const std::size_t distance = begins ? 1 : edit_distance(word, name);
+        if (distance >= least) continue;
+        least = distance;
+        nearest = name;
+    }
+    return letters < min_letters ? "" : nearest;
+}
+
 }  // namespace
+
+Error unknown_argument(const CLI::App& app, const std::string& argument, const std::string& help) {
+    const std::string word = argument.substr(0, argument.find('='));
+    const std::string near = nearest_name(app, word);
+    return Error(ExitCode::usage,
+                 fmt::format("unknown argument \"{}\": {}see {}", printable(argument),
+                             near.empty() ? "" : fmt::format("did you mean {}? ", near), help));
+}
 
 void refuse_value(std::string_view option, std::string_view value, std::string_view wanted) {
     throw Error(ExitCode::usage, fmt::format("{} \"{}\": {}", option, printable(value), wanted));
@@ -120,6 +171,19 @@ CLI::Option* OptionAdder::ports(std::string names, std::string name, std::string
         ->type_name("PORT")
         ->option_text("PORT[,PORT...]")
         ->allow_extra_args(false)
+        ->group(group_);
+}
+
+CLI::Option* OptionAdder::optional_value(std::string name, std::string value_name,
+                                         std::string description,
+                                         std::optional<std::string>& target) {
+    return app_
+        .add_option_function<std::string>(
+            name, [&target](const std::string& value) { target = value; }, description)
+        ->type_name("")
+        ->option_text(value_name)
+        ->expected(0, 1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
         ->group(group_);
 }
 

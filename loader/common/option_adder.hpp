@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "common/error.hpp"
+
 namespace jsguard {
 
 // Throws Error(usage).
@@ -19,6 +21,10 @@ namespace jsguard {
 std::uint32_t round_up(std::uint32_t number, std::uint32_t step);
 // Refuses a --learn that is not a multiple of the step.
 void check_learning_time(std::uint32_t learn_s, std::uint32_t step_s);
+
+// The usage error about an argument that app does not know. It names the nearest option or command.
+// help: the command that prints the help.
+Error unknown_argument(const CLI::App& app, const std::string& argument, const std::string& help);
 
 // Adds options with checks to a CLI11 app. If an option is repeated, its last value counts, but
 // lists of ports are merged. The variables that values are stored in must exist until parsing ends.
@@ -40,6 +46,9 @@ class OptionAdder {
     CLI::Option* probability(std::string name, std::string description, StoreNumber store);
     CLI::Option* ports(std::string names, std::string name, std::string description,
                        std::vector<std::uint16_t>& target);
+    // An option whose value may be left out: empty then.
+    CLI::Option* optional_value(std::string name, std::string value_name, std::string description,
+                                std::optional<std::string>& target);
     // A path. A value that begins with "-" is refused: probably the value was forgotten and the
     // next option was taken for it.
     CLI::Option* path(std::string name, std::string value_name, std::string description,

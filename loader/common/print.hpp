@@ -2,9 +2,9 @@
 // Printing on stdout and stderr, and the exit code that main() returns for an exception.
 #pragma once
 
-#include <cerrno>
 #include <cstdio>
 #include <exception>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -18,22 +18,14 @@ class ReaderGone : public Error {
     explicit ReaderGone(const Error& error) : Error(error) {}
 };
 
-// Throws ReaderGone, or Error(runtime).
-[[noreturn]] inline void fail_to_print() {
-    const bool gone = errno == EPIPE;
-    const Error error = errno_error(ExitCode::runtime, errno, "cannot write to stdout");
-    if (gone) throw ReaderGone(error);
-    throw error;
-}
+// Called about every 200 ms while stdout takes no more text, for as long as it returns true.
+// Without it, printing waits.
+void set_stdout_wait(std::function<bool()> keep_waiting);
 
-// Prints a part of a long text. Call flush_parts() after the last part. Both throw what
-// fail_to_print() throws.
-inline void print_part(std::string_view text) {
-    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) fail_to_print();
-}
-inline void flush_parts() {
-    if (std::fflush(stdout) != 0) fail_to_print();
-}
+// Prints a part of a long text. Call flush_parts() after the last part. Both throw ReaderGone or
+// Error(runtime). A stdout that takes no more text is no failure, whether it blocks or not.
+void print_part(std::string_view text);
+void flush_parts();
 
 inline void print_text(std::string_view text) {
     print_part(text);

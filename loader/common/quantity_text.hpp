@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "common/clocks.hpp"
+
 namespace jsguard {
 
 // "2026-01-02T03:04:05.678+00:00". A time after the year 9999 is shown as the end of that year.
@@ -15,6 +17,10 @@ std::string utc_timestamp(std::uint64_t unix_ms);
 std::string utc_text(std::uint64_t unix_ms);
 // "3 d 4 h", "1 h 2 min", "75 s", "0.4 s"
 std::string duration_text(std::uint64_t ms);
+// Milliseconds, rounded to a whole second. Every view of an alert rounds its duration so.
+inline std::uint64_t round_to_seconds(std::uint64_t ns) {
+    return (ns + second_ns / 2) / second_ns * 1000;
+}
 
 // "1,234,567"
 std::string number_text(std::uint64_t number);

@@ -50,12 +50,16 @@ void Detector::open_pins(const Options& options) {
         throw Error(ExitCode::not_permitted, "loading BPF programs is not permitted without " +
                                                  missing +
                                                  "; run it as root: sudo jsguard-load ...");
+    if (!may_read_kernel())
+        throw Error(ExitCode::unsupported, fmt::format("this kernel lacks {}", read_need));
     pins_ = std::make_unique<Pins>(options.pin_dir, options.pin_group);
 }
 
 jsg_config Detector::wanted_config(const Options& options, const Baselines& given) {
     jsg_config config = make_config(options);
-    config.cpus = libbpf_num_possible_cpus();
+    const int cpus = libbpf_num_possible_cpus();
+    if (cpus < 0) throw libbpf_error(-cpus, "cannot find out the number of possible CPUs");
+    config.cpus = static_cast<std::uint32_t>(cpus);
     config.has_rdonly_cast = has_rdonly_cast_;
     if (options.netns) {
         netns_ = std::make_unique<NetworkNamespace>(NetworkNamespace::open(*options.netns));
@@ -125,9 +129,10 @@ void Detector::load(const Options& options, const Baselines& given) {
     if (!skeleton_)
         skeleton_ = open_object(wanted_config(options, given));  // join() may have opened it
     const jsg_config config = skeleton_->rodata->jsg_config;
+    const Baselines baselines = initial_baselines(options, given);
+    make_room_for_baselines(*skeleton_, baselines.size());
     if (const int error = jsguard_bpf__load(skeleton_.get()); error)
         throw libbpf_error(error, "cannot load the BPF programs");
-    const Baselines baselines = initial_baselines(options, given);
     write_map(skeleton_->maps.config, 0, &config);
     take_service_entries(*skeleton_, options, baselines);
     open_reader();
@@ -139,7 +144,7 @@ Baselines Detector::initial_baselines(const Options& options, const Baselines& g
     if (!earlier_) return given;
     Baselines learned = earlier_->baselines(bpf_object__btf(skeleton_->obj));
     Baselines baselines = given;
-    if (options.keep_baseline) baselines.swap(learned);
+    if (options.kept_baseline_file) baselines.swap(learned);
     baselines.merge(learned);
     return baselines;
 }

@@ -13,6 +13,7 @@
 #include "common/file_replacement.hpp"
 #include "load/alert_ring.hpp"
 #include "load/bpf_object.hpp"
+#include "load/file_access.hpp"
 #include "load/network_namespace.hpp"
 #include "load/options.hpp"
 #include "load/persisted.hpp"
@@ -68,6 +69,11 @@ class Detector {
     // Waits for alerts and passes them to handler, at most max of them. Also updates the real time
     // that the kernel uses.
     void poll(int timeout_ms, const AlertHandler& handler, std::size_t max = SIZE_MAX);
+
+    // The files that are used after start(): the pins. Then the pin directory is removed.
+    FileAccess file_access() const {
+        return {{pins_->open_directory()}, pins_->open_parent_directory()};
+    }
 
     // Available after load(), or after join() has returned true.
     const MapReader& reader() const { return reader_.value(); }

@@ -4,6 +4,8 @@
 
 #include <chrono>
 #include <csignal>
+#include <filesystem>
+#include <vector>
 
 #include "common/error.hpp"
 #include "common/file_replacement.hpp"
@@ -30,25 +32,29 @@ constexpr auto report_interval = std::chrono::milliseconds(900);
 volatile std::sig_atomic_t stop_requested = 0;
 volatile std::sig_atomic_t relearn_requested = 0;
 
+volatile std::sig_atomic_t hangup_received = 0;
+
 void request_stop(int) { stop_requested = 1; }
 void request_relearn(int) { relearn_requested = 1; }
+void note_hangup(int) { hangup_received = 1; }
 
 void catch_signals() {
     struct sigaction action {};
     action.sa_handler = request_stop;
     for (const int number : {SIGINT, SIGTERM}) sigaction(number, &action, nullptr);
+    action.sa_flags = SA_RESTART;  // wait for a slow reader of stdout
+    action.sa_handler = request_relearn;
+    sigaction(SIGUSR2, &action, nullptr);
     struct sigaction before {};
     sigaction(SIGHUP, nullptr, &before);
-    action.sa_handler = request_relearn;
-    action.sa_flags = SA_RESTART;  // wait for a slow reader of stdout
+    action.sa_handler = note_hangup;
     if (before.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, nullptr);  // nohup ignores SIGHUP
 }
 
 // A file that cannot be written must not end jsguard-load. The end tries again.
-void save_learned(const Detector& detector, const Options& options, Progress& progress) {
+void save_learned(const Detector& detector, const Outlets& outlets, Progress& progress) {
     try {
-        write_baselines(*options.save_baseline_file, detector.reader().learned_baselines(),
-                        origin_here(options.step_s));
+        outlets.save(detector.reader().learned_baselines());
     } catch (const Error& error) {
         progress.print(
             fmt::format("{}; keeps monitoring, and tries again at the end", error.what()));
@@ -61,7 +67,7 @@ void report_learning(const Detector& detector, const Options& options, Progress&
     progress.update(detector.reader());
     for (const std::string& warning : progress.take_warnings()) outlets.warning(warning);
     if (options.save_baseline_file && progress.take_learned())
-        save_learned(detector, options, progress);
+        save_learned(detector, outlets, progress);
 }
 
 // Passes on alerts until a signal, the duration or --exit-on-alert ends it. Returns the exit code.
@@ -86,8 +92,15 @@ int watch(Detector& detector, const Options& options, Progress& progress, Outlet
         if (options.duration_s && now - start >= std::chrono::seconds(*options.duration_s)) break;
         if (relearn_requested) {
             relearn_requested = 0;
-            if (progress.terminal_is_gone()) break;
             detector.reader().request_relearning();
+        }
+        // Tools for configuration and for logs send SIGHUP, so it must not change what is normal.
+        if (hangup_received) {
+            hangup_received = 0;
+            if (progress.terminal_is_gone()) break;
+            progress.print(
+                "SIGHUP changes nothing: the options are those of the start; to relearn, run "
+                "jsguard baseline relearn");
         }
         outlets.step();
         if (detector.reader().is_ticking())
@@ -100,9 +113,9 @@ int watch(Detector& detector, const Options& options, Progress& progress, Outlet
     return static_cast<int>(ExitCode::clean);
 }
 
-void save_baselines(const Detector& detector, const Options& options) {
+void save_baselines(const Detector& detector, const Options& options, const Outlets& outlets) {
     if (const Baselines learned = detector.reader().learned_baselines(); !learned.empty())
-        write_baselines(*options.save_baseline_file, learned, origin_here(options.step_s));
+        outlets.save(learned);
     else
         log_line(fmt::format("no baseline was learned, so {} was not written",
                              *options.save_baseline_file));
@@ -151,7 +164,9 @@ void finish_start(Detector& detector, const Options& options, Outlets& outlets,
                         counted(left_out, "network namespace", "network namespaces")));
     if (options.verbose) log_line(detector.describe());
     outlets.begin(started, detector.reader(), detector.descriptors());
-    drop_privilege();
+    FileAccess access = detector.file_access();
+    for (const int directory : outlets.directories()) access.writable.push_back(directory);
+    drop_privilege(access);
     systemd.ready(started);
 }
 
@@ -197,7 +212,7 @@ int watch_to_the_end(Detector& detector, const Options& options, Progress& progr
         watch_or_print_end(detector, options, progress, outlets, systemd, result.alerted);
     systemd.stopping();
     const std::string summary = print_end(detector, options, progress);
-    if (options.save_baseline_file) save_baselines(detector, options);
+    if (options.save_baseline_file) save_baselines(detector, options, outlets);
     outlets.end(summary);
     return code;
 }
@@ -209,17 +224,30 @@ void check_writable_later(const Options& options) {
     if (options.textfile) need_writable_without_privilege(*options.textfile, "--textfile");
 }
 
-int monitor(const Options& options) {
-    Baselines baselines;
-    if (options.baseline_file) baselines = read_baselines(*options.baseline_file);
+// A port has the baseline of the kept file, or else that of --baseline.
+Baselines read_given_baselines(const Options& options) {
+    Baselines given;
+    std::error_code none;
+    if (options.kept_baseline_file && std::filesystem::exists(*options.kept_baseline_file, none))
+        given = read_baselines(*options.kept_baseline_file);
+    if (options.baseline_file) given.merge(read_baselines(*options.baseline_file));
+    return given;
+}
+
+int monitor(const Options& options, SystemdNotifier& systemd) {
+    const Baselines baselines = read_given_baselines(options);
     if (options.save_baseline_file) check_baseline_target(*options.save_baseline_file);
     check_writable_later(options);
 
     catch_signals();  // before anything is in the kernel that a signal would leave there
-    SystemdNotifier systemd;
     Progress progress(options, isatty(STDERR_FILENO) == 1);
     Detector detector;  // must outlive the outlets, which read it
     Outlets outlets(options, progress);
+    // A reader of stdout that reads nothing must not make systemd's watchdog end the detector.
+    set_stdout_wait([&] {
+        if (detector.reader().is_ticking()) systemd.alive();
+        return !stop_requested;
+    });
     const StartResult result = start(detector, options, baselines, outlets);
     try {
         return watch_to_the_end(detector, options, progress, outlets, systemd, result);
@@ -265,6 +293,19 @@ void unload(const Options& options) {
     outlets.end(line);
 }
 
+int run(int argc, char** argv, SystemdNotifier& systemd) {
+    const auto request = parse_options(argc, argv);
+    if (const auto* answer = std::get_if<Answer>(&request)) {
+        print_text(answer->text);
+        return static_cast<int>(ExitCode::clean);
+    }
+    const Options& options = std::get<Options>(request);
+    if (options.probe) return probe(options);
+    if (!options.unload) return monitor(options, systemd);
+    unload(options);
+    return static_cast<int>(ExitCode::clean);
+}
+
 }  // namespace
 }  // namespace jsguard
 
@@ -272,15 +313,12 @@ int main(int argc, char** argv) {
     using namespace jsguard;
     std::signal(SIGPIPE, SIG_IGN);  // writing to a closed stdout then fails
     return exit_code_of("jsguard-load", [&] {
-        const auto request = parse_options(argc, argv);
-        if (const auto* answer = std::get_if<Answer>(&request)) {
-            print_text(answer->text);
-            return static_cast<int>(ExitCode::clean);
+        SystemdNotifier systemd;
+        try {
+            return run(argc, argv, systemd);
+        } catch (const std::exception& error) {
+            systemd.status(error.what());
+            throw;
         }
-        const Options& options = std::get<Options>(request);
-        if (options.probe) return probe(options);
-        if (!options.unload) return monitor(options);
-        unload(options);
-        return static_cast<int>(ExitCode::clean);
     });
 }

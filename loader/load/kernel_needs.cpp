@@ -3,11 +3,16 @@
 // does not show the answer.
 #include "load/kernel_needs.hpp"
 
+#include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <sys/utsname.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
+
+#include "common/file_replacement.hpp"
 
 namespace jsguard {
 namespace {
@@ -71,6 +76,32 @@ std::optional<std::string> missing_in_kernel(const btf* kernel) {
         if (!*need.there) return text_of(need);
     }
     return std::nullopt;
+}
+
+// Loads a program that calls the helper. libbpf_probe_bpf_helper() of libbpf 1.1 does not know how
+// kernels since 6.14 refuse a helper.
+bool may_read_kernel() {
+    const auto instruction = [](unsigned code, unsigned to, unsigned from, int value) {
+        bpf_insn made{};
+        made.code = static_cast<__u8>(code);
+        made.dst_reg = to & 0xf;
+        made.src_reg = from & 0xf;
+        made.imm = value;
+        return made;
+    };
+    constexpr int buffer = -8, bytes = 8;
+    const bpf_insn program[] = {
+        instruction(BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_1, BPF_REG_10, 0),
+        instruction(BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_1, 0, buffer),
+        instruction(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_2, 0, bytes),
+        instruction(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_3, 0, 0),
+        instruction(BPF_JMP | BPF_CALL, 0, 0, BPF_FUNC_probe_read_kernel),
+        instruction(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0),
+        instruction(BPF_JMP | BPF_EXIT, 0, 0, 0),
+    };
+    const FileDescriptor loaded(bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "may_read", "GPL",
+                                              program, std::size(program), nullptr));
+    return loaded.get() >= 0 || errno == EPERM;
 }
 
 bool tracepoints_are_preempted(const std::string& release) {

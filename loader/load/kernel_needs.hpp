@@ -33,6 +33,13 @@ inline std::string text_of(const KernelNeed& need) {
 // All needs, the oldest first. kernel: null for a kernel without BTF.
 std::vector<KernelNeed> kernel_needs(const btf* kernel);
 
+// Whether BPF programs may read the kernel's memory. They may not if the kernel is locked down for
+// confidentiality. Needs the privilege to load programs.
+bool may_read_kernel();
+constexpr const char* read_need =
+    "BPF programs that read the kernel's memory: it is locked down; boot it without "
+    "lockdown=confidentiality (lockdown=integrity is enough for jsguard)";
+
 // The first need that the kernel lacks, as text; none if it lacks nothing.
 std::optional<std::string> missing_in_kernel(const btf* kernel);
 

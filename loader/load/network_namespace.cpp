@@ -29,7 +29,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* next_step =
-    "give the path of a network namespace, such as /run/netns/NAME, or the id of a process in it";
+    "give a name that `ip netns` lists, the path of a network namespace, or the id of a process in "
+    "it";
 constexpr const char* needs_admin = "it takes CAP_SYS_ADMIN";
 constexpr const char* needs_ptrace =
     "the namespace of a process with other rights takes CAP_SYS_PTRACE";
@@ -41,13 +42,19 @@ std::optional<ino_t> inode_of_tcp_table(const fs::path& process) {
     return info.st_ino;
 }
 
+// given: the id of a process, a path, or a name. `ip netns` keeps its names in /run/netns.
+std::string path_of(const std::string& given) {
+    if (const auto pid = whole_number(given, 1, std::numeric_limits<std::int32_t>::max()))
+        return fmt::format("/proc/{}/ns/net", *pid);
+    return given.find('/') == std::string::npos ? "/run/netns/" + given : given;
+}
+
 }  // namespace
 
-NetworkNamespace NetworkNamespace::open(const std::string& path_or_pid) {
-    const auto pid = whole_number(path_or_pid, 1, std::numeric_limits<std::int32_t>::max());
-    const std::string path = pid ? fmt::format("/proc/{}/ns/net", *pid) : path_or_pid;
+NetworkNamespace NetworkNamespace::open(const std::string& given) {
+    const std::string path = path_of(given);
     const std::string tried =
-        fmt::format("cannot use --netns {} ({})", printable(path_or_pid), printable(path));
+        fmt::format("cannot use --netns {} ({})", printable(given), printable(path));
     struct stat info {};
     // O_NONBLOCK: the path may be that of a pipe.
     NetworkNamespace opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK), 0);

@@ -14,9 +14,9 @@ namespace jsguard {
 // An open network namespace. The kernel keeps the namespace while this object exists.
 class NetworkNamespace {
   public:
-    // path_or_pid: a path such as /run/netns/web, or the id of a process in the namespace. Throws
+    // given: a name that `ip netns` lists, a path, or the id of a process in the namespace. Throws
     // Error(usage) if there is no such namespace, Error(not_permitted) if it may not be opened.
-    static NetworkNamespace open(const std::string& path_or_pid);
+    static NetworkNamespace open(const std::string& given);
     // Runs a function in every network namespace that has a process, except this process's own.
     // Returns in how many namespaces it could not run.
     static std::size_t run_inside_others(const std::function<void()>& function);

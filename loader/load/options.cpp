@@ -31,7 +31,7 @@ struct Written {
     std::optional<std::uint32_t> transition_threshold_nanobits;
     std::optional<std::uint32_t> occupancy_threshold_nanobits;
     std::optional<std::uint32_t> learn_s;
-    std::string exit_on_alert;
+    std::optional<std::string> exit_on_alert;
     std::optional<std::string> keep_baseline_file;
 };
 
@@ -46,7 +46,7 @@ void add_what_is_monitored(OptionAdder& add, Written& written) {
               "monitor these local ports (default: every listening port)", o.ports);
     add.ports("--exclude-port", "--exclude-port", "do not monitor these (default: none)",
               o.excluded_ports);
-    add.path("--netns", "PATH|PID", "monitor only this network namespace (default: all)",
+    add.path("--netns", "NAME|PATH|PID", "monitor only this network namespace (default: all)",
              store_in(o.netns));
 }
 
@@ -107,7 +107,8 @@ void add_time_and_learning(OptionAdder& add, Written& written) {
     add.path("--save-baseline", "FILE", "write what was learned to FILE",
              store_in(o.save_baseline_file));
     add.path("--keep-baseline", "FILE",
-             "start from the baselines in FILE if it exists, and write to it",
+             "start from the baselines in FILE if it exists, before those of --baseline, and write "
+             "what was learned to it",
              store_in(written.keep_baseline_file));
     add.whole("-d,", "--duration", "SECONDS", max_count, "stop after this time (default: never)",
               store_in(o.duration_s));
@@ -124,11 +125,11 @@ void add_output(OptionAdder& add, Written& written) {
     add.flag("-T,--timestamp", "begin each line of text with the time (UTC)", o.timestamp)
         ->disable_flag_override();
     add.flag("-v,--verbose", "print more on stderr", o.verbose)->disable_flag_override();
-    add.flag("--exit-on-alert",
-             fmt::format("stop at the first alert with this code (default: off; no CODE: {})",
-                         static_cast<int>(ExitCode::alert)),
-             written.exit_on_alert)
-        ->option_text("[=CODE]");
+    add.optional_value(
+        "--exit-on-alert", "[CODE]",
+        fmt::format("stop at the first alert with this code (default: off; no CODE: {})",
+                    static_cast<int>(ExitCode::alert)),
+        written.exit_on_alert);
     add.path("--textfile", "FILE", "write all figures to FILE (*.prom) for node_exporter",
              store_in(o.textfile));
     add.path("--pin-dir", "DIR", with_default("where the maps are pinned", o.pin_dir),
@@ -189,31 +190,26 @@ void check_textfile_name(const Options& options) {
         refuse_value("--textfile", *options.textfile, "give a name that ends in .prom");
 }
 
-void check_exit_on_alert(Options& options, const std::string& written) {
-    if (written.empty()) return;
-    // CLI11 gives this for a flag without a value.
-    if (written == "true") {
+void check_exit_on_alert(Options& options, const std::optional<std::string>& written) {
+    if (!written) return;
+    if (written->empty()) {
         options.exit_on_alert = static_cast<int>(ExitCode::alert);
         return;
     }
-    const auto code = whole_number(written, 0, max_exit_code);
+    const auto code = whole_number(*written, 0, max_exit_code);
     if (!code) {
-        refuse_value("--exit-on-alert", written,
+        refuse_value("--exit-on-alert", *written,
                      fmt::format("give an exit code from 0 to {}", max_exit_code));
     }
     options.exit_on_alert = static_cast<int>(*code);
 }
 
-// A missing file is no error: the detector learns, and writes it.
 void settle_kept_baseline(Options& options, const std::optional<std::string>& file) {
     if (!file) return;
-    if (options.baseline_file || options.save_baseline_file)
+    if (options.save_baseline_file)
         throw Error(ExitCode::usage,
-                    "--keep-baseline is --baseline and --save-baseline in one: leave those out");
-    options.keep_baseline = true;
-    options.save_baseline_file = file;
-    std::error_code none;
-    if (std::filesystem::exists(*file, none)) options.baseline_file = file;
+                    "--keep-baseline writes its file as --save-baseline does: leave one out");
+    options.kept_baseline_file = options.save_baseline_file = file;
 }
 
 void check_life(const Options& options) {
@@ -278,8 +274,7 @@ std::variant<Options, Answer> parse_options(int argc, const char* const* argv) {
     } catch (const CLI::CallForVersion& version) {
         return Answer{std::string(version.what()) + "\n"};
     } catch (const CLI::ExtrasError&) {
-        throw Error(ExitCode::usage, fmt::format("unknown argument \"{}\": see jsguard-load --help",
-                                                 printable(app.remaining().front())));
+        throw unknown_argument(app, app.remaining().front(), "jsguard-load --help");
     } catch (const CLI::ParseError& error) {
         throw Error(ExitCode::usage,
                     fmt::format("{}: see jsguard-load --help", printable(error.what())));
@@ -301,6 +296,7 @@ jsg_config make_config(const Options& options) {
     config.min_rate = options.min_rate;
     config.confirm_steps = options.confirm_windows;
     config.clear_steps = options.clear_windows;
+    config.release_after_s = options.release_after_s;
     config.readings_per_service = jsg_readings_needed(config.window_steps);
     config.monitor_listeners = options.ports.empty() ? 1 : 0;
     return config;

@@ -29,9 +29,11 @@ struct Options {
     std::uint32_t min_rate = 512;  // bytes a second
     std::uint32_t confirm_windows = 3;
     std::uint32_t clear_windows = 10;
+    std::uint32_t release_after_s = 60;  // of an unused port's service entry; only tests change it
     std::optional<std::string> baseline_file;
     std::optional<std::string> save_baseline_file;
-    bool keep_baseline = false;  // both are the same file, which the detector updates
+    // The same as save_baseline_file if what is learned replaces what is read. It need not exist.
+    std::optional<std::string> kept_baseline_file;
     std::optional<std::string> textfile;
     std::optional<std::uint32_t> duration_s;  // none: until a signal
     std::optional<int> exit_on_alert;         // the exit code; none: do not stop

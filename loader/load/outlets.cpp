@@ -37,6 +37,19 @@ Outlets::Outlets(const Options& options, Progress& progress)
       began_unix_ms_(unix_now_ms()) {
     if (options.syslog) log_.emplace();
     if (options.textfile) textfile_.emplace(*options.textfile);
+    if (options.save_baseline_file)
+        baselines_.emplace(baseline_output(*options.save_baseline_file));
+}
+
+std::vector<int> Outlets::directories() const {
+    std::vector<int> all;
+    if (textfile_) all = textfile_->directories();
+    if (baselines_) all.push_back(baselines_->directory());
+    return all;
+}
+
+void Outlets::save(const Baselines& learned) const {
+    write_baselines(*baselines_, learned, origin_here(options_.step_s));
 }
 
 void Outlets::begin(const std::string& start_line, const MapReader& reader,

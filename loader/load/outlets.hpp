@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The outputs of a detector besides its maps: stdout, the system's log and a textfile.
+// The outputs of a detector besides its maps: stdout, the system's log, a textfile and the baseline
+// file.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +17,8 @@ namespace jsguard {
 
 class Outlets {
   public:
-    // progress: prints problems for the user. Throws Error if the textfile cannot be written, or if
-    // another detector writes it.
+    // progress: prints problems for the user. Throws Error if the textfile or the baseline file
+    // cannot be written, or if another detector writes the textfile.
     Outlets(const Options& options, Progress& progress);
 
     // Call it when the detector runs. reader and descriptors must remain open until end().
@@ -26,6 +27,10 @@ class Outlets {
     void alert(const jsg_alert& alert, std::uint64_t instance);
     // A warning that a baseline looks like an attack.
     void warning(const std::string& line);
+    // Writes the file of --save-baseline. Throws Error(runtime).
+    void save(const Baselines& learned) const;
+    // The open directories of the files that it writes.
+    std::vector<int> directories() const;
     // Call it a few times a second. Writes the textfile, and retries messages that the logger did
     // not take.
     void step();
@@ -53,6 +58,7 @@ class Outlets {
     std::uint64_t began_unix_ms_;
     std::optional<SystemLog> log_;
     std::optional<Textfile> textfile_;
+    std::optional<OutputFile> baselines_;
     std::optional<Figures> figures_;  // for the textfile, from begin() on
 };
 

@@ -32,7 +32,7 @@ bool has_our_layout(const MapReader& reader, const ShownMap& map, const char* ty
 }  // namespace
 
 std::optional<Persisted> Persisted::find(Pins& pins) {
-    if (!has_persisted(pins.dir())) return {};
+    if (!pins.has_persisted()) return {};
     return Persisted(pins);
 }
 

@@ -274,7 +274,7 @@ void need_writable_without_privilege(const fs::path& target, std::string_view op
                             option, printable(target.native()), geteuid()));
 }
 
-void drop_privilege() {
+void drop_privilege(const FileAccess& access) {
     need_one_thread();
     if (has_capability(CAP_SETPCAP)) {
         empty_bounding_set();
@@ -286,6 +286,7 @@ void drop_privilege() {
             throw Error(ExitCode::runtime, "capabilities are left that were given up");
     }
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail("cannot set no_new_privs");
+    limit_files(access);
     filter_system_calls();
 }
 

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "load/file_access.hpp"
+
 namespace jsguard {
 
 struct NeededCapability {
@@ -29,8 +31,9 @@ void need_writable_without_privilege(const std::filesystem::path& target, std::s
 
 // Drops all capabilities and every way to gain one. Forbids all system calls except those that the
 // loader makes after attaching; docs/privilege.md lists them. Does not change the user. The process
-// must have one thread. Throws Error(runtime), or Error(unsupported) if the kernel cannot filter
+// must have one thread. From then on it may use files only as
+// access says. Throws Error(runtime), or Error(unsupported) if the kernel cannot filter
 // system calls.
-void drop_privilege();
+void drop_privilege(const FileAccess& access);
 
 }  // namespace jsguard

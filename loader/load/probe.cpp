@@ -126,11 +126,12 @@ ProbeFacts probe_facts(const Options& options) {
     check_btf(facts);
     facts.capabilities = check_capabilities(facts.has_rdonly_cast);
     facts.may_load = missing_to_load(facts.has_rdonly_cast).empty();
+    facts.may_read_kernel = !facts.may_load || may_read_kernel();
     facts.in_user_namespace = in_user_namespace();
     facts.pin_dir = options.pin_dir;
     facts.pin_directory_state = pin_directory_state(options.pin_dir);
     facts.pinned = has_pins(options.pin_dir);
-    facts.possible_cpus = libbpf_num_possible_cpus();
+    facts.possible_cpus = std::max(1, libbpf_num_possible_cpus());
     facts.online_cpus = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
     for (const char* setting : {"net.core.bpf_jit_enable", "kernel.unprivileged_bpf_disabled",
                                 "kernel.bpf_stats_enabled"})

@@ -54,6 +54,14 @@ Verdict verdict_of_capabilities(const ProbeFacts& facts) {
             "run it as root: sudo jsguard-load --probe"};
 }
 
+Verdict verdict_of_lockdown(const ProbeFacts& facts) {
+    if (facts.may_read_kernel) return {};
+    const std::string_view need = read_need;
+    const auto step = need.find("; ");
+    return {ExitCode::unsupported, fmt::format("this kernel lacks {}", need.substr(0, step)),
+            std::string(need.substr(step + 2))};
+}
+
 // The complaint of the verifier is the last line before its statistics.
 std::string complaint_in(const std::vector<std::string>& log) {
     const auto found = std::find_if(log.rbegin(), log.rend(), [](const std::string& line) {
@@ -99,6 +107,7 @@ Verdict verdict_of_pin_dir(const ProbeFacts& facts) {
                     "run it as root, or choose a directory of this user's with --pin-dir"};
         case PinDirectory::file_system_root:
         case PinDirectory::other_owner:
+        case PinDirectory::changeable:
         case PinDirectory::foreign_pins:
             return {ExitCode::runtime, where, "choose another one with --pin-dir"};
     }
@@ -106,8 +115,8 @@ Verdict verdict_of_pin_dir(const ProbeFacts& facts) {
 }
 
 // In the order in which a user should solve these problems.
-constexpr Verdict (*checks_before_trial[])(const ProbeFacts&) = {verdict_of_kernel,
-                                                                 verdict_of_capabilities};
+constexpr Verdict (*checks_before_trial[])(const ProbeFacts&) = {
+    verdict_of_kernel, verdict_of_capabilities, verdict_of_lockdown};
 constexpr Verdict (*checks_with_trial[])(const ProbeFacts&) = {verdict_of_trial,
                                                                verdict_of_pin_dir};
 
@@ -157,6 +166,10 @@ void add_kernel(Lines& lines, const ProbeFacts& facts) {
     lines.line("BTF", facts.has_btf ? "there" : "missing");
     for (const KernelNeed& need : facts.needs) lines.line(text_of(need), there_text(need.there));
     if (facts.has_btf) lines.line("sockets are read by", socket_reader(facts));
+    lines.line("BPF programs may read its memory",
+               !facts.may_load         ? "unknown without privilege"
+               : facts.may_read_kernel ? "yes"
+                                       : "no, it is locked down (lockdown=confidentiality)");
     lines.line("filters of system calls (seccomp)",
                facts.filters_system_calls ? "there" : "missing");
     for (const ProbedSetting& setting : facts.settings) {
@@ -228,6 +241,8 @@ ordered_json kernel_json(const ProbeFacts& facts) {
             {"btf", facts.has_btf},
             {"needs", needs},
             {"socket_reader", facts.has_btf ? ordered_json(socket_reader(facts)) : nullptr},
+            {"may_read_memory",
+             facts.may_load ? ordered_json(facts.may_read_kernel) : ordered_json(nullptr)},
             {"filters_system_calls", facts.filters_system_calls},
             {"settings", settings},
             {"possible_cpus", facts.possible_cpus},

@@ -52,6 +52,7 @@ struct ProbeFacts {
     bool filters_system_calls = false;  // by seccomp, which the loader needs to drop privilege
     std::vector<ProbedCapability> capabilities;
     bool may_load = false;           // the capabilities are enough to load
+    bool may_read_kernel = true;     // by BPF; not tried without may_load
     bool in_user_namespace = false;  // capabilities do not permit BPF there
     std::string pin_dir;
     PinDirectory pin_directory_state = PinDirectory::ready;

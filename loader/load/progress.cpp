@@ -11,6 +11,7 @@
 #include "common/learning_text.hpp"
 #include "common/print.hpp"
 #include "common/progress_bar.hpp"
+#include "common/quantity_text.hpp"
 
 namespace jsguard {
 
@@ -18,7 +19,7 @@ Progress::Progress(const Options& options, bool terminal)
     : options_(options), terminal_(terminal), known_(JSG_SERVICES, nothing_known()) {}
 
 Progress::Known Progress::nothing_known() const {
-    return {0, ServiceLearning(options_.learn_s, options_.step_s)};
+    return {0, false, ServiceLearning(options_.learn_s, options_.step_s)};
 }
 
 void Progress::print(const std::string& line) {
@@ -61,16 +62,17 @@ void Progress::print_warnings(const jsg_service& service) {
     if (const std::string why = warnings_text(service.warnings); !why.empty()) {
         warnings_.push_back(fmt::format(
             "port {}: WARNING: its baseline looks like an attack: {}. Only what exceeds "
-            "it is reported. If it is not normal for this service, end it, then relearn (kill -HUP "
-            "{})",
-            service.port, why, getpid()));
+            "it is reported. If it is not normal for this service, end it, then relearn (jsguard "
+            "baseline relearn)",
+            service.port, why));
         print(warnings_.back());
     }
     if (service.warnings & JSG_WARN_UNBALANCED)
         print(fmt::format(
             "port {}: while it learned, connections mostly opened, or mostly closed: transitions "
-            "raise no alert with such a baseline; relearn when that has ended (kill -HUP {})",
-            service.port, getpid()));
+            "raise no alert with such a baseline; relearn when that has ended (jsguard baseline "
+            "relearn)",
+            service.port));
 }
 
 // Adds to the news what only users of jsguard-load need.
@@ -105,7 +107,8 @@ void Progress::follow_learning(Known& known, const jsg_service& service, const M
 
 void Progress::follow(Known& known, const jsg_service& service, const MapReader& reader,
                       std::uint32_t service_id) {
-    const std::uint32_t port = service.mode == JSG_LEAVING ? 0 : service.port;
+    if (service.mode == JSG_LEAVING) return;  // it may be used again
+    const std::uint32_t port = service.port;
     if (port != known.port) {
         if (known.port)
             print(fmt::format("port {} is no longer used and no longer monitored", known.port));
@@ -113,8 +116,19 @@ void Progress::follow(Known& known, const jsg_service& service, const MapReader&
         known = nothing_known();
         known.port = port;
     }
+    print_if_unused(known, service);
     // A service has no thresholds before its first step.
     if (port && service.sequence) follow_learning(known, service, reader, service_id);
+}
+
+// A named port without a listener may be a slip of the pen. The samples of the first step are
+// complete at the second.
+void Progress::print_if_unused(Known& known, const jsg_service& service) {
+    if (!service.port || !service.pinned || known.checked_for_use || service.sequence < 2) return;
+    known.checked_for_use = true;
+    if (!service.listeners && !service.sockets)
+        print(fmt::format("port {}: nobody listens on it; it is monitored from when somebody does",
+                          service.port));
 }
 
 void Progress::draw_bar(const std::vector<jsg_service>& services) {
@@ -135,9 +149,9 @@ void Progress::draw_bar(const std::vector<jsg_service>& services) {
 void Progress::print_refused(std::uint64_t refused) {
     if (refused > refused_)
         print(fmt::format(
-            "{} listening {} not monitored: all {} service entries are taken; name the ports that "
-            "matter with --localport",
-            refused, refused == 1 ? "port is" : "ports are", JSG_SERVICES));
+            "{} found no service entry, because all {} are taken; name the ports that matter with "
+            "--localport",
+            counted(refused, "port", "ports"), JSG_SERVICES));
     refused_ = refused;
 }
 

@@ -26,7 +26,8 @@ class Progress {
     // Erases the bar. Call it before other output.
     void hide_bar();
 
-    // Whether stderr was a terminal that has hung up. Then SIGHUP is no request to relearn.
+    // Whether stderr was a terminal that has hung up. Then SIGHUP says that nobody reads it any
+    // more.
     bool terminal_is_gone() const;
 
     // Whether some service has finished learning since the last call.
@@ -37,6 +38,7 @@ class Progress {
   private:
     struct Known {
         std::uint32_t port = 0;
+        bool checked_for_use = false;
         ServiceLearning learning;
     };
 
@@ -48,6 +50,7 @@ class Progress {
     void print_learning(const ServiceLearning::News& news, const jsg_service& before);
     void print_thresholds(const jsg_service& service, const jsg_baseline& baseline);
     void print_warnings(const jsg_service& service);
+    void print_if_unused(Known& known, const jsg_service& service);
     void print_refused(std::uint64_t refused);
     void draw_bar(const std::vector<jsg_service>& services);
 

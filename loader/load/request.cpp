@@ -36,7 +36,7 @@ std::uint64_t options_hash(const jsg_config& config, const Options& options,
     std::string text(bytes_of(hashed));
     append(text, options.ports);
     append(text, options.excluded_ports);
-    if (!options.keep_baseline) {
+    if (!options.kept_baseline_file) {
         for (const auto& [port, baseline] : given) {
             text += bytes_of(port);
             text += bytes_of(baseline);

@@ -18,12 +18,16 @@ std::string monitored_text(const Options& options, std::span<const std::uint16_t
     std::string text = "every listening port";
     if (!options.excluded_ports.empty())
         text += fmt::format(" except {}", fmt::join(options.excluded_ports, ", "));
-    return ports.empty() ? text + " (none now)"
+    return ports.empty() ? text + " (no connection yet)"
                          : text + fmt::format(" (now {})", fmt::join(ports, ", "));
 }
 
 std::string learning_text(const Options& options, std::size_t ports, std::size_t with_baseline) {
     if (with_baseline == 0) return fmt::format("learning for {} s", options.learn_s);
+    if (options.ports.empty())
+        return fmt::format("{}, learning for {} s on other ports",
+                           counted(with_baseline, "saved baseline", "saved baselines"),
+                           options.learn_s);
     if (with_baseline < ports) {
         return fmt::format("{} of {} ports from their baseline, learning for {} s for the others",
                            with_baseline, ports, options.learn_s);

@@ -28,6 +28,7 @@ class SystemdNotifier {
     SystemdNotifier& operator=(const SystemdNotifier&) = delete;
 
     void ready(const std::string& status);
+    // systemctl status shows it, also after this process has ended.
     void status(const std::string& status);
     // Call it several times as often as the watchdog requires, as long as the detector works.
     void alive();

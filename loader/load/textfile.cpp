@@ -25,16 +25,26 @@ std::string cannot(const char* do_what, const std::filesystem::path& file) {
     return fmt::format("cannot {} the {} {}", do_what, kind, printable(file.native()));
 }
 
-// node_exporter does not read the lock file, because its name does not end in .prom.
-std::filesystem::path lock_beside(const std::filesystem::path& file) {
-    check_target(file, kind, ExitCode::usage);
-    return file.native() + ".lock";
+// The directory above, unless that is the root: below it is everything.
+int open_above(int directory) {
+    struct stat above {
+    }, root{};
+    const int opened = openat(directory, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (opened >= 0 && fstat(opened, &above) == 0 && stat("/", &root) == 0 &&
+        (above.st_dev != root.st_dev || above.st_ino != root.st_ino))
+        return opened;
+    if (opened >= 0) close(opened);
+    return -1;
 }
 
 }  // namespace
 
-NameLock::NameLock(std::filesystem::path name, std::string tried, std::string taken)
-    : name_(std::move(name)), tried_(std::move(tried)), taken_(std::move(taken)) {
+// node_exporter does not read the lock file, because its name does not end in .prom.
+NameLock::NameLock(const OutputFile& beside, std::string tried, std::string taken)
+    : beside_(beside),
+      name_(beside.name() + ".lock"),
+      tried_(std::move(tried)),
+      taken_(std::move(taken)) {
     try {
         renew();
     } catch (...) {
@@ -44,14 +54,17 @@ NameLock::NameLock(std::filesystem::path name, std::string tried, std::string ta
 }
 
 NameLock::~NameLock() {
-    if (is_ours()) unlink(name_.c_str());  // unlink while locked, so that nobody else has it yet
+    if (is_ours())
+        unlinkat(beside_.directory(), name_.c_str(),
+                 0);  // unlink while locked, so that nobody else has it yet
     if (fd_ >= 0) close(fd_);
 }
 
 bool NameLock::is_ours() const {
     struct stat locked {};
     struct stat named {};
-    return fd_ >= 0 && fstat(fd_, &locked) == 0 && lstat(name_.c_str(), &named) == 0 &&
+    return fd_ >= 0 && fstat(fd_, &locked) == 0 &&
+           fstatat(beside_.directory(), name_.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
            locked.st_dev == named.st_dev && locked.st_ino == named.st_ino;
 }
 
@@ -62,7 +75,8 @@ void NameLock::renew() {
     while (!is_ours()) {
         if (fd_ >= 0) close(fd_);
         // O_NOFOLLOW: a link could lead anywhere. O_NONBLOCK: a pipe would block.
-        fd_ = open(name_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode);
+        fd_ = openat(beside_.directory(), name_.c_str(),
+                     O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode);
         if (fd_ < 0) throw errno_error(ExitCode::runtime, errno, tried_);
         if (flock(fd_, LOCK_EX | LOCK_NB) == 0) continue;
         const int why = errno;
@@ -73,22 +87,31 @@ void NameLock::renew() {
 }
 
 Textfile::Textfile(std::filesystem::path file)
-    : file_(std::move(file)),
-      lock_(lock_beside(file_), cannot("write", file_),
+    : file_(std::move(file), kind, ExitCode::usage),
+      above_(open_above(file_.directory())),
+      lock_(file_, cannot("write", file_.path()),
             fmt::format("another jsguard-load writes {}; stop it, or give this one its own "
                         "textfile",
-                        printable(file_.native()))) {}
+                        printable(file_.path().native()))) {}
 
 Textfile::~Textfile() {
     try {
+        file_.follow_directory();
         lock_.renew();
     } catch (const Error&) {
         return;  // the directory is gone, or another process has the name now
     }
-    if (unlink(file_.c_str()) == 0 || errno == ENOENT) return;
-    const Error error = errno_error(ExitCode::runtime, errno, cannot("remove", file_),
+    const int failure = file_.remove();
+    if (failure == 0 || failure == ENOENT) return;
+    const Error error = errno_error(ExitCode::runtime, failure, cannot("remove", file_.path()),
                                     "remove it, because its figures are outdated");
     log_line(error.what());
+}
+
+std::vector<int> Textfile::directories() const {
+    std::vector<int> all = {file_.directory()};
+    if (above_.get() >= 0) all.push_back(above_.get());
+    return all;
 }
 
 std::string Textfile::write(const std::function<std::optional<std::string>()>& text) {
@@ -96,10 +119,12 @@ std::string Textfile::write(const std::function<std::optional<std::string>()>& t
     try {
         const auto figures = text();
         if (!figures) return "";
+        file_.follow_directory();
         lock_.renew();  // somebody may have removed the lock file or the directory
-        replace_file(file_, kind, *figures, Durability::left_to_kernel);
+        file_.replace(*figures, Durability::left_to_kernel);
         failing_ = false;
-        return failed ? fmt::format("the {} {} is written again", kind, printable(file_.native()))
+        return failed ? fmt::format("the {} {} is written again", kind,
+                                    printable(file_.path().native()))
                       : "";
     } catch (const std::exception& error) {
         failing_ = true;

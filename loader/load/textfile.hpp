@@ -7,17 +7,20 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
+
+#include "common/file_replacement.hpp"
 
 namespace jsguard {
 
-// A name in the file system that one process at a time can hold: an empty, locked file with that
-// name. The lock ends with its process, however the process ends. After SIGKILL the file remains,
-// and the next process takes it.
+// A file that one process at a time can hold: beside it is an empty, locked file, NAME.lock. The
+// lock ends with its process, however the process ends. After SIGKILL the file remains, and the
+// next process takes it.
 class NameLock {
   public:
     // Throws Error(runtime). Its message is taken if another process holds the name. If the file
     // cannot be opened or locked, the message begins with tried.
-    NameLock(std::filesystem::path name, std::string tried, std::string taken);
+    NameLock(const OutputFile& beside, std::string tried, std::string taken);
     // Removes the file.
     ~NameLock();
     NameLock(const NameLock&) = delete;
@@ -30,7 +33,8 @@ class NameLock {
     // Whether the file under this name is the one that is locked.
     bool is_ours() const;
 
-    std::filesystem::path name_;
+    const OutputFile& beside_;
+    std::string name_;
     std::string tried_;
     std::string taken_;
     int fd_ = -1;
@@ -45,6 +49,8 @@ class Textfile {
     ~Textfile();
     Textfile(const Textfile&) = delete;
     Textfile& operator=(const Textfile&) = delete;
+    // Open directories: that of the file, and the one above it, in which it may be made again.
+    std::vector<int> directories() const;
 
     // Writes text() to the file, unless it returns none. A reader sees either the whole new text or
     // the old one. Throws nothing. Returns a line for the user: that writing fails, once, or that
@@ -52,7 +58,8 @@ class Textfile {
     std::string write(const std::function<std::optional<std::string>()>& text);
 
   private:
-    std::filesystem::path file_;
+    OutputFile file_;
+    FileDescriptor above_;  // -1 if it is the root of the file system
     NameLock lock_;
     bool failing_ = false;
 };

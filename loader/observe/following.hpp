@@ -13,7 +13,9 @@
 #include <string>
 #include <string_view>
 
+#include "common/bpf_file_system.hpp"
 #include "common/clocks.hpp"
+#include "common/directory_lock.hpp"
 #include "common/error.hpp"
 #include "common/quantity_text.hpp"
 #include "observe/observation.hpp"
@@ -32,8 +34,14 @@ inline void stop_at(std::initializer_list<int> signals) {
 
 constexpr const char* detector_ended = "the detector has ended";
 
-// One line about a detector for which is_silent() is true.
-inline std::string silence_text(std::uint64_t silent_ns, std::string_view pin_dir) {
+// One line about a detector for which has_ended() is true.
+inline std::string ended_text(bool loader_is_gone, std::uint64_t silent_ns,
+                              std::string_view pin_dir) {
+    if (loader_is_gone)
+        return fmt::format(
+            "the detector in {} has ended: its jsguard-load was killed and has left its maps "
+            "behind; start jsguard-load again",
+            printable(pin_dir));
     return fmt::format(
         "the detector in {} has shown no life for {}: it was killed and has left its maps behind; "
         "start jsguard-load again",
@@ -46,15 +54,18 @@ class Silence {
     // The detector must outlive this object.
     explicit Silence(const PinnedDetector& detector) : detector_(detector) {}
 
-    // One line if the detector's timer has not ticked for too long. A detector that monitors no
-    // port ticks too.
+    // One line if the detector's loader is gone, or its timer has not ticked for too long. A
+    // detector that monitors no port ticks too.
     std::optional<std::string> text() const {
+        const std::string& pin_dir = detector_.pin_dir();
+        const bool loader_is_gone =
+            detector_.is_pinned() && has_ended(is_locked(pin_dir), has_persisted(pin_dir));
         const std::uint64_t ticked_ns = detector_.reader().ticks().last_ns;
         // A detector that has not ticked yet is silent since this object was made.
         const std::uint64_t silent_ns =
             silence_ns(ticked_ns ? ticked_ns : began_ns_, clock_ns(CLOCK_MONOTONIC));
-        if (!is_silent(silent_ns, detector_.reader().config())) return {};
-        return silence_text(silent_ns, detector_.pin_dir());
+        if (!loader_is_gone && !is_silent(silent_ns, detector_.reader().config())) return {};
+        return ended_text(loader_is_gone, silent_ns, pin_dir);
     }
 
     // Throws Error(runtime) with the line of text(), if there is one.

@@ -124,15 +124,38 @@ std::vector<std::uint16_t> MapReader::monitored_ports() const {
     return {ports.begin(), ports.end()};
 }
 
-Baselines MapReader::learned_baselines() const {
-    Baselines learned;
+// Adds the baselines in force.
+void MapReader::add_baselines_in_force(Baselines& all) const {
     std::uint32_t id = 0;
     for (const jsg_service& service : services()) {
         ++id;
-        if (service.port && service.mode == JSG_MONITORING)
-            learned[static_cast<std::uint16_t>(service.port)] = baseline(id);
+        const jsg_mode mode = service.mode == JSG_LEAVING ? service.mode_before : service.mode;
+        if (service.port && mode == JSG_MONITORING)
+            all[static_cast<std::uint16_t>(service.port)] = baseline(id);
     }
-    return learned;
+}
+
+// Adds the saved baselines of ports that have none in all. The kernel may change the map at the
+// same time, and then the walk may begin again, so that the number of keys is limited.
+void MapReader::add_saved_baselines(Baselines& all) const {
+    const int map = descriptor(shown::saved_baselines);
+    if (map < 0) return;  // of a damaged detector
+    std::uint32_t port = 0;
+    const std::uint32_t* last = nullptr;
+    for (int keys = 0; keys < JSG_PORTS && bpf_map_get_next_key(map, last, &port) == 0; ++keys) {
+        last = &port;
+        if (const auto saved = find<jsg_baseline>(shown::saved_baselines, port))
+            all.emplace(static_cast<std::uint16_t>(port), *saved);
+    }
+}
+
+// Reads the services again at the end: a port may get or lose its entry in between.
+Baselines MapReader::learned_baselines() const {
+    Baselines all;
+    add_baselines_in_force(all);
+    add_saved_baselines(all);
+    add_baselines_in_force(all);
+    return all;
 }
 
 void MapReader::request_relearning() const {

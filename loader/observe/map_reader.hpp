@@ -26,14 +26,16 @@ inline constexpr ShownMap windows = {"windows", sizeof(jsg_window)};
 inline constexpr ShownMap services = {"services", sizeof(jsg_service)};
 inline constexpr ShownMap baselines = {"baselines", sizeof(jsg_baseline)};
 inline constexpr ShownMap pending_baselines = {"pending_baselines", sizeof(jsg_baseline)};
+inline constexpr ShownMap saved_baselines = {"saved_baselines", sizeof(jsg_baseline)};
 inline constexpr ShownMap stats = {"stats", sizeof(jsg_stats)};
 inline constexpr ShownMap ticks = {"ticks", sizeof(jsg_ticks)};
 inline constexpr ShownMap readings = {"readings", sizeof(jsg_reading)};
 inline constexpr ShownMap counters = {"counters", sizeof(jsg_counters)};  // of one CPU
 inline constexpr ShownMap control = {"control", sizeof(jsg_control)};
 // The configuration comes first: its pin marks a pin directory of jsguard.
-inline constexpr ShownMap all[] = {config, windows, services, baselines, pending_baselines,
-                                   stats,  ticks,   readings, counters,  control};
+inline constexpr ShownMap all[] = {config,          windows, services, baselines, pending_baselines,
+                                   saved_baselines, stats,   ticks,    readings,  counters,
+                                   control};
 }  // namespace shown
 
 // A service step in the kernel takes much less time than this. Values that are read during a
@@ -81,13 +83,15 @@ class MapReader {
     // Whether the detector's timer still ticks; see silent_too_long_ns().
     bool is_ticking() const;
     std::vector<std::uint16_t> monitored_ports() const;
-    // The baselines in force of all services that have learned.
+    // The baselines in force, and the saved ones of ports without a service.
     Baselines learned_baselines() const;
 
     // Asks every service to relearn. Needs a writable descriptor of the map "control".
     void request_relearning() const;
 
   private:
+    void add_baselines_in_force(Baselines& all) const;
+    void add_saved_baselines(Baselines& all) const;
     template <typename Value, typename Key = std::uint32_t>
     std::optional<Value> find(const ShownMap& map, const Key& key) const;
     template <typename Value>

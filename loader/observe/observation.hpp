@@ -94,6 +94,14 @@ inline std::uint64_t silence_ns(std::uint64_t last_ns, std::uint64_t now_ns) {
 inline bool is_silent(std::uint64_t silent_ns, const jsg_config& config) {
     return silent_ns > silent_too_long_ns(config);
 }
-inline bool is_silent(const Observation& seen) { return is_silent(seen.silent_ns, seen.config); }
+
+// Whether the detector has ended and left its maps behind: it does not tick, or its loader is gone
+// and it was not persisted. The second shows at once.
+inline bool has_ended(std::optional<bool> attended, bool is_persisted) {
+    return attended == false && !is_persisted;
+}
+inline bool has_ended(const Observation& seen) {
+    return has_ended(seen.attended, seen.is_persisted) || is_silent(seen.silent_ns, seen.config);
+}
 
 }  // namespace jsguard

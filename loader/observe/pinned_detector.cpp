@@ -69,7 +69,7 @@ MapReader PinnedDetector::open_maps() {
 }
 
 bool PinnedDetector::is_pinned() const {
-    return access((pin_dir_ + config_pin).c_str(), F_OK) == 0;
+    return access((pin_dir_ + "/" + config_pin).c_str(), F_OK) == 0;
 }
 
 void PinnedDetector::request_relearning() const {

@@ -347,7 +347,6 @@ TEST_CASE("jsg_preempted counts the transitions that jsg_transition misses", "[m
         const Link preempted(bpf_program__attach(programs.jsg_preempted));
         REQUIRE((destroy && preempted));
         const Socket listener = listen_on(port);
-        REQUIRE(wait_until(5, [&] { return detector.reader().service(1).port == port; }));
         std::thread server(
             [&] { run_server(listener, per_ending * static_cast<int>(endings.size())); });
         for (int i = 0; i < per_ending; ++i) {
@@ -357,8 +356,11 @@ TEST_CASE("jsg_preempted counts the transitions that jsg_transition misses", "[m
         wait_until(2, [&] { return remembered(detector) == 1; });
         const Transitions all = counted(detector, 1);
         CAPTURE(round, ports.size(), all);
-        exact = all == expected(per_ending) && counted_late(detector, 1) == all &&
-                remembered(detector) == 1 && detector.reader().stats().sockets_untracked == 0;
+        // The listener of a port that is not named has no service when it begins to listen.
+        Transitions wanted = expected(per_ending);
+        if (ports.empty()) wanted.erase({JSG_TCP_CLOSE, JSG_TCP_LISTEN});
+        exact = all == wanted && counted_late(detector, 1) == all && remembered(detector) == 1 &&
+                detector.reader().stats().sockets_untracked == 0;
         CHECK((exact || round + 1 < max_rounds));
     }
     CHECK(exact);
@@ -382,16 +384,18 @@ TEST_CASE("connections from before a port is monitored are not taken for missed 
     detector.arm_clock();
     REQUIRE(service_id_of(detector, late_port) == 0);
     const Socket listener = listen_on(late_port);
+    const Socket first = connect_to(late_port);
+    REQUIRE(wait_until(1, [&] { return service_id_of(detector, late_port) != 0; }));
     const std::uint32_t service_id = service_id_of(detector, late_port);
-    REQUIRE(service_id != 0);
     pause_ms(some_jiffies_ms);
     client.send("x");
     REQUIRE(wait_until(5, [&] { return server.receive_bytes(1) == 1; }));
     client.reset();
     REQUIRE(wait_until(5, [&] { return state_of(server) == JSG_TCP_CLOSE; }));
     server.close();
-    const Transitions wanted = {
-        {{{JSG_TCP_CLOSE, JSG_TCP_LISTEN}, 1}, {{JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE}, 1}}};
+    const Transitions wanted = {{{{JSG_TCP_LISTEN, JSG_TCP_SYN_RECV}, 1},
+                                 {{JSG_TCP_SYN_RECV, JSG_TCP_ESTABLISHED}, 1},
+                                 {{JSG_TCP_ESTABLISHED, JSG_TCP_CLOSE}, 1}}};
     CHECK(wait_until(5, [&] { return counted(detector, service_id) == wanted; }));
     CHECK(counted(detector, service_id) == wanted);
     CHECK(detector.reader().stats().transitions_late == 0);

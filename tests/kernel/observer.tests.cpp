@@ -108,7 +108,7 @@ TEST_CASE("the cost of a detector is that of its own programs and maps", "[obser
     CHECK(before.cost.map_bytes.value() > 8 * 1024 * 1024);
     CHECK(before.cost.map_bytes.value() < std::uint64_t{64} * 1024 * 1024);
     CHECK(before.cost.uptime_ns.value() < 60 * jsguard::second_ns);
-    CHECK_FALSE(jsguard::is_silent(before));
+    CHECK_FALSE(jsguard::has_ended(before));
     // Each tick samples a slice and makes one service step. There are 64 ticks in a step of 1 s.
     CHECK(before.cost.ticks.count >= 2 * JSG_SERVICES);
     CHECK(before.cost.ticks.longest_ns >= before.cost.ticks.total_ns / before.cost.ticks.count);
@@ -148,7 +148,7 @@ TEST_CASE("an observer does not keep a detector's timer ticking", "[observer]") 
     w->detector.pin();
     const jsguard::PinnedDetector pinned(pin_dir);
     const jsguard::Observer observer(pinned);
-    CHECK_FALSE(jsguard::is_silent(observer.observe()));  // though it has not ticked yet
+    CHECK_FALSE(jsguard::has_ended(observer.observe()));  // though it has not ticked yet
     w->detector.arm_clock();
     REQUIRE(w->wait_for_steps(1, 2));
     CHECK(observer.observe().silent_ns < jsguard::second_ns);

@@ -410,7 +410,7 @@ TEST_CASE("with --keep-baseline, a learned baseline replaces the one of the file
     const bool kept = GENERATE(true, false);
     CAPTURE(kept);
     jsguard::Options options = persisted_options({port, other_port});
-    options.keep_baseline = kept;
+    if (kept) options.kept_baseline_file = "kept.json";
     Detector next;
     REQUIRE_FALSE(next.join(options, {{port, in_file}}));
     start(next, options, {{port, in_file}});

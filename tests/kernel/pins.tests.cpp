@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/bpf_file_system.hpp"
 #include "lasting.hpp"
 
 using namespace testbed;
@@ -81,4 +82,93 @@ TEST_CASE("a pin group that does not exist is refused as a wrong option", "[pins
                               jsguard::ExitCode::usage),
                    "there is no such group"));
     CHECK_FALSE(fs::exists(pin_dir()));
+}
+
+TEST_CASE("a pin directory that others could exchange is refused, and nothing is made", "[pins]") {
+    const PinCleanup cleanup;
+    const std::string parent = own_pin_dir("parent"), inside = parent + "/jsguard";
+    REQUIRE(mkdir(parent.c_str(), 0700) == 0);
+    SECTION("its parent belongs to another user") {
+        REQUIRE(chown(parent.c_str(), 65534, 65534) == 0);
+    }
+    SECTION("its parent is another user's, and sticky") {
+        REQUIRE(chown(parent.c_str(), 65534, 65534) == 0);
+        REQUIRE(chmod(parent.c_str(), 01777) == 0);
+    }
+    SECTION("everybody may write in its parent") { REQUIRE(chmod(parent.c_str(), 0777) == 0); }
+    SECTION("a group may write in its parent") { REQUIRE(chmod(parent.c_str(), 0770) == 0); }
+    CHECK(jsguard::pin_directory_state(inside) == jsguard::PinDirectory::changeable);
+    CHECK(contains(refusal_of([&] { jsguard::Pins pins(inside); }, jsguard::ExitCode::runtime),
+                   "is in a directory that other users can change"));
+    CHECK(contains(
+        refusal_of([&] { jsguard::Pins pins(inside + "/deeper"); }, jsguard::ExitCode::runtime),
+        "is in a directory that other users can change"));
+    CHECK(fs::is_empty(parent));
+    CHECK(rmdir(parent.c_str()) == 0);
+}
+
+TEST_CASE("a sticky directory of root's may have the pin directory", "[pins]") {
+    const PinCleanup cleanup;
+    const std::string parent = own_pin_dir("parent"), inside = parent + "/jsguard";
+    REQUIRE(mkdir(parent.c_str(), 0700) == 0);
+    REQUIRE(chmod(parent.c_str(), 01777) == 0);
+    { const jsguard::Pins pins(inside); }
+    CHECK(fs::is_empty(parent));
+    CHECK(rmdir(parent.c_str()) == 0);
+}
+
+TEST_CASE("a symbolic link on the way to the pins is refused", "[pins]") {
+    const PinCleanup cleanup;
+    const std::string target = own_pin_dir("target"), link = own_pin_dir("link");
+    REQUIRE(mkdir(target.c_str(), 0700) == 0);
+    REQUIRE(symlink(target.c_str(), link.c_str()) == 0);
+    for (const std::string& path : {link, link + "/jsguard", link + "/"}) {
+        CAPTURE(path);
+        CHECK(jsguard::pin_directory_state(path) == jsguard::PinDirectory::changeable);
+        CHECK(contains(refusal_of([&] { jsguard::Pins pins(path); }, jsguard::ExitCode::runtime),
+                       "is a symbolic link"));
+    }
+    CHECK(fs::is_empty(target));
+    CHECK(unlink(link.c_str()) == 0);
+    CHECK(rmdir(target.c_str()) == 0);
+}
+
+// Only its user could do this. With other file systems, others could.
+TEST_CASE("what takes the place of the pin directory later is left alone", "[pins]") {
+    const PinCleanup cleanup;
+    const std::string moved = own_pin_dir("moved");
+    const auto put_pin = [](const std::string& directory, const std::string& name) {
+        REQUIRE(symlink("/nowhere", (directory + "/" + name).c_str()) == 0);
+    };
+    const auto is_there = [](const std::string& path) {
+        struct stat info {};
+        return lstat(path.c_str(), &info) == 0;
+    };
+    {
+        jsguard::Options options = persisted_options();
+        options.persist = false;
+        Detector detector;
+        detector.load(options, {});
+        detector.attach();
+        detector.arm_clock();
+        detector.pin();
+        REQUIRE(rename(pin_dir().c_str(), moved.c_str()) == 0);
+        REQUIRE(mkdir(pin_dir().c_str(), 0700) == 0);
+        put_pin(pin_dir(), "config");
+        REQUIRE(mkdir((pin_dir() + "/persist").c_str(), 0700) == 0);
+        put_pin(pin_dir() + "/persist", "clocks");
+        put_pin(moved, "of_another_program");
+    }
+    CHECK(is_there(pin_dir() + "/config"));
+    CHECK(is_there(pin_dir() + "/persist/clocks"));
+    // Its own pins are gone, and what jsguard did not make is not.
+    CHECK(is_there(moved + "/of_another_program"));
+    CHECK_FALSE(is_there(moved + "/config"));
+    CHECK_FALSE(is_there(moved + "/windows"));
+    unlink((moved + "/of_another_program").c_str());
+    CHECK(rmdir(moved.c_str()) == 0);
+    unlink((pin_dir() + "/persist/clocks").c_str());
+    rmdir((pin_dir() + "/persist").c_str());
+    unlink((pin_dir() + "/config").c_str());
+    CHECK(rmdir(pin_dir().c_str()) == 0);
 }

@@ -33,6 +33,7 @@
 #include "common/capabilities.hpp"
 #include "common/error.hpp"
 #include "common/file_replacement.hpp"
+#include "load/file_access.hpp"
 #include "load/pins.hpp"
 #include "tests/catch_compat.hpp"
 
@@ -75,12 +76,17 @@ struct Fixture {
     jsguard::Pins pins{pin_dir};
     FileDescriptor map{
         bpf_map_create(BPF_MAP_TYPE_ARRAY, "privilege", 4, sizeof(written), 1, nullptr)};
+    FileDescriptor open_directory{
+        open(directory.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
     FileDescriptor logger{socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
     sockaddr_un address{};
 
+    // Those that a child may use after it has dropped its privilege.
+    std::vector<int> directories() const { return {open_directory.get(), pins.open_directory()}; }
+
     Fixture() {
         REQUIRE(map.get() >= 0);
-        pins.pin("privilege", map.get());
+        pins.pin("config", map.get());
         address.sun_family = AF_UNIX;
         (directory / "log").native().copy(address.sun_path, sizeof(address.sun_path) - 1);
         REQUIRE(bind(logger.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
@@ -194,7 +200,7 @@ std::vector<Attempt> things_that_must_work(const Fixture& fixture) {
          }},
         {"reading a pinned map",
          [&] {
-             const FileDescriptor map(bpf_obj_get((fixture.pin_dir + "/privilege").c_str()));
+             const FileDescriptor map(bpf_obj_get((fixture.pin_dir + "/config").c_str()));
              const std::uint32_t key = 0;
              std::uint64_t value = 0;
              if (bpf_map_lookup_elem(map.get(), &key, &value) != 0) return errno;
@@ -266,11 +272,12 @@ std::string in_a_child(const std::function<void(std::ostream&)>& function, int& 
 }
 
 // The result of each attempt, in a child that has dropped its privilege, or has not.
-Outcomes outcomes(const std::vector<Attempt>& things, bool dropped) {
+Outcomes outcomes(const std::vector<int>& directories, const std::vector<Attempt>& things,
+                  bool dropped) {
     int status = 0;
     const std::string text = in_a_child(
         [&](std::ostream& lines) {
-            if (dropped) jsguard::drop_privilege();
+            if (dropped) jsguard::drop_privilege({directories, -1});
             for (const Attempt& attempt : things)
                 lines << attempt.run() << ' ' << attempt.what << '\n';
         },
@@ -294,7 +301,8 @@ TEST_CASE("once privilege is dropped nothing can be loaded, run, entered or reac
           "[privilege]") {
     const Fixture fixture;
     const auto things = things_to_be_refused(fixture);
-    const Outcomes before = outcomes(things, false), after = outcomes(things, true);
+    const Outcomes before = outcomes(fixture.directories(), things, false),
+                   after = outcomes(fixture.directories(), things, true);
     for (const Attempt& attempt : things) {
         CAPTURE(attempt.what);
         // An attempt that is always refused would show nothing.
@@ -305,14 +313,48 @@ TEST_CASE("once privilege is dropped nothing can be loaded, run, entered or reac
         {"secret", [&] {
              return outcome_of_descriptor(open((fixture.directory / "secret").c_str(), O_RDONLY));
          }}};
-    CHECK(outcomes(secret, false).at("secret") == 0);
-    CHECK(outcomes(secret, true).at("secret") == EACCES);
+    CHECK(outcomes(fixture.directories(), secret, false).at("secret") == 0);
+    CHECK(outcomes(fixture.directories(), secret, true).at("secret") == EACCES);
+}
+
+// By its own /proc/self/mem, a process can write code that it may not map.
+TEST_CASE("once privilege is dropped no file is written or read elsewhere", "[privilege]") {
+    if (!jsguard::can_limit_files()) return;
+    const Fixture fixture;
+    const Directory elsewhere;
+    const pid_t parent = getpid();
+    std::ofstream(elsewhere / "own") << "of this user\n";
+    const auto opened = [](const fs::path& path, int flags) {
+        return outcome_of_descriptor(open(path.c_str(), flags | O_CLOEXEC, 0600));
+    };
+    const std::vector<Attempt> things = {
+        {"its own memory", [&] { return opened("/proc/self/mem", O_RDWR); }},
+        {"its own memory by its thread",
+         [&] { return opened(fs::path("/proc/thread-self/mem"), O_WRONLY); }},
+        {"another process's memory",
+         [&] { return opened("/proc/" + std::to_string(parent) + "/mem", O_RDWR); }},
+        {"a setting of the kernel", [&] { return opened("/proc/self/oom_score_adj", O_WRONLY); }},
+        {"a new file elsewhere", [&] { return opened(elsewhere / "new", O_WRONLY | O_CREAT); }},
+        {"a file elsewhere", [&] { return opened(elsewhere / "own", O_WRONLY); }},
+        {"reading a file elsewhere", [&] { return opened(elsewhere / "own", O_RDONLY); }},
+        {"listing a directory elsewhere", [&] { return opened(elsewhere.path(), O_RDONLY); }},
+        {"removing a file elsewhere", [&] { return outcome(unlink((elsewhere / "own").c_str())); }},
+    };
+    const Outcomes after = outcomes(fixture.directories(), things, true),
+                   before = outcomes(fixture.directories(), things, false);
+    for (const Attempt& attempt : things) {
+        CAPTURE(attempt.what, after.at(attempt.what));
+        CHECK(before.at(attempt.what) == 0);
+        CHECK(is_refused(after.at(attempt.what)));
+    }
+    const std::vector<Attempt> proc{{"proc", [&] { return opened("/proc/locks", O_RDONLY); }}};
+    CHECK(outcomes(fixture.directories(), proc, true).at("proc") == 0);
 }
 
 TEST_CASE("a loader that has dropped its privilege still does its work", "[privilege]") {
     const Fixture fixture;
     const auto things = things_that_must_work(fixture);
-    for (const auto& [what, result] : outcomes(things, true)) {
+    for (const auto& [what, result] : outcomes(fixture.directories(), things, true)) {
         CAPTURE(what, std::strerror(result));
         CHECK(result == 0);
     }
@@ -325,7 +367,7 @@ TEST_CASE("a call by the numbers of another architecture ends the process", "[pr
     int status = 0;
     const std::string text = in_a_child(
         [](std::ostream& lines) {
-            jsguard::drop_privilege();
+            jsguard::drop_privilege({});
             constexpr long x32 = 0x40000000;
             syscall(x32 | SYS_getpid);
             lines << "it was answered\n";
@@ -344,7 +386,7 @@ TEST_CASE("in a process with two threads no privilege is dropped", "[privilege]"
             std::thread other([] { pause(); });
             other.detach();
             try {
-                jsguard::drop_privilege();
+                jsguard::drop_privilege({});
             } catch (const jsguard::Error& error) {
                 lines << error.what() << "; " << jsguard::has_capability(CAP_BPF);
             }
@@ -391,7 +433,8 @@ TEST_CASE("a file that only privilege could replace is refused at the start", "[
          }},
         {"theirs",
          [&] { return outcome(rename((shared / "ours").c_str(), (shared / "theirs").c_str())); }}};
-    for (const auto& [what, result] : outcomes(writing, true)) {
+    const FileDescriptor all(open(directory.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    for (const auto& [what, result] : outcomes({all.get()}, writing, true)) {
         CAPTURE(what);
         CHECK(is_refused(result));
     }

@@ -200,7 +200,7 @@ TEST_CASE("relearning: the old baseline judges until the new one is complete",
     CHECK(is_same(w.baseline(3), first[2]));
 }
 
-TEST_CASE("SIGHUP makes jsguard-load relearn, and jsguard-load reports it", "[relearning]") {
+TEST_CASE("SIGUSR2 makes jsguard-load relearn, and SIGHUP changes nothing", "[relearning]") {
     const TimeCritical time_critical;
     const std::uint16_t port = first_port + 3;
     enter_namespace();
@@ -215,6 +215,9 @@ TEST_CASE("SIGHUP makes jsguard-load relearn, and jsguard-load reports it", "[re
     REQUIRE(learned);
     CHECK(load.text().find("relearns") == std::string::npos);
     load.signal(SIGHUP);
+    CHECK(load.prints("SIGHUP changes nothing", 5));
+    CHECK_FALSE(load.prints("relearns", 2.5));
+    load.signal(SIGUSR2);
     const bool printed = load.prints(
         "port " + std::to_string(port) + ": relearns; the old baseline stays in force until then",
         5);

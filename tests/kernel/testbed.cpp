@@ -386,7 +386,8 @@ jsg_reading reading(const jsguard::Detector& detector, std::uint32_t service_id,
 }
 
 std::uint32_t service_id_of(const jsguard::Detector& detector, std::uint16_t port) {
-    return detector.skeleton().bss->jsg_service_of_port[port];
+    const std::uint32_t id = detector.skeleton().bss->jsg_service_of_port[port];
+    return id <= JSG_SERVICES ? id : 0;
 }
 
 double now_s() {

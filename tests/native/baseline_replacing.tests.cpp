@@ -118,3 +118,17 @@ TEST_CASE("no file is written if there is no baseline", "[baseline_file]") {
     CHECK_THROWS_AS(write_baselines(directory / "b.json", {}, origin), Error);
     CHECK(directory.files() == 0);
 }
+
+TEST_CASE("a directory that is exchanged while a process learns gets no baseline file",
+          "[baseline_file]") {
+    const Directory directory;
+    const fs::path mine = directory / "mine", other = directory / "other";
+    fs::create_directories(mine);
+    fs::create_directories(other);
+    const OutputFile file = baseline_output(mine / "b.json");
+    fs::rename(mine, directory / "moved");
+    fs::create_directory_symlink(other, mine);
+    write_baselines(file, {{80, full_baseline(1)}}, origin);
+    CHECK(fs::is_empty(other));
+    CHECK(read_baselines(directory / "moved" / "b.json").size() == 1);
+}

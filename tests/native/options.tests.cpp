@@ -322,7 +322,7 @@ TEST_CASE("the default learning time is adapted to the step", "[options]") {
     CHECK(accepted({"-i", "14", "--step", "7"}).learn_s == 63);
 }
 
-TEST_CASE("exit on alert takes a code after = only", "[options]") {
+TEST_CASE("exit on alert takes a code as the next argument or after =", "[options]") {
     CHECK(accepted({"--exit-on-alert"}).exit_on_alert == 10);
     CHECK(accepted({"--exit-on-alert", "--json"}).exit_on_alert == 10);
     CHECK(accepted({"--exit-on-alert=0"}).exit_on_alert == 0);
@@ -333,7 +333,29 @@ TEST_CASE("exit on alert takes a code after = only", "[options]") {
         CAPTURE(argument);
         CHECK(one_clear_line(refusal({argument}), "--exit-on-alert"));
     }
-    CHECK(one_clear_line(refusal({"--exit-on-alert", "5"}), "\"5\""));
+    CHECK(accepted({"--exit-on-alert", "5"}).exit_on_alert == 5);
+    CHECK(accepted({"--exit-on-alert", "5", "--json"}).json);
+    CHECK(one_clear_line(refusal({"--exit-on-alert", "x"}), "\"x\": give an exit code"));
+}
+
+TEST_CASE("an unknown option is refused with the nearest one", "[options]") {
+    const struct {
+        const char *given, *meant;
+    } slips[] = {{"--treshold", "--threshold"},   {"--thresh", "--threshold"},
+                 {"--local-port", "--localport"}, {"--exit-on-alarm=3", "--exit-on-alert"},
+                 {"--windows", "--window"},       {"--keep_baseline", "--keep-baseline"},
+                 {"--presist", "--persist"},      {"--verson", "--version"}};
+    for (const auto& [given, meant] : slips) {
+        CAPTURE(given);
+        CHECK(one_clear_line(refusal({given}), std::string("unknown argument \"") + given +
+                                                   "\": did you mean " + meant +
+                                                   "? see jsguard-load --help"));
+    }
+    for (const char* far : {"--qqqqqqqqq", "-Z", "x", "--"}) {
+        CAPTURE(far);
+        if (std::string(far) != "--")
+            CHECK(refusal({far}).find("did you mean") == std::string::npos);
+    }
 }
 
 TEST_CASE("a forgotten or empty path is refused", "[options]") {
@@ -405,7 +427,7 @@ TEST_CASE("help and version are answers, not errors", "[options]") {
                              "--pin-dir",
                              "--false-alarm",
                              "--netns",
-                             "PATH|PID",
+                             "NAME|PATH|PID",
                              "(default: 1e-6)",
                              "SECONDS",
                              "BITS",
@@ -459,12 +481,17 @@ TEST_CASE("persist, unload and probe exclude each other", "[options]") {
 }
 
 TEST_CASE("a kept baseline is read if its file exists, and is written", "[options]") {
-    const Options first = accepted({"--keep-baseline", "/nowhere/b.json"});
-    CHECK_FALSE(first.baseline_file);
-    CHECK(first.save_baseline_file == "/nowhere/b.json");
-    const Options later = accepted({"--keep-baseline", "/proc/self/exe"});
-    CHECK(later.baseline_file == "/proc/self/exe");
-    CHECK(later.save_baseline_file == "/proc/self/exe");
-    for (const char* other : {"--baseline", "--save-baseline"})
-        CHECK(refusal({"--keep-baseline", "a", other, "b"}).find("in one") != std::string::npos);
+    const Options alone = accepted({"--keep-baseline", "/nowhere/b.json"});
+    CHECK_FALSE(alone.baseline_file);
+    CHECK(alone.kept_baseline_file == "/nowhere/b.json");
+    CHECK(alone.save_baseline_file == "/nowhere/b.json");
+    for (const Arguments& both : {Arguments{"--keep-baseline", "kept", "--baseline", "given"},
+                                  {"--baseline", "given", "--keep-baseline", "kept"}}) {
+        const Options pair = accepted(both);
+        CHECK(pair.baseline_file == "given");
+        CHECK(pair.kept_baseline_file == "kept");
+        CHECK(pair.save_baseline_file == "kept");
+    }
+    CHECK(one_clear_line(refusal({"--keep-baseline", "a", "--save-baseline", "b"}),
+                         "--keep-baseline writes its file"));
 }

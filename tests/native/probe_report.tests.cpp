@@ -64,6 +64,7 @@ TEST_CASE("the last line of the text states that a sound machine can run jsguard
   BPF timers (since 5.15)                                         there
   the BPF helper bpf_loop (since 5.17)                            there
   sockets are read by                                             bpf_probe_read_kernel
+  BPF programs may read its memory                                yes
   filters of system calls (seccomp)                               there
   net.core.bpf_jit_enable                                         1 (programs are compiled)
   kernel.bpf_stats_enabled                                        0 (the kernel measures no run times)
@@ -88,7 +89,7 @@ TEST_CASE("the JSON has every fact under a stable name", "[probe]") {
         R"({"schema":1,"kernel":{"release":"6.1.0-made-up","btf":true,"needs":[)"
         R"({"name":"bpf_timer","what":"BPF timers","since":"5.15","there":true},)"
         R"({"name":"BPF_FUNC_loop","what":"the BPF helper bpf_loop","since":"5.17","there":true}],)"
-        R"("socket_reader":"bpf_probe_read_kernel","filters_system_calls":true,)"
+        R"("socket_reader":"bpf_probe_read_kernel","may_read_memory":true,"filters_system_calls":true,)"
         R"("settings":{"net.core.bpf_jit_enable":1,"kernel.bpf_stats_enabled":0},)"
         R"("possible_cpus":128,"online_cpus":4,"fixed_map_bytes":10485760,)"
         R"("growing_map_bytes":31457280},)"
@@ -129,6 +130,17 @@ TEST_CASE("the first missing feature is the reason, the newest one decides the v
     check_verdict(facts, ExitCode::unsupported, "this kernel lacks BPF timers (since 5.15)",
                   "boot Linux 5.17 or later");
     CHECK(contains(probe_text(facts), "missing\n"));
+}
+
+TEST_CASE("a kernel that is locked down for confidentiality is not supported", "[probe]") {
+    ProbeFacts facts = sound();
+    facts.may_read_kernel = false;
+    check_verdict(facts, ExitCode::unsupported,
+                  "this kernel lacks BPF programs that read the kernel's memory: it is locked down",
+                  "boot it without lockdown=confidentiality (lockdown=integrity is enough for "
+                  "jsguard)");
+    CHECK(probe_json(facts)["kernel"]["may_read_memory"] == false);
+    CHECK(contains(probe_text(facts), "no, it is locked down (lockdown=confidentiality)\n"));
 }
 
 TEST_CASE("a kernel without filters of system calls is not supported", "[probe]") {
@@ -221,6 +233,7 @@ TEST_CASE("each fault of the pin directory has its exit code", "[probe]") {
                  {PinDirectory::not_writable, "not writable", ExitCode::not_permitted},
                  {PinDirectory::file_system_root, "whole file system", ExitCode::runtime},
                  {PinDirectory::other_owner, "another user's", ExitCode::runtime},
+                 {PinDirectory::changeable, "changeable by others", ExitCode::runtime},
                  {PinDirectory::foreign_pins, "not jsguard's", ExitCode::runtime}};
     for (const auto& row : table) {
         ProbeFacts facts = sound();

@@ -55,6 +55,7 @@ class SamplesOf {
         config.monitor_listeners = below(2);
         config.has_rdonly_cast = below(2);
         std::memset(config.reserved, 0, sizeof(config.reserved));
+        config.release_after_s = 0;  // not recorded: a replayed service keeps its entry
         config.instance = config.program_hash = config.options_hash = 0;  // not recorded
         return config;
     }
@@ -110,6 +111,8 @@ class SamplesOf {
         service.port = port;
         service.sequence = sequence;
         service.mode = static_cast<jsg_mode>(below(JSG_LEAVING + 1));
+        service.mode_before = JSG_FREE;  // not recorded, and neither is reserved
+        service.reserved = 0;
         service.pinned = below32(2);
         service.relearning = below32(2);
         service.trend_sum_nanobits = below(max_exact);

@@ -42,13 +42,13 @@ TEST_CASE("no record has a hole", "[records]") {
 }
 
 TEST_CASE("the records of this schema have their sizes", "[records]") {
-    CHECK(JSG_SCHEMA == 5);
+    CHECK(JSG_SCHEMA == 6);
     CHECK(sizeof(jsg_config) == 96);
     CHECK(sizeof(jsg_window) == 168);
     CHECK(sizeof(jsg_window_signal) == 24);
     CHECK(sizeof(jsg_window_key) == 8);
     CHECK(sizeof(jsg_alert_track) == 40);
-    CHECK(sizeof(jsg_service) == 312);
+    CHECK(sizeof(jsg_service) == 320);
     CHECK(sizeof(jsg_spread) == 32);
     CHECK(sizeof(jsg_baseline) == 2 * 32 + 24 + 4 * (196 + 49 + 1));
     CHECK(sizeof(jsg_control) == 8);
@@ -58,7 +58,7 @@ TEST_CASE("the records of this schema have their sizes", "[records]") {
     CHECK(sizeof(jsg_source) == 16);
     CHECK(sizeof(jsg_sources) == 96);
     CHECK(sizeof(jsg_alert) == 272);
-    CHECK(sizeof(jsg_stats) == 96);
+    CHECK(sizeof(jsg_stats) == 104);
     CHECK(sizeof(jsg_ticks) == 32);
 }
 
@@ -71,6 +71,7 @@ TEST_CASE("the fields of this schema have their offsets", "[records]") {
         FIELD(jsg_config, cpus, 56),
         FIELD(jsg_config, netns, 60),
         FIELD(jsg_config, monitor_listeners, 64),
+        FIELD(jsg_config, release_after_s, 68),
         FIELD(jsg_window, sequence, 0),
         FIELD(jsg_window, end_ns, 8),
         FIELD(jsg_window, end_unix_ms, 16),
@@ -124,11 +125,11 @@ TEST_CASE("the fields of this schema have their offsets", "[records]") {
         FIELD(jsg_service, threshold_nanobits, 256),
         FIELD(jsg_service, port, 264),
         FIELD(jsg_service, mode, 268),
-        FIELD(jsg_service, relearning, 280),
-        FIELD(jsg_service, relearn_request, 284),
-        FIELD(jsg_service, baselines_learned, 288),
-        FIELD(jsg_service, warnings, 292),
-        FIELD(jsg_service, untracked_sockets, 308),
+        FIELD(jsg_service, relearning, 284),
+        FIELD(jsg_service, relearn_request, 288),
+        FIELD(jsg_service, baselines_learned, 292),
+        FIELD(jsg_service, warnings, 296),
+        FIELD(jsg_service, untracked_sockets, 312),
         FIELD(jsg_spread, sum_microbits, 0),
         FIELD(jsg_spread, sum_of_squares, 8),
         FIELD(jsg_spread, windows, 16),
@@ -144,8 +145,8 @@ TEST_CASE("the fields of this schema have their offsets", "[records]") {
         FIELD(jsg_baseline, occupancy_socket_seconds, 88 + 4 * 196),
         FIELD(jsg_control, relearn, 0),
         FIELD(jsg_stats, sources_lost, 56),
-        FIELD(jsg_stats, not_enough_traffic, 64),
-        FIELD(jsg_stats, alerts, 88),
+        FIELD(jsg_stats, not_enough_traffic, 72),
+        FIELD(jsg_stats, alerts, 96),
     };
     for (const Field& field : fields) {
         CAPTURE(field.name);

@@ -52,7 +52,7 @@ TEST_CASE("given baselines are part of the request, kept baselines are not", "[r
     CHECK(hash({{81, baseline}}) != one);
     baseline.learned_s = 61;
     CHECK(hash({{80, baseline}}) != one);
-    options.keep_baseline = true;
+    options.kept_baseline_file = "kept.json";
     CHECK(hash({{80, baseline}}) == hash({}));
 }
 

@@ -22,6 +22,7 @@ jsg_stats all_losses() {
     stats.windows_lost = 16;
     stats.steps_late = 17;
     stats.sources_lost = 18;
+    stats.baselines_lost = 19;
     return stats;
 }
 
@@ -54,7 +55,7 @@ TEST_CASE("the first line states the network namespace", "[run_lines]") {
     CHECK_FALSE(contains(start_line(options, {}), "namespace"));
     options.netns = "/run/netns/web";
     CHECK(contains(start_line(options, {}),
-                   "monitoring every listening port (none now) in the "
+                   "monitoring every listening port (no connection yet) in the "
                    "network namespace /run/netns/web: threshold "));
     options.netns = "two\nlines";
     CHECK(contains(start_line(options, {}), " in the network namespace two?lines: "));
@@ -62,7 +63,8 @@ TEST_CASE("the first line states the network namespace", "[run_lines]") {
 
 TEST_CASE("the first line lists the listening ports", "[run_lines]") {
     Options options;
-    CHECK(contains(start_line(options, {}), "monitoring every listening port (none now): "));
+    CHECK(
+        contains(start_line(options, {}), "monitoring every listening port (no connection yet): "));
     options.excluded_ports = {22, 25};
     const std::vector<std::uint16_t> now = {80, 443};
     CHECK(contains(start_line(options, now),
@@ -75,6 +77,9 @@ TEST_CASE("the first line states which ports need not learn", "[run_lines]") {
     CHECK(contains(start_line(options, options.ports, 1),
                    "; 1 of 2 ports from their baseline, learning for 60 s for the others"));
     CHECK(contains(start_line(options, options.ports, 2), "; from the baseline"));
+    options.ports.clear();
+    CHECK(contains(start_line(options, {}, 1),
+                   "; 1 saved baseline, learning for 60 s on other ports"));
 }
 
 TEST_CASE("the summary states that nothing was lost", "[run_lines]") {
@@ -92,9 +97,10 @@ TEST_CASE("the summary states that nothing was lost", "[run_lines]") {
 TEST_CASE("the summary names every loss", "[run_lines]") {
     const std::string line = summary_line(all_losses());
     for (const char* part :
-         {"11 transitions of unknown states", "12 listening ports not monitored",
+         {"11 transitions of unknown states", "12 ports not monitored at first",
           "13 sockets never sampled", "15 alerts (the ring buffer was full)", "16 window records",
-          "17 steps that came late", "18 sources that gave way while they were counted"}) {
+          "17 steps that came late", "18 sources that gave way while they were counted",
+          "19 baselines of ports that lost their service entries"}) {
         CAPTURE(part);
         CHECK(contains(line, part));
     }

@@ -3,6 +3,7 @@
 #include "load/textfile.hpp"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "baseline_samples.hpp"
 #include "tests/catch_compat.hpp"
@@ -131,4 +132,27 @@ TEST_CASE("a textfile that can never be written is refused at the start", "[text
         CHECK(contains(refusal([&] { const Textfile textfile(path); }), "cannot write a textfile"));
     }
     CHECK(directory.files() == 2);
+}
+
+// The tests run as root. Another user's directory is one that this user could exchange.
+TEST_CASE("a directory that another user exchanges is not followed", "[textfile]") {
+    if (geteuid() != 0) return;
+    const Directory directory;
+    const fs::path home = directory / "home", mine = home / "figures", other = directory / "other";
+    fs::create_directories(mine);
+    fs::create_directories(other);
+    REQUIRE(chown(home.c_str(), 65534, 65534) == 0);
+    write_text(other / "j.prom", "not mine\n");
+    {
+        Textfile textfile(mine / "j.prom");
+        CHECK(message_of_write(textfile, "a 1\n").empty());
+        fs::rename(mine, home / "moved");
+        fs::create_directory_symlink(other, mine);
+        CHECK(message_of_write(textfile, "a 2\n").empty());
+        CHECK(content(home / "moved" / "j.prom") == "a 2\n");
+        CHECK(content(other / "j.prom") == "not mine\n");
+    }
+    CHECK(content(other / "j.prom") == "not mine\n");
+    CHECK(fs::is_empty(home / "moved"));
+    CHECK_FALSE(fs::exists(other / "j.prom.lock"));
 }

@@ -60,14 +60,23 @@ done
 [[ $(stat -c '%a %U' /var/lib/jsguard) == "700 root" ]] || fail "/var/lib/jsguard: $(stat -c '%a %U' /var/lib/jsguard)"
 [[ $(stat -c '%a %U' $pins) == "700 root" ]] || fail "$pins: $(stat -c '%a %U' $pins)"
 
-say "reload: the services relearn, and the same process continues"
+say "SIGHUP changes nothing, and SIGUSR2 makes the services relearn; the same process continues"
 pid=$(shown MainPID)
 relearn_requests() { bpftool -j map dump pinned $pins/control | jq '.[0].formatted.value.relearn'; }
 before=$(relearn_requests)
 asked_again() { (($(relearn_requests) != before)); }
-systemctl reload jsguard || fail "systemctl reload: exit code $?"
-wait_for asked_again || fail "a reload does not ask the services to relearn"
-[[ $(shown MainPID) == "$pid" ]] || fail "after a reload the service is another process"
+systemctl kill -s HUP jsguard
+sleep 2
+asked_again && fail "SIGHUP asks the services to relearn"
+systemctl kill -s USR2 jsguard
+wait_for asked_again || fail "SIGUSR2 does not ask the services to relearn"
+[[ $(shown MainPID) == "$pid" ]] || fail "after the signals the service is another process"
+
+say "a wrong option: the service is down, and systemctl status says why"
+echo 'JSGUARD_OPTIONS="--treshold 0.2"' >/etc/default/jsguard
+systemctl restart jsguard && fail "the service starts with a wrong option"
+systemctl status jsguard | grep -qF 'did you mean --threshold?' ||
+    fail "systemctl status does not say what is wrong: $(systemctl status jsguard)"
 
 say "watchdog: systemd kills a stopped loader and starts it again"
 settings watchdog.conf '[Service]' 'WatchdogSec=10s'

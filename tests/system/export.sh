@@ -211,25 +211,25 @@ spawn killed "$JSGUARD" export --pin-dir "$pin_dir" --format json --follow
 killed_pid=$spawned
 wait_for "$patience_s" has_rows killed 1 || fail "--follow shows nothing"
 stop_detector KILL
-# ended_by_silence NAME PID: the export ends with exit code 1, and reports that the detector shows no life.
+# ended_by_silence NAME PID: the export ends with exit code 1, and reports that the detector was killed.
 ended_by_silence() {
     local status=0
     wait_for 30 gone "$2" || fail "$1: the export goes on after the detector was killed"
     stop "$2"
     wait "$2" || status=$?
     ((status == 1)) || fail "$1: the detector was killed: exit code $status"
-    grep -q "has shown no life for .* start jsguard-load again" "$work/$1.err" || fail "$1 does not report that the detector shows no life"
+    grep -q "its jsguard-load was killed.* start jsguard-load again" "$work/$1.err" || fail "$1 does not report that the detector was killed"
 }
 ended_by_silence killed "$killed_pid"
 
 say "a killed detector is refused, but its kept windows are printed"
-refused 1 "has shown no life for" --format prometheus
+refused 1 "its jsguard-load was killed" --format prometheus
 export_to left 1 --format json
 (($(rows "$work/left.out") >= 1)) || fail "the kept windows of a killed detector are not printed"
 (($(wc -l <"$work/left.err") == 1)) || fail "not one line about a killed detector: $(cat "$work/left.err")"
-grep -q "has shown no life for" "$work/left.err" || fail "a killed detector looks like a live one"
+grep -q "its jsguard-load was killed" "$work/left.err" || fail "a killed detector looks like a live one"
 export_to left 1 --format csv --follow
-grep -q "has shown no life for" "$work/left.err" || fail "--follow: a killed detector looks like a live one"
+grep -q "its jsguard-load was killed" "$work/left.err" || fail "--follow: a killed detector looks like a live one"
 
 say "a killed detector that monitored no port is noticed too"
 start_detector

@@ -85,8 +85,8 @@ check_work() {
     attack=$spawned
     wait_for 30 raised || fail "$name: no alert: $("$JSGUARD" status --pin-dir "$pin_dir")"
     stop "$attack"
-    kill -HUP "$detector_pid"
-    wait_for "$patience_s" logged "relearns; the old baseline stays in force" || fail "$name: SIGHUP does nothing"
+    kill -USR2 "$detector_pid"
+    wait_for "$patience_s" logged "relearns; the old baseline stays in force" || fail "$name: SIGUSR2 does nothing"
     stop_detector INT
     ((detector_status == 0)) || fail "$name: exit code $detector_status"
     check_alert_lines

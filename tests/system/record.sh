@@ -98,12 +98,12 @@ stop_detector KILL
 status=0
 wait "$recorder_pid" || status=$?
 ((status == 1)) || fail "the detector was killed: exit code $status"
-grep -q "has shown no life for" "$work/recorder.err" || fail "record does not report that the detector shows no life"
+grep -q "its jsguard-load was killed" "$work/recorder.err" || fail "record does not report that the detector was killed"
 check_recording "$work/fourth.jsonl"
 status=0
 "$JSGUARD" record --pin-dir "$pin_dir" "$work/fifth.jsonl" 2>"$work/command.err" || status=$?
 ((status == 1)) || fail "the detector has been killed: exit code $status"
-grep -q "has shown no life for" "$work/command.err" || fail "record: a killed detector looks like a live one"
+grep -q "its jsguard-load was killed" "$work/command.err" || fail "record: a killed detector looks like a live one"
 [[ ! -e $work/fifth.jsonl ]] || fail "a recording of a killed detector was begun"
 
 finish

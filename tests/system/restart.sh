@@ -84,7 +84,7 @@ say "the loader reports too little traffic for learning, and the detector relear
 logged() { grep -qF "port $port: $1" "$work/detector.err"; }
 wait_for "$patience_s" logged "not enough traffic in 5 s (0 of 100 transitions, 0 of 30 socket-seconds, 0 of 20" ||
     fail "too little traffic is not reported"
-kill -HUP "$detector_pid"
+kill -USR2 "$detector_pid"
 check_windows_advance "asked to relearn"
 
 say "after Ctrl-C the loader prints a summary and ends"

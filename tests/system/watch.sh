@@ -184,7 +184,7 @@ start_detector --localport "$other" --learn 3600
 watch killed 80 24 TERM=screen
 expect killed "port $other learning"
 stop_detector KILL
-expect killed "has shown no life" "$silent_within_s"
+expect killed "has ended: its jsguard" "$silent_within_s"
 ended killed 1
 
 finish

@@ -95,7 +95,8 @@ void write_alerts(Html& html, const PortHistory& history) {
         rows.push_back({alert_name(i), std::string(signal_name(alert.signal)),
                         alert.was_up ? "before the recording" : utc_text(alert.from_ms),
                         alert.still_up ? "still up at the end" : utc_text(alert.to_ms),
-                        duration_text(alert.to_ms - std::min(alert.from_ms, alert.to_ms)),
+                        duration_text(round_to_seconds(
+                            (alert.to_ms - std::min(alert.from_ms, alert.to_ms)) * millisecond_ns)),
                         bits_text(alert.peak_bits)});
     }
     write_table(html, "Alerts",

@@ -168,7 +168,7 @@ int jsg_existing(struct bpf_iter__tcp *context)
 	struct jsg_scratch *own_scratch;
 	struct tcp_sock *tp;
 	__u32 state, service_id, port;
-	int may_claim;
+	int may_be_monitored;
 	__u64 address;
 
 	if (!common)
@@ -182,15 +182,14 @@ int jsg_existing(struct bpf_iter__tcp *context)
 	state = tp->inet_conn.icsk_inet.sk.__sk_common.skc_state;
 	port = port_number(tp->inet_conn.icsk_inet.inet_sport) & (JSG_PORTS - 1);
 	service_id = service_of(&tp->inet_conn.icsk_inet.sk);
-	may_claim = jsg_adopt_listeners && jsg_config.monitor_listeners &&
-		    mapping_of(port) != JSG_PORT_EXCLUDED;
+	may_be_monitored = jsg_config.monitor_listeners && mapping_of(port) != JSG_PORT_EXCLUDED;
 	if (state == JSG_TCP_LISTEN) {
-		if (!service_id && !may_claim)
+		if (!service_id && !may_be_monitored)
 			return 0;
 	} else if (state == JSG_TCP_CLOSE || !is_accepted(tp)) {
 		return 0;
 	} else if (!service_id) {
-		if (may_claim)
+		if (may_be_monitored && jsg_adopt_listeners)
 			service_id = service_claim(port);
 		if (!service_id) {
 			note_untracked_port(port);

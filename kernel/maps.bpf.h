@@ -86,7 +86,8 @@ static __always_inline __u64 address_of(const void *object, __u64 *scratch_field
 /*
  * Remembered sockets. Each socket may take a slot in one of two buckets, which its address's hash
  * selects; a bucket is one cache line. Writers: the programs take a slot by compare-and-swap of sk,
- * jsg_destroy empties it, and the tick empties the slots of sockets that are gone.
+ * jsg_destroy empties it (a listener's: the program that sees it end), and the tick empties the
+ * slots of sockets that are gone.
  */
 #define SLOT_BITS 17
 #define SLOTS (1U << SLOT_BITS)

@@ -57,7 +57,7 @@ static __noinline int count_missed(__u32 service_id, __u32 from, __u32 to, __u32
 /*
  * Whether a socket was accepted. An accepted socket has its listener's backlog limit, but not its
  * lock on the port (sk_clone_lock()). A socket that connected has no limit, unless it listened
- * before, and then it has the lock. A listener has received nothing.
+ * before, and then it has the lock, if it called bind(). A listener has received nothing.
  */
 static __always_inline int is_accepted(const struct tcp_sock *tp)
 {
@@ -184,9 +184,9 @@ static __always_inline void remember_listener(struct sock *sk, __u64 address)
 	__u32 port = local_port(sk);
 	struct jsg_slot *slot;
 
-	/* Without bind(), the kernel chooses the port after this transition. */
-	if (is_elsewhere(sk) ||
-	    (port && (!jsg_config.monitor_listeners || mapping_of(port) == JSG_PORT_EXCLUDED)))
+	/* Without bind(), the kernel chooses the port after this transition, so it may be 0. */
+	if (!jsg_config.monitor_listeners || is_elsewhere(sk) ||
+	    mapping_of(port) == JSG_PORT_EXCLUDED)
 		return;
 	slot = slot_of(address);
 	if (slot)

@@ -261,7 +261,11 @@ static __always_inline void start_service(__u32 service_id, struct jsg_service *
 					  __u64 now_ns)
 {
 	const struct jsg_baseline *baseline = bpf_map_lookup_elem(&baselines, &service_id);
+	__u32 zero = 0;
+	const struct jsg_control *asked = bpf_map_lookup_elem(&control, &zero);
 
+	if (asked) /* requests from before are not for this service */
+		service->relearn_request = asked->relearn;
 	service->started_ns = now_ns;
 	service->last_used_ns = now_ns;
 	if (service->mode == JSG_FREE) {

@@ -121,8 +121,25 @@ static __always_inline __u32 find_entry(__u32 port, int only_leaving)
 	return 0;
 }
 
-/* How often a CPU reads the mapping while another CPU changes it, which takes about a us. */
+/* How often a CPU reads the mapping while another CPU changes it. */
 #define MAPPING_READS 256
+
+/*
+ * Begins to change the mapping of a free port. Returns 0 if the port has a mapping now. A CPU that
+ * only maps a leaving port again may leave it free, so this tries again.
+ */
+static __noinline int begin_mapping(__u32 port)
+{
+	for (int tries = 0; tries < 4; tries++) {
+		if (change_mapping(port, JSG_PORT_FREE, JSG_PORT_CHANGING))
+			return 1;
+		for (int i = 0; i < MAPPING_READS && mapping_of(port) == JSG_PORT_CHANGING; i++)
+			barrier();
+		if (mapping_of(port) != JSG_PORT_FREE)
+			return 0;
+	}
+	return 0;
+}
 
 /* Maps a port to an entry. */
 static __noinline int claim_entry(__u32 port)
@@ -130,11 +147,11 @@ static __noinline int claim_entry(__u32 port)
 	__u64 bit = port_bit(port);
 	__u32 service_id;
 
-	if (!change_mapping(port, JSG_PORT_FREE, JSG_PORT_CHANGING)) {
-		for (int i = 0; i < MAPPING_READS && mapping_of(port) == JSG_PORT_CHANGING; i++)
-			barrier();
-		if (!is_service_id(mapping_of(port)))
+	if (!begin_mapping(port)) {
+		if (!is_service_id(mapping_of(port))) {
 			note_untracked_port(port);
+			COUNT(sockets_untracked, 1);
+		}
 		return 0;
 	}
 	service_id = find_entry(port, 0);
@@ -160,15 +177,12 @@ static __always_inline __u32 service_claim(__u32 port)
 	return is_service_id(service_id) ? service_id : 0;
 }
 
-/* Maps a port again that is leaving. */
+/* Maps a port again that is leaving. Does not touch the mapping of other ports. */
 static __noinline __attribute__((unused)) int claim_again(__u32 port)
 {
-	__u32 service_id;
-
-	if (!change_mapping(port, JSG_PORT_FREE, JSG_PORT_CHANGING))
+	if (!find_entry(port, 1) || !change_mapping(port, JSG_PORT_FREE, JSG_PORT_CHANGING))
 		return 0;
-	service_id = find_entry(port, 1);
-	finish_mapping(port, service_id);
+	finish_mapping(port, find_entry(port, 1));
 	return 0;
 }
 
@@ -345,6 +359,9 @@ static __always_inline void retry_refused(__u32 tick, __u32 ticks)
 
 /* Empty. */
 
+/* Stands in service->port while the tick empties the entry: it is neither free nor any port's. */
+#define PORT_BEING_EMPTIED JSG_PORTS
+
 /* Keeps the baseline of a port that loses its entry, for when it is used again. */
 static __always_inline void save_baseline(__u32 service_id, __u32 port)
 {
@@ -358,14 +375,14 @@ static __always_inline void save_baseline(__u32 service_id, __u32 port)
  * Empties the entry for the next port. Counters only grow, so the present counts become reading 0
  * of the next service. The port is set to 0 last, because the entry is free from then on.
  */
-__noinline int empty_entry(__u32 service_id)
+__noinline int empty_entry(__u32 service_id, __u32 port)
 {
 	struct jsg_service *service = bpf_map_lookup_elem(&services, &service_id);
 
 	if (!service)
 		return 0;
 	if (service->mode_before == JSG_MONITORING)
-		save_baseline(service_id, service->port);
+		save_baseline(service_id, port);
 	take_reading(service_id, 0);
 	late_of(service_id)->untracked_opened = 0;
 	late_of(service_id)->untracked_closed = 0;
@@ -406,19 +423,24 @@ static __always_inline int is_used_again(__u32 service_id, struct jsg_service *s
 	const struct jsg_step_samples *samples = step_samples_of(service_id);
 	__u32 port = service->port;
 
-	if (samples->sockets || samples->listeners || samples->closed)
+	int is_used = samples->sockets || samples->listeners || samples->closed;
+
+	if (is_used)
 		change_mapping(port, JSG_PORT_FREE, service_id);
 	if (mapping_of(port) == service_id) {
 		service->mode = service->mode_before;
 		jsg_entries_leaving--;
 		return 1;
 	}
-	/* If another CPU is changing the mapping, that is to claim this entry again. */
-	if (!change_mapping(port, JSG_PORT_FREE, JSG_PORT_CHANGING))
+	/* Another CPU was changing the word, or is claiming this entry. Tried again a step later.
+	 */
+	if (is_used || !change_mapping(port, JSG_PORT_FREE, JSG_PORT_CHANGING))
 		return 0;
-	empty_entry(service_id);
-	jsg_entries_leaving--;
+	/* No claim finds the entry from here on, so the mapping is not kept from others. */
+	RELAXED_WRITE(service->port, PORT_BEING_EMPTIED);
 	finish_mapping(port, JSG_PORT_FREE);
+	empty_entry(service_id, port);
+	jsg_entries_leaving--;
 	return 0;
 }
 

@@ -27,6 +27,16 @@ int open_directory(const fs::path& path) {
     return open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+// Whether another user can rename an entry of a directory in which others may write: in a sticky
+// one, the owner of the entry can.
+bool others_can_rename(int open_directory, const fs::path& entry) {
+    struct stat directory {
+    }, own{};
+    if (fstat(open_directory, &directory) != 0 || lstat(entry.c_str(), &own) != 0) return true;
+    const bool is_shared = directory.st_mode & (S_IWGRP | S_IWOTH);
+    return is_shared && own.st_uid != 0 && own.st_uid != geteuid();
+}
+
 // Whether another user could make this path lead to another directory: on the way there, links
 // included, is an entry of a directory that others can change.
 bool others_can_exchange(const fs::path& directory) {
@@ -43,7 +53,8 @@ bool others_can_exchange(const fs::path& directory) {
         const fs::path name = rest.back();
         rest.pop_back();
         const FileDescriptor opened(open(at.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-        if (others_can_change(opened.get())) return true;
+        if (others_can_change(opened.get()) || others_can_rename(opened.get(), at / name))
+            return true;
         if (fs::is_symlink(fs::symlink_status(at / name, error))) {
             ++links;
             go_on_with(fs::read_symlink(at / name, error));
@@ -196,7 +207,7 @@ void OutputFile::follow_directory() {
         (opened.st_dev == named.st_dev && opened.st_ino == named.st_ino) ||
         others_can_exchange(path))
         return;
-    directory_ = FileDescriptor(open_directory(path));
+    if (FileDescriptor found(open_directory(path)); found.get() >= 0) directory_ = std::move(found);
 }
 
 void replace_file(const fs::path& target, std::string_view kind, std::string_view text,

@@ -31,7 +31,6 @@ constexpr auto report_interval = std::chrono::milliseconds(900);
 
 volatile std::sig_atomic_t stop_requested = 0;
 volatile std::sig_atomic_t relearn_requested = 0;
-
 volatile std::sig_atomic_t hangup_received = 0;
 
 void request_stop(int) { stop_requested = 1; }
@@ -246,7 +245,7 @@ int monitor(const Options& options, SystemdNotifier& systemd) {
     // A reader of stdout that reads nothing must not make systemd's watchdog end the detector.
     set_stdout_wait([&] {
         if (detector.reader().is_ticking()) systemd.alive();
-        return !stop_requested;
+        return !stop_requested && !(hangup_received && progress.terminal_is_gone());
     });
     const StartResult result = start(detector, options, baselines, outlets);
     try {

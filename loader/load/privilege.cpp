@@ -145,8 +145,8 @@ void lock_securebits() {
 }
 
 // These system calls are allowed with any arguments. They affect only open descriptors, the memory
-// of this process, and files that its user may use anyway. A kernel without one of them is no
-// problem.
+// of this process, and files that its user may use, as far as Landlock permits it. A kernel without
+// one of them is no problem.
 constexpr int allowed[] = {
     // descriptors
     SCMP_SYS(read), SCMP_SYS(pread64), SCMP_SYS(readv), SCMP_SYS(write), SCMP_SYS(pwrite64),

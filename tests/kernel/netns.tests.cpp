@@ -100,10 +100,12 @@ TEST_CASE("two detectors monitor one port in two network namespaces, each only i
     const OtherNamespace other;
     REQUIRE(other.inode() != own_inode());
     Traffic here, there;
+    Socket client_there;
     here.begin(3);
     other.run([&] {
         there.begin(7);
         there.listeners.push_back(listen_on(only_there));
+        client_there = connect_to(only_there);
     });
 
     Watched own(options_in(std::to_string(getpid())));
@@ -114,13 +116,14 @@ TEST_CASE("two detectors monitor one port in two network namespaces, each only i
     CHECK(others.detector.reader().monitored_ports() ==
           std::vector<std::uint16_t>{port, only_there});
     CHECK(remembered(own.detector) == 3 + 1);
-    CHECK(remembered(others.detector) == 7 + 2);
+    CHECK(remembered(others.detector) == 7 + 1 + 2);
     CHECK(remembered(of_all.detector) == 3 + 1 + 7 + 1);
     for (Watched* w : {&own, &others, &of_all}) w->detector.arm_clock();
 
     // A listener that begins later, and connections.
     const std::uint16_t later = only_there + 1;
     const Socket later_here = listen_on(later);
+    const Socket later_client = connect_to(later);
     CHECK(service_id_of(own.detector, later) == 2);
     CHECK(service_id_of(others.detector, later) == 0);
     constexpr int resets_here = 5, resets_there = 9;

@@ -236,20 +236,6 @@ TEST_CASE("a listener whose port the kernel chose is monitored", "[service life]
     }));
 }
 
-TEST_CASE("a listener whose port the kernel chose is counted for a named port", "[service life]") {
-    enter_namespace();
-    // The port is known only afterwards, so another listener finds a free one first.
-    Socket finder(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    REQUIRE(listen(finder.fd(), 1) == 0);
-    const std::uint16_t port = port_of(finder);
-    finder.close();
-    jsguard::Detector detector;
-    start(detector, options_for({port}));
-    const Socket listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    bind_and_listen(listener, port);
-    CHECK(wait_until(3, [&] { return service_of(detector, port).listeners == 1; }));
-}
-
 TEST_CASE("a socket that leaves its port gives its slot back, and the port its entry",
           "[service life]") {
     const std::uint16_t next = own_port(1);

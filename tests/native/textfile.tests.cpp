@@ -141,13 +141,18 @@ TEST_CASE("a directory that another user exchanges is not followed", "[textfile]
     const fs::path home = directory / "home", mine = home / "figures", other = directory / "other";
     fs::create_directories(mine);
     fs::create_directories(other);
-    REQUIRE(chown(home.c_str(), 65534, 65534) == 0);
+    SECTION("in that user's directory") { REQUIRE(chown(home.c_str(), 65534, 65534) == 0); }
+    SECTION("in a sticky directory, where it is that user's") {
+        REQUIRE(chmod(home.c_str(), 01777) == 0);
+        REQUIRE(chown(mine.c_str(), 65534, 65534) == 0);
+    }
     write_text(other / "j.prom", "not mine\n");
     {
         Textfile textfile(mine / "j.prom");
         CHECK(message_of_write(textfile, "a 1\n").empty());
         fs::rename(mine, home / "moved");
         fs::create_directory_symlink(other, mine);
+        REQUIRE(lchown(mine.c_str(), 65534, 65534) == 0);
         CHECK(message_of_write(textfile, "a 2\n").empty());
         CHECK(content(home / "moved" / "j.prom") == "a 2\n");
         CHECK(content(other / "j.prom") == "not mine\n");

@@ -121,8 +121,15 @@ static __always_inline __u32 find_entry(__u32 port, int only_leaving)
 	return 0;
 }
 
-/* How often a CPU reads the mapping while another CPU changes it. */
-#define MAPPING_READS 256
+/* How often a CPU reads the mapping while another CPU changes it: for some 10 us at most. */
+#define MAPPING_READS 4096
+
+/* A bpf_loop callback. */
+static long is_mapping_settled(__u32 index, void *context)
+{
+	(void)index;
+	return mapping_of(*(__u32 *)context) != JSG_PORT_CHANGING;
+}
 
 /*
  * Begins to change the mapping of a free port. Returns 0 if the port has a mapping now. A CPU that
@@ -133,8 +140,7 @@ static __noinline int begin_mapping(__u32 port)
 	for (int tries = 0; tries < 4; tries++) {
 		if (change_mapping(port, JSG_PORT_FREE, JSG_PORT_CHANGING))
 			return 1;
-		for (int i = 0; i < MAPPING_READS && mapping_of(port) == JSG_PORT_CHANGING; i++)
-			barrier();
+		bpf_loop(MAPPING_READS, is_mapping_settled, &port, 0);
 		if (mapping_of(port) != JSG_PORT_FREE)
 			return 0;
 	}

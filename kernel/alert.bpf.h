@@ -128,7 +128,7 @@ static __always_inline void send_alert(__u32 service_id, enum jsg_signal signal,
 	alert->open_millisockets = record->open_millisockets;
 	alert->expected_millisockets = record->expected_millisockets;
 	alert->stalled_millisockets = record->stalled_millisockets;
-	alert->sources = jsg_work.sources;
+	alert->sources = jsg_work.sources[index];
 	if (event == JSG_RAISE)
 		pick_top_cells(signal, record->mode == JSG_STILL_LEARNING);
 	if (bpf_ringbuf_output(&alerts, alert, sizeof(*alert), 0))

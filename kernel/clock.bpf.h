@@ -43,6 +43,7 @@ static int tick(void *map, __u32 *key, struct jsg_clock *clock)
 	RELAXED_WRITE(jsg_now_ms, walk.now_ms);
 	bpf_loop(SLICE / GROUP, sample_group, &walk, 0);
 	clock->remembered += walk.remembered;
+	count_noted_ends(walk.now_ms);
 	relieve(!clock->tick, began_ns);
 	retry_refused(clock->tick, TICKS);
 	service_step(clock->tick + 1, began_ns);

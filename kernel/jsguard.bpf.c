@@ -84,6 +84,7 @@ int BPF_PROG(jsg_transition, struct sock *sk, int old_state, int new_state)
 	count_transition(row, old_state, new_state);
 
 	address = address_of(sk, &own_scratch->transition_sk);
+	note_deviating_end(address, service_id, old_state, new_state);
 	slot = slot_of(address);
 	if (is_first(old_state, new_state))
 		remember(sk, own_scratch, address, slot, service_id, new_state);
@@ -125,6 +126,7 @@ int BPF_PROG(jsg_preempted, struct sock *sk, int old_state, int new_state)
 	}
 	if (slot ? slot->state == new_state : !first)
 		return 0;
+	note_deviating_end(address, service_id, old_state, new_state);
 	count_missed_one(service_id, old_state, new_state);
 	if (first)
 		remember(sk, own_scratch, address, slot, service_id, new_state);
@@ -155,8 +157,10 @@ int BPF_PROG(jsg_destroy, struct sock *sk)
 		return 0;
 	}
 	state = state_in(slot_empty(slot));
-	if (state != JSG_TCP_CLOSE && state != JSG_TCP_NONE)
+	if (state != JSG_TCP_CLOSE && state != JSG_TCP_NONE) {
 		count_missed(service_id, state, JSG_TCP_CLOSE, fins_of(address));
+		note_deviating_end(address, service_id, state, JSG_TCP_CLOSE);
+	}
 	return 0;
 }
 

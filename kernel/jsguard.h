@@ -315,9 +315,13 @@ struct jsg_source {
 JSG_ASSERT(sizeof(struct jsg_source) == 16, "jsg_source is packed by hand");
 #define JSG_TOP_SOURCES 5
 
-/* The sources of one service in one step's samples. They are context and no part of a verdict. */
+/*
+ * The sources of one service. They are context and no part of a verdict. Occupancy: of the sockets
+ * that one step's samples found in deviating cells. Transitions: of the connections that ended in a
+ * deviating way since the first verdict *above*, without its step.
+ */
 struct jsg_sources {
-	__u32 sockets; /* sampled in the cells that deviate */
+	__u32 sockets;
 	__u32 distinct; /* number of their sources */
 	__u32 top_count; /* used entries of top; the source with the most sockets comes first */
 	__u32 inexact; /* 1: more sources than entries, so sockets are missing; distinct is rough */
@@ -368,7 +372,7 @@ struct jsg_stats {
 	__u64 alerts_lost; /* the ring buffer was full */
 	__u64 windows_lost; /* the map of windows took no more records */
 	__u64 steps_late; /* steps by which the clock was late */
-	__u64 sources_lost; /* sources that lost their entry to another while they were counted */
+	__u64 sources_lost; /* sources that lost their entry, and ends that found no room */
 	__u64 baselines_lost; /* of ports that lost their entry: the map took no more */
 	__u64 not_enough_traffic; /* verdicts of that kind, of both signals */
 	__u64 windows; /* closed, of all services */

@@ -62,20 +62,38 @@ struct jsg_step_samples {
 	__u32 full_queues;
 	__u32 silent_ms; /* for so long a listener waited for its port's first connection */
 	__u32 leaves_early; /* 1: its port is to lose the entry, because entries are scarce */
-	__u32 pass; /* number of the samples between two windows */
+	__u32 deviating_ends; /* one bit for each state: connections that end in it are noted */
 	__u64 deviating_cells; /* one bit for each cell whose sources are counted */
+};
+
+/* Sources that are being counted for one service and signal. */
+struct jsg_counted_sources {
+	__u32 pass; /* number of this count */
 	struct jsg_sources sources;
 };
 
-/* A source of sockets in deviating cells. */
+/* The number of a list of counted sources. List 0 belongs to no service. */
+JSG_INLINE __u32 source_list(__u32 service_id, enum jsg_signal signal)
+{
+	return service_id * JSG_SIGNALS + signal;
+}
+
+/* A source of deviating sockets. */
 struct jsg_source_entry {
 	struct jsg_source source; /* its sockets in the pass */
-	__u32 service_id; /* 0: the entry is free */
-	__u32 pass; /* of the service, in which the source was last seen */
+	__u32 list; /* number of the list of counted sources; 0: the entry is free */
+	__u32 pass; /* of the list, in which the source was last counted */
 	__u32 seen_ms;
 	__u32 reserved;
 };
 JSG_ASSERT(sizeof(struct jsg_source_entry) == 32, "jsg_source_entry is packed by hand");
+
+/* A connection that ended in a deviating way. */
+struct jsg_noted_end {
+	__u64 source_key;
+	__u32 prefix_bits;
+	__u32 service_id; /* written last; 0: not written yet, or counted already */
+};
 
 /* The search for an entry that can be given back. */
 struct jsg_search {
@@ -118,7 +136,7 @@ struct jsg_work {
 	struct jsg_distance signal[JSG_SIGNALS]; /* results of the window, by enum jsg_signal */
 	struct jsg_window record;
 	struct jsg_alert alert;
-	struct jsg_sources sources; /* of the last step's samples */
+	struct jsg_sources sources[JSG_SIGNALS]; /* counted up to the last step */
 	__u64 untracked_opened;
 	__u64 untracked_closed;
 };

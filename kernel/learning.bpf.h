@@ -3,8 +3,8 @@
 #ifndef JSG_LEARNING_BPF_H
 #define JSG_LEARNING_BPF_H
 
+#include "services.bpf.h"
 #include "spread.h"
-#include "window.bpf.h"
 
 /* Adds what was counted in this many steps. Sign -1: subtracts it. */
 static __always_inline void add_counts(struct jsg_baseline *sum, int sign, __u32 steps)
@@ -41,19 +41,23 @@ static __always_inline int learn_more(struct jsg_baseline *pending)
 
 /*
  * Learns the time in which the port had a listener and no connection, and thus no entry: steps
- * without traffic, as if the entry had been there.
+ * without traffic, as if the entry had been there. If that was the whole first learning time, the
+ * first connections are judged. A port that was refused an entry had connections in that time.
  */
 static __always_inline void learn_silence(__u32 service_id, struct jsg_service *service)
 {
 	struct jsg_baseline *pending = bpf_map_lookup_elem(&pending_baselines, &service_id);
 	__u32 steps = step_samples_of(service_id)->silent_ms / (step_seconds() * MS_IN_S);
 
-	if (!pending || !steps || service->mode != JSG_LEARNING || service->learned_steps > 1)
+	if (!pending || !steps || service->mode != JSG_LEARNING || service->learned_steps > 1 ||
+	    jsg_port_refused[port_word(service->port)] & port_bit(service->port))
 		return;
 	if (steps > jsg_config.learn_steps)
 		steps = jsg_config.learn_steps;
 	pending->learned_s += steps * step_seconds();
 	service->learned_steps += steps;
+	if (service->learned_steps >= jsg_config.learn_steps)
+		service->mode = JSG_STILL_LEARNING;
 }
 
 /* The first age bucket from JSG_OLD_S on. */

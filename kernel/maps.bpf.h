@@ -195,9 +195,29 @@ static __always_inline struct jsg_step_samples *step_samples_of(__u32 service_id
 /* Sampling weight: the number of sockets that each sampled socket represents. A power of two. */
 __u32 jsg_sample_weight;
 
+/* The sources that are being counted, by service and signal. */
+struct jsg_counted_sources jsg_counted_sources[SERVICE_ARRAY_SIZE * JSG_SIGNALS];
+
+static __always_inline struct jsg_counted_sources *counted_sources_of(__u32 list)
+{
+	barrier_var(list); /* so that the compiler keeps the mask, for the verifier of 6.1 */
+	return &jsg_counted_sources[list & (SERVICE_ARRAY_SIZE * JSG_SIGNALS - 1)];
+}
+
 /*
- * The sources of sockets in deviating cells, in sets that a hash selects. In a full set a new
- * source replaces the one that was seen least recently.
+ * The ends of connections whose sources are to be counted: a ring. Writers: the programs, which
+ * note an end; the tick counts it.
+ */
+#define NOTED_ENDS 4096U
+#define NOTED_ENDS_RESERVE 1024U
+
+struct jsg_noted_end jsg_noted_ends[NOTED_ENDS];
+__u32 jsg_ends_noted;
+__u32 jsg_ends_counted;
+
+/*
+ * The sources of deviating sockets, in sets that a hash selects. In a full set a new source
+ * replaces the one that was seen least recently.
  */
 #define SOURCE_SET_BITS 11
 #define SOURCE_WAYS 8

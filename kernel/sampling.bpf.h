@@ -102,15 +102,20 @@ static __always_inline int reconcile(struct jsg_slot *shared, struct jsg_slot *s
 	if (!is_settled(slot, now_ms) || (!gone && !closed))
 		return 0;
 	if (!gone) {
-		if (__sync_val_compare_and_swap(slot_word(shared), word, closed_word(word)) == word)
+		if (__sync_val_compare_and_swap(slot_word(shared), word, closed_word(word)) ==
+		    word) {
 			count_missed(slot->service_id, slot->state, JSG_TCP_CLOSE,
 				     fins_of(slot->sk));
+			note_deviating_end(slot->sk, slot->service_id, slot->state, JSG_TCP_CLOSE);
+		}
 		return 1;
 	}
 	if (!empty_unchanged(shared, slot))
 		return 1;
-	if (slot->state != JSG_TCP_CLOSE && !half_open)
+	if (slot->state != JSG_TCP_CLOSE && !half_open) {
 		count_missed(slot->service_id, slot->state, JSG_TCP_CLOSE, 0);
+		lose_deviating_end(slot->service_id, slot->state);
+	}
 	return 1;
 }
 
@@ -215,7 +220,7 @@ __noinline int sample_slot(__u32 number, __u32 now_ms, __u32 weight)
 		return 0;
 	samples->occupancy[sample.cell] += weight;
 	if (samples->deviating_cells >> sample.cell & 1)
-		count_source(slot.sk, slot.service_id, weight, now_ms);
+		count_sampled_source(slot.sk, slot.service_id, weight, now_ms);
 	return 0;
 }
 

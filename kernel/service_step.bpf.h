@@ -83,6 +83,18 @@ static __always_inline void judge_transitions(const struct jsg_service *service)
 }
 
 /*
+ * While the verdict on the transitions is *above*, the programs note the connections that end in a
+ * way that the window has more of.
+ */
+static __always_inline void choose_ends(__u32 service_id)
+{
+	__u32 ends =
+		jsg_work.record.signal[JSG_TRANSITIONS].verdict == JSG_ABOVE ? deviating_ends() : 0;
+
+	RELAXED_WRITE(step_samples_of(service_id)->deviating_ends, ends);
+}
+
+/*
  * Measures the window's occupancy and judges it. If there are too many sockets, the next samples
  * count the sources in the cells that the window has more of.
  */
@@ -119,6 +131,7 @@ __noinline int judge(__u32 service_id, __u32 steps)
 		return 0;
 	load_normal(service_id, 0);
 	judge_transitions(service);
+	choose_ends(service_id);
 	record->signal[JSG_OCCUPANCY].verdict = JSG_NOT_JUDGED;
 	if (service->mode == JSG_LEARNING)
 		return 0;
@@ -133,16 +146,19 @@ __noinline int judge(__u32 service_id, __u32 steps)
 	return 0;
 }
 
-/* Keeps the sources that the last step's samples counted, for an alert, and resets them. */
-static __always_inline void report_sources(struct jsg_step_samples *samples)
+static __always_inline void reset_sources(__u32 list)
 {
-	struct jsg_sources *sources = &samples->sources;
+	struct jsg_counted_sources *counted = counted_sources_of(list);
 
-	sources->top_count =
-		sources->distinct < JSG_TOP_SOURCES ? sources->distinct : JSG_TOP_SOURCES;
-	jsg_work.sources = *sources;
-	__builtin_memset(sources, 0, sizeof(*sources));
-	samples->pass++;
+	__builtin_memset(&counted->sources, 0, sizeof(counted->sources));
+	counted->pass++;
+}
+
+/* Keeps the sources that were counted, for an alert. */
+static __always_inline void report_sources(__u32 list, struct jsg_sources *out)
+{
+	*out = counted_sources_of(list)->sources;
+	out->top_count = out->distinct < JSG_TOP_SOURCES ? out->distinct : JSG_TOP_SOURCES;
 }
 
 /* Puts what the last step's samples found into the record, and resets it for the next step. */
@@ -182,7 +198,13 @@ static __always_inline void report_samples(__u32 service_id, struct jsg_service 
 	samples->closed = 0;
 	samples->silent_ms = 0;
 	samples->full_queues = 0;
-	report_sources(samples);
+	/* Ends are counted from the step after the first verdict *above* to the last one. */
+	if (!samples->deviating_ends)
+		reset_sources(source_list(service_id, JSG_TRANSITIONS));
+	report_sources(source_list(service_id, JSG_TRANSITIONS),
+		       &jsg_work.sources[JSG_TRANSITIONS]);
+	report_sources(source_list(service_id, JSG_OCCUPANCY), &jsg_work.sources[JSG_OCCUPANCY]);
+	reset_sources(source_list(service_id, JSG_OCCUPANCY));
 }
 
 /* Updates the sliding mean of the entropy of the entered states. */

@@ -368,11 +368,19 @@ static __always_inline void retry_refused(__u32 tick, __u32 ticks)
 /* Stands in service->port while the tick empties the entry: it is neither free nor any port's. */
 #define PORT_BEING_EMPTIED JSG_PORTS
 
-/* Keeps the baseline of a port that loses its entry, for when it is used again. */
-static __always_inline void save_baseline(__u32 service_id, __u32 port)
+/*
+ * Keeps the baseline of a port that loses its entry, for when it is used again. But not if it is to
+ * relearn.
+ */
+static __always_inline void save_baseline(__u32 service_id, const struct jsg_service *service,
+					  __u32 port)
 {
 	const struct jsg_baseline *baseline = bpf_map_lookup_elem(&baselines, &service_id);
+	__u32 zero = 0;
+	const struct jsg_control *asked = bpf_map_lookup_elem(&control, &zero);
 
+	if (asked && asked->relearn != service->relearn_request)
+		return;
 	if (baseline && bpf_map_update_elem(&saved_baselines, &port, baseline, BPF_ANY))
 		COUNT(baselines_lost, 1);
 }
@@ -388,7 +396,7 @@ __noinline int empty_entry(__u32 service_id, __u32 port)
 	if (!service)
 		return 0;
 	if (service->mode_before == JSG_MONITORING)
-		save_baseline(service_id, port);
+		save_baseline(service_id, service, port);
 	take_reading(service_id, 0);
 	late_of(service_id)->untracked_opened = 0;
 	late_of(service_id)->untracked_closed = 0;
@@ -397,6 +405,7 @@ __noinline int empty_entry(__u32 service_id, __u32 port)
 	bpf_map_update_elem(&baselines, &service_id, &empty_baseline, BPF_ANY);
 	bpf_map_update_elem(&pending_baselines, &service_id, &empty_baseline, BPF_ANY);
 	step_samples_of(service_id)->deviating_cells = 0;
+	step_samples_of(service_id)->deviating_ends = 0;
 	service->started_ns = 0;
 	service->sequence = 0;
 	service->last_used_ns = 0;
@@ -442,8 +451,11 @@ static __always_inline int is_used_again(__u32 service_id, struct jsg_service *s
 	 */
 	if (is_used || !change_mapping(port, JSG_PORT_FREE, JSG_PORT_CHANGING))
 		return 0;
-	/* No claim finds the entry from here on, so the mapping is not kept from others. */
-	RELAXED_WRITE(service->port, PORT_BEING_EMPTIED);
+	/*
+	 * No claim finds the entry from here on, so the mapping is not kept from others. The
+	 * exchange is a full barrier: another CPU that sees the port free sees this too.
+	 */
+	__sync_lock_test_and_set(&service->port, PORT_BEING_EMPTIED);
 	finish_mapping(port, JSG_PORT_FREE);
 	empty_entry(service_id, port);
 	jsg_entries_leaving--;

@@ -254,6 +254,25 @@ __noinline int measure_significance(__u32 cells, __u64 window_milli, __u64 basel
 	return 0;
 }
 
+/* The states in which a larger share of the window's connections ended than is normal, as bits. */
+static __always_inline __u32 deviating_ends(void)
+{
+	const struct jsg_counts *counts = &jsg_work.counts;
+	const struct jsg_baseline *normal = &jsg_work.normal;
+	__u32 ends = 0;
+
+	for (int state = 0; state < JSG_STATES; state++) {
+		int cell = state * JSG_STATES + JSG_TCP_CLOSE;
+		__u64 found = counts->cells.transitions[cell];
+		__u64 usual = normal->transition_counts[cell];
+
+		if (is_connection(state) &&
+		    found * normal->transitions > usual * counts->transitions)
+			ends |= 1U << state;
+	}
+	return ends;
+}
+
 /* Compares the transitions of the window with what is normal. */
 __noinline int measure_transitions(void)
 {

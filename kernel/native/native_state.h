@@ -78,6 +78,14 @@ static __always_inline struct jsg_step_samples *step_samples_of(__u32 service_id
 	return &jsg_step_samples[service_id];
 }
 
+/* Always empty: a recording has no sources. */
+static struct jsg_counted_sources jsg_counted_sources[JSG_SERVICE_ENTRIES * JSG_SIGNALS];
+
+static __always_inline struct jsg_counted_sources *counted_sources_of(__u32 list)
+{
+	return &jsg_counted_sources[list];
+}
+
 /* Always 0: a recording counts late transitions together with the others. */
 static struct jsg_late jsg_late[JSG_SERVICE_ENTRIES];
 

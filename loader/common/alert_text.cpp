@@ -70,6 +70,11 @@ std::string_view stalled_text(const jsg_alert& alert) {
     return "connections stalled";
 }
 
+// What deviates: the connections that the alert's sources belong to.
+std::string_view deviation_text(const jsg_alert& alert) {
+    return alert.signal == JSG_OCCUPANCY ? stalled_text(alert) : "connections ended unusually";
+}
+
 std::string spread_text(const jsg_sources& sources) {
     if (sources.sockets == 0) return "their sources not known";
     const jsg_source& top = sources.top[0];
@@ -109,8 +114,7 @@ std::string raise_line(const jsg_alert& alert) {
         "ALERT port {}{}: {} {} bits from normal (threshold {}, significance bound {})", alert.port,
         netns_text(alert), signal_name(alert.signal), small_bits_text(alert.js_nanobits),
         bits_of(alert.threshold_nanobits), small_bits_text(alert.significance_nanobits));
-    if (alert.signal == JSG_OCCUPANCY)
-        line += fmt::format(": {}, {}", stalled_text(alert), spread_text(alert.sources));
+    line += fmt::format(": {}, {}", deviation_text(alert), spread_text(alert.sources));
     line += "; " + traffic_text(alert);
     const auto cells = top_cells(alert);
     for (const jsg_top_cell& top : cells.first(std::min(cells.size(), max_cells_in_line))) {

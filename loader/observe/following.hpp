@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "common/bpf_file_system.hpp"
 #include "common/clocks.hpp"
@@ -48,6 +49,19 @@ inline std::string ended_text(bool loader_is_gone, std::uint64_t silent_ns,
         printable(pin_dir), duration_text(silent_ns / millisecond_ns));
 }
 
+// Whether a jsguard-load reads the detector's alerts: then it holds the lock of the pin directory.
+// The kernel's list of locks may lack a lock. So a detector that ticks without --persist has a
+// jsguard-load, whatever the list shows. This waits for some ticks then. None: unknown.
+inline std::optional<bool> is_attended(const MapReader& reader, const std::string& pin_dir) {
+    constexpr int ticks_to_wait = 8;
+    const std::optional<bool> locked = is_locked(pin_dir);
+    if (locked != false || has_persisted(pin_dir)) return locked;
+    const std::uint64_t before = reader.ticks().count;
+    std::this_thread::sleep_for(
+        std::chrono::nanoseconds(ticks_to_wait * reader.config().step_ns / JSG_SERVICES));
+    return reader.ticks().count != before;
+}
+
 // Finds out whether the detector still runs, or was killed and left its maps behind.
 class Silence {
   public:
@@ -59,7 +73,8 @@ class Silence {
     std::optional<std::string> text() const {
         const std::string& pin_dir = detector_.pin_dir();
         const bool loader_is_gone =
-            detector_.is_pinned() && has_ended(is_locked(pin_dir), has_persisted(pin_dir));
+            detector_.is_pinned() &&
+            has_ended(is_attended(detector_.reader(), pin_dir), has_persisted(pin_dir));
         const std::uint64_t ticked_ns = detector_.reader().ticks().last_ns;
         // A detector that has not ticked yet is silent since this object was made.
         const std::uint64_t silent_ns =

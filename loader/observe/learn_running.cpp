@@ -48,14 +48,14 @@ void wait_for_all(const PinnedDetector& detector, Relearning& relearning) {
     }
 }
 
+constexpr const char* no_port = "the detector monitors no port yet; name some with --localport";
+
 // Asks the detector to relearn. Returns the services that take part. Throws if there are none.
 Relearning request_relearning(const PinnedDetector& detector, std::optional<std::uint16_t> port) {
     Relearning relearning(detector.reader().services(), detector.reader().config(), port);
-    const auto ports = relearning.ports();
-    if (ports.empty())
+    if (relearning.ports().empty())
         throw Error(ExitCode::usage,
-                    port ? fmt::format("the detector does not monitor port {}", *port)
-                         : "the detector monitors no port yet; name some with --localport");
+                    port ? fmt::format("the detector does not monitor port {}", *port) : no_port);
     detector.request_relearning();
     return relearning;
 }
@@ -74,9 +74,15 @@ BaselineFile baselines_in_force(const std::string& pin_dir) {
 
 void ask_to_relearn(const std::string& pin_dir) {
     const PinnedDetector detector(pin_dir);
-    const auto ports = request_relearning(detector, {}).ports();
-    log_line(fmt::format("asked to relearn, for {} s or more: {}",
-                         learn_seconds(detector.reader().config()), ports_text(ports)));
+    const auto ports = detector.reader().monitored_ports();
+    const std::size_t unused = detector.request_relearning();
+    if (ports.empty() && unused == 0) throw Error(ExitCode::usage, no_port);
+    if (!ports.empty())
+        log_line(fmt::format("asked to relearn, for {} s or more: {}",
+                             learn_seconds(detector.reader().config()), ports_text(ports)));
+    if (unused > 0)
+        log_line(fmt::format("{} without connections will learn when used again",
+                             counted(unused, "port", "ports")));
 }
 
 void learn_running(const std::string& pin_dir, std::optional<std::uint16_t> port,

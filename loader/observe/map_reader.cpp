@@ -29,6 +29,12 @@ namespace {
                       refused ? "run it as root" : "");
 }
 
+// Whether the service has a baseline in force, or had one before its port began to leave.
+bool has_baseline(const jsg_service& service) {
+    const jsg_mode mode = service.mode == JSG_LEAVING ? service.mode_before : service.mode;
+    return service.port && mode == JSG_MONITORING;
+}
+
 }  // namespace
 
 // Another version's configuration may have another size. The schema has the same offset in each.
@@ -76,7 +82,9 @@ std::vector<jsg_service> MapReader::services() const {
 }
 
 jsg_service MapReader::service(std::uint32_t id) const {
-    return value<jsg_service>(shown::services, id);
+    auto service = value<jsg_service>(shown::services, id);
+    if (service.port >= JSG_PORTS) service.port = 0;  // the tick is emptying the entry
+    return service;
 }
 
 jsg_baseline MapReader::baseline(std::uint32_t id) const {
@@ -124,14 +132,17 @@ std::vector<std::uint16_t> MapReader::monitored_ports() const {
     return {ports.begin(), ports.end()};
 }
 
-// Adds the baselines in force.
+// Adds the baselines in force. The tick may empty an entry, and the entry may get another port,
+// while its baseline is read. Such a baseline is left out.
 void MapReader::add_baselines_in_force(Baselines& all) const {
-    std::uint32_t id = 0;
-    for (const jsg_service& service : services()) {
-        ++id;
-        const jsg_mode mode = service.mode == JSG_LEAVING ? service.mode_before : service.mode;
-        if (service.port && mode == JSG_MONITORING)
-            all[static_cast<std::uint16_t>(service.port)] = baseline(id);
+    for (std::uint32_t id = 1; id <= JSG_SERVICES; ++id) {
+        const jsg_service before = service(id);
+        if (!has_baseline(before)) continue;
+        const jsg_baseline found = baseline(id);
+        const jsg_service after = service(id);
+        if (has_baseline(after) && after.port == before.port &&
+            after.started_ns == before.started_ns)
+            all[static_cast<std::uint16_t>(before.port)] = found;
     }
 }
 
@@ -158,12 +169,25 @@ Baselines MapReader::learned_baselines() const {
     return all;
 }
 
-void MapReader::request_relearning() const {
+std::size_t MapReader::remove_saved_baselines() const {
+    const int map = descriptor(shown::saved_baselines);
+    std::size_t removed = 0;
+    for (std::uint32_t port = 0; bpf_map_get_next_key(map, nullptr, &port) == 0; ++removed) {
+        if (bpf_map_delete_elem(map, &port) != 0 && errno != ENOENT)
+            fail("write", shown::saved_baselines);
+    }
+    return removed;
+}
+
+// A port may get its saved baseline back before the request, or save it after the first removal.
+std::size_t MapReader::request_relearning() const {
+    std::size_t removed = remove_saved_baselines();
     auto control = value<jsg_control>(shown::control);
     ++control.relearn;
     const std::uint32_t key = 0;
     if (bpf_map_update_elem(descriptor(shown::control), &key, &control, BPF_ANY) != 0)
         fail("write", shown::control);
+    return removed + remove_saved_baselines();
 }
 
 std::uint64_t oldest_window(const jsg_service& service) {

@@ -86,12 +86,15 @@ class MapReader {
     // The baselines in force, and the saved ones of ports without a service.
     Baselines learned_baselines() const;
 
-    // Asks every service to relearn. Needs a writable descriptor of the map "control".
-    void request_relearning() const;
+    // Asks every service to relearn, and removes the saved baselines: these ports learn when they
+    // are used again. Needs writable descriptors of the maps "control" and "saved_baselines".
+    // Returns how many baselines were removed.
+    std::size_t request_relearning() const;
 
   private:
     void add_baselines_in_force(Baselines& all) const;
     void add_saved_baselines(Baselines& all) const;
+    std::size_t remove_saved_baselines() const;
     template <typename Value, typename Key = std::uint32_t>
     std::optional<Value> find(const ShownMap& map, const Key& key) const;
     template <typename Value>

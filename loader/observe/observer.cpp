@@ -11,7 +11,7 @@
 #include "common/baseline_file.hpp"
 #include "common/bpf_file_system.hpp"
 #include "common/clocks.hpp"
-#include "common/directory_lock.hpp"
+#include "observe/following.hpp"
 
 namespace jsguard {
 namespace {
@@ -71,8 +71,7 @@ Observation Observer::observe() const {
     all.host = host_;
     all.kernel = kernel_;
     all.unix_ms = unix_now_ms();
-    // The loader that reads the detector's alerts holds the lock of the pin directory.
-    all.attended = is_loader_ ? true : is_locked(pin_dir_);
+    all.attended = is_loader_ ? true : is_attended(reader_, pin_dir_);
     all.is_persisted = has_persisted(pin_dir_);
     all.config = reader_.config();
     all.stats = reader_.stats();

@@ -72,9 +72,12 @@ bool PinnedDetector::is_pinned() const {
     return access((pin_dir_ + "/" + config_pin).c_str(), F_OK) == 0;
 }
 
-void PinnedDetector::request_relearning() const {
+std::size_t PinnedDetector::request_relearning() const {
     const FileDescriptor requests = open_map(shown::control, true);
-    MapReader({{shown::control.name, requests.get()}}).request_relearning();
+    const FileDescriptor saved = open_map(shown::saved_baselines, true);
+    return MapReader(
+               {{shown::control.name, requests.get()}, {shown::saved_baselines.name, saved.get()}})
+        .request_relearning();
 }
 
 }  // namespace jsguard

@@ -25,7 +25,7 @@ class PinnedDetector {
     bool is_pinned() const;
     const MapReader& reader() const { return reader_; }
     // Opens the map "control" for writing, which needs more rights than reading.
-    void request_relearning() const;
+    std::size_t request_relearning() const;
 
   private:
     FileDescriptor open_map(const ShownMap& map, bool to_write = false) const;

@@ -16,6 +16,7 @@
 #include "common/file_replacement.hpp"
 #include "inconclusive.hpp"
 #include "load/skeleton.hpp"
+#include "observe/following.hpp"
 #include "observe/running_cost.hpp"
 #include "tests/catch_compat.hpp"
 #include "watched.hpp"
@@ -250,4 +251,14 @@ TEST_CASE("the predicted memory of the maps is what the kernel counts when they 
     const double more = static_cast<double>(jsguard::growing_map_bytes(detector.skeleton()));
     CAPTURE(more, bytes() - empty);
     CHECK(bytes() - empty == Approx(more).epsilon(0.02));
+}
+
+TEST_CASE("a detector that ticks has a loader, even if the kernel does not list its lock",
+          "[observer]") {
+    Watched w(quick_options({first_port}));
+    const std::string not_locked = "/dev/shm";
+    const jsguard::MapReader& reader = w.detector.reader();
+    CHECK(jsguard::is_attended(reader, not_locked) == false);  // it does not tick yet
+    w.detector.arm_clock();
+    CHECK(jsguard::is_attended(reader, not_locked) == true);
 }

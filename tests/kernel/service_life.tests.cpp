@@ -115,6 +115,25 @@ TEST_CASE("the time that a listener waits for its first connection counts as lea
 
 // The release is decided by samples that are up to a step old. A listener that begins in between
 // must not lose its monitoring.
+TEST_CASE("stalled connections that are the first ones of an idle listener raise an alert",
+          "[service life][slow]") {
+    const std::uint16_t port = own_port(0);
+    jsguard::Options options = options_for_own_namespace();
+    options.learn_s = 2;
+    Watched w(options);
+    const Socket listener = listen_on(port);
+    w.detector.arm_clock();
+    pause_ms(4000);  // longer than the first learning time
+    const auto stalled = connect_clients(listener, port, 200);
+    REQUIRE(w.wait(30, [&] { return !w.alerts.empty(); }));
+    CHECK(w.alerts[0].event == JSG_RAISE);
+    CHECK(w.alerts[0].signal == JSG_OCCUPANCY);
+    CHECK(w.alerts[0].port == port);
+    const jsg_service service = service_of(w.detector, port);
+    CHECK(service.mode == JSG_STILL_LEARNING);
+    CHECK(service.baselines_learned == 0);
+}
+
 TEST_CASE("200 restarts around the release time lose no listener", "[service life][many ports]") {
     constexpr int ports = 40, rounds = 5;
     jsguard::Detector detector;
@@ -415,4 +434,28 @@ TEST_CASE("baselines of more ports than there are entries wait until their ports
     const Socket listener = listen_on(used);
     visit(used);
     CHECK(wait_until(4, [&] { return service_of(detector, used).mode == JSG_MONITORING; }));
+}
+
+TEST_CASE("a request to relearn is for ports without an entry too", "[service life]") {
+    const std::uint16_t idle = own_port(0), leaving = own_port(1);
+    jsguard::Detector detector;
+    start(detector, short_lived_options(), {{idle, usual_baseline()}, {leaving, usual_baseline()}});
+    {
+        const Socket listener = listen_on(leaving);
+        visit(leaving);
+        REQUIRE(
+            wait_until(4, [&] { return service_of(detector, leaving).mode == JSG_MONITORING; }));
+    }
+    REQUIRE(wait_until(10, [&] {
+        return detector.reader().service(1).mode == JSG_LEAVING || !is_monitored(detector, leaving);
+    }));
+    CHECK(detector.reader().request_relearning() >= 1);
+    CHECK(wait_until(10, [&] { return detector.reader().service(1).port == 0; }));
+    CHECK(detector.reader().learned_baselines().empty());
+    for (const std::uint16_t port : {idle, leaving}) {
+        const Socket listener = listen_on(port);
+        visit(port);
+        REQUIRE(wait_until(4, [&] { return service_of(detector, port).sequence > 0; }));
+        CHECK(service_of(detector, port).mode == JSG_LEARNING);
+    }
 }

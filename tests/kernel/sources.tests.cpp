@@ -47,12 +47,37 @@ void connect_clients_from(std::vector<Ends>& stalled, const Socket& listener, st
     }
 }
 
-const jsg_alert* raise_of(const Watched& w, std::uint16_t port) {
+const jsg_alert* raise_of(const Watched& w, std::uint16_t port, jsg_signal signal = JSG_OCCUPANCY) {
     for (const jsg_alert& alert : w.alerts) {
-        if (alert.port == port && alert.event == JSG_RAISE && alert.signal == JSG_OCCUPANCY)
-            return &alert;
+        if (alert.port == port && alert.event == JSG_RAISE && alert.signal == signal) return &alert;
     }
     return nullptr;
+}
+
+// Connects clients from an address, and resets them.
+void reset_clients_from(const Socket& listener, std::uint16_t port, const std::string& address,
+                        int connections) {
+    std::vector<Ends> clients;
+    connect_clients_from(clients, listener, port, address, connections);
+    for (Ends& ends : clients) ends.client.reset();
+}
+
+// From the next step on, the detector counts the sources of connections that end unusually.
+void wait_until_transitions_deviate(Watched& w, std::uint32_t service_id) {
+    REQUIRE(w.wait_for_steps(service_id, 1));
+    REQUIRE(wait_until(10, [&] {
+        const auto last = window(w.detector, service_id, w.service(service_id).sequence);
+        return last && last->signal[JSG_TRANSITIONS].js_nanobits >
+                           w.service(service_id).threshold_nanobits[JSG_TRANSITIONS];
+    }));
+}
+
+void allow_descriptors(rlim_t descriptors) {
+    rlimit limit{};
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = std::max(limit.rlim_cur, descriptors);
+    limit.rlim_max = std::max(limit.rlim_max, limit.rlim_cur);
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
 }
 
 // A minute of a service that always has 20 fresh requests, at 40 connections a second.
@@ -140,12 +165,7 @@ TEST_CASE("with more sources than entries, the alert is marked as inexact", "[so
     const TimeCritical time_critical;
     const std::uint16_t some = first_port + 3, many = first_port + 4;
     constexpr std::uint32_t of_some = 1000, of_many = 17'500;  // entries: 16,384
-    const rlim_t descriptors = of_some + of_many + 200;
-    rlimit limit{};
-    REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
-    limit.rlim_cur = std::max(limit.rlim_cur, descriptors);
-    limit.rlim_max = std::max(limit.rlim_max, limit.rlim_cur);
-    REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    allow_descriptors(of_some + of_many + 200);
     const auto connect_each = [](std::vector<Socket>& stalled, std::uint16_t port,
                                  std::uint32_t number) {
         for (std::uint32_t i = 0; i < number; ++i)
@@ -191,4 +211,88 @@ TEST_CASE("with more sources than entries, the alert is marked as inexact", "[so
     const jsg_sources over = raise_of(w, many)->sources;
     CHECK(over.inexact == 1);
     CHECK(w.detector.reader().stats().sources_lost > 0);
+}
+
+TEST_CASE("an alert on transitions names who ended connections unusually, with exact numbers",
+          "[sources]") {
+    const TimeCritical time_critical;
+    const std::uint16_t port = first_port + 5;
+    jsguard::Options options = quick_options({port});
+    options.confirm_windows = 3;
+    Watched w(options, {{port, usual_baseline()}});
+    add_address("fd00:4::1");
+    const Socket listener = listen_on_both(port);
+    w.detector.arm_clock();
+    REQUIRE(w.wait_for_steps(1, 1));
+    // The first step above the threshold is not counted.
+    reset_clients_from(listener, port, "127.0.9.9", 300);
+    wait_until_transitions_deviate(w, 1);
+
+    reset_clients_from(listener, port, "127.0.5.1", 60);
+    reset_clients_from(listener, port, "fd00:4::1", 10);
+    // These end as all connections of the baseline do: in LAST_ACK.
+    std::vector<Ends> usual;
+    connect_clients_from(usual, listener, port, "127.0.5.3", 8);
+    for (Ends& ends : usual) {
+        ends.client.close();
+        ends.server.wait_for_end();
+        ends.server.close();
+    }
+    // The count goes on until the raise.
+    REQUIRE(w.wait_for_steps(1, 1));
+    reset_clients_from(listener, port, "127.0.5.1", 1);
+    reset_clients_from(listener, port, "127.0.5.2", 40);
+    REQUIRE(w.wait(10, [&] { return raise_of(w, port, JSG_TRANSITIONS); }));
+
+    const jsg_sources found = raise_of(w, port, JSG_TRANSITIONS)->sources;
+    CHECK(named(found) == Sources{{"127.0.5.1/32", 61}, {"127.0.5.2/32", 40}, {"fd00:4::/64", 10}});
+    CHECK(found.sockets == 111);
+    CHECK(found.distinct == 3);
+    CHECK(found.inexact == 0);
+    CHECK(w.detector.reader().stats().sources_lost == 0);
+
+    // A later alert begins a new count.
+    const auto is_clear = [&](const jsg_alert& alert) { return alert.event == JSG_CLEAR; };
+    REQUIRE(w.wait(30, [&] { return std::any_of(w.alerts.begin(), w.alerts.end(), is_clear); }));
+    CHECK(std::find_if(w.alerts.begin(), w.alerts.end(), is_clear)->sources.sockets == 0);
+}
+
+TEST_CASE("ends of connections that find no room are counted, and the alert is marked as inexact",
+          "[sources]") {
+    const TimeCritical time_critical;
+    const std::uint16_t port = first_port + 6;
+    // There is room for 3,072, and 256 are counted in a tick.
+    constexpr std::uint32_t first = 100, burst = 12'000;
+    allow_descriptors(burst + 2 * first + 200);
+    jsguard::Options options = quick_options({port});
+    options.min_sockets = 2 * burst;  // so each window counts as balanced
+    options.confirm_windows = 12;
+    Watched w(options, {{port, usual_baseline()}});
+    // Eight accept queues have enough room. Nobody accepts.
+    std::vector<Socket> listeners, clients;
+    for (int i = 0; i < 8; ++i) listeners.push_back(listen_on_shared(port));
+    const auto connect_and_reset = [&](const std::string& address, std::uint32_t number) {
+        for (std::uint32_t i = 0; i < number; ++i) connect_from(address, port).reset();
+    };
+    w.detector.arm_clock();
+    REQUIRE(w.wait_for_steps(1, 1));
+    for (std::uint32_t i = 0; i < burst; ++i) clients.push_back(connect_from("127.0.5.1", port));
+    connect_and_reset("127.0.5.2", first);
+    wait_until_transitions_deviate(w, 1);
+
+    for (Socket& client : clients) client.reset();
+    pause_ms(1000);  // until there is room again
+    REQUIRE(w.wait(40, [&] {
+        connect_and_reset("127.0.5.3", 2);  // the transitions go on deviating
+        pause_ms(20);
+        return raise_of(w, port, JSG_TRANSITIONS);
+    }));
+    const jsg_sources found = raise_of(w, port, JSG_TRANSITIONS)->sources;
+    const auto lost = w.detector.reader().stats().sources_lost;
+    CHECK(found.inexact == 1);
+    CHECK(lost > 0);
+    REQUIRE(found.top_count == 2);
+    const auto [address, sockets] = named(found)[0];
+    CHECK(address == "127.0.5.1/32");
+    CHECK(sockets + lost == burst);
 }

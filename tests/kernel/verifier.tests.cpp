@@ -22,10 +22,10 @@ TEST_CASE("the verifier processes no more instructions for a program than the ta
         const bpf_program* program;
         std::uint32_t limit;
     } table[] = {
-        {programs.jsg_transition, named ? 7'000U : 23'200U},
-        {programs.jsg_preempted, named ? 5'800U : 21'600U},
-        {programs.jsg_destroy, 1'550},
-        {programs.jsg_existing, named ? 1'300U : 17'000U},
+        {programs.jsg_transition, named ? 7'600U : 17'500U},
+        {programs.jsg_preempted, named ? 6'300U : 16'300U},
+        {programs.jsg_destroy, 1'800},
+        {programs.jsg_existing, named ? 1'350U : 10'900U},
         {programs.jsg_start, 74'000},  // includes the tick and all that it calls
     };
     for (const auto& row : table) {

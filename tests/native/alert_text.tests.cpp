@@ -174,16 +174,20 @@ TEST_CASE("a raise for people states what is wrong, in words", "[alert_text]") {
           "window, 2 % of the baseline");
 }
 
-TEST_CASE("a transition alert for people has the transitions and no sources", "[alert_text]") {
+TEST_CASE("a transition alert for people has the transitions, and who ended connections unusually",
+          "[alert_text]") {
     jsg_alert alert = example();
     alert.signal = JSG_TRANSITIONS;
     alert.top[0].cell = jsg_transition_cell(JSG_TCP_SYN_RECV, JSG_TCP_CLOSE);
     alert.top[0].baseline_ppb = 0;
     CHECK(alert_line(alert) ==
           "ALERT port 8080: transitions 0.413 bits from normal (threshold 0.12, significance bound "
-          "0.061); 412 "
-          "transitions in 10 s, 518 requests open, 1718 sockets; SYN_RECV->CLOSE: 71 % of the "
-          "window, 0 % of the baseline");
+          "0.061): connections ended unusually, 512 spread over 2 sources, 192.0.2.7 has 480 of "
+          "them; 412 transitions in 10 s, 518 requests open, 1718 sockets; SYN_RECV->CLOSE: 71 % "
+          "of the window, 0 % of the baseline");
+    alert.sources = {};
+    CHECK(contains(alert_line(alert),
+                   "): connections ended unusually, their sources not known; 412 transitions"));
 }
 
 TEST_CASE("the text for people names what is stalled, by the cell that deviates most",

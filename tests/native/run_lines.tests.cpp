@@ -99,7 +99,7 @@ TEST_CASE("the summary names every loss", "[run_lines]") {
     for (const char* part :
          {"11 transitions of unknown states", "12 ports not monitored at first",
           "13 sockets never sampled", "15 alerts (the ring buffer was full)", "16 window records",
-          "17 steps that came late", "18 sources that gave way while they were counted",
+          "17 steps that came late", "18 sources or ends of connections not counted",
           "19 baselines of ports that lost their service entries"}) {
         CAPTURE(part);
         CHECK(contains(line, part));
@@ -118,6 +118,6 @@ TEST_CASE("the summary leaves out what was not lost", "[run_lines]") {
     stats = {};
     stats.sources_lost = 1;
     CHECK(contains(summary_line(stats),
-                   "; lost or left out: 1 source that gave way while it was "
+                   "; lost or left out: 1 source or end of a connection not "
                    "counted"));
 }

@@ -95,9 +95,11 @@ void RunningBpftrace::find_programs(const std::set<std::uint32_t>& before) {
 
 RunningBpftrace::~RunningBpftrace() { end(); }
 
+// While bpftrace still attaches, it loses the signal. So the signal is repeated.
 void RunningBpftrace::end() {
-    kill(process_, SIGINT);
-    waitpid(process_, nullptr, 0);
+    const auto has_ended = [&] { return waitpid(process_, nullptr, WNOHANG) != 0; };
+    do kill(process_, SIGINT);
+    while (!testbed::wait_until(1, has_ended));
 }
 
 std::vector<int> RunningBpftrace::programs() const {

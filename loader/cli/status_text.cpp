@@ -118,7 +118,8 @@ std::string head_text(const Observation& seen) {
 
 std::string monitored_text(const jsg_config& config) {
     return fmt::format("monitors {} in {}; window {} s, step {} s, {}",
-                       config.monitor_listeners ? "every listening port" : "the ports it was given",
+                       config.monitor_listeners ? "every port with an accepted connection"
+                                                : "the ports it was given",
                        config.netns ? fmt::format("network namespace {}", config.netns)
                                     : "every network namespace",
                        config.window_steps * step_seconds(config), step_seconds(config),

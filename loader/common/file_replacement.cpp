@@ -27,44 +27,6 @@ int open_directory(const fs::path& path) {
     return open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-// Whether another user can rename an entry of a directory in which others may write: in a sticky
-// one, the owner of the entry can.
-bool others_can_rename(int open_directory, const fs::path& entry) {
-    struct stat directory {
-    }, own{};
-    if (fstat(open_directory, &directory) != 0 || lstat(entry.c_str(), &own) != 0) return true;
-    const bool is_shared = directory.st_mode & (S_IWGRP | S_IWOTH);
-    return is_shared && own.st_uid != 0 && own.st_uid != geteuid();
-}
-
-// Whether another user could make this path lead to another directory: on the way there, links
-// included, is an entry of a directory that others can change.
-bool others_can_exchange(const fs::path& directory) {
-    constexpr int max_links = 40;  // as the kernel
-    std::error_code error;
-    std::vector<fs::path> rest;  // the names still to go, the last one first
-    const auto go_on_with = [&rest](const fs::path& path) {
-        const std::vector<fs::path> names(path.begin(), path.end());
-        rest.insert(rest.end(), names.rbegin(), names.rend());
-    };
-    go_on_with(fs::absolute(directory, error));
-    fs::path at = "/";
-    for (int links = 0; !error && !rest.empty() && links <= max_links;) {
-        const fs::path name = rest.back();
-        rest.pop_back();
-        const FileDescriptor opened(open(at.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-        if (others_can_change(opened.get()) || others_can_rename(opened.get(), at / name))
-            return true;
-        if (fs::is_symlink(fs::symlink_status(at / name, error))) {
-            ++links;
-            go_on_with(fs::read_symlink(at / name, error));
-        } else {
-            at /= name;  // an absolute name, "/", begins again
-        }
-    }
-    return error || !rest.empty();
-}
-
 // A new file beside another one, which is removed unless it is renamed.
 class TemporaryFile {
   public:
@@ -171,10 +133,11 @@ OutputFile::OutputFile(fs::path target, std::string kind, ExitCode code)
       kind_(std::move(kind)),
       name_(target_.filename()),
       directory_(open_directory(directory_of(target_))) {
+    const int error = errno;
     check_target(target_, kind_, code);
     if (directory_.get() < 0)
         throw errno_error(
-            code, errno, fmt::format("cannot write the {} {}", kind_, printable(target_.native())));
+            code, error, fmt::format("cannot write the {} {}", kind_, printable(target_.native())));
 }
 
 // Written under another name and renamed. On disk: synced before, and the directory after.
@@ -199,15 +162,12 @@ int OutputFile::remove() const {
     return unlinkat(directory_.get(), name_.c_str(), 0) == 0 ? 0 : errno;
 }
 
-void OutputFile::follow_directory() {
+bool OutputFile::directory_is_at_its_path() const {
     struct stat opened {
     }, named{};
-    const fs::path path = directory_of(target_);
-    if (fstat(directory_.get(), &opened) != 0 || stat(path.c_str(), &named) != 0 ||
-        (opened.st_dev == named.st_dev && opened.st_ino == named.st_ino) ||
-        others_can_exchange(path))
-        return;
-    if (FileDescriptor found(open_directory(path)); found.get() >= 0) directory_ = std::move(found);
+    return fstat(directory_.get(), &opened) == 0 &&
+           stat(directory_of(target_).c_str(), &named) == 0 && opened.st_dev == named.st_dev &&
+           opened.st_ino == named.st_ino;
 }
 
 void replace_file(const fs::path& target, std::string_view kind, std::string_view text,

@@ -85,9 +85,9 @@ class OutputFile {
     void replace(std::string_view text, Durability durability = Durability::on_disk) const;
     // Returns 0, or errno.
     int remove() const;
-    // Opens the directory again if its path leads to another one now, and nobody but root and this
-    // process's user could have changed that.
-    void follow_directory();
+    // Whether the path of the directory still leads to the open one. False if somebody has removed
+    // or replaced the directory, or a directory above it.
+    bool directory_is_at_its_path() const;
 
   private:
     std::filesystem::path target_;

@@ -2,7 +2,8 @@
 // Printing on stdout and stderr, and the exit code that main() returns for an exception.
 #pragma once
 
-#include <cstdio>
+#include <signal.h>
+
 #include <exception>
 #include <functional>
 #include <string>
@@ -18,9 +19,22 @@ class ReaderGone : public Error {
     explicit ReaderGone(const Error& error) : Error(error) {}
 };
 
-// Called about every 200 ms while stdout takes no more text, for as long as it returns true.
-// Without it, printing waits.
-void set_stdout_wait(std::function<bool()> keep_waiting);
+// While this object exists, keep_waiting is called about every 200 ms as long as a text for stdout
+// or stderr is not written. If it returns false, the rest of the text is dropped: printing throws
+// Error(runtime), logging does not. This holds for pipes, terminals and sockets, with O_NONBLOCK
+// and without it. Needs a process of one thread that does not use SIGALRM or ITIMER_REAL otherwise.
+// Without such an object, printing waits for the reader.
+class OutputWait {
+  public:
+    explicit OutputWait(std::function<bool()> keep_waiting);
+    ~OutputWait();
+    OutputWait(const OutputWait&) = delete;
+    OutputWait& operator=(const OutputWait&) = delete;
+
+  private:
+    struct sigaction action_before_ {};
+    sigset_t mask_before_{};
+};
 
 // Prints a part of a long text. Call flush_parts() after the last part. Both throw ReaderGone or
 // Error(runtime). A stdout that takes no more text is no failure, whether it blocks or not.
@@ -44,7 +58,7 @@ void print_while_read(const Print& print) {
 }
 
 // Prints on stderr. Ignores a failed write: a full disk or a closed pipe must not end the detector.
-inline void log_text(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); }
+void log_text(std::string_view text);
 
 // Prints a line on stderr in one write, so that no output of another process splits it.
 inline void log_line(std::string_view line) { log_text(std::string(line) + '\n'); }

@@ -46,12 +46,12 @@ class Detector {
     // Loads the programs with these options. The ports that the options name and the ports with a
     // baseline get service entries. Attaches nothing.
     void load(const Options& options, const Baselines& baselines);
-    // Attaches the programs. From then on transitions are counted, and new listeners get service
-    // entries.
+    // Attaches the programs. From then on transitions are counted, and a port gets a service entry
+    // with its first accepted connection.
     void attach();
     // Adopts the sockets that are already open in the monitored network namespace, or in every
-    // namespace that has a process. Listening sockets in the monitored namespace, or in this
-    // process's own, get service entries.
+    // namespace that has a process. Ports with accepted connections in the monitored namespace, or
+    // in this process's own, get service entries.
     void adopt_sockets();
     // The number of network namespaces whose open sockets could not be read.
     std::size_t namespaces_left_out() const { return namespaces_left_out_; }
@@ -70,13 +70,15 @@ class Detector {
     // that the kernel uses.
     void poll(int timeout_ms, const AlertHandler& handler, std::size_t max = SIZE_MAX);
 
-    // The files that are used after start(): the pins. Then the pin directory is removed.
+    // The files that are used from now on: the pins. At the end the pin directory is removed.
     FileAccess file_access() const {
-        return {{pins_->open_directory()}, pins_->open_parent_directory()};
+        return {{}, pins_->open_directory(), pins_->open_parent_directory()};
     }
 
     // Available after load(), or after join() has returned true.
     const MapReader& reader() const { return reader_.value(); }
+    // Whether the detector runs. False before the first step too.
+    bool is_ticking() const { return reader_ && reader_->is_ticking(); }
     // This process's descriptors of the detector's programs and maps.
     OwnDescriptors descriptors() const;
     // How the detector runs on this kernel, for --verbose.

@@ -3,14 +3,14 @@
 #include "load/file_access.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <linux/landlock.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdint>
-#include <iterator>
+#include <system_error>
 
 #include "common/error.hpp"
 #include "common/file_replacement.hpp"
@@ -18,31 +18,30 @@
 namespace jsguard {
 namespace {
 
-constexpr std::uint64_t reading = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
-constexpr std::uint64_t writing = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
-                                  LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |
-                                  LANDLOCK_ACCESS_FS_MAKE_DIR;
+constexpr std::uint64_t for_proc = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+// A file is replaced by making another one, and renaming it. A lock is a file too.
+constexpr std::uint64_t for_outputs = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |
+                                      LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE;
+// A persisted detector's directory is renamed, and removed with its pins.
+constexpr std::uint64_t for_pins = LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_MAKE_DIR |
+                                   LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE;
+constexpr std::uint64_t above_pins = LANDLOCK_ACCESS_FS_REMOVE_DIR;
 constexpr std::uint64_t never = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_CHAR |
                                 LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |
                                 LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM;
-// Since version 2 and 3; headers of older kernels lack them.
+// Since version 2 and 3; headers of older kernels lack them. Nothing needs them.
 constexpr std::uint64_t refer = 1ULL << 13, truncate = 1ULL << 14;
 
 [[noreturn]] void fail(const char* what) {
     throw errno_error(ExitCode::runtime, errno, what,
-                      "a kernel or container that forbids it is not one to run a detector with "
-                      "privilege in");
-}
-
-// 0 without Landlock.
-long landlock_version() {
-    return std::max(
-        0L, syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION));
+                      "do not run a detector with privilege in a kernel or container that forbids "
+                      "this");
 }
 
 // The accesses that this kernel can limit.
-std::uint64_t limited_by(long version) {
-    return reading | writing | never | (version >= 2 ? refer : 0) | (version >= 3 ? truncate : 0);
+std::uint64_t limited_by(int version) {
+    return for_proc | for_outputs | for_pins | above_pins | never | (version >= 2 ? refer : 0) |
+           (version >= 3 ? truncate : 0);
 }
 
 void allow(int ruleset, int directory, std::uint64_t access) {
@@ -53,25 +52,50 @@ void allow(int ruleset, int directory, std::uint64_t access) {
 
 }  // namespace
 
-bool can_limit_files() { return landlock_version() > 0; }
+bool FileLimits::is_unexpected() const {
+    return !available() && error != ENOSYS && error != EOPNOTSUPP;
+}
 
-void limit_files(const FileAccess& access) {
-    const long version = landlock_version();
-    if (version == 0) return;
-    const std::uint64_t limited = limited_by(version);
+FileLimits file_limits_of(long answer, int error) {
+    if (answer > 0) return {static_cast<int>(answer), 0};
+    return {0, answer < 0 ? error : EINVAL};
+}
+
+FileLimits file_limits_here() {
+    const long answer =
+        syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    return file_limits_of(answer, errno);
+}
+
+std::string text_of(const FileLimits& limits) {
+    if (limits.available()) return fmt::format("limited by Landlock, version {}", limits.version);
+    if (limits.error == ENOSYS) return "not limited: this kernel has no Landlock";
+    if (limits.error == EOPNOTSUPP)
+        return "not limited: Landlock is switched off; boot with landlock in the list lsm=";
+    return fmt::format(
+        "not limited: Landlock is refused: {}; see which filter of system calls the container or "
+        "service has",
+        std::generic_category().message(limits.error));
+}
+
+FileLimits limit_files(const FileAccess& access) {
+    const FileLimits limits = file_limits_here();
+    if (!limits.available()) return limits;
     landlock_ruleset_attr attributes{};
-    attributes.handled_access_fs = limited;
+    attributes.handled_access_fs = limited_by(limits.version);
     // The size of the first version: later fields are of no use here.
     const FileDescriptor ruleset(static_cast<int>(
         syscall(SYS_landlock_create_ruleset, &attributes, sizeof(std::uint64_t), 0)));
     if (ruleset.get() < 0) fail("cannot limit the files that can be used");
-    for (const int directory : access.writable)
-        allow(ruleset.get(), directory, (reading | writing | refer | truncate) & limited);
-    if (access.emptied >= 0) allow(ruleset.get(), access.emptied, LANDLOCK_ACCESS_FS_REMOVE_DIR);
+    for (const int directory : access.outputs) allow(ruleset.get(), directory, for_outputs);
+    if (access.pin_directory >= 0) allow(ruleset.get(), access.pin_directory, for_pins);
+    if (access.above_pin_directory >= 0)
+        allow(ruleset.get(), access.above_pin_directory, above_pins);
     if (const FileDescriptor proc(open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC)); proc.get() >= 0)
-        allow(ruleset.get(), proc.get(), reading);
+        allow(ruleset.get(), proc.get(), for_proc);
     if (syscall(SYS_landlock_restrict_self, ruleset.get(), 0) != 0)
         fail("cannot limit the files that can be used");
+    return limits;
 }
 
 }  // namespace jsguard

@@ -102,7 +102,7 @@ int watch(Detector& detector, const Options& options, Progress& progress, Outlet
                 "jsguard baseline relearn");
         }
         outlets.step();
-        if (detector.reader().is_ticking())
+        if (detector.is_ticking())
             systemd.alive();  // systemd's watchdog also watches the kernel's timer
         progress.print_if_any(systemd.take_problem());
         if (now < report_at) continue;
@@ -164,8 +164,9 @@ void finish_start(Detector& detector, const Options& options, Outlets& outlets,
     if (options.verbose) log_line(detector.describe());
     outlets.begin(started, detector.reader(), detector.descriptors());
     FileAccess access = detector.file_access();
-    for (const int directory : outlets.directories()) access.writable.push_back(directory);
-    drop_privilege(access);
+    access.outputs = outlets.directories();
+    const FileLimits limits = drop_privilege(access);
+    if (options.verbose || limits.is_unexpected()) log_line("file access is " + text_of(limits));
     systemd.ready(started);
 }
 
@@ -242,9 +243,9 @@ int monitor(const Options& options, SystemdNotifier& systemd) {
     Progress progress(options, isatty(STDERR_FILENO) == 1);
     Detector detector;  // must outlive the outlets, which read it
     Outlets outlets(options, progress);
-    // A reader of stdout that reads nothing must not make systemd's watchdog end the detector.
-    set_stdout_wait([&] {
-        if (detector.reader().is_ticking()) systemd.alive();
+    // A reader of the output that reads nothing must not make systemd's watchdog end the detector.
+    const OutputWait wait([&] {
+        if (detector.is_ticking()) systemd.alive();
         return !stop_requested && !(hangup_received && progress.terminal_is_gone());
     });
     const StartResult result = start(detector, options, baselines, outlets);

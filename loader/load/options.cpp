@@ -43,7 +43,8 @@ void add_what_is_monitored(OptionAdder& add, Written& written) {
     Options& o = written.options;
     add.group("What is monitored");
     add.ports("-L,--localport,--port", "--localport",
-              "monitor these local ports (default: every listening port)", o.ports);
+              "monitor these local ports (default: every port with an accepted connection)",
+              o.ports);
     add.ports("--exclude-port", "--exclude-port", "do not monitor these (default: none)",
               o.excluded_ports);
     add.path("--netns", "NAME|PATH|PID", "monitor only this network namespace (default: all)",

@@ -19,8 +19,8 @@ struct Options {
     std::uint32_t transition_threshold_nanobits = JSG_DEFAULT_THRESHOLD_NANOBITS;
     std::uint32_t occupancy_threshold_nanobits = JSG_DEFAULT_THRESHOLD_NANOBITS;
     std::uint32_t false_alarm_exponent = 6;  // of the false-positive probability, 10^-6
-    std::vector<std::uint16_t>
-        ports;  // sorted, no excluded one; empty: every port with connections
+    // Sorted, without excluded ones. Empty: every port with an accepted connection.
+    std::vector<std::uint16_t> ports;
     std::vector<std::uint16_t> excluded_ports;  // sorted
     std::uint32_t window_s = 10;
     std::uint32_t step_s = 1;

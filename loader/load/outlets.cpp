@@ -43,7 +43,7 @@ Outlets::Outlets(const Options& options, Progress& progress)
 
 std::vector<int> Outlets::directories() const {
     std::vector<int> all;
-    if (textfile_) all = textfile_->directories();
+    if (textfile_) all.push_back(textfile_->directory());
     if (baselines_) all.push_back(baselines_->directory());
     return all;
 }

@@ -161,6 +161,8 @@ constexpr int allowed[] = {
     // waiting for alerts, and sending datagrams to the system's log and the service manager
     SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_pwait2), SCMP_SYS(poll),
     SCMP_SYS(ppoll), SCMP_SYS(sendto), SCMP_SYS(sendmsg),
+    // a timer that interrupts this process's own writes to stdout and stderr
+    SCMP_SYS(setitimer),
     // what the C and C++ libraries do by themselves
     SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(futex),
     SCMP_SYS(getrandom), SCMP_SYS(clock_gettime), SCMP_SYS(clock_getres), SCMP_SYS(gettimeofday),
@@ -274,7 +276,7 @@ void need_writable_without_privilege(const fs::path& target, std::string_view op
                             option, printable(target.native()), geteuid()));
 }
 
-void drop_privilege(const FileAccess& access) {
+FileLimits drop_privilege(const FileAccess& access) {
     need_one_thread();
     if (has_capability(CAP_SETPCAP)) {
         empty_bounding_set();
@@ -286,8 +288,9 @@ void drop_privilege(const FileAccess& access) {
             throw Error(ExitCode::runtime, "capabilities are left that were given up");
     }
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail("cannot set no_new_privs");
-    limit_files(access);
+    const FileLimits limits = limit_files(access);
     filter_system_calls();
+    return limits;
 }
 
 }  // namespace jsguard

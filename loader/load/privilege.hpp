@@ -30,10 +30,9 @@ std::string missing_to_load(bool has_rdonly_cast);
 void need_writable_without_privilege(const std::filesystem::path& target, std::string_view option);
 
 // Drops all capabilities and every way to gain one. Forbids all system calls except those that the
-// loader makes after attaching; docs/privilege.md lists them. Does not change the user. The process
-// must have one thread. From then on it may use files only as
-// access says. Throws Error(runtime), or Error(unsupported) if the kernel cannot filter
-// system calls.
-void drop_privilege(const FileAccess& access);
+// loader makes after attaching; docs/privilege.md lists them. Limits the files as access says, and
+// returns what limit_files() does. Does not change the user. The process must have one thread.
+// Throws Error(runtime), or Error(unsupported) if the kernel cannot filter system calls.
+FileLimits drop_privilege(const FileAccess& access);
 
 }  // namespace jsguard

@@ -137,6 +137,7 @@ ProbeFacts probe_facts(const Options& options) {
                                 "kernel.bpf_stats_enabled"})
         facts.settings.push_back(read_setting(setting));
     facts.filters_system_calls = filters_system_calls();
+    facts.file_limits = file_limits_here();
     const Skeleton skeleton = open_sized(options, facts);
     if (allows_trial_load(facts)) facts.trial = try_load(skeleton->obj);
     return facts;

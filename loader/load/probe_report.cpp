@@ -172,6 +172,7 @@ void add_kernel(Lines& lines, const ProbeFacts& facts) {
                                        : "no, it is locked down (lockdown=confidentiality)");
     lines.line("filters of system calls (seccomp)",
                facts.filters_system_calls ? "there" : "missing");
+    lines.line("file access of the loader", text_of(facts.file_limits));
     for (const ProbedSetting& setting : facts.settings) {
         lines.line(setting.name, setting.value
                                      ? fmt::format("{} ({})", *setting.value, setting_text(setting))
@@ -244,6 +245,9 @@ ordered_json kernel_json(const ProbeFacts& facts) {
             {"may_read_memory",
              facts.may_load ? ordered_json(facts.may_read_kernel) : ordered_json(nullptr)},
             {"filters_system_calls", facts.filters_system_calls},
+            {"landlock_version",
+             facts.file_limits.available() ? ordered_json(facts.file_limits.version) : nullptr},
+            {"file_access", text_of(facts.file_limits)},
             {"settings", settings},
             {"possible_cpus", facts.possible_cpus},
             {"online_cpus", facts.online_cpus},

@@ -10,6 +10,7 @@
 
 #include "common/bpf_file_system.hpp"
 #include "common/error.hpp"
+#include "load/file_access.hpp"
 #include "load/kernel_needs.hpp"
 
 namespace jsguard {
@@ -50,6 +51,7 @@ struct ProbeFacts {
     std::vector<KernelNeed> needs;
     bool has_rdonly_cast = false;
     bool filters_system_calls = false;  // by seccomp, which the loader needs to drop privilege
+    FileLimits file_limits;             // the loader sets them too, where the kernel can
     std::vector<ProbedCapability> capabilities;
     bool may_load = false;           // the capabilities are enough to load
     bool may_read_kernel = true;     // by BPF; not tried without may_load

@@ -15,10 +15,10 @@ namespace {
 
 std::string monitored_text(const Options& options, std::span<const std::uint16_t> ports) {
     if (!options.ports.empty()) return ports_text(ports);
-    std::string text = "every listening port";
+    std::string text = "every port with an accepted connection";
     if (!options.excluded_ports.empty())
         text += fmt::format(" except {}", fmt::join(options.excluded_ports, ", "));
-    return ports.empty() ? text + " (no connection yet)"
+    return ports.empty() ? text + " (none yet)"
                          : text + fmt::format(" (now {})", fmt::join(ports, ", "));
 }
 

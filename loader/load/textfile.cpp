@@ -25,18 +25,6 @@ std::string cannot(const char* do_what, const std::filesystem::path& file) {
     return fmt::format("cannot {} the {} {}", do_what, kind, printable(file.native()));
 }
 
-// The directory above, unless that is the root: below it is everything.
-int open_above(int directory) {
-    struct stat above {
-    }, root{};
-    const int opened = openat(directory, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (opened >= 0 && fstat(opened, &above) == 0 && stat("/", &root) == 0 &&
-        (above.st_dev != root.st_dev || above.st_ino != root.st_ino))
-        return opened;
-    if (opened >= 0) close(opened);
-    return -1;
-}
-
 }  // namespace
 
 // node_exporter does not read the lock file, because its name does not end in .prom.
@@ -88,7 +76,6 @@ void NameLock::renew() {
 
 Textfile::Textfile(std::filesystem::path file)
     : file_(std::move(file), kind, ExitCode::usage),
-      above_(open_above(file_.directory())),
       lock_(file_, cannot("write", file_.path()),
             fmt::format("another jsguard-load writes {}; stop it, or give this one its own "
                         "textfile",
@@ -96,10 +83,9 @@ Textfile::Textfile(std::filesystem::path file)
 
 Textfile::~Textfile() {
     try {
-        file_.follow_directory();
         lock_.renew();
     } catch (const Error&) {
-        return;  // the directory is gone, or another process has the name now
+        return;  // the directory is removed, or another process has the name now
     }
     const int failure = file_.remove();
     if (failure == 0 || failure == ENOENT) return;
@@ -108,27 +94,30 @@ Textfile::~Textfile() {
     log_line(error.what());
 }
 
-std::vector<int> Textfile::directories() const {
-    std::vector<int> all = {file_.directory()};
-    if (above_.get() >= 0) all.push_back(above_.get());
-    return all;
+int Textfile::directory() const { return file_.directory(); }
+
+std::string Textfile::report(const std::string& failure) {
+    const bool known = failure == failure_;
+    failure_ = failure;
+    return known ? "" : failure;
 }
 
 std::string Textfile::write(const std::function<std::optional<std::string>()>& text) {
-    const bool failed = failing_;
     try {
         const auto figures = text();
         if (!figures) return "";
-        file_.follow_directory();
-        lock_.renew();  // somebody may have removed the lock file or the directory
+        // A directory that was made again is another one. By Landlock this process may write only
+        // in the one that it opened.
+        if (!file_.directory_is_at_its_path())
+            return report(cannot("write", file_.path()) +
+                          ": its directory was removed or replaced; restart jsguard-load");
+        lock_.renew();  // somebody may have removed the lock file
         file_.replace(*figures, Durability::left_to_kernel);
-        failing_ = false;
-        return failed ? fmt::format("the {} {} is written again", kind,
-                                    printable(file_.path().native()))
-                      : "";
+        return std::exchange(failure_, {}).empty() ? ""
+                                                   : fmt::format("the {} {} is written again", kind,
+                                                                 printable(file_.path().native()));
     } catch (const std::exception& error) {
-        failing_ = true;
-        return failed ? "" : fmt::format("{}; it is tried again each step", error.what());
+        return report(fmt::format("{}; it is tried again each step", error.what()));
     }
 }
 

@@ -7,7 +7,6 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "common/file_replacement.hpp"
 
@@ -49,19 +48,21 @@ class Textfile {
     ~Textfile();
     Textfile(const Textfile&) = delete;
     Textfile& operator=(const Textfile&) = delete;
-    // Open directories: that of the file, and the one above it, in which it may be made again.
-    std::vector<int> directories() const;
+    // The open directory of the file. It is opened once: one that is made again is not used.
+    int directory() const;
 
     // Writes text() to the file, unless it returns none. A reader sees either the whole new text or
-    // the old one. Throws nothing. Returns a line for the user: that writing fails, once, or that
-    // it works again.
+    // the old one. Throws nothing. Returns a line for the user: why writing fails, once for each
+    // reason, or that it works again.
     std::string write(const std::function<std::optional<std::string>()>& text);
 
   private:
+    // Returns the line, unless it was the last one too.
+    std::string report(const std::string& failure);
+
     OutputFile file_;
-    FileDescriptor above_;  // -1 if it is the root of the file system
     NameLock lock_;
-    bool failing_ = false;
+    std::string failure_;  // empty: the last write succeeded
 };
 
 }  // namespace jsguard

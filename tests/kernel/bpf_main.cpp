@@ -113,8 +113,7 @@ int verdict(int result, char** argv) {
 int main(int argc, char** argv) {
     if (!only_lists_or_explains(argc, argv)) {
         if (const std::string why = why_no_bpf(); !why.empty()) {
-            const char* required = std::getenv("JSGUARD_REQUIRE_BPF");
-            if (required && std::string_view(required) == "1") {
+            if (testbed::must_lack_nothing()) {
                 std::cerr << "FAIL: JSGUARD_REQUIRE_BPF=1, but " << why << '\n';
                 return EXIT_FAILURE;
             }

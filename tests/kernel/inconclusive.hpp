@@ -5,12 +5,20 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace testbed {
+
+// Whether a test that lacks something must fail. Otherwise it is shown as skipped.
+inline bool must_lack_nothing() {
+    const char* required = std::getenv("JSGUARD_REQUIRE_BPF");
+    return required && std::string_view(required) == "1";
+}
 
 // The reasons that the test cases of this process have given.
 inline std::vector<std::string> inconclusive_reasons;

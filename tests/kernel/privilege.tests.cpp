@@ -30,9 +30,11 @@
 #include <thread>
 #include <vector>
 
+#include "common/bpf_file_system.hpp"
 #include "common/capabilities.hpp"
 #include "common/error.hpp"
 #include "common/file_replacement.hpp"
+#include "common/print.hpp"
 #include "load/file_access.hpp"
 #include "load/pins.hpp"
 #include "tests/catch_compat.hpp"
@@ -80,13 +82,24 @@ struct Fixture {
         open(directory.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
     FileDescriptor logger{socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
     sockaddr_un address{};
+    FileDescriptor pipe_reader{-1}, full_pipe{-1};
+    jsguard::OutputFile output{directory / "replaced", "file", jsguard::ExitCode::runtime};
 
-    // Those that a child may use after it has dropped its privilege.
-    std::vector<int> directories() const { return {open_directory.get(), pins.open_directory()}; }
+    // What a child may use after it has dropped its privilege.
+    jsguard::FileAccess access() const {
+        return {{open_directory.get()}, pins.open_directory(), pins.open_parent_directory()};
+    }
 
     Fixture() {
         REQUIRE(map.get() >= 0);
         pins.pin("config", map.get());
+        pins.persist({{"config", map.get()}});
+        int ends[2];
+        REQUIRE(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
+        pipe_reader = FileDescriptor(ends[0]);
+        full_pipe = FileDescriptor(ends[1]);
+        while (write(ends[1], ends, 1) == 1) continue;
+        REQUIRE(fcntl(ends[1], F_SETFL, 0) == 0);
         address.sun_family = AF_UNIX;
         (directory / "log").native().copy(address.sun_path, sizeof(address.sun_path) - 1);
         REQUIRE(bind(logger.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
@@ -95,6 +108,7 @@ struct Fixture {
         REQUIRE(chmod((directory / "secret").c_str(), 0600) == 0);
         REQUIRE(chown((directory / "secret").c_str(), another_user, another_user) == 0);
     }
+    ~Fixture() { pins.unpersist(); }
 };
 
 struct Attempt {
@@ -191,7 +205,7 @@ std::vector<Attempt> things_to_be_refused(const Fixture& fixture) {
     };
 }
 
-std::vector<Attempt> things_that_must_work(const Fixture& fixture) {
+std::vector<Attempt> things_that_must_work(Fixture& fixture) {
     return {
         {"writing to an open map",
          [&] {
@@ -228,8 +242,28 @@ std::vector<Attempt> things_that_must_work(const Fixture& fixture) {
          }},
         {"replacing a file",
          [&] {
-             jsguard::replace_file(fixture.directory / "replaced", "file", "new\n");
-             return outcome(unlink((fixture.directory / "replaced").c_str()));
+             fixture.output.replace("new\n", jsguard::Durability::on_disk);
+             return fixture.output.remove();
+         }},
+        {"taking out a persisted detector",
+         [&] {
+             fixture.pins.unpersist();
+             const int pins = fixture.pins.open_directory();
+             for (const char* name :
+                  {jsguard::persisted_directory, jsguard::unfinished_directory}) {
+                 if (faccessat(pins, name, F_OK, 0) == 0) return EEXIST;
+             }
+             return 0;
+         }},
+        {"waiting for the reader of a full pipe",
+         [&] {
+             close(STDERR_FILENO);
+             if (fcntl(fixture.full_pipe.get(), F_DUPFD_CLOEXEC, STDERR_FILENO) != STDERR_FILENO)
+                 return errno;
+             int calls = 0;
+             const jsguard::OutputWait wait([&] { return ++calls < 2; });
+             jsguard::log_line("text");
+             return calls == 2 ? 0 : EBADMSG;
          }},
         {"an exception",
          [] {
@@ -272,12 +306,12 @@ std::string in_a_child(const std::function<void(std::ostream&)>& function, int& 
 }
 
 // The result of each attempt, in a child that has dropped its privilege, or has not.
-Outcomes outcomes(const std::vector<int>& directories, const std::vector<Attempt>& things,
+Outcomes outcomes(const jsguard::FileAccess& access, const std::vector<Attempt>& things,
                   bool dropped) {
     int status = 0;
     const std::string text = in_a_child(
         [&](std::ostream& lines) {
-            if (dropped) jsguard::drop_privilege({directories, -1});
+            if (dropped) jsguard::drop_privilege(access);
             for (const Attempt& attempt : things)
                 lines << attempt.run() << ' ' << attempt.what << '\n';
         },
@@ -301,8 +335,8 @@ TEST_CASE("once privilege is dropped nothing can be loaded, run, entered or reac
           "[privilege]") {
     const Fixture fixture;
     const auto things = things_to_be_refused(fixture);
-    const Outcomes before = outcomes(fixture.directories(), things, false),
-                   after = outcomes(fixture.directories(), things, true);
+    const Outcomes before = outcomes(fixture.access(), things, false),
+                   after = outcomes(fixture.access(), things, true);
     for (const Attempt& attempt : things) {
         CAPTURE(attempt.what);
         // An attempt that is always refused would show nothing.
@@ -313,13 +347,13 @@ TEST_CASE("once privilege is dropped nothing can be loaded, run, entered or reac
         {"secret", [&] {
              return outcome_of_descriptor(open((fixture.directory / "secret").c_str(), O_RDONLY));
          }}};
-    CHECK(outcomes(fixture.directories(), secret, false).at("secret") == 0);
-    CHECK(outcomes(fixture.directories(), secret, true).at("secret") == EACCES);
+    CHECK(outcomes(fixture.access(), secret, false).at("secret") == 0);
+    CHECK(outcomes(fixture.access(), secret, true).at("secret") == EACCES);
 }
 
 // By its own /proc/self/mem, a process can write code that it may not map.
 TEST_CASE("once privilege is dropped no file is written or read elsewhere", "[privilege]") {
-    if (!jsguard::can_limit_files()) return;
+    if (!jsguard::file_limits_here().available()) return;
     const Fixture fixture;
     const Directory elsewhere;
     const pid_t parent = getpid();
@@ -340,21 +374,21 @@ TEST_CASE("once privilege is dropped no file is written or read elsewhere", "[pr
         {"listing a directory elsewhere", [&] { return opened(elsewhere.path(), O_RDONLY); }},
         {"removing a file elsewhere", [&] { return outcome(unlink((elsewhere / "own").c_str())); }},
     };
-    const Outcomes after = outcomes(fixture.directories(), things, true),
-                   before = outcomes(fixture.directories(), things, false);
+    const Outcomes after = outcomes(fixture.access(), things, true),
+                   before = outcomes(fixture.access(), things, false);
     for (const Attempt& attempt : things) {
         CAPTURE(attempt.what, after.at(attempt.what));
         CHECK(before.at(attempt.what) == 0);
         CHECK(is_refused(after.at(attempt.what)));
     }
     const std::vector<Attempt> proc{{"proc", [&] { return opened("/proc/locks", O_RDONLY); }}};
-    CHECK(outcomes(fixture.directories(), proc, true).at("proc") == 0);
+    CHECK(outcomes(fixture.access(), proc, true).at("proc") == 0);
 }
 
 TEST_CASE("a loader that has dropped its privilege still does its work", "[privilege]") {
-    const Fixture fixture;
+    Fixture fixture;
     const auto things = things_that_must_work(fixture);
-    for (const auto& [what, result] : outcomes(fixture.directories(), things, true)) {
+    for (const auto& [what, result] : outcomes(fixture.access(), things, true)) {
         CAPTURE(what, std::strerror(result));
         CHECK(result == 0);
     }
@@ -434,7 +468,7 @@ TEST_CASE("a file that only privilege could replace is refused at the start", "[
         {"theirs",
          [&] { return outcome(rename((shared / "ours").c_str(), (shared / "theirs").c_str())); }}};
     const FileDescriptor all(open(directory.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    for (const auto& [what, result] : outcomes({all.get()}, writing, true)) {
+    for (const auto& [what, result] : outcomes({{all.get()}, -1, -1}, writing, true)) {
         CAPTURE(what);
         CHECK(is_refused(result));
     }

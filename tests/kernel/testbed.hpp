@@ -94,8 +94,8 @@ Socket accept_from(const Socket& listener);
 // The options that the tests start from: a learning time that is longer than the test. Each call
 // gives a pin directory that no other detector has.
 jsguard::Options options_for(std::vector<std::uint16_t> ports);
-// The same for every listening port of this process's network namespace, after enter_namespace().
-// A detector of every namespace would monitor the ports of other tests too.
+// The same for every port with an accepted connection in this process's network namespace, after
+// enter_namespace(). A detector of every namespace would monitor the ports of other tests too.
 jsguard::Options options_for_own_namespace();
 
 // Adopts all open sockets. If a process ends while this happens, its namespace may seem to be left

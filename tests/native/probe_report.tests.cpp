@@ -22,6 +22,7 @@ ProbeFacts sound() {
     facts.needs = {{"bpf_timer", "BPF timers", "5.15", true},
                    {"BPF_FUNC_loop", "the BPF helper bpf_loop", "5.17", true}};
     facts.filters_system_calls = true;
+    facts.file_limits = {3, 0};
     facts.capabilities = {{"CAP_BPF", "makes maps", true, true},
                           {"CAP_PERFMON", "loads programs", true, true},
                           {"CAP_SYS_ADMIN", "replaces both", false, false}};
@@ -66,6 +67,7 @@ TEST_CASE("the last line of the text states that a sound machine can run jsguard
   sockets are read by                                             bpf_probe_read_kernel
   BPF programs may read its memory                                yes
   filters of system calls (seccomp)                               there
+  file access of the loader                                       limited by Landlock, version 3
   net.core.bpf_jit_enable                                         1 (programs are compiled)
   kernel.bpf_stats_enabled                                        0 (the kernel measures no run times)
   CPUs                                                            128 possible, 4 online
@@ -90,6 +92,7 @@ TEST_CASE("the JSON has every fact under a stable name", "[probe]") {
         R"({"name":"bpf_timer","what":"BPF timers","since":"5.15","there":true},)"
         R"({"name":"BPF_FUNC_loop","what":"the BPF helper bpf_loop","since":"5.17","there":true}],)"
         R"("socket_reader":"bpf_probe_read_kernel","may_read_memory":true,"filters_system_calls":true,)"
+        R"("landlock_version":3,"file_access":"limited by Landlock, version 3",)"
         R"("settings":{"net.core.bpf_jit_enable":1,"kernel.bpf_stats_enabled":0},)"
         R"("possible_cpus":128,"online_cpus":4,"fixed_map_bytes":10485760,)"
         R"("growing_map_bytes":31457280},)"
@@ -148,6 +151,18 @@ TEST_CASE("a kernel without filters of system calls is not supported", "[probe]"
     facts.filters_system_calls = false;
     check_verdict(facts, ExitCode::unsupported, "this kernel lacks filters of system calls",
                   "boot a kernel that is built with CONFIG_SECCOMP_FILTER=y");
+}
+
+TEST_CASE("a kernel that cannot limit file access is supported, and the reason is shown",
+          "[probe]") {
+    ProbeFacts facts = sound();
+    facts.file_limits = file_limits_of(-1, EOPNOTSUPP);
+    CHECK(verdict_of(facts).code == ExitCode::clean);
+    const std::string reason =
+        "not limited: Landlock is switched off; boot with landlock in the list lsm=";
+    CHECK(contains(probe_text(facts), " " + reason + "\n"));
+    CHECK(probe_json(facts)["kernel"]["landlock_version"].is_null());
+    CHECK(probe_json(facts)["kernel"]["file_access"] == reason);
 }
 
 TEST_CASE("the missing capabilities are named, and no trial load is made", "[probe]") {

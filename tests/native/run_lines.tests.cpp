@@ -55,20 +55,21 @@ TEST_CASE("the first line states the network namespace", "[run_lines]") {
     CHECK_FALSE(contains(start_line(options, {}), "namespace"));
     options.netns = "/run/netns/web";
     CHECK(contains(start_line(options, {}),
-                   "monitoring every listening port (no connection yet) in the "
+                   "monitoring every port with an accepted connection (none yet) in the "
                    "network namespace /run/netns/web: threshold "));
     options.netns = "two\nlines";
     CHECK(contains(start_line(options, {}), " in the network namespace two?lines: "));
 }
 
-TEST_CASE("the first line lists the listening ports", "[run_lines]") {
+TEST_CASE("the first line lists the ports with connections", "[run_lines]") {
     Options options;
-    CHECK(
-        contains(start_line(options, {}), "monitoring every listening port (no connection yet): "));
+    CHECK(contains(start_line(options, {}),
+                   "monitoring every port with an accepted connection (none yet): "));
     options.excluded_ports = {22, 25};
     const std::vector<std::uint16_t> now = {80, 443};
-    CHECK(contains(start_line(options, now),
-                   "monitoring every listening port except 22, 25 (now 80, 443): "));
+    CHECK(contains(
+        start_line(options, now),
+        "monitoring every port with an accepted connection except 22, 25 (now 80, 443): "));
 }
 
 TEST_CASE("the first line states which ports need not learn", "[run_lines]") {

@@ -239,11 +239,11 @@ TEST_CASE("the head states what is monitored", "[status]") {
     seen.config.netns = 4'026'532'177;
     seen.config.step_ns = 2 * second_ns;
     seen.config.transition_threshold_nanobits = 0;
-    CHECK(
-        contains(text_of(seen),
-                 "jsguard on two?lines, Linux 6.18.0, up 3 h 12 min\n"
-                 "monitors every listening port in network namespace 4026532177; window 20 s, step "
-                 "2 s, threshold auto of transitions and 0.12 of occupancy\n"));
+    CHECK(contains(text_of(seen),
+                   "jsguard on two?lines, Linux 6.18.0, up 3 h 12 min\n"
+                   "monitors every port with an accepted connection in network namespace "
+                   "4026532177; window 20 s, step "
+                   "2 s, threshold auto of transitions and 0.12 of occupancy\n"));
     CHECK(json_of(seen)["netns"] == 4'026'532'177);
     CHECK(json_of(seen)["config"]["window_s"] == 20);
     CHECK(json_of(seen)["config"]["transition_threshold_bits"].is_null());

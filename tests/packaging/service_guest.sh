@@ -60,6 +60,21 @@ done
 [[ $(stat -c '%a %U' /var/lib/jsguard) == "700 root" ]] || fail "/var/lib/jsguard: $(stat -c '%a %U' /var/lib/jsguard)"
 [[ $(stat -c '%a %U' $pins) == "700 root" ]] || fail "$pins: $(stat -c '%a %U' $pins)"
 
+say "Landlock limits the files of the service, and the journal says so; a filter that forbids Landlock is reported"
+echo 'JSGUARD_OPTIONS="--localport 18099 --verbose"' >/etc/default/jsguard
+systemctl restart jsguard || fail "systemctl restart: exit code $?"
+journalctl --sync
+logged 'file access is limited by Landlock, version [1-9]' || fail "the journal does not report Landlock"
+settings landlock.conf '[Service]' 'SystemCallFilter=~landlock_create_ruleset'
+echo 'JSGUARD_OPTIONS="--localport 18099"' >/etc/default/jsguard
+systemctl restart jsguard || fail "without Landlock the service does not start: exit code $?"
+journalctl --sync
+logged 'file access is not limited: Landlock is refused: Operation not permitted' ||
+    fail "the journal does not report that Landlock is forbidden"
+rm /etc/systemd/system/jsguard.service.d/landlock.conf
+systemctl daemon-reload
+systemctl restart jsguard || fail "systemctl restart: exit code $?"
+
 say "SIGHUP changes nothing, and SIGUSR2 makes the services relearn; the same process continues"
 pid=$(shown MainPID)
 relearn_requests() { bpftool -j map dump pinned $pins/control | jq '.[0].formatted.value.relearn'; }

@@ -123,7 +123,7 @@ readonly odd=('$(touch broken)' '; touch broken' 'a  b' '"`touch broken`' '*' '-
     # The host name comes from outside. Entries of the journal have the alert in a field. The last entry is not an alert.
     jq -c 'select(.jsguard.event == "raise") | .hostname = "$(touch broken)\n; touch broken"
         | {JSGUARD_JSON: tojson, MESSAGE: "ALERT"}' "$alerts"
-    echo '{"MESSAGE":"monitoring every listening port","JSGUARD_EVENT":"start"}'
+    echo '{"MESSAGE":"monitoring every port with an accepted connection","JSGUARD_EVENT":"start"}'
 } >"$work/lines"
 status=0
 (cd "$work" && "$examples/on_alert.sh" "$work/command" "${odd[@]}" <lines 2>on_alert.err) || status=$?

@@ -59,8 +59,8 @@ ring_id() {
         bpftool -j map show id "$id" | jq 'select(.type == "ringbuf").id'
     done
 }
-# The loader waits in poll() with one descriptor, on amd64 and on arm64.
-writes_and_waits() { [[ $(cut -d ' ' -f 1,3 /proc/"$detector_pid"/syscall) =~ ^(7|73)" 0x1"$ ]]; }
+# The loader waits in write() to stdout, on amd64 and on arm64. A timer interrupts it for a moment, again and again.
+writes_and_waits() { [[ $(cut -d ' ' -f 1-2 /proc/"$detector_pid"/syscall) =~ ^(1|64)" 0x1"$ ]]; }
 readonly pipe_bytes=65536
 # full_pipe: makes detector.out a full pipe. This script keeps it open as $reader.
 full_pipe() {
@@ -93,10 +93,14 @@ readonly lost=$((ports - 1 - room))
 grep -qF "$lost alerts (the ring buffer was full)" "$work/status.txt" ||
     fail "jsguard status does not show the lost alerts"
 check_windows_advance "nobody reads"
+# The timer wakes the loader, so that it can notify systemd's watchdog: about five times a second.
+waits() { awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$detector_pid/status"; }
+waits_beyond() { (($(waits) > $1)); }
+wait_for "$patience_s" waits_beyond $(($(waits) + 5)) || fail "the blocked loader is never awake"
 for signal in USR2 HUP; do
     kill -"$signal" "$detector_pid" # must not end the blocked write
     check_windows_advance "SIG$signal while nobody reads"
-    wait_for 2 writes_and_waits || fail "SIG$signal ended the wait for the reader"
+    wait_for "$patience_s" writes_and_waits || fail "SIG$signal ended the wait for the reader"
 done
 
 say "reading continues: the kept alerts come in order, and gaps in the numbers show the lost ones"

@@ -98,6 +98,14 @@ check_work() {
 say "a loader started by root keeps no privilege, and does its work"
 check_work "by root" "$none" "$loader" --pin-dir "$pin_dir"
 
+say "jsguard-load --verbose shows whether file access is limited, as --probe does"
+run_as "$loader" --pin-dir "$pin_dir" --localport "$port" --verbose
+file_access=$("$loader" --probe --json --pin-dir "$pin_dir" | jq -r .kernel.file_access)
+[[ $file_access == *Landlock* ]] || fail "--probe shows: $file_access"
+shows_file_access() { grep -qxF "file access is $file_access" "$work/detector.err"; }
+wait_for "$patience_s" shows_file_access || fail "--verbose does not show: file access is $file_access"
+stop_detector INT
+
 say "a loader started by user 0 with only CAP_BPF and CAP_PERFMON does its work"
 check_work "user 0 with two capabilities" "$bpf_and_perfmon" \
     setpriv --bounding-set "$few" --inh-caps=-all "$loader" --pin-dir "$pin_dir"

@@ -53,6 +53,11 @@ check_facts "root" '.kernel.btf and (.kernel.needs | length > 0 and all(.there))
 check_facts "the programs" '.trial.loaded and (.trial.programs | map(.name) |
     index("jsg_transition") and index("jsg_preempted") and index("jsg_destroy") and index("jsg_existing") and index("jsg_start"))
     and all(.trial.programs[]; .verified_instructions > 0)'
+# A test has Landlock where the machine has it.
+lists_landlock() { mountpoint -q /sys/kernel/security && tr ',' '\n' </sys/kernel/security/lsm | grep -qx landlock; }
+if lists_landlock; then
+    check_facts "Landlock" '.kernel.landlock_version > 0 and (.kernel.file_access | startswith("limited by Landlock, version "))'
+fi
 check_facts "the machine" --arg release "$(uname -r)" --argjson online "$(nproc --all)" \
     --argjson stats "$(sysctl -n kernel.bpf_stats_enabled)" \
     '.kernel.release == $release and .kernel.possible_cpus >= .kernel.online_cpus and .kernel.online_cpus <= $online

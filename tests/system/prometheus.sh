@@ -189,7 +189,7 @@ stop_detector
 logged() { (($(grep -cF -- "$1" "$work/detector.err") >= ${2:-1})); }
 windows_beyond() { (($(windows_closed) > $1)); }
 
-say "a full disk and a removed directory are reported once, and monitoring goes on"
+say "a full disk and a removed directory are reported once, and monitoring goes on; a restart uses the new directory"
 mkdir "$work/small"
 mount -t tmpfs -o size=1m tmpfs "$work/small"
 readonly sub=$work/small/sub
@@ -203,15 +203,19 @@ wait_for "$patience_s" windows_beyond $(($(windows_closed) + 2)) || fail "with a
 rm "$work/small/filler"
 wait_for "$patience_s" logged "is written again" || fail "it is not reported that the disk is no longer full"
 rm -r "$sub"
-wait_for "$patience_s" logged "No such file or directory" || fail "a removed directory is not reported"
+wait_for "$patience_s" logged "its directory was removed or replaced; restart jsguard-load" ||
+    fail "a removed directory is not reported"
 wait_for "$patience_s" windows_beyond $(($(windows_closed) + 2)) || fail "without the directory no windows are closed"
-mkdir "$sub"
-wait_for "$patience_s" logged "is written again" 2 || fail "it is not reported that the directory is back"
-only_the_file() { [[ $(ls -A "$sub") == jsguard.prom$'\n'jsguard.prom.lock ]]; } # there is no temporary file now
-wait_for "$patience_s" only_the_file || fail "in the directory: $(ls -A "$sub")"
+mkdir "$sub" # another directory, in which Landlock permits nothing
+wait_for "$patience_s" windows_beyond $(($(windows_closed) + 2)) || fail "with another directory no windows are closed"
+[[ -z $(ls -A "$sub") ]] || fail "the loader writes in a directory that it did not open: $(ls -A "$sub")"
 (($(grep -c 'cannot write the textfile' "$work/detector.err") == 2)) || fail "each failure is not reported exactly once"
 stop_detector
 ((detector_status == 0)) || fail "Ctrl-C after trouble: exit code $detector_status"
+start_detector --localport "$port" --learn 60 --textfile "$sub/jsguard.prom"
+only_the_file() { [[ $(ls -A "$sub") == jsguard.prom$'\n'jsguard.prom.lock ]]; } # there is no temporary file now
+wait_for "$patience_s" only_the_file || fail "after a restart there is in the directory: $(ls -A "$sub")"
+stop_detector
 [[ -z $(ls -A "$sub") ]] || fail "Ctrl-C leaves $(ls -A "$sub")"
 
 finish

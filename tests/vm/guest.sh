@@ -86,7 +86,7 @@ catch arithmetic "$build/tests/kernel/kernel-arithmetic-tests" '~[long]'
 figure js_error "$(sed -nE 's/^ *JS ([0-9.e+-]+) \(.*/\1/p' "$logs/arithmetic.txt")"
 figure log2_error "$(sed -nE 's/.*worst error in bits: ([0-9.e+-]+) below.*/\1/p' "$logs/arithmetic.txt")"
 
-others='~[counting]~[verifier]'
+others='~[counting]~[verifier]~[compilers]'
 for name in "${keep_time[@]}" "${take_long[@]}" "${of_user_space[@]}"; do others+="~$name"; done
 catch ring2 "$build/tests/kernel/kernel-tests" "$others"
 run attack "$vm/attack.sh"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// One honest HTTP/1.1 connection, plain or over TLS, non-blocking; see honest_client.hpp.
+// One honest connection, non-blocking; see honest_client.hpp.
 #include "honest_client.hpp"
 
 #include <netinet/in.h>
@@ -98,7 +98,7 @@ bool Connection::on_ready(double now) {
     socklen_t size = sizeof(error);
     getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size);
     if (refused_ || error != 0) return end_counted(tally_.refused);
-    if (target_.tls == nullptr) return next_request(now);
+    if (target_.tls == nullptr) return begin(now);
     stream_ = std::make_unique<tls::Stream>(target_.tls, fd_);
     state_ = State::shaking_hands;
     return shake_hands(now);
@@ -107,7 +107,28 @@ bool Connection::on_ready(double now) {
 bool Connection::shake_hands(double now) {
     handshake_ = stream_->handshake();
     if (handshake_ == tls::Stream::Handshake::failed) return end_counted(tally_.refused);
-    return handshake_ == tls::Stream::Handshake::done ? next_request(now) : true;
+    if (handshake_ != tls::Stream::Handshake::done) return true;
+    if (target_.http2) {
+        if (stream_->protocol() != "h2") return end_counted(tally_.bad_answers);
+        // The largest windows, so that no answer waits for a WINDOW_UPDATE.
+        constexpr std::uint32_t largest = 0x7fffffff;
+        const std::string opening =
+            std::string(http2::preface) +
+            http2::settings_frame({{http2::initial_window_size, largest}}) +
+            http2::frame(http2::window_update, http2::none, 0,
+                         http2::big_endian(largest - http2::default_window, 4));
+        if (transmit(opening.data(), opening.size()) != static_cast<ssize_t>(opening.size()))
+            return end_counted(tally_.cut);
+    }
+    return begin(now);
+}
+
+// The connection is established. It sends its first request, or none at all.
+bool Connection::begin(double now) {
+    if (!plan_.pauses_s.empty()) return next_request(now);
+    state_ = State::last_pause;
+    due_ = now + plan_.last_pause_s;
+    return true;
 }
 
 ssize_t Connection::transmit(const void* data, std::size_t size) {
@@ -136,10 +157,20 @@ bool Connection::on_due(double now) {
             // epoll does not report data that TLS has already received.
             return stream_ && stream_->pending() ? read_some(now) : true;
         case State::last_pause:
+            return plan_.pauses_s.empty() ? end_counted(tally_.unused) : false;
         case State::idle:
             return false;
     }
     return false;
+}
+
+// Streams of the client have odd numbers.
+std::string Connection::http2_request() const {
+    using namespace http2;
+    return frame(headers, end_stream | end_headers, static_cast<std::uint32_t>(2 * sent_ + 1),
+                 field(":method", "GET") + field(":scheme", "https") +
+                     field(":path", plan_.large ? target_.large_path : target_.small_path) +
+                     field(":authority", "honest-load"));
 }
 
 bool Connection::next_request(double now) {
@@ -160,6 +191,7 @@ bool Connection::send_request(double now) {
         request += "Content-Length: " + std::to_string(plan_.body_bytes) + "\r\n";
     if (last && plan_.ending == Ending::server_closes_now) request += "Connection: close\r\n";
     request += "\r\n";
+    if (target_.http2) request = http2_request();
     sent_++;
     tally_.requests++;
     head_.clear();
@@ -238,6 +270,10 @@ bool Connection::read_some(double now) {
         return state_ == State::pausing ? end_counted(tally_.ended_early) : false;
     }
     tally_.bytes += static_cast<std::uint64_t>(got);
+    if (target_.http2) {
+        if (!take_frames(buffer.data(), static_cast<std::size_t>(got), now)) return false;
+        return stream_->pending() && state_ != State::holding_back ? read_some(now) : true;
+    }
     if (state_ == State::talking) return true;  // ignores the server's messages
     if (state_ != State::reading) return end_counted(tally_.bad_answers);  // no request is open
     if (!take(buffer.data(), static_cast<std::size_t>(got), now)) return false;
@@ -275,6 +311,32 @@ bool Connection::take(const char* data, std::size_t size, double now) {
     return true;
 }
 
+bool Connection::take_frames(const char* data, std::size_t size, double now) {
+    answer_bytes_ += size;
+    if (state_ == State::reading && abort_if_planned()) return end_counted(tally_.aborted);
+    frames_.take({data, size});
+    while (const auto head = frames_.next()) {
+        if (head->type == http2::settings && (head->flags & http2::ack) == 0) {
+            const std::string answer = http2::frame(http2::settings, http2::ack, 0, "");
+            if (transmit(answer.data(), answer.size()) != static_cast<ssize_t>(answer.size()))
+                return end_counted(tally_.cut);
+        }
+        if (head->type != http2::headers && head->type != http2::data) continue;
+        if (state_ != State::reading ||
+            (head->type == http2::headers && head->first != http2::status_200))
+            return end_counted(tally_.bad_answers);
+        if ((head->flags & http2::end_stream) != 0) return answered(now);
+    }
+    if (state_ != State::reading) return true;
+    if (plan_.bytes_per_second > 0) {
+        state_ = State::holding_back;
+        due_ = now + pace_interval_s();
+    } else {
+        due_ = now + patience_s_;
+    }
+    return true;
+}
+
 // Accepts only answers with a Content-Length, because the servers of the tests send files.
 bool Connection::parse_head() {
     int status = 0;
@@ -302,6 +364,7 @@ bool Connection::answered(double now) {
             due_ = now + idle_limit_s;
             return true;
         case Ending::server_closes_now:
+            if (target_.http2) return false;  // there is no Connection: close
             // Over TLS the server sends close_notify before its FIN, and a closed socket would
             // answer that with a reset.
             state_ = State::idle;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// One honest HTTP/1.1 connection, plain or over TLS. It sends its planned requests, reads the
-// answers, and ends as planned.
+// One honest connection: HTTP/1.1, plain or over TLS, or HTTP/2 over TLS. It sends its planned
+// requests, reads the answers, and ends as planned.
 #pragma once
 
 #include <cstdint>
@@ -9,12 +9,14 @@
 
 #include "address.hpp"
 #include "honest_plan.hpp"
+#include "http2_frames.hpp"
 #include "tls_stream.hpp"
 
 namespace honest {
 
 struct Tally {
     std::uint64_t opened = 0;
+    std::uint64_t unused = 0;  // closed by plan without a request
     std::uint64_t requests = 0;
     std::uint64_t answers = 0;      // complete, with a status below 400
     std::uint64_t aborted = 0;      // by plan
@@ -35,6 +37,9 @@ struct Target {
     std::string name;  // host:port
     Address address;
     SSL_CTX* tls = nullptr;  // not owned; nullptr: plain HTTP
+    bool http2 = false;      // over TLS, and only for plans of GET requests
+    std::string small_path;
+    std::string large_path;
     std::string small_request;
     std::string large_request;
     std::string upload_request;
@@ -74,7 +79,10 @@ class Connection {
     bool shake_hands(double now);
     ssize_t transmit(const void* data, std::size_t size);
     ssize_t fetch(void* data, std::size_t size);
+    bool begin(double now);
     bool next_request(double now);
+    std::string http2_request() const;
+    bool take_frames(const char* data, std::size_t size, double now);
     bool send_request(double now);
     bool upload_some(double now);
     bool send_message();
@@ -105,6 +113,7 @@ class Connection {
     std::uint64_t body_left_ = 0;
     std::size_t upload_left_ = 0;
     std::uint64_t answer_bytes_ = 0;
+    http2::Reader frames_;
 };
 
 }  // namespace honest

@@ -1,29 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// honest-load: simulates honest HTTP/1.1 visitors, plain or over TLS, with one thread.
+// honest-load: simulates honest visitors with one thread: HTTP/1.1, plain or over TLS, or HTTP/2.
 #include <arpa/inet.h>
 #include <fmt/core.h>
 #include <signal.h>
-#include <sys/epoll.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <chrono>
-#include <cmath>
 #include <cstring>
-#include <functional>
 #include <map>
 #include <memory>
-#include <queue>
 #include <stdexcept>
 #include <string>
-#include <system_error>
-#include <unordered_map>
 #include <vector>
 
+#include "connection_loop.hpp"
 #include "honest_client.hpp"
 #include "honest_plan.hpp"
 
@@ -47,22 +37,23 @@ struct Options {
     int max_open = 4000;
     int receive_buffer = 0;
     unsigned seed = 1;
+    double unused = -1;        // < 0: the default of Realism
+    double unused_close = -1;  // < 0: depends on the rate
     bool tls = false;
+    bool http2 = false;
 };
 
 volatile sig_atomic_t stop_asked = 0;
 volatile sig_atomic_t drain_asked = 0;
-
-double now_s() {
-    using namespace std::chrono;
-    return duration<double>(steady_clock::now().time_since_epoch()).count();
-}
 
 Target resolve(const std::string& name, const Options& options, SSL_CTX* context) {
     Target target;
     target.name = name;
     target.address = resolve_address(name);
     target.tls = context;
+    target.http2 = options.http2;
+    target.small_path = options.small_path;
+    target.large_path = options.large_path;
     const auto request = [&](const std::string& method, const std::string& path) {
         return fmt::format(
             "{} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: honest-load\r\nAccept: */*\r\n", method,
@@ -97,28 +88,27 @@ class Load {
   public:
     explicit Load(const Options& options)
         : options_(options), start_(now_s()), sources_(addresses(options.sources)) {
-        epoll_ = epoll_create1(EPOLL_CLOEXEC);
-        if (epoll_ < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
-        raise_descriptor_limit();
-        if (options.tls) context_ = tls::make_context("http/1.1");
+        constexpr rlim_t spare = 32;
+        const rlim_t limit = raise_descriptor_limit();
+        const rlim_t usable = limit > 2 * spare ? limit - spare : spare;
+        max_allowed_ = std::min<std::size_t>(
+            usable, static_cast<std::size_t>(options.max_open) * options.targets.size());
+        if (options.tls) context_ = tls::make_context(options.http2 ? "h2" : "http/1.1");
         unsigned seed = options.seed;
         for (const std::string& name : options.targets) {
-            sites_.push_back({resolve(name, options, context_.get()),
-                              Visitors(options.profile, options.rate, options.burst,
-                                       options.burst_every, options.pace, seed++),
-                              Tally{}});
+            sites_.push_back(
+                {resolve(name, options, context_.get()),
+                 Visitors(options.profile, options.rate, options.burst, options.burst_every,
+                          options.pace, seed++, {options.unused, options.unused_close}),
+                 Tally{}});
         }
     }
-    ~Load() { close(epoll_); }
-    Load(const Load&) = delete;
-    Load& operator=(const Load&) = delete;
 
     void run() {
-        while (stop_asked == 0 && !(drain_asked != 0 && open_.empty()) &&
+        while (stop_asked == 0 && !(drain_asked != 0 && loop_.size() == 0) &&
                (options_.duration <= 0 || now_s() < start_ + options_.duration)) {
             if (drain_asked == 0) open_due();
-            wake_due();
-            wait();
+            loop_.run_once(next_arrival());
         }
     }
 
@@ -129,7 +119,8 @@ class Load {
             print_tally(site.target.name, site.tally);
             all.answers += site.tally.answers;
         }
-        fmt::print("open at the end {}, max open {}\n", open_.size(), max_open_);
+        fmt::print("{}\n", own_load_.text(now_s()));
+        fmt::print("open at the end {}, max open {}\n", loop_.size(), loop_.max_size());
         return all.answers > 0;
     }
 
@@ -139,111 +130,28 @@ class Load {
         Visitors visitors;
         Tally tally;
     };
-    struct Open {
-        Open(const Site& site, Plan plan, double patience_s, double now, Tally& tally)
-            : connection(site.target, std::move(plan), patience_s, now, tally) {}
-        Connection connection;
-        std::uint32_t events = 0;   // that epoll reports
-        double woken_s = INFINITY;  // time of the earliest entry in wake_
-    };
-    struct Wake {
-        double at_s;
-        std::uint64_t id;
-        bool operator>(const Wake& other) const { return at_s > other.at_s; }
-    };
 
-    void raise_descriptor_limit() {
-        rlimit limit = {};
-        if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-        getrlimit(RLIMIT_NOFILE, &limit);
-        constexpr rlim_t spare = 32;
-        const rlim_t usable = limit.rlim_cur > 2 * spare ? limit.rlim_cur - spare : spare;
-        max_allowed_ = std::min<std::size_t>(
-            usable, static_cast<std::size_t>(options_.max_open) * options_.targets.size());
+    double next_arrival() const {
+        double next = now_s() + 0.5;
+        if (drain_asked == 0)
+            for (const Site& site : sites_)
+                next = std::min(next, start_ + site.visitors.next_arrival_s());
+        return next;
     }
 
     void open_due() {
         for (Site& site : sites_) {
             while (start_ + site.visitors.next_arrival_s() <= now_s()) {
+                own_load_.acted(now_s() - start_ - site.visitors.next_arrival_s());
                 Plan plan = site.visitors.arrive();
                 plan.receive_buffer = options_.receive_buffer;
-                if (!sources_.empty()) plan.source = sources_[last_id_ % sources_.size()];
-                if (open_.size() >= max_allowed_)
+                if (!sources_.empty()) plan.source = sources_[++opened_ % sources_.size()];
+                if (loop_.size() >= max_allowed_)
                     site.tally.stayed_away++;
                 else
-                    open_one(site, std::move(plan));
+                    loop_.add(std::make_unique<Connection>(site.target, std::move(plan),
+                                                           options_.patience, now_s(), site.tally));
             }
-        }
-    }
-
-    void open_one(Site& site, Plan plan) {
-        const std::uint64_t id = ++last_id_;
-        auto open =
-            std::make_unique<Open>(site, std::move(plan), options_.patience, now_s(), site.tally);
-        max_open_ = std::max(max_open_, open_.size() + 1);
-        watch(EPOLL_CTL_ADD, id, *open);
-        plan_wake(id, *open);
-        open_.emplace(id, std::move(open));
-    }
-
-    void watch(int operation, std::uint64_t id, Open& open) {
-        epoll_event event = {};
-        event.events = open.events = open.connection.wanted_events();
-        event.data.u64 = id;
-        if (epoll_ctl(epoll_, operation, open.connection.fd(), &event) != 0)
-            throw std::system_error(errno, std::generic_category(), "epoll_ctl");
-    }
-
-    // One entry for each connection is enough: wake_due() puts an early one back.
-    void plan_wake(std::uint64_t id, Open& open) {
-        if (open.connection.due() >= open.woken_s) return;
-        open.woken_s = open.connection.due();
-        wake_.push({open.woken_s, id});
-    }
-
-    void wake_due() {
-        while (!wake_.empty() && wake_.top().at_s <= now_s()) {
-            const Wake wake = wake_.top();
-            wake_.pop();
-            const auto found = open_.find(wake.id);
-            if (found == open_.end() || found->second->woken_s != wake.at_s) continue;
-            Open& open = *found->second;
-            open.woken_s = INFINITY;
-            if (open.connection.due() > now_s())
-                plan_wake(wake.id, open);
-            else
-                settle(wake.id, open, open.connection.on_due(now_s()));
-        }
-    }
-
-    void settle(std::uint64_t id, Open& open, bool goes_on) {
-        if (!goes_on) {
-            open_.erase(id);
-            return;
-        }
-        if (open.connection.wanted_events() != open.events) watch(EPOLL_CTL_MOD, id, open);
-        plan_wake(id, open);
-    }
-
-    void wait() {
-        double next = now_s() + 0.5;
-        if (!wake_.empty()) next = std::min(next, wake_.top().at_s);
-        if (drain_asked == 0)
-            for (const Site& site : sites_)
-                next = std::min(next, start_ + site.visitors.next_arrival_s());
-        const double left_s = std::max(next - now_s(), 0.0);
-        std::array<epoll_event, 256> events;
-        const int count = epoll_wait(epoll_, events.data(), events.size(),
-                                     static_cast<int>(std::ceil(left_s * 1000)));
-        if (count < 0 && errno != EINTR)
-            throw std::system_error(errno, std::generic_category(), "epoll_wait");
-        for (int i = 0; i < count; i++) {
-            const auto found = open_.find(events[i].data.u64);
-            if (found == open_.end()) continue;
-            Open& open = *found->second;
-            settle(found->first, open, open.connection.on_ready(now_s()));
         }
     }
 
@@ -251,31 +159,29 @@ class Load {
         fmt::print(
             "{}: {} connections, {} requests, {} answers, {:.1f} MB, {} aborted, {} errors "
             "({} refused, {} cut, {} timed out, {} bad answers), {} closed while thinking, "
-            "{} stayed away, {:.1f} MB uploaded, {} messages\n",
+            "{} stayed away, {:.1f} MB uploaded, {} messages, {} never used\n",
             name, tally.opened, tally.requests, tally.answers,
             static_cast<double>(tally.bytes) / 1e6, tally.aborted, tally.errors(), tally.refused,
             tally.cut, tally.timed_out, tally.bad_answers, tally.ended_early, tally.stayed_away,
-            static_cast<double>(tally.bytes_sent) / 1e6, tally.messages);
+            static_cast<double>(tally.bytes_sent) / 1e6, tally.messages, tally.unused);
     }
 
     const Options& options_;
     double start_;
+    OwnLoad own_load_{"honest-load", start_};
     std::vector<std::uint32_t> sources_;
-    int epoll_ = -1;
+    std::uint64_t opened_ = 0;
     tls::Context context_;
     std::vector<Site> sites_;
-    std::unordered_map<std::uint64_t, std::unique_ptr<Open>> open_;
-    std::priority_queue<Wake, std::vector<Wake>, std::greater<>> wake_;
-    std::uint64_t last_id_ = 0;
     std::size_t max_allowed_ = 0;
-    std::size_t max_open_ = 0;
+    ConnectionLoop<Connection> loop_{own_load_};  // its connections refer to the sites
 };
 
 }  // namespace
 
 int main(int argc, char** argv) {
     Options options;
-    CLI::App app("Honest HTTP/1.1 visitors for the system tests.", "honest-load");
+    CLI::App app("Honest HTTP visitors for the system tests.", "honest-load");
     const std::map<std::string, Profile> profiles = {
         {"short", Profile::short_lived},
         {"browsers", Profile::browsers},
@@ -283,10 +189,11 @@ int main(int argc, char** argv) {
         {"downloads", Profile::downloads},
         {"polls", Profile::polls},
         {"websockets", Profile::websockets},
-        {"websocket-senders", Profile::websocket_senders}};
+        {"websocket-senders", Profile::websocket_senders},
+        {"realistic", Profile::realistic}};
     app.add_option("--profile", options.profile,
                    "Kind of visitors: short, browsers, uploads, downloads, polls, websockets, "
-                   "websocket-senders")
+                   "websocket-senders, realistic")
         ->required()
         ->transform(CLI::CheckedTransformer(profiles).description(""))
         ->type_name("PROFILE");
@@ -310,6 +217,13 @@ int main(int argc, char** argv) {
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
     app.add_flag("--tls", options.tls, "Use TLS");
+    app.add_flag("--http2", options.http2, "Use TLS and HTTP/2");
+    app.add_option("--unused", options.unused,
+                   "Share of the realistic visitors' connections that are never used (0.2)")
+        ->check(CLI::Range(0.0, 1.0));
+    app.add_option("--unused-close", options.unused_close,
+                   "Longest time in seconds that these stay open (120 below 20 a second, else 2)")
+        ->check(CLI::PositiveNumber);
     app.add_option("--small-path", options.small_path, "Page to request")->capture_default_str();
     app.add_option("--large-path", options.large_path, "File to download")->capture_default_str();
     app.add_option("--upload-path", options.upload_path, "Where uploads go")->capture_default_str();
@@ -331,6 +245,15 @@ int main(int argc, char** argv) {
     const bool short_lived = options.profile == Profile::short_lived;
     if (options.rate <= 0) options.rate = short_lived ? 40 : 20;
     if (options.burst < 0) options.burst = short_lived ? 40 : 0;
+    if (options.unused < 0) options.unused = Realism().unused_share;
+    if (options.unused_close <= 0) options.unused_close = options.rate < 20 ? 120 : 2;
+    if (options.http2) options.tls = true;
+    const bool only_gets = short_lived || options.profile == Profile::realistic ||
+                           options.profile == Profile::browsers;
+    if (options.http2 && !only_gets) {
+        fmt::print(stderr, "honest-load: --http2 is for short, browsers and realistic\n");
+        return 2;
+    }
 
     struct sigaction on_signal = {};
     on_signal.sa_handler = [](int) { stop_asked = 1; };

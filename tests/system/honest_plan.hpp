@@ -2,6 +2,8 @@
 // The plan of an honest visitor. All of it is drawn from the seed before the connection is opened.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <random>
@@ -17,6 +19,7 @@ enum class Profile {
     polls,              // requests that the server answers late
     websockets,         // a small message every 8 to 12 s
     websocket_senders,  // a small message every 4 to 6 s
+    realistic,          // lifetimes with a long tail, and some connections that are never used
 };
 
 // How a connection ends once its requests are answered.
@@ -29,16 +32,24 @@ enum class Ending {
 };
 
 struct Plan {
-    std::vector<double> pauses_s;  // before each request: first after connect, then think times
-    double last_pause_s = 0;       // before client_closes
-    double bytes_per_second = 0;   // pace of reading answers; 0: as fast as they come
-    std::size_t abort_after = 0;   // bytes of the answer before an abort
-    bool large = false;            // requests the large file
+    // Before each request: first after connect, then think times. Empty: the connection is never
+    // used, and the client closes it after last_pause_s.
+    std::vector<double> pauses_s;
+    double last_pause_s = 0;      // before client_closes
+    double bytes_per_second = 0;  // pace of reading answers; 0: as fast as they come
+    std::size_t abort_after = 0;  // bytes of the answer before an abort
+    bool large = false;           // requests the large file
     int receive_buffer = 0;      // 0: small, so that the server notices the pace; < 0: the kernel's
     std::size_t body_bytes = 0;  // of an upload, sent at bytes_per_second; 0: no upload
     double message_every_s = 0;  // of a WebSocket; 0: no WebSocket
     std::uint32_t source = 0;    // IPv4 source address, in network order; 0: any
     Ending ending = Ending::server_closes_now;
+};
+
+// How realistic visitors differ.
+struct Realism {
+    double unused_share = 0.2;  // of all connections
+    double unused_s = 2;        // longest time that an unused connection stays open
 };
 
 // Draws the arrivals and plans of one target. Equal seeds give equal visitors, whatever the server
@@ -47,10 +58,11 @@ class Visitors {
   public:
     // pace: bytes a second of uploads and downloads.
     Visitors(Profile profile, double rate, int burst_size, double burst_every_s, double pace,
-             unsigned seed)
+             unsigned seed, Realism realism = {})
         : random_(seed),
           profile_(profile),
           pace_(pace),
+          realism_(realism),
           rate_(rate),
           burst_size_(burst_size),
           burst_every_s_(burst_every_s),
@@ -84,6 +96,8 @@ class Visitors {
                 return websocket(between(8, 12));
             case Profile::websocket_senders:
                 return websocket(between(4, 6));
+            case Profile::realistic:
+                return realistic();
         }
         return {};
     }
@@ -163,9 +177,48 @@ class Visitors {
         return plan;
     }
 
+    // Half of the connections that are used have one request. The others have a lifetime with a
+    // long tail (Pareto, median 1 s), up to max_lifetime_s.
+    Plan realistic() {
+        Plan plan;
+        if (between(0, 1) < realism_.unused_share) {
+            plan.last_pause_s = between(0, realism_.unused_s);
+            plan.ending = Ending::client_closes;
+            return plan;
+        }
+        plan.pauses_s = {between(0, 1) < 0.1 ? between(0, 1) : 0};
+        const double kind = between(0, 1);
+        if (kind < 0.5) return plan;
+        if (kind < 0.6) {
+            plan.large = true;
+            plan.bytes_per_second = line_speed();
+            if (kind < 0.56) return plan;
+            plan.ending = kind < 0.58 ? Ending::aborted_with_reset : Ending::aborted_with_close;
+            plan.abort_after =
+                between(0, 1) < 0.3 ? 0 : static_cast<std::size_t>(one_of(1, 500'000));
+            return plan;
+        }
+        // The largest draws cannot be infinite, because between() is below 1.
+        const double lifetime_s =
+            std::min(0.5 * std::pow(1 - between(0, 0.9999), -1 / 1.1), max_lifetime_s);
+        std::lognormal_distribution<> think(0, 1.2);  // median 1 s
+        double planned_s = plan.pauses_s.front();
+        while (planned_s < lifetime_s) {
+            plan.pauses_s.push_back(std::clamp(think(random_), 0.02, max_think_s));
+            planned_s += plan.pauses_s.back();
+        }
+        plan.last_pause_s = between(0, 2);
+        plan.ending = kind < 0.95 ? Ending::client_closes : Ending::server_closes_idle;
+        return plan;
+    }
+
+    static constexpr double max_lifetime_s = 300;
+    static constexpr double max_think_s = 60;  // shorter than the keep-alive time-out of servers
+
     std::mt19937 random_;
     Profile profile_;
     double pace_;
+    Realism realism_;
     double rate_;
     int burst_size_;
     double burst_every_s_;

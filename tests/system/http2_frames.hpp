@@ -18,6 +18,8 @@ enum Flag : std::uint8_t { none = 0, ack = 1, end_stream = 1, end_headers = 4 };
 constexpr std::size_t frame_head = 9;
 constexpr std::string_view preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 constexpr std::uint16_t initial_window_size = 4;  // number of this setting
+constexpr std::uint32_t default_window = 65535;
+constexpr std::uint8_t status_200 = 0x88;  // a header block begins so: entry 8 of the static table
 
 inline std::string big_endian(std::uint64_t number, int bytes) {
     std::string text;
@@ -47,6 +49,7 @@ struct Head {
     std::uint8_t type;
     std::uint8_t flags;
     std::uint32_t stream;
+    std::uint8_t first;  // byte of the payload, or 0
 };
 
 // Takes received bytes in pieces of any size, and returns the heads of the frames in them.
@@ -62,7 +65,8 @@ class Reader {
         if (left_.size() < size) return {};
         const Head head = {byte(3), byte(4),
                            std::uint32_t{byte(5)} << 24 | std::uint32_t{byte(6)} << 16 |
-                               std::uint32_t{byte(7)} << 8 | byte(8)};
+                               std::uint32_t{byte(7)} << 8 | byte(8),
+                           size > frame_head ? byte(frame_head) : std::uint8_t{0}};
         left_.erase(0, size);
         return head;
     }

@@ -46,6 +46,7 @@ constexpr std::size_t page_size = 8192;
 // WebSocket frames of the server, unmasked: a pong and a text, four bytes each.
 constexpr std::string_view pong{"\x8a\x04ping", 6};
 constexpr std::string_view news{"\x81\x04news", 6};
+constexpr std::string_view event_text = "data: news\n\n";
 
 double now_s() {
     using namespace std::chrono;
@@ -108,6 +109,7 @@ class Backend {
         body,     // reads the body and drops it
         holding,  // delays the answer
         talking,  // WebSocket: answers messages, and sends its own now and then
+        telling,  // sends messages now and then, and answers none
         silent    // WebSocket: only reads
     };
     struct Client {
@@ -115,7 +117,8 @@ class Backend {
         State state = State::head;
         std::string in;
         std::uint64_t body_left = 0;
-        bool keeps = false;  // keeps the connection after the answer
+        bool events = false;  // gets server-sent events
+        bool keeps = false;   // keeps the connection after the answer
         double hold_s = 0;
     };
     struct Wake {
@@ -165,7 +168,7 @@ class Backend {
         const ssize_t got = recv(client.fd, buffer.data(), buffer.size(), 0);
         if (got < 0 && (errno == EAGAIN || errno == EINTR)) return true;
         if (got <= 0) return false;
-        if (client.state == State::silent) return true;
+        if (client.state == State::silent || client.state == State::telling) return true;
         if (client.state == State::talking) return send_all(client, pong);
         client.in.append(buffer.data(), static_cast<std::size_t>(got));
         return digest(id, client);
@@ -198,7 +201,10 @@ class Backend {
         const std::size_t space = head.find(' ');
         if (space == head.npos) return false;
         const std::string_view path = head.substr(space + 1, head.find(' ', space + 1) - space - 1);
-        if (path == "/talk" || path == "/silent") return upgrade(id, client, path == "/talk");
+        if (path == "/talk") return upgrade(id, client, State::talking);
+        if (path == "/rare") return upgrade(id, client, State::telling);
+        if (path == "/silent") return upgrade(id, client, State::silent);
+        if (path == "/events") return tell(id, client);
         const std::string_view length = header(head, "Content-Length");
         client.body_left = 0;
         std::from_chars(length.data(), length.data() + length.size(), client.body_left);
@@ -216,10 +222,18 @@ class Backend {
         return true;
     }
 
-    bool upgrade(std::uint64_t id, Client& client, bool talks) {
+    // Server-sent events: an answer that does not end.
+    bool tell(std::uint64_t id, Client& client) {
+        client.state = State::telling;
+        client.events = true;
+        wake_.push({now_s() + next_push_s(), id});
+        return send_all(client, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n");
+    }
+
+    bool upgrade(std::uint64_t id, Client& client, State state) {
         tally_.upgrades++;
-        client.state = talks ? State::talking : State::silent;
-        if (talks) wake_.push({now_s() + next_push_s(), id});
+        client.state = state;
+        if (state != State::silent) wake_.push({now_s() + next_push_s(), id});
         return send_all(client,
                         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                         "Connection: Upgrade\r\n\r\n");
@@ -256,8 +270,8 @@ class Backend {
             bool goes_on = true;
             if (client.state == State::holding) {
                 goes_on = answer(id, client);
-            } else if (client.state == State::talking) {
-                goes_on = send_all(client, news);
+            } else if (client.state == State::talking || client.state == State::telling) {
+                goes_on = send_all(client, client.events ? event_text : news);
                 wake_.push({now_s() + next_push_s(), id});
             }
             if (!goes_on) drop(id);
@@ -300,8 +314,9 @@ int main(int argc, char** argv) {
     Options options;
     CLI::App app(
         "A slow HTTP/1.1 server on 127.0.0.1. It answers /wait/SECONDS after that time. /talk and "
-        "/silent are WebSockets, with and without answers. Every other request gets a page after "
-        "its body is read.",
+        "/silent are WebSockets, with and without answers. /rare is one on which the server speaks "
+        "now and then and answers nothing, and /events the same without a WebSocket. Every other "
+        "request gets a page after its body is read.",
         "slow-backend");
     app.add_option("port", options.port, "Port to listen on")
         ->required()
@@ -310,8 +325,9 @@ int main(int argc, char** argv) {
                    "While this file exists, all other requests are answered late too");
     app.add_option("--stall", options.stall_s, "Delay of these answers in seconds")
         ->capture_default_str();
-    app.add_option("--push-every", options.push_every_s,
-                   "Seconds between two messages to a WebSocket on /talk, on average")
+    app.add_option(
+           "--push-every", options.push_every_s,
+           "Seconds between two messages of the server on /talk, /rare and /events, on average")
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
     try {

@@ -7,6 +7,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
 
 : "${FIELD_CLIENT:=$here/../../build/quickstart/tests/system/field-client}"
+: "${SEGMENT_READER:=$here/../../build/quickstart/tests/system/segment-reader}"
 : "${PLAIN_SERVER:=$here/../../build/quickstart/tests/system/plain-server}"
 
 # shellcheck disable=SC2034
@@ -75,6 +76,7 @@ run_field_nginx() {
         nginx_head "$dir"
         echo "    server { listen $port${3:-} backlog=4096; listen [::]:$port${3:-} backlog=4096; root $work/site;"
         if [[ -n ${3:-} ]]; then
+            echo "    ssl_protocols TLSv1.2 TLSv1.3;"
             echo "    ssl_certificate $work/certificate.pem; ssl_certificate_key $work/key.pem;"
         fi
         http_locations $((port + 1))
@@ -279,6 +281,7 @@ secure_chroot_dir=$work/ftp
 connect_from_port_20=NO
 idle_session_timeout=300
 max_clients=1000
+max_per_ip=1000
 seccomp_sandbox=NO
 END
     spawn vsftpd "${in_server[@]}" vsftpd "$work/vsftpd.conf"

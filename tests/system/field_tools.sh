@@ -130,7 +130,15 @@ for name in plain tls h2; do
     (($(visits "$name" aborted) > 0)) || fail "$name: nobody aborted"
 done
 
-say "Multipath TCP, Fast Open, and a generator at its end"
+say "segments of 88 bytes, Multipath TCP, Fast Open, and a generator at its end"
+prepare_segments
+spawn segments "${in_attack[@]}" "$SEGMENT_READER" "$attack_address:$nginx_port" --count 10 --duration 8
+wait_for 15 gone "$spawned" || fail "segment-reader does not end"
+expect_figure segments established 10 10
+# One with the request, then one each second, and a retransmission that came too early.
+expect_figure segments segments $((10 * 6)) $((10 * 9))
+expect_figure segments bytes $((10 * 6 * 88)) $((10 * 9 * 88))
+"${in_attack[@]}" nft delete table inet lab
 if has_mptcp; then
     prepare_mptcp_subflow
     client mptcp 10 "$client_ns" "$honest_address:$pool_port" keep-alive --every 1-2 --mptcp --path /page

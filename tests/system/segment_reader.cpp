@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// segment-reader: asks a server for a large answer, and takes one small segment of it each second.
+//
+// The kernel's TCP opens a small window in jumps of more than 1,000 bytes, so this program has a
+// TCP of its own, over a raw socket: a SYN with a small MSS, a request, and then each second a
+// window of one segment. The kernel knows nothing of these connections and would reset them, so a
+// firewall rule must drop its resets. Packets of this program have the mark 1. IPv4 only.
+#include <arpa/inet.h>
+#include <fmt/core.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include "address.hpp"
+#include "own_load.hpp"
+
+namespace {
+
+struct Options {
+    std::string target;
+    std::string path = "/huge.bin";
+    int count = 100;
+    double rate = 50;
+    double every_s = 1;
+    std::uint16_t segment = 88;
+    double duration_s = 60;
+};
+
+constexpr std::uint16_t first_port = 20'000;  // of this program; below the kernel's own range
+constexpr double syn_again_s = 1;
+
+volatile sig_atomic_t stop_asked = 0;
+
+double now_s() {
+    using namespace std::chrono;
+    return duration<double>(steady_clock::now().time_since_epoch()).count();
+}
+
+[[noreturn]] void fail(const char* what) {
+    throw std::system_error(errno, std::generic_category(), what);
+}
+
+// The address from which the kernel reaches the target.
+sockaddr_in source_of(const sockaddr_in& target) {
+    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) fail("socket");
+    sockaddr_in source = {};
+    socklen_t size = sizeof(source);
+    const bool found =
+        connect(fd, reinterpret_cast<const sockaddr*>(&target), sizeof(target)) == 0 &&
+        getsockname(fd, reinterpret_cast<sockaddr*>(&source), &size) == 0;
+    close(fd);
+    if (!found) fail("no route");
+    return source;
+}
+
+// The sum of 16-bit words, as the Internet checksum adds them.
+std::uint32_t sum_of(const void* data, std::size_t size) {
+    const auto* bytes = static_cast<const unsigned char*>(data);
+    std::uint32_t sum = 0;
+    for (std::size_t i = 0; i + 1 < size; i += 2)
+        sum += static_cast<std::uint32_t>(bytes[i] << 8 | bytes[i + 1]);
+    if (size % 2 != 0) sum += static_cast<std::uint32_t>(bytes[size - 1] << 8);
+    return sum;
+}
+
+struct Connection {
+    enum class State { closed, syn_sent, established, over };
+    State state = State::closed;
+    std::uint32_t next_sent = 0;      // sequence number of the next byte from this side
+    std::uint32_t next_received = 0;  // and from the server
+    double due_s = INFINITY;
+    std::uint64_t received = 0;
+    std::uint64_t segments = 0;
+};
+
+class Reader {
+  public:
+    explicit Reader(const Options& options) : options_(options) {
+        const Address address = resolve_address(options.target);
+        if (address.storage.ss_family != AF_INET)
+            throw std::runtime_error(fmt::format("{}: IPv4 only", options.target));
+        std::memcpy(&target_, &address.storage, sizeof(target_));
+        source_ = source_of(target_);
+        fd_ = socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+        if (fd_ < 0) fail("raw socket");
+        const int mark = 1, buffer = 8 << 20;
+        if (setsockopt(fd_, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) != 0) fail("SO_MARK");
+        setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
+        request_ = fmt::format("GET {} HTTP/1.1\r\nHost: field\r\n\r\n", options.path);
+        connections_.resize(static_cast<std::size_t>(options.count));
+    }
+    ~Reader() {
+        for (std::size_t i = 0; i < connections_.size(); i++)
+            if (connections_[i].state == Connection::State::established) send(i, TH_RST, 0, {});
+        close(fd_);
+    }
+    Reader(const Reader&) = delete;
+    Reader& operator=(const Reader&) = delete;
+
+    void run() {
+        while (stop_asked == 0 && now_s() < start_ + options_.duration_s) {
+            open_due();
+            wake_due();
+            wait();
+            own_load_.check(now_s());
+        }
+    }
+
+    bool print_summary() const {
+        std::uint64_t established = 0, over = 0, received = 0, segments = 0;
+        for (const Connection& connection : connections_) {
+            established += connection.received > 0 ? 1 : 0;
+            over += connection.state == Connection::State::over ? 1 : 0;
+            received += connection.received;
+            segments += connection.segments;
+        }
+        fmt::print(
+            "segment-reader {}: {} established, {} ended by the server, {} segments, {} bytes\n",
+            options_.target, established, over, segments, received);
+        fmt::print("{}\n", own_load_.text(now_s()));
+        return established == connections_.size();
+    }
+
+  private:
+    std::uint16_t port_of(std::size_t i) const {
+        return static_cast<std::uint16_t>(first_port + i);
+    }
+
+    void send(std::size_t i, std::uint8_t flags, std::uint16_t window, std::string_view data) {
+        Connection& connection = connections_[i];
+        tcphdr head = {};
+        head.th_sport = htons(port_of(i));
+        head.th_dport = target_.sin_port;
+        head.th_seq = htonl(connection.next_sent);
+        head.th_ack = htonl(flags == TH_SYN ? 0 : connection.next_received);
+        head.th_flags = flags;
+        head.th_win = htons(window);
+        std::string packet;
+        if (flags == TH_SYN) {
+            head.th_off = (sizeof(head) + 4) / 4;
+            packet.assign(reinterpret_cast<const char*>(&head), sizeof(head));
+            packet += {'\2', '\4', static_cast<char>(options_.segment >> 8),
+                       static_cast<char>(options_.segment & 0xff)};
+        } else {
+            head.th_off = sizeof(head) / 4;
+            packet.assign(reinterpret_cast<const char*>(&head), sizeof(head));
+            packet += data;
+        }
+        std::uint32_t sum = sum_of(&source_.sin_addr, 4) + sum_of(&target_.sin_addr, 4) +
+                            IPPROTO_TCP + static_cast<std::uint32_t>(packet.size()) +
+                            sum_of(packet.data(), packet.size());
+        while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
+        const std::uint16_t check = htons(static_cast<std::uint16_t>(~sum));
+        std::memcpy(packet.data() + offsetof(tcphdr, th_sum), &check, sizeof(check));
+        // A full queue loses the packet, and TCP repeats it.
+        if (sendto(fd_, packet.data(), packet.size(), 0,
+                   reinterpret_cast<const sockaddr*>(&target_), sizeof(target_)) < 0 &&
+            errno != EAGAIN && errno != ENOBUFS && errno != EINTR)
+            fail("sendto");
+    }
+
+    void open_due() {
+        while (opened_ < connections_.size() &&
+               start_ + static_cast<double>(opened_) / options_.rate <= now_s()) {
+            Connection& connection = connections_[opened_];
+            connection.state = Connection::State::syn_sent;
+            connection.next_sent = 1000;
+            connection.due_s = now_s();
+            opened_++;
+        }
+    }
+
+    void wake_due() {
+        for (std::size_t i = 0; i < opened_; i++) {
+            Connection& connection = connections_[i];
+            const double now = now_s();
+            if (connection.due_s > now) continue;
+            own_load_.acted(now - connection.due_s);
+            if (connection.state == Connection::State::syn_sent) {
+                send(i, TH_SYN, options_.segment, {});
+                connection.due_s = now + syn_again_s;
+            } else {
+                send(i, TH_ACK, options_.segment, {});  // room for one segment
+                connection.due_s += options_.every_s;
+            }
+        }
+    }
+
+    void wait() {
+        double next = now_s() + 0.5;
+        if (opened_ < connections_.size())
+            next = std::min(next, start_ + static_cast<double>(opened_) / options_.rate);
+        for (const Connection& connection : connections_) next = std::min(next, connection.due_s);
+        pollfd wanted = {fd_, POLLIN, 0};
+        const int ms = static_cast<int>(std::ceil(std::max(next - now_s(), 0.0) * 1000));
+        if (poll(&wanted, 1, ms) < 0 && errno != EINTR) fail("poll");
+        std::array<unsigned char, 65536> packet;
+        ssize_t got;
+        while ((got = recv(fd_, packet.data(), packet.size(), 0)) > 0)
+            take(packet.data(), static_cast<std::size_t>(got));
+    }
+
+    // A packet with its IP head. The kernel has checked it.
+    void take(const unsigned char* packet, std::size_t size) {
+        iphdr ip;
+        tcphdr tcp;
+        if (size < sizeof(ip)) return;
+        std::memcpy(&ip, packet, sizeof(ip));
+        const std::size_t tcp_at = ip.ihl * 4u;
+        if (ip.saddr != target_.sin_addr.s_addr || size < tcp_at + sizeof(tcp)) return;
+        std::memcpy(&tcp, packet + tcp_at, sizeof(tcp));
+        const std::size_t i = static_cast<std::size_t>(ntohs(tcp.th_dport)) - first_port;
+        if (tcp.th_sport != target_.sin_port || i >= opened_) return;
+        const std::size_t data_at = tcp_at + tcp.th_off * 4u;
+        on_segment(i, tcp, size < data_at ? 0 : static_cast<std::uint32_t>(size - data_at));
+    }
+
+    void on_segment(std::size_t i, const tcphdr& tcp, std::uint32_t size) {
+        Connection& connection = connections_[i];
+        if (connection.state == Connection::State::over) return;
+        if ((tcp.th_flags & (TH_RST | TH_FIN)) != 0) {
+            connection.state = Connection::State::over;
+            connection.due_s = INFINITY;
+            return;
+        }
+        if (connection.state == Connection::State::syn_sent) {
+            if ((tcp.th_flags & TH_SYN) == 0) return;
+            connection.state = Connection::State::established;
+            connection.next_sent++;
+            connection.next_received = ntohl(tcp.th_seq) + 1;
+            connection.due_s = now_s() + options_.every_s;
+            send(i, TH_ACK | TH_PUSH, options_.segment, request_);
+            connection.next_sent += static_cast<std::uint32_t>(request_.size());
+            return;
+        }
+        if (ntohl(tcp.th_seq) == connection.next_received && size > 0) {
+            connection.next_received += size;
+            connection.received += size;
+            connection.segments++;
+        }
+        if (size > 0 || ntohl(tcp.th_seq) != connection.next_received)
+            send(i, TH_ACK, 0, {});  // the next segment has to wait; this also answers probes
+    }
+
+    const Options& options_;
+    sockaddr_in target_ = {};
+    sockaddr_in source_ = {};
+    int fd_ = -1;
+    std::string request_;
+    std::vector<Connection> connections_;
+    std::size_t opened_ = 0;
+    double start_ = now_s();
+    OwnLoad own_load_{"segment-reader", start_};
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    Options options;
+    CLI::App app("Takes one small segment of a large answer each second, on many connections.",
+                 "segment-reader");
+    app.footer(
+        "The firewall must drop the kernel's own resets: nft add rule ... tcp flags rst meta "
+        "mark != 1 drop");
+    app.add_option("target", options.target, "ADDRESS:PORT, IPv4")->required();
+    app.add_option("--count", options.count, "Connections")
+        ->check(CLI::Range(1, 5000))
+        ->capture_default_str();
+    app.add_option("--rate", options.rate, "New connections a second")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    app.add_option("--every", options.every_s, "Seconds between two segments")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    app.add_option("--bytes", options.segment, "Bytes of a segment")
+        ->check(CLI::Range(88, 1400))
+        ->capture_default_str();
+    app.add_option("--path", options.path, "Path to request")->capture_default_str();
+    app.add_option("--duration", options.duration_s, "Seconds")
+        ->check(CLI::Range(0.1, 86'400.0))
+        ->capture_default_str();
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 2;
+    }
+
+    struct sigaction on_signal = {};
+    on_signal.sa_handler = [](int) { stop_asked = 1; };
+    sigaction(SIGINT, &on_signal, nullptr);
+    sigaction(SIGTERM, &on_signal, nullptr);
+    try {
+        Reader reader(options);
+        reader.run();
+        return reader.print_summary() ? 0 : 1;
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "segment-reader: {}\n", error.what());
+        return 1;
+    }
+}

@@ -120,13 +120,14 @@ class Client {
             open_together();
             return;
         }
+        // Time in which no connection was wanted is neither late nor made up for.
+        if (!wanted_more_) next_open_s_ = std::max(next_open_s_, now_s());
         while (wants_more() && next_open_s_ <= now_s()) {
             own_load_.acted(now_s() - next_open_s_);
             next_open_s_ += 1 / options_.rate;
             open_one();
         }
-        // Time in which no connection was wanted is not made up for.
-        next_open_s_ = std::max(next_open_s_, now_s() - 1 / options_.rate);
+        wanted_more_ = wants_more();
     }
 
     // All connections at once. Later it replaces those that ended, at most as many a second as are
@@ -161,6 +162,7 @@ class Client {
     field::Tally tally_;
     double start_ = now_s();
     double next_open_s_ = start_;
+    bool wanted_more_ = true;  // the last time that it looked
     bool printed_open_ = false;
     OwnLoad own_load_{"field-client", start_};
     ConnectionLoop<field::Connection> loop_{own_load_};  // its connections refer to the others

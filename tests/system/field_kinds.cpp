@@ -213,22 +213,23 @@ std::string mqtt_packet(char type, const std::string& payload) {
 std::string mqtt_text(std::string_view text) {
     return std::string(1, '\0') + static_cast<char>(text.size()) + std::string(text);
 }
-// MQTT 3.1.1, a clean session, and the longest keep-alive.
-std::string mqtt_connect(unsigned number) {
+// MQTT 3.1.1, a clean session, and the longest keep-alive. The server ends the older of two clients
+// with the same name, so each kind has its own names.
+std::string mqtt_connect(const char* kind, unsigned number) {
     return mqtt_packet('\x10', mqtt_text("MQTT") + std::string("\x04\x02\xff\xff", 4) +
-                                   mqtt_text(fmt::format("field{}", number)));
+                                   mqtt_text(fmt::format("{}{}", kind, number)));
 }
 std::string mqtt_publish_packet() { return mqtt_packet('\x30', mqtt_text("field/value") + "21.5"); }
 
 Script mqtt_publish(const Settings& settings, unsigned number) {
-    return {.steps = {send(mqtt_connect(number)), await(""), every(settings),
+    return {.steps = {send(mqtt_connect("publisher", number)), await(""), every(settings),
                       send(mqtt_publish_packet()), again(2)},
             .hold_s = settings.hold_s};
 }
 
 Script mqtt_subscribe(const Settings& settings, unsigned number) {
     return {
-        .steps = {send(mqtt_connect(number)), await(""),
+        .steps = {send(mqtt_connect("subscriber", number)), await(""),
                   send(mqtt_packet('\x82', std::string("\0\1", 2) + mqtt_text("field/other") +
                                                std::string(1, '\0'))),
                   await(""), every(settings), send(std::string("\xc0\0", 2)), await(""), again(4)},
@@ -236,7 +237,7 @@ Script mqtt_subscribe(const Settings& settings, unsigned number) {
 }
 
 Script mqtt_visit(const Settings& settings, unsigned number) {
-    return {.steps = {send(mqtt_connect(number)), await(""), every(settings),
+    return {.steps = {send(mqtt_connect("visitor", number)), await(""), every(settings),
                       send(mqtt_packet('\x82', std::string("\0\1", 2) + mqtt_text("field/other") +
                                                    std::string(1, '\0'))),
                       await(""), every(settings), send(mqtt_publish_packet()),

@@ -75,7 +75,7 @@ TEST_CASE("the cells of 76 connections are four phases, each with all seven life
 
 TEST_CASE("messages of MQTT, Redis and PostgreSQL have their lengths") {
     const std::string connect = script_of("mqtt-publish", 7).steps.front().text;
-    CHECK(connect == std::string("\x10\x12\0\4MQTT\4\2\xff\xff\0\6field7", 20));
+    CHECK(connect == std::string("\x10\x16\0\4MQTT\4\2\xff\xff\0\12publisher7", 24));
     CHECK(script_of("redis-blpop", 3).steps.front().text ==
           "*3\r\n$5\r\nBLPOP\r\n$6\r\nqueue3\r\n$1\r\n0\r\n");
     const std::string startup = script_of("postgres-pool").steps.front().text;

@@ -16,8 +16,8 @@ usage: field_lab.sh [OPTIONS] TRIAL...   run these trials; a name that ends in *
        field_lab.sh --known-wrong        run the trials that today's model gets wrong; fail if it gets one right
   --jobs N          trials at a time (2)
   --learn SECONDS   learning time (60)
-  --quiet SECONDS   time from the end of learning to the story (10)
-  --watch SECONDS   time of the story (100)
+  --quiet SECONDS   time from the end of learning to the story (5)
+  --watch SECONDS   time of the story (80)
   --settle SECONDS  time of the visitors before the detector starts (15)
   --unused SECONDS  longest time of connections that are never used (120 below 20 visitors a second, else 2)
   --strict          fail if a trial is not as expected
@@ -28,7 +28,7 @@ programs.
 END
 }
 
-learn_s=60 quiet_s=10 watch_s=100 settle_s=15
+learn_s=60 quiet_s=5 watch_s=80 settle_s=15
 unused_s=
 jobs=2 all=0 list=0 strict=0 must_be_wrong=0
 one= # the trial of this process
@@ -85,7 +85,7 @@ generators_at_their_end() { grep -lq 'at its end: yes' "$work"/*.out 2>/dev/null
 write_row() {
     local generator=ok story_line=
     ! generators_at_their_end || generator="at its end"
-    [[ ! -e $work/story.out ]] || story_line=$(head -n 1 "$work/story.out")
+    [[ ! -e $work/story.out ]] || story_line=$(grep -m 1 -E ' (established|in),' "$work/story.out" || true)
     # shellcheck disable=SC2016
     jq -nc -L "$here" --slurpfile alerts "$work/detector.out" --arg trial "$one" --arg server "$server" \
         --argjson visitors "$rate" --arg form "$form" --arg expected "$expected" --arg story "$story" \
@@ -111,6 +111,29 @@ write_row() {
     cat "$work/row.json" >"$results"
 }
 
+client_pids=() # of the visitors and the story
+visitors_pid=
+
+begin_story() {
+    start_story
+    client_pids+=("$spawned")
+}
+
+stop_clients() {
+    local pid
+    for pid in "${client_pids[@]}"; do stop "$pid"; done
+}
+
+# check_story: fails if the clients of the story were never connected, or if the server ended most honest ones.
+check_story() {
+    local cut='' opened=''
+    [[ -e $work/story.out ]] || return 0
+    grep -qE '[1-9][0-9]* (established|in,)' "$work/story.out" || die "the story did not happen: no client was connected"
+    [[ $form != attack ]] || return 0
+    read -r opened cut < <(sed -nE 's/^.*: ([0-9]+) opened, .* ([0-9]+) cut by the server.*/\1 \2/p' "$work/story.out") || true
+    ((${cut:-0} <= ${opened:-0} / 2)) || die "the server cut $cut of the story's $opened connections"
+}
+
 run_trial() {
     local row
     row=$(trials | awk -F '|' -v name="$one" '$1 == name')
@@ -127,11 +150,15 @@ run_trial() {
     prepare_story
     [[ -z $unused_s ]] || visitor_options=(--unused-close "$unused_s")
     [[ $server == none ]] || "serve_${server//-/_}" "$port"
-    ((rate == 0)) || visit_server "$server" "$port" "$rate"
+    if ((rate > 0)); then
+        visit_server "$server" "$port" "$rate"
+        visitors_pid=$spawned
+        client_pids+=("$spawned")
+    fi
     story_s=$watch_s
     if [[ $form == baseline ]]; then
         story_s=$((settle_s + learn_s + quiet_s + watch_s + 60))
-        start_story
+        begin_story
     fi
     sleep "$settle_s"
     start_detector --json "${detector_netns[@]}" --learn "$learn_s" --localport "$port"
@@ -143,20 +170,16 @@ run_trial() {
     else
         sleep "$quiet_s"
         story_began=$(now_ms)
-        start_story
+        begin_story
     fi
     hold_story
     story_ended=$(now_ms)
     stop_detector INT
     ((detector_status == 0)) || die "the detector's exit code is $detector_status"
-    # A story that ended by itself has printed its summary. The others print it now.
-    local pid
-    for pid in "${started_pids[@]}"; do
-        [[ $pid == "$server_pid" ]] || stop "$pid"
-    done
-    if [[ $story == client* || $story == tls* ]] && ! grep -q ' established\| in, ' "$work/story.out"; then
-        die "the story did not happen"
-    fi
+    [[ -z $visitors_pid ]] || alive "$visitors_pid" || die "the visitors ended by themselves"
+    # The clients print their summaries at their end. They end before the server does.
+    stop_clients
+    check_story
     check_alert_lines
     write_row
     finish

@@ -5,10 +5,12 @@
 def cells: "| " + (map(tostring) | join(" | ")) + " |";
 def story: .story | sub("^client6 "; "IPv6: ") | sub("^(client|tls|act) "; "") | gsub("_"; "-");
 
-["trial", "server", "visitors a second", "story", "alert after, s", "bits", "expected", "result"] as $head
+["trial", "server", "visitors a second", "story", "baseline", "alert after, s", "bits", "expected", "result"] as $head
 | ($head | cells), ($head | map("---") | cells),
-  (group_by(.trial)[] | (map(select(.generator == "ok")) | last) // last
+  ([.[].trial] as $order | group_by(.trial) | sort_by(.[0].trial as $name | $order | index($name)) | .[]
+   | (map(select(.generator == "ok")) | last) // last
    | [.trial, .server, .visitors_per_s, story,
+      (if .baseline == "JSG_STILL_LEARNING" then "generic" else "own" end),
       (if .delay_s then .delay_s * 10 | round / 10 else "-" end),
       (if .js_bits then .js_bits * 100 | round / 100 else "-" end),
       .expected,

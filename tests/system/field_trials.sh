@@ -93,6 +93,9 @@ visitors-40-tls      | nginx-tls  | 40 | new      | quiet | act nothing
 visitors-40-h2       | nginx-h2   | 40 | new      | quiet | act nothing
 visitors-40-apache2  | apache2    | 40 | new      | quiet | act nothing
 visitors-40-haproxy  | haproxy    | 40 | new      | quiet | act nothing
+visitors-openssh     | openssh    | 8  | new      | quiet | act nothing
+visitors-exim        | exim       | 8  | new      | quiet | act nothing
+visitors-vsftpd      | vsftpd     | 8  | new      | quiet | act nothing
 stopped-3            | nginx      | 40 | new      | quiet | act stopped 3
 network-10           | nginx      | 40 | new      | quiet | act network 10
 network-30           | nginx      | 40 | new      | any   | act network 30

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "common/clocks.hpp"
 #include "common/error.hpp"
@@ -219,13 +221,20 @@ void Detector::adopt_sockets() {
     namespaces_left_out_ = adopt_open_sockets(*skeleton_, netns_.get());
 }
 
+// Since 6.18 the kernel allocates a timer without waiting for a lock (kmalloc_nolock()). That may
+// fail for a moment, so it is tried again.
 void Detector::arm_clock() {
-    bpf_test_run_opts run{};
-    run.sz = sizeof(run);
-    const int error = bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.jsg_start), &run);
-    if (error || run.retval)
-        throw libbpf_error(error ? errno : -static_cast<int>(run.retval),
-                           "cannot start the kernel's timer");
+    constexpr int max_tries = 100;
+    int error = ENOMEM;
+    for (int tries = 0; error == ENOMEM && tries < max_tries; ++tries) {
+        if (tries > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        bpf_test_run_opts run{};
+        run.sz = sizeof(run);
+        const int failed =
+            bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.jsg_start), &run);
+        error = failed ? errno : -static_cast<int>(run.retval);
+    }
+    if (error) throw libbpf_error(error, "cannot start the kernel's timer");
 }
 
 void Detector::set_real_time() {

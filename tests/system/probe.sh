@@ -53,10 +53,13 @@ check_facts "root" '.kernel.btf and (.kernel.needs | length > 0 and all(.there))
 check_facts "the programs" '.trial.loaded and (.trial.programs | map(.name) |
     index("jsg_transition") and index("jsg_preempted") and index("jsg_destroy") and index("jsg_existing") and index("jsg_start"))
     and all(.trial.programs[]; .verified_instructions > 0)'
-# A test has Landlock where the machine has it.
-lists_landlock() { mountpoint -q /sys/kernel/security && tr ',' '\n' </sys/kernel/security/lsm | grep -qx landlock; }
-if lists_landlock; then
+# The kernel's own list of security modules. It may not be mounted yet.
+modules=$(unshare --mount --propagation private sh -c \
+    'mount -t securityfs none /sys/kernel/security 2>/dev/null; cat /sys/kernel/security/lsm 2>/dev/null || true')
+if [[ ,$modules, == *,landlock,* ]]; then
     check_facts "Landlock" '.kernel.landlock_version > 0 and (.kernel.file_access | startswith("limited by Landlock, version "))'
+else
+    check_facts "no Landlock" '.kernel.landlock_version == null and (.kernel.file_access | startswith("not limited: "))'
 fi
 check_facts "the machine" --arg release "$(uname -r)" --argjson online "$(nproc --all)" \
     --argjson stats "$(sysctl -n kernel.bpf_stats_enabled)" \

@@ -6,7 +6,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -16,6 +15,7 @@
 #include <thread>
 
 #include "address.hpp"
+#include "program.hpp"
 
 namespace {
 
@@ -26,8 +26,6 @@ struct Options {
     double rate = 200;
     double duration_s = 0;  // 0: until a signal
 };
-
-volatile sig_atomic_t stop_asked = 0;
 
 // Whether the connection was established. If the server does not answer, the attempt takes one
 // second.
@@ -48,8 +46,7 @@ void flood(const Options& options) {
     const std::chrono::duration<double> duration(options.duration_s);
     const Clock::time_point start = Clock::now();
     long attempts = 0, established = 0;
-    for (Clock::time_point due = start; stop_asked == 0;
-         due = std::max(due + pause, Clock::now())) {
+    for (Clock::time_point due = start; !stop_asked; due = std::max(due + pause, Clock::now())) {
         std::this_thread::sleep_until(due);
         if (options.duration_s > 0 && Clock::now() - start >= duration) break;
         established += connect_once(address) ? 1 : 0;
@@ -70,16 +67,9 @@ int main(int argc, char** argv) {
         ->capture_default_str();
     app.add_option("--duration", options.duration_s, "Seconds; without, until SIGINT or SIGTERM")
         ->check(CLI::PositiveNumber);
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 2;
-    }
+    if (const auto code = parse(app, argc, argv)) return *code;
 
-    struct sigaction on_signal = {};
-    on_signal.sa_handler = [](int) { stop_asked = 1; };
-    sigaction(SIGINT, &on_signal, nullptr);
-    sigaction(SIGTERM, &on_signal, nullptr);
+    stop_at_signals();
     try {
         flood(options);
         return 0;

@@ -3,13 +3,11 @@
 #pragma once
 
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <functional>
@@ -21,21 +19,7 @@
 #include <vector>
 
 #include "own_load.hpp"
-
-inline double now_s() {
-    using namespace std::chrono;
-    return duration<double>(steady_clock::now().time_since_epoch()).count();
-}
-
-// Raises the limit of descriptors as far as permitted, and returns it.
-inline rlim_t raise_descriptor_limit() {
-    rlimit limit = {};
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    getrlimit(RLIMIT_NOFILE, &limit);
-    return limit.rlim_cur;
-}
+#include "program.hpp"
 
 // Connection has these functions:
 //   int fd() const;

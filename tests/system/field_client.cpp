@@ -6,10 +6,8 @@
 // --duration seconds. A connection that ends is replaced.
 #include <fmt/core.h>
 #include <netinet/in.h>
-#include <signal.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
 #include <exception>
@@ -21,6 +19,7 @@
 #include "connection_loop.hpp"
 #include "field_connection.hpp"
 #include "field_kinds.hpp"
+#include "program.hpp"
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
@@ -43,8 +42,6 @@ struct Options {
     bool tls = false;
     bool mptcp = false;
 };
-
-volatile sig_atomic_t stop_asked = 0;
 
 // "MIN" or "MIN-MAX" seconds.
 void set_every(const std::string& text, field::Settings& settings) {
@@ -86,7 +83,7 @@ class Client {
     int family() const { return target_.address.storage.ss_family; }
 
     void run() {
-        while (stop_asked == 0 && now_s() < start_ + options_.duration_s) {
+        while (!stop_asked && now_s() < start_ + options_.duration_s) {
             open_due();
             loop_.run_once(std::min(next_s(), start_ + options_.duration_s));
             print_once_open();
@@ -205,16 +202,9 @@ int main(int argc, char** argv) {
     app.add_flag("--tls", options.tls, "Use TLS");
     app.add_flag("--mptcp", options.mptcp,
                  "Use Multipath TCP; exit code 77 if the kernel has none");
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 2;
-    }
+    if (const auto code = parse(app, argc, argv)) return *code;
 
-    struct sigaction on_signal = {};
-    on_signal.sa_handler = [](int) { stop_asked = 1; };
-    sigaction(SIGINT, &on_signal, nullptr);
-    sigaction(SIGTERM, &on_signal, nullptr);
+    stop_at_signals();
     try {
         if (!options.every.empty()) set_every(options.every, options.settings);
         Client client(options, field::find_kind(options.kind));

@@ -58,22 +58,22 @@ readonly late_s=30 # an alert that comes later than this is late
 
 monitored() { (($(services_judged) > 0)); }
 
-# held: the connections that the server has now: those of attackers, or all of an honest story and the visitors.
-held() {
+# open_now: the connections that the server has now: those of attackers, or all of an honest story and the visitors.
+open_now() {
     local from="dst $attacker or dst [fd00:198:18:2::2]"
     [[ $form == attack ]] || from="dst 198.18.1.0/24"
     sockets "( $from )" | awk -v port="$port" '$1 == port { n = $2 } END { print n + 0 }'
 }
 
-# hold_story: waits until the story's time is over. The largest number of connections goes to $most_held.
+# hold_story: waits until the story's time is over. The largest number of connections goes to $most_open.
 hold_story() {
     local end=$((story_began + watch_s * 1000)) now
-    most_held=0
+    most_open=0
     while (($(now_ms) < end)); do
         alive "$detector_pid" || die "the detector ended by itself"
         if [[ $server != none ]]; then
-            now=$(held)
-            ((now <= most_held)) || most_held=$now
+            now=$(open_now)
+            ((now <= most_open)) || most_open=$now
         fi
         sleep 1
     done
@@ -90,14 +90,14 @@ write_row() {
     jq -nc -L "$here" --slurpfile alerts "$work/detector.out" --arg trial "$one" --arg server "$server" \
         --argjson visitors "$rate" --arg form "$form" --arg expected "$expected" --arg story "$story" \
         --arg baseline "$judged_as" --argjson began "$story_began" --argjson learned "$learned_ms" \
-        --argjson ended "$story_ended" --argjson held "$most_held" --arg generator "$generator" \
+        --argjson ended "$story_ended" --argjson open "$most_open" --arg generator "$generator" \
         --arg clients "$story_line" --argjson late_s "$late_s" 'include "alerts";
         ($alerts | map({at: ms} + .jsguard | select(.event == "raise" and .at <= $ended))) as $raises
         | ($raises | map(select(.at < $began))) as $early
         | ($raises | map(select($form == "baseline" or .at >= $began)) | .[0]) as $raise
         | (if $form == "baseline" then $learned else $began end) as $from
         | {$trial, $server, visitors_per_s: $visitors, $form, $expected, $story, $baseline,
-           connections: $held,
+           connections: $open,
            alert: ($raise != null), early_alerts: ($early | length),
            delay_s: (if $raise then ($raise.at - $from) / 1000 else null end),
            signal: $raise.signal, js_bits: $raise.js_bits, stalled: $raise.stalled_sockets,
@@ -189,7 +189,7 @@ run_trial() {
 
 print_header() {
     printf '%-20s %-11s %8s  %-8s %-8s %5s  %-5s %6s  %-5s  %-28s %s\n' \
-        trial server visitors form expected held alert delay bits verdict generator
+        trial server visitors form expected open alert delay bits verdict generator
 }
 
 # print_row FILE

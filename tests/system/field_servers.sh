@@ -144,7 +144,7 @@ run_haproxy() {
     server_listens haproxy "$1"
 }
 
-# Servers of the project's own: one thread, or a pool of 200. The pool accepts MPTCP too, if the kernel has it.
+# The project's own servers: one thread, or a pool of 200. The pool accepts MPTCP too, if the kernel has it.
 serve_one_thread() {
     spawn one-thread "${in_server[@]}" "$PLAIN_SERVER" "$1" --threads 1
     server_listens one-thread "$1"

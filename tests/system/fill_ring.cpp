@@ -5,10 +5,10 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <exception>
 
+#include "program.hpp"
 #include "tests/ring_filling.hpp"
 
 int main(int argc, char** argv) {
@@ -17,11 +17,7 @@ int main(int argc, char** argv) {
     CLI::App app("Fills a detector's ring buffer with records that are not alerts.", "fill-ring");
     app.add_option("map", map, "ID of the ring buffer")->required();
     app.add_option("alerts", alerts, "Number of alerts that still fit afterwards")->required();
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 2;
-    }
+    if (const auto code = parse(app, argc, argv)) return *code;
     const int ring = bpf_map_get_fd_by_id(map);
     if (ring < 0) {
         fmt::print(stderr, "fill-ring: there is no map {}\n", map);

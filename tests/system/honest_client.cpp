@@ -210,6 +210,16 @@ bool Connection::send_request(double now) {
     return abort_if_planned() ? end_counted(tally_.aborted) : true;
 }
 
+// The answer is not complete. A paced connection holds back before it reads on.
+void Connection::wait_for_more(double now) {
+    if (plan_.bytes_per_second > 0) {
+        state_ = State::holding_back;
+        due_ = now + pace_interval_s();
+    } else {
+        due_ = now + patience_s_;
+    }
+}
+
 double Connection::pace_interval_s() const {
     return std::max(min_pace_interval_s, packet_bytes / plan_.bytes_per_second);
 }
@@ -302,12 +312,7 @@ bool Connection::take(const char* data, std::size_t size, double now) {
     if (size > body_left_) return end_counted(tally_.bad_answers);
     body_left_ -= size;
     if (body_left_ == 0) return answered(now);
-    if (plan_.bytes_per_second > 0) {
-        state_ = State::holding_back;
-        due_ = now + pace_interval_s();
-    } else {
-        due_ = now + patience_s_;
-    }
+    wait_for_more(now);
     return true;
 }
 
@@ -328,12 +333,7 @@ bool Connection::take_frames(const char* data, std::size_t size, double now) {
         if ((head->flags & http2::end_stream) != 0) return answered(now);
     }
     if (state_ != State::reading) return true;
-    if (plan_.bytes_per_second > 0) {
-        state_ = State::holding_back;
-        due_ = now + pace_interval_s();
-    } else {
-        due_ = now + patience_s_;
-    }
+    wait_for_more(now);
     return true;
 }
 

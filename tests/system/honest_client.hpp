@@ -87,6 +87,7 @@ class Connection {
     bool upload_some(double now);
     bool send_message();
     double pace_interval_s() const;
+    void wait_for_more(double now);
     void come_from(std::uint32_t source);
     bool read_some(double now);
     bool take(const char* data, std::size_t size, double now);

@@ -4,7 +4,6 @@
 #include <fmt/core.h>
 #include <signal.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstring>
 #include <map>
@@ -16,6 +15,7 @@
 #include "connection_loop.hpp"
 #include "honest_client.hpp"
 #include "honest_plan.hpp"
+#include "program.hpp"
 
 namespace {
 
@@ -43,7 +43,6 @@ struct Options {
     bool http2 = false;
 };
 
-volatile sig_atomic_t stop_asked = 0;
 volatile sig_atomic_t drain_asked = 0;
 
 Target resolve(const std::string& name, const Options& options, SSL_CTX* context) {
@@ -105,7 +104,7 @@ class Load {
     }
 
     void run() {
-        while (stop_asked == 0 && !(drain_asked != 0 && loop_.size() == 0) &&
+        while (!stop_asked && !(drain_asked != 0 && loop_.size() == 0) &&
                (options_.duration <= 0 || now_s() < start_ + options_.duration)) {
             if (drain_asked == 0) open_due();
             loop_.run_once(next_arrival());
@@ -237,11 +236,7 @@ int main(int argc, char** argv) {
     app.add_option("--sources", options.sources,
                    "Source addresses FIRST-ADDRESS/COUNT, used in turn (default: the kernel's)");
     app.footer("SIGUSR1: no new visitors come; honest-load ends when the last one has left.");
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 2;
-    }
+    if (const auto code = parse(app, argc, argv)) return *code;
     const bool short_lived = options.profile == Profile::short_lived;
     if (options.rate <= 0) options.rate = short_lived ? 40 : 20;
     if (options.burst < 0) options.burst = short_lived ? 40 : 0;
@@ -255,12 +250,8 @@ int main(int argc, char** argv) {
         return 2;
     }
 
-    struct sigaction on_signal = {};
-    on_signal.sa_handler = [](int) { stop_asked = 1; };
-    sigaction(SIGINT, &on_signal, nullptr);
-    sigaction(SIGTERM, &on_signal, nullptr);
-    on_signal.sa_handler = [](int) { drain_asked = 1; };
-    sigaction(SIGUSR1, &on_signal, nullptr);
+    stop_at_signals();
+    at_signal(SIGUSR1, [](int) { drain_asked = 1; });
     try {
         Load load(options);
         load.run();

@@ -9,11 +9,9 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -30,6 +28,7 @@
 #include <vector>
 
 #include "http_head.hpp"
+#include "program.hpp"
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
@@ -51,7 +50,6 @@ struct Options {
 };
 
 // Set by a signal. The threads poll it at least once in check_every_ms.
-std::atomic<bool> stop_asked = false;
 constexpr int check_every_ms = 200;
 
 std::atomic<std::uint64_t> connections = 0;
@@ -59,11 +57,6 @@ std::atomic<std::uint64_t> answers = 0;
 
 [[noreturn]] void fail(const char* what) {
     throw std::system_error(errno, std::generic_category(), what);
-}
-
-double now_s() {
-    using namespace std::chrono;
-    return duration<double>(steady_clock::now().time_since_epoch()).count();
 }
 
 // A socket of a client. Each operation gives up after the patience, or when the server is to end.
@@ -235,16 +228,9 @@ int main(int argc, char** argv) {
                    "Greets with this line, then answers each line until QUIT");
     app.add_flag("--mptcp", options.mptcp,
                  "Accept Multipath TCP too; exit code 77 if the kernel has none");
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 2;
-    }
+    if (const auto code = parse(app, argc, argv)) return *code;
 
-    struct sigaction on_signal = {};
-    on_signal.sa_handler = [](int) { stop_asked = true; };
-    sigaction(SIGINT, &on_signal, nullptr);
-    sigaction(SIGTERM, &on_signal, nullptr);
+    stop_at_signals();
     try {
         const int listener = listen_on(options);
         std::vector<std::thread> threads;

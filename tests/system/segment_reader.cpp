@@ -2,7 +2,7 @@
 // segment-reader: asks a server for a large answer, and takes one small segment of it each second.
 //
 // The kernel's TCP opens a small window in jumps of more than 1,000 bytes, so this program has a
-// TCP of its own, over a raw socket: a SYN with a small MSS, a request, and then each second a
+// Its own TCP, over a raw socket: a SYN with a small MSS, a request, and then each second a
 // window of one segment. The kernel knows nothing of these connections and would reset them, so a
 // firewall rule must drop its resets. Packets of this program have the mark 1. IPv4 only.
 #include <arpa/inet.h>
@@ -11,15 +11,12 @@
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -31,6 +28,7 @@
 
 #include "address.hpp"
 #include "own_load.hpp"
+#include "program.hpp"
 
 namespace {
 
@@ -46,13 +44,6 @@ struct Options {
 
 constexpr std::uint16_t first_port = 20'000;  // of this program; below the kernel's own range
 constexpr double syn_again_s = 1;
-
-volatile sig_atomic_t stop_asked = 0;
-
-double now_s() {
-    using namespace std::chrono;
-    return duration<double>(steady_clock::now().time_since_epoch()).count();
-}
 
 [[noreturn]] void fail(const char* what) {
     throw std::system_error(errno, std::generic_category(), what);
@@ -117,7 +108,7 @@ class Reader {
     Reader& operator=(const Reader&) = delete;
 
     void run() {
-        while (stop_asked == 0 && now_s() < start_ + options_.duration_s) {
+        while (!stop_asked && now_s() < start_ + options_.duration_s) {
             open_due();
             wake_due();
             wait();
@@ -298,16 +289,9 @@ int main(int argc, char** argv) {
     app.add_option("--duration", options.duration_s, "Seconds")
         ->check(CLI::Range(0.1, 86'400.0))
         ->capture_default_str();
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 2;
-    }
+    if (const auto code = parse(app, argc, argv)) return *code;
 
-    struct sigaction on_signal = {};
-    on_signal.sa_handler = [](int) { stop_asked = 1; };
-    sigaction(SIGINT, &on_signal, nullptr);
-    sigaction(SIGTERM, &on_signal, nullptr);
+    stop_at_signals();
     try {
         Reader reader(options);
         reader.run();

@@ -5,16 +5,13 @@
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
@@ -29,6 +26,7 @@
 #include <vector>
 
 #include "http_head.hpp"
+#include "program.hpp"
 
 namespace {
 
@@ -39,19 +37,12 @@ struct Options {
     std::string stall_file;
 };
 
-volatile sig_atomic_t stop_asked = 0;
-
 constexpr std::size_t max_head_bytes = 16 * 1024;
 constexpr std::size_t page_size = 8192;
 // WebSocket frames of the server, unmasked: a pong and a text, four bytes each.
 constexpr std::string_view pong{"\x8a\x04ping", 6};
 constexpr std::string_view news{"\x81\x04news", 6};
 constexpr std::string_view event_text = "data: news\n\n";
-
-double now_s() {
-    using namespace std::chrono;
-    return duration<double>(steady_clock::now().time_since_epoch()).count();
-}
 
 [[noreturn]] void fail(const char* what) {
     throw std::system_error(errno, std::generic_category(), what);
@@ -91,7 +82,7 @@ class Backend {
     Backend& operator=(const Backend&) = delete;
 
     void run() {
-        while (stop_asked == 0) {
+        while (!stop_asked) {
             wake_due();
             wait();
         }
@@ -330,21 +321,10 @@ int main(int argc, char** argv) {
            "Seconds between two messages of the server on /talk, /rare and /events, on average")
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 2;
-    }
+    if (const auto code = parse(app, argc, argv)) return *code;
 
-    rlimit limit = {};
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-    struct sigaction on_signal = {};
-    on_signal.sa_handler = [](int) { stop_asked = 1; };
-    sigaction(SIGINT, &on_signal, nullptr);
-    sigaction(SIGTERM, &on_signal, nullptr);
+    raise_descriptor_limit();
+    stop_at_signals();
     try {
         Backend backend(options);
         backend.run();

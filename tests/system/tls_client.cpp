@@ -10,14 +10,11 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <cmath>
 #include <functional>
 #include <memory>
@@ -28,6 +25,7 @@
 
 #include "address.hpp"
 #include "http2_frames.hpp"
+#include "program.hpp"
 #include "tls_stream.hpp"
 
 namespace {
@@ -151,13 +149,6 @@ struct Options {
     double duration_s = 0;  // 0: until a signal
     bool no_ack = false;
 };
-
-volatile sig_atomic_t stop_asked = 0;
-
-double now_s() {
-    using namespace std::chrono;
-    return duration<double>(steady_clock::now().time_since_epoch()).count();
-}
 
 class Connection {
   public:
@@ -348,16 +339,12 @@ class Client {
         : options_(options), script_(script), address_(resolve_address(options.target)) {
         const int version = options.version == "1.2" ? TLS1_2_VERSION : TLS1_3_VERSION;
         context_ = tls::make_context(script.http2 ? "h2" : "http/1.1", version);
-        rlimit limit = {};
-        getrlimit(RLIMIT_NOFILE, &limit);
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
+        raise_descriptor_limit();
     }
 
     void run() {
         const double start = now_s();
-        while (stop_asked == 0 &&
-               (options_.duration_s <= 0 || now_s() < start + options_.duration_s)) {
+        while (!stop_asked && (options_.duration_s <= 0 || now_s() < start + options_.duration_s)) {
             while (count() < options_.count && count() <= (now_s() - start) * options_.rate)
                 connections_.push_back(
                     std::make_unique<Connection>(address_, script_, options_, context_.get()));
@@ -453,16 +440,9 @@ int main(int argc, char** argv) {
     app.add_option("--path", options.path, "Path to request")->capture_default_str();
     app.add_option("--duration", options.duration_s, "Seconds; without, until SIGINT or SIGTERM")
         ->check(CLI::PositiveNumber);
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 2;
-    }
+    if (const auto code = parse(app, argc, argv)) return *code;
 
-    struct sigaction on_signal = {};
-    on_signal.sa_handler = [](int) { stop_asked = 1; };
-    sigaction(SIGINT, &on_signal, nullptr);
-    sigaction(SIGTERM, &on_signal, nullptr);
+    stop_at_signals();
     try {
         const std::vector<Script> all = scripts(options.path);
         Client client(options, find_script(all, options.mode));

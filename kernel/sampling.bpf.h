@@ -127,6 +127,12 @@ static __always_inline void read_socket(struct jsg_tcp *out, __u64 address)
 		read_by_probe(out, address);
 }
 
+static __always_inline void count_listener(struct jsg_step_samples *samples, __u64 address)
+{
+	samples->listeners++;
+	samples->full_queues += accept_queue_is_full(address);
+}
+
 /*
  * Samples a listener without a service: gives it to the service that its port has got since. A
  * listener on a port that is leaving maps the port again.
@@ -157,8 +163,7 @@ static __noinline int sample_listener(struct jsg_slot *shared, struct jsg_slot *
 					word | (__u64)service_id << SERVICE_SHIFT) != word)
 		return 0;
 	samples = step_samples_of(service_id);
-	samples->listeners++;
-	samples->full_queues += accept_queue_is_full(slot->sk);
+	count_listener(samples, slot->sk);
 	if (samples->silent_ms < now_ms - slot->born_ms)
 		samples->silent_ms = now_ms - slot->born_ms;
 	return 0;
@@ -196,8 +201,7 @@ __noinline int sample_slot(__u32 number, __u32 now_ms, __u32 weight)
 	if (reconcile(shared, &slot, &tcp, now_ms) || slot.state == JSG_TCP_CLOSE)
 		return 0;
 	if (slot.state == JSG_TCP_LISTEN) {
-		samples->listeners++;
-		samples->full_queues += accept_queue_is_full(slot.sk);
+		count_listener(samples, slot.sk);
 		return 0;
 	}
 

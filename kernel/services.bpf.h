@@ -65,7 +65,7 @@ static __always_inline __u32 mapping_shift(__u32 port)
 	return (port & 3) * 8;
 }
 
-/* Other CPUs may change the word's other ports meanwhile, so it is tried a few times. */
+/* Other CPUs may change the word's other ports at the same time, so it is tried a few times. */
 #define MAPPING_TRIES 8
 
 /* Changes a port's byte if it holds `from`. Returns whether it did. */
@@ -447,8 +447,7 @@ static __always_inline int is_used_again(__u32 service_id, struct jsg_service *s
 		jsg_entries_leaving--;
 		return 1;
 	}
-	/* Another CPU was changing the word, or is claiming this entry. Tried again a step later.
-	 */
+	/* Another CPU was changing the word, or is claiming this entry: tried again next step. */
 	if (is_used || !change_mapping(port, JSG_PORT_FREE, JSG_PORT_CHANGING))
 		return 0;
 	/*

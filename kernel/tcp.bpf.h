@@ -57,7 +57,7 @@ struct sock {
 	__u32 sk_ack_backlog;
 	__u32 sk_max_ack_backlog;
 	__u16 sk_protocol;
-	__u8 sk_userlocks : 4; /* since 6.5 a byte of its own */
+	__u8 sk_userlocks : 4; /* since 6.5 a whole byte */
 };
 
 struct inet_sock {

@@ -55,9 +55,7 @@ void check(const ExportOptions& options) {
 
 void export_prometheus(const PinnedDetector& detector, const ExportOptions& options) {
     Observation seen = Observer(detector).observe();
-    if (has_ended(seen))
-        throw Error(ExitCode::runtime, ended_text(has_ended(seen.attended, seen.is_persisted),
-                                                  seen.silent_ns, options.pin_dir));
+    check_runs(seen, options.pin_dir);
     if (options.port) keep_port(seen, options.port);
     print_text(prometheus_text(seen));
 }

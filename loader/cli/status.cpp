@@ -41,9 +41,7 @@ StatusStyle style_of(const StatusOptions& options) {
 int status(const StatusOptions& options) {
     const PinnedDetector detector(options.pin_dir);
     Observation seen = Observer(detector).observe();
-    if (has_ended(seen))
-        throw Error(ExitCode::runtime, ended_text(has_ended(seen.attended, seen.is_persisted),
-                                                  seen.silent_ns, options.pin_dir));
+    check_runs(seen, options.pin_dir);
     if (options.port) keep_port(seen, options.port);
     print_line(options.json ? status_json(seen) : status_text(seen, style_of(options)));
     return static_cast<int>(alerts_up(seen) ? ExitCode::alert : ExitCode::clean);

@@ -126,11 +126,9 @@ std::string monitored_text(const jsg_config& config) {
                        config_thresholds_text(config));
 }
 
-std::string unattended_text(const Observation& seen) {
-    return seen.is_persisted ? "no jsguard-load reads its alerts: they are kept for the next one "
-                               "(jsguard-load --persist)"
-                             : "";
-}
+// A detector without --persist ends with its jsguard-load.
+constexpr const char* unattended_text =
+    "no jsguard-load reads its alerts: they are kept for the next one (jsguard-load --persist)";
 
 std::string alert_text(const Observation& seen, const jsg_service& service, jsg_signal signal) {
     const jsg_alert_track& alert = service.alerts[signal];
@@ -383,7 +381,7 @@ std::string status_text(const Observation& seen, const StatusStyle& style) {
     const auto add = [&](const std::string& line) { text += broken(line, style.width) + "\n"; };
     add(head_text(seen));
     add(monitored_text(seen.config));
-    if (seen.attended == false && !has_ended(seen)) add(unattended_text(seen));
+    if (seen.attended == false && !has_ended(seen)) add(unattended_text);
     const std::vector<std::string> alerts = alert_lines(seen, style.port);
     for (const std::string& line : alerts) add(line);
     text += "\n" + services_text(seen, style.width);

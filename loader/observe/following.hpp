@@ -49,6 +49,13 @@ inline std::string ended_text(bool loader_is_gone, std::uint64_t silent_ns,
         printable(pin_dir), duration_text(silent_ns / millisecond_ns));
 }
 
+// Throws Error(runtime) if the observed detector has ended.
+inline void check_runs(const Observation& seen, std::string_view pin_dir) {
+    if (has_ended(seen))
+        throw Error(ExitCode::runtime, ended_text(has_ended(seen.attended, seen.is_persisted),
+                                                  seen.silent_ns, pin_dir));
+}
+
 // Whether a jsguard-load reads the detector's alerts: then it holds the lock of the pin directory.
 // The kernel's list of locks may lack a lock. So a detector that ticks without --persist has a
 // jsguard-load, whatever the list shows. This waits for some ticks then. None: unknown.

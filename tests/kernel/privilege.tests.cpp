@@ -35,6 +35,7 @@
 #include "common/error.hpp"
 #include "common/file_replacement.hpp"
 #include "common/print.hpp"
+#include "inconclusive.hpp"
 #include "load/file_access.hpp"
 #include "load/pins.hpp"
 #include "tests/catch_compat.hpp"
@@ -353,7 +354,8 @@ TEST_CASE("once privilege is dropped nothing can be loaded, run, entered or reac
 
 // By its own /proc/self/mem, a process can write code that it may not map.
 TEST_CASE("once privilege is dropped no file is written or read elsewhere", "[privilege]") {
-    if (!jsguard::file_limits_here().available()) return;
+    if (const jsguard::FileLimits limits = jsguard::file_limits_here(); !limits.available())
+        return testbed::be_inconclusive("file access is " + text_of(limits));
     const Fixture fixture;
     const Directory elsewhere;
     const pid_t parent = getpid();

@@ -113,8 +113,6 @@ TEST_CASE("the time that a listener waits for its first connection counts as lea
     CHECK(detector.reader().pending_baseline(id).learned_s >= 4);
 }
 
-// The release is decided by samples that are up to a step old. A listener that begins in between
-// must not lose its monitoring.
 TEST_CASE("stalled connections that are the first ones of an idle listener raise an alert",
           "[service life][slow]") {
     const std::uint16_t port = own_port(0);
@@ -134,6 +132,8 @@ TEST_CASE("stalled connections that are the first ones of an idle listener raise
     CHECK(service.baselines_learned == 0);
 }
 
+// The release is decided by samples that are up to a step old. A listener that begins in between
+// must not lose its monitoring.
 TEST_CASE("200 restarts around the release time lose no listener", "[service life][many ports]") {
     constexpr int ports = 40, rounds = 5;
     jsguard::Detector detector;

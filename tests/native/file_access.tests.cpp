@@ -73,8 +73,7 @@ const char* outcome_of_opening(const fs::path& path, int flags) {
 
 }  // namespace
 
-TEST_CASE("the reason why file access is not limited is told apart by the kernel's answer",
-          "[file_access]") {
+TEST_CASE("the kernel's answer shows why file access is not limited", "[file_access]") {
     const struct {
         int error;
         bool unexpected;

@@ -49,3 +49,20 @@ inline std::atomic<bool> stop_asked = false;
 inline void stop_at_signals() {
     for (const int number : {SIGINT, SIGTERM}) at_signal(number, [](int) { stop_asked = true; });
 }
+
+// Keeps SIGINT and SIGTERM waiting as long as it lives, so that they interrupt no system call.
+class SignalsBlocked {
+  public:
+    SignalsBlocked() {
+        sigset_t blocked;
+        sigemptyset(&blocked);
+        for (const int number : {SIGINT, SIGTERM}) sigaddset(&blocked, number);
+        pthread_sigmask(SIG_BLOCK, &blocked, &before_);
+    }
+    ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    SignalsBlocked(const SignalsBlocked&) = delete;
+    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+  private:
+    sigset_t before_;
+};

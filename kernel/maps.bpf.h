@@ -14,9 +14,15 @@
 #define NS_IN_S 1000000000ULL
 #define MS_IN_S 1000U
 
-/* The configuration. Writer: the loader, before it loads the programs. */
+/*
+ * The configuration. Writer: the loader, before it loads the programs. A simulation that compiles
+ * the programs for user space defines JSG_CONFIG_CONST as nothing, because it writes it later.
+ */
+#ifndef JSG_CONFIG_CONST
+#define JSG_CONFIG_CONST const
+#endif
 
-const volatile struct jsg_config jsg_config = {};
+JSG_CONFIG_CONST volatile struct jsg_config jsg_config = {};
 
 static __always_inline __u32 step_seconds(void)
 {
@@ -89,7 +95,9 @@ static __always_inline __u64 address_of(const void *object, __u64 *scratch_field
  * jsg_destroy empties it (a listener's: the program that sees it end), and the tick empties the
  * slots of sockets that are gone.
  */
+#ifndef SLOT_BITS /* a simulation has fewer */
 #define SLOT_BITS 17
+#endif
 #define SLOTS (1U << SLOT_BITS)
 #define SLOT_MASK (SLOTS - 1)
 #define BUCKET_SLOTS 4

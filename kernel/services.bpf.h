@@ -192,8 +192,8 @@ static __noinline __attribute__((unused)) int claim_again(__u32 port)
 	return 0;
 }
 
-/* Find. The native build has no sockets to find a service by. */
-#ifdef __bpf__
+/* Find. A replay has no sockets to find a service by. A simulation has. */
+#if defined(__bpf__) || defined(JSG_HAS_SOCKETS)
 
 /* Whether the socket is outside the only network namespace that is monitored. */
 static __always_inline int is_elsewhere(const struct sock *sk)

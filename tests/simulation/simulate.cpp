@@ -178,7 +178,7 @@ std::vector<TrialResult> make_trials(const Options& options) {
 // Table ------------------------------------------------------------------------------------------
 
 std::string found_text(const Found& found) {
-    return fmt::format("{} of {} | {}", found.found, found.attacks,
+    return fmt::format("{} of {} | {} | {}", found.found, found.attacks, found.already_up,
                        found.found ? fmt::format("{:.0f} s", found.delay_s / found.found) : "-");
 }
 
@@ -195,8 +195,8 @@ std::string table_of(const NamedMix& mix, const std::vector<TrialResult>& trials
     std::string table = fmt::format("| {}, started at | alerts a day | minutes a day |", mix.name);
     std::string rule = "|---|---|---|";
     for (const AttackSize& size : attack_sizes) {
-        table += fmt::format(" {} stalled: found | delay |", size.connections);
-        rule += "---|---|";
+        table += fmt::format(" {} stalled: found | already up | delay |", size.connections);
+        rule += "---|---|---|";
     }
     table += '\n' + rule + '\n';
     StartResult all;

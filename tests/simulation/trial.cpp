@@ -21,6 +21,7 @@ constexpr std::uint64_t attack_stream = 1, peer_stream = 2, first_arrival_stream
 struct Attack {
     double begin_s = 0;
     std::size_t size = 0;  // index of attack_sizes
+    bool has_begun = false;
 };
 
 class Trial {
@@ -58,18 +59,29 @@ class Trial {
   private:
     void judge(const jsg_window& record, const jsg_reading& counted) {
         const bool is_quiet = is_quiet_day();
+        if (attack_ && !attack_->has_begun && now_s() >= attack_->begin_s) begin_attack();
         for (std::uint32_t i = 0; i < judging_; ++i) {
             judges_.judge(1 + i, {record, counted, {}, {}});
             if (is_quiet && jsg_alert_is_up(&judges_.service(1 + i))) ++result_.by_start[i].alert_s;
         }
     }
 
+    void begin_attack() {
+        attack_->has_begun = true;
+        for (std::uint32_t i = 0; i < judging_; ++i) {
+            if (jsg_alert_is_up(&judges_.service(1 + i)))
+                ++result_.by_start[i].found[attack_->size].already_up;
+        }
+    }
+
+    double now_s() const { return static_cast<double>(world_.now_ms()) / 1000; }
+
     bool is_quiet_day() const { return second_ >= day_s && second_ / day_s < days_ - 1; }
 
     void plan_attack(std::uint32_t hour_begins_s) {
         const std::size_t size = hour_begins_s / hour_s % attack_sizes.size();
         const double begin_s = hour_begins_s + attack_random_.uniform(600, hour_s - 600);
-        attack_ = {begin_s, size};
+        attack_ = {.begin_s = begin_s, .size = size};
         found_.fill(false);
         for (StartResult& result : result_.by_start) ++result.found[size].attacks;
         for (std::uint32_t i = 0; i < attack_sizes[size].connections; ++i) {
@@ -86,8 +98,7 @@ class Trial {
         const std::uint32_t start = alert.port - first_port;
         StartResult& result = result_.by_start.at(start);
         if (is_quiet_day()) ++result.alerts;
-        const double now_s = static_cast<double>(world_.now_ms()) / 1000;
-        const double delay_s = attack_ ? now_s - attack_->begin_s : -1;
+        const double delay_s = attack_ ? now_s() - attack_->begin_s : -1;
         if (delay_s < 0 || delay_s > attack_s || found_.at(start)) return;
         found_.at(start) = true;
         ++result.found[attack_->size].found;

@@ -24,12 +24,14 @@ constexpr std::array<AttackSize, 2> attack_sizes{{{150, 10}, {60, 4}}};
 
 struct Found {
     std::uint32_t attacks = 0;
-    std::uint32_t found = 0;  // an alert was raised during the attack
-    double delay_s = 0;       // sum, from the beginning of the attack to the alert
+    std::uint32_t found = 0;       // an alert was raised during the attack
+    std::uint32_t already_up = 0;  // a false alert was up when the attack began
+    double delay_s = 0;            // sum, from the beginning of the attack to the alert
 
     void operator+=(const Found& other) {
         attacks += other.attacks;
         found += other.found;
+        already_up += other.already_up;
         delay_s += other.delay_s;
     }
 };

@@ -2,8 +2,7 @@
 // field-client: many connections of one kind, attackers or honest clients, with one thread.
 //
 // It is bounded: at most --count connections are open, at most --total are opened, and it ends
-// after
-// --duration seconds. A connection that ends is replaced.
+// after --duration seconds. A connection that ends is replaced.
 #include <fmt/core.h>
 #include <netinet/in.h>
 #include <unistd.h>
@@ -13,6 +12,7 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <random>
 #include <stdexcept>
 #include <string>
 
@@ -20,6 +20,7 @@
 #include "field_connection.hpp"
 #include "field_kinds.hpp"
 #include "program.hpp"
+#include "visits.hpp"
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
@@ -39,6 +40,8 @@ struct Options {
     double rate = 0;  // 0: all at once
     double duration_s = 60;
     unsigned seed = 1;
+    double unused = -1;        // share; < 0: the default of the kind
+    double unused_close = -1;  // < 0: depends on the rate
     bool tls = false;
     bool mptcp = false;
 };
@@ -70,7 +73,14 @@ bool has_mptcp(int family) {
 class Client {
   public:
     Client(const Options& options, const field::Kind& kind)
-        : options_(options), kind_(kind), settings_(with_defaults(options.settings, kind)) {
+        : options_(options),
+          kind_(kind),
+          settings_(with_defaults(options.settings, kind)),
+          random_(options.seed) {
+        const bool visits = kind.role == field::Role::visitor;
+        unused_share_ = options.unused >= 0 ? options.unused : visits ? visits::unused_share : 0;
+        max_unused_s_ =
+            options.unused_close > 0 ? options.unused_close : visits::max_unused_s(options.rate);
         target_.address = resolve_address(options.target);
         if (options.tls) {
             context_ = tls::make_context("http/1.1");
@@ -94,11 +104,11 @@ class Client {
     bool print_summary() const {
         fmt::print(
             "{} {}: {} opened, {} established, {} open at the end, {} at most, {} cut by the "
-            "server, {} ended by plan, {} failed, {} timed out, {} rounds, {} bytes sent, {} "
-            "received{}{}\n",
+            "server, {} ended by plan, {} never used, {} failed, {} timed out, {} rounds, {} bytes "
+            "sent, {} received{}{}\n",
             kind_.name, options_.target, tally_.opened, tally_.established, loop_.size(),
-            loop_.max_size(), tally_.cut, tally_.ended, tally_.failed, tally_.timed_out,
-            tally_.rounds, tally_.sent, tally_.received,
+            loop_.max_size(), tally_.cut, tally_.ended, tally_.unused, tally_.failed,
+            tally_.timed_out, tally_.rounds, tally_.sent, tally_.received,
             tally_.failure.empty() ? "" : "; the last failure: ", tally_.failure);
         fmt::print("{}\n", own_load_.text(now_s()));
         return tally_.established > 0;
@@ -139,8 +149,27 @@ class Client {
 
     void open_one() {
         const auto number = static_cast<unsigned>(tally_.opened);
-        loop_.add(std::make_unique<field::Connection>(target_, kind_.script(settings_, number),
+        loop_.add(std::make_unique<field::Connection>(target_, next_script(number),
                                                       options_.seed + number, now_s(), tally_));
+    }
+
+    double between(double min, double max) {
+        return std::uniform_real_distribution<>(min, max)(random_);
+    }
+
+    // Some connections are never used. Some visitors leave before they have their answer.
+    field::Script next_script(unsigned number) {
+        using field::Action;
+        if (unused_share_ > 0 && between(0, 1) < unused_share_) {
+            tally_.unused++;
+            return {.steps = {{Action::pause, {}, 0, max_unused_s_}, {Action::close}}};
+        }
+        field::Script script = kind_.script(settings_, number);
+        if (kind_.role == field::Role::visitor && between(0, 1) < visits::aborted_share) {
+            script.hold_s = between(0.001, 0.5);
+            script.resets = between(0, 1) < 0.5;
+        }
+        return script;
     }
 
     void print_once_open() {
@@ -154,6 +183,9 @@ class Client {
     const Options& options_;
     const field::Kind& kind_;
     field::Settings settings_;
+    std::mt19937 random_;
+    double unused_share_;
+    double max_unused_s_;
     field::Target target_;
     tls::Context context_;
     field::Tally tally_;
@@ -175,7 +207,8 @@ int main(int argc, char** argv) {
         "field-client");
     std::string all = "Kinds:\n";
     for (const field::Kind& kind : field::kinds())
-        all += fmt::format("  {:<16}{}{}\n", kind.name, kind.attack ? "attack: " : "", kind.help);
+        all += fmt::format("  {:<16}{}{}\n", kind.name,
+                           kind.role == field::Role::attacker ? "attack: " : "", kind.help);
     app.footer(all);
     app.add_option("kind", options.kind, "See below")->required();
     app.add_option("target", options.target, "HOST:PORT or [IPV6]:PORT")->required();
@@ -196,6 +229,12 @@ int main(int argc, char** argv) {
                    "Seconds until a connection is replaced (0: it stays)")
         ->check(CLI::NonNegativeNumber);
     app.add_option("--bytes", options.settings.bytes, "Bytes that are sent or read each time")
+        ->check(CLI::PositiveNumber);
+    app.add_option("--unused", options.unused,
+                   "Share of the connections that are never used (visitors 0.2, others 0)")
+        ->check(CLI::Range(0.0, 1.0));
+    app.add_option("--unused-close", options.unused_close,
+                   "Longest time in seconds that these stay open (120 below 20 a second, else 2)")
         ->check(CLI::PositiveNumber);
     app.add_option("--path", options.settings.path, "Path to request")->capture_default_str();
     app.add_option("--seed", options.seed, "Equal seeds give equal clients")->capture_default_str();

@@ -80,6 +80,11 @@ double Connection::between(double min, double max) {
     return max > min ? std::uniform_real_distribution<>(min, max)(random_) : min;
 }
 
+// Some visitors have one request. For them the lifetime is over at once.
+double Connection::draw_lifetime_s() {
+    return between(0, 1) < visits::one_request_share ? 0 : visits::draw_lifetime_s(random_);
+}
+
 bool Connection::over(std::uint64_t& counter) {
     counter++;
     return false;
@@ -133,6 +138,7 @@ bool Connection::established(double now) {
     state_ = State::running;
     step_due_ = INFINITY;
     if (script_.hold_s > 0) end_due_ = now + script_.hold_s;
+    if (script_.long_tailed) lifetime_end_ = now + draw_lifetime_s();
     if (script_.reading == Reading::paced) read_due_ = now + script_.read_every_s;
     return run(now);
 }
@@ -235,6 +241,9 @@ bool Connection::run(double now) {
             case Action::pause:
                 step_due_ = now + between(step.min, step.max);
                 return true;
+            case Action::think:
+                step_due_ = now + think_.draw_s(random_);
+                return true;
             case Action::half_close:
                 shutdown(fd_, SHUT_WR);
                 break;
@@ -243,6 +252,9 @@ bool Connection::run(double now) {
             case Action::reset:
                 script_.resets = true;
                 return over(tally_.ended);
+            case Action::more:
+                if (now >= lifetime_end_) break;
+                [[fallthrough]];
             case Action::again:
                 tally_.rounds++;
                 step_ = step.to;

@@ -12,6 +12,7 @@
 
 #include "address.hpp"
 #include "tls_stream.hpp"
+#include "visits.hpp"
 
 namespace field {
 
@@ -21,10 +22,12 @@ enum class Action {
     await,       // waits until the text is received, at most max seconds (0: no limit); an empty
                  // text stands for any byte
     pause,       // between min and max seconds
+    think,       // as long as a visitor thinks between two requests
     half_close,  // no more bytes come from this side
     close,
     reset,
     again,  // goes on with the step number `to`
+    more,   // the same while the lifetime lasts; then it takes the next step
 };
 
 struct Step {
@@ -47,6 +50,7 @@ struct Script {
     int receive_buffer = 0;    // bytes; 0: the kernel's
     int max_segment = 0;       // bytes; 0: the kernel's
     double hold_s = 0;         // it ends this long after it was established; 0: never
+    bool long_tailed = false;  // it has the lifetime of a visitor, with a long tail
     bool resets = false;       // ends with a reset
     bool server_ends = false;  // the server closes after the last step
     bool ignores_end = false;  // stays open when the server has closed its side
@@ -60,7 +64,8 @@ struct Tally {
     std::uint64_t cut = 0;        // the server ended the connection
     std::uint64_t timed_out = 0;  // an awaited text did not come
     std::uint64_t ended = 0;      // by the script
-    std::uint64_t rounds = 0;     // steps `again`
+    std::uint64_t unused = 0;     // opened by a visitor who never uses it
+    std::uint64_t rounds = 0;     // times that `again` or `more` went back
     std::uint64_t sent = 0;       // bytes
     std::uint64_t received = 0;   // bytes
     std::string failure;          // the last one
@@ -98,12 +103,14 @@ class Connection {
     ssize_t fetch(void* data, std::size_t size);
     bool found_awaited();
     double between(double min, double max);
+    double draw_lifetime_s();
     bool over(std::uint64_t& counter);
 
     const Target& target_;
     Script script_;
     Tally& tally_;
     std::mt19937 random_;
+    visits::ThinkTime think_;
     int fd_ = -1;
     std::unique_ptr<tls::Stream> stream_;
     tls::Stream::Handshake handshake_ = tls::Stream::Handshake::reads;
@@ -116,6 +123,7 @@ class Connection {
     double step_due_;
     double read_due_;
     double end_due_;
+    double lifetime_end_ = 0;  // of a visitor
     bool server_ended_ = false;
 };
 

@@ -25,9 +25,15 @@ Step await(std::string_view text, double limit_s = answer_s) {
 Step pause(double min_s, double max_s) { return {Action::pause, {}, min_s, max_s}; }
 Step pause(double s) { return pause(s, s); }
 Step every(const Settings& settings) { return pause(settings.every_min_s, settings.every_max_s); }
+// Between two requests of a visitor.
+Step think(const Settings& settings) {
+    return settings.every_max_s > 0 ? every(settings) : Step{Action::think};
+}
 Step half_close() { return {Action::half_close}; }
 Step close() { return {Action::close}; }
 Step again(std::size_t to) { return {Action::again, {}, 0, 0, to}; }
+Step more(std::size_t to) { return {Action::more, {}, 0, 0, to}; }
+Script visitor(Steps steps) { return {.steps = std::move(steps), .long_tailed = true}; }
 
 // The head of a request without the empty line that ends it.
 std::string head(const char* method, const Settings& settings) {
@@ -132,9 +138,9 @@ Script cells(const Settings& settings, unsigned number) {
                     .reading = Reading::nothing,
                     .receive_buffer = 1,
                     .hold_s = hold_s};
-        case 2:  // closing: the server answers early, closes its side, and waits for the body
-            return {.steps = {send(post(small, 100'000, "Connection: close\r\n")), pause(2),
-                              send("x"), again(1)},
+        case 2:  // closing: the server closes its side and reads on, because more came than asked
+            return {.steps = {send(get(small, "Connection: close\r\n") + "x"), pause(2), send("x"),
+                              again(1)},
                     .hold_s = hold_s,
                     .ignores_end = true};
         default:  // waiting: half of the next request comes right after an answer
@@ -161,13 +167,16 @@ Script events(const Settings& settings, unsigned) {
     return {.steps = {send(get(settings)), await(end_of_head)}, .hold_s = settings.hold_s};
 }
 
+// The frame is a ping with this number of bytes, masked with zeros.
 Script websocket(const Settings& settings, unsigned) {
-    constexpr std::string_view ping("\x89\x84\0\0\0\0ping", 10);
+    const auto size = static_cast<std::size_t>(settings.bytes);
+    const std::string ping = std::string("\x89", 1) + static_cast<char>(0x80 | size) +
+                             std::string(4, '\0') + std::string(size, 'x');
     return {
         .steps = {send(get(settings,
                            "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: "
                            "13\r\nSec-WebSocket-Key: ZmllbGQtY2xpZW50LTAxMg==\r\n")),
-                  await(end_of_head), every(settings), send(std::string(ping)), again(2)},
+                  await(end_of_head), every(settings), send(ping), again(2)},
         .hold_s = settings.hold_s};
 }
 
@@ -191,6 +200,22 @@ Script download(const Settings& settings, unsigned) {
             .read_every_s = settings.every_min_s,
             .receive_buffer = 2048,
             .hold_s = settings.hold_s};
+}
+
+// A small answer to a larger request, each time on one connection.
+Script post_each(const Settings& settings, unsigned) {
+    const auto size = static_cast<std::size_t>(settings.bytes);
+    return {.steps = {send(post(settings, size) + std::string(size, 'x')), await(end_of_head),
+                      every(settings), again(0)},
+            .hold_s = settings.hold_s};
+}
+
+// An honest client of Expect: 100-continue sends its body as soon as the server asks for it.
+Script expect_visit(const Settings& settings, unsigned) {
+    const auto size = static_cast<std::size_t>(settings.bytes);
+    return visitor({send(post(settings, size, "Expect: 100-continue\r\n")), await(" 100 "),
+                    filler(settings.bytes, settings.bytes), await(end_of_head), think(settings),
+                    more(0), close()});
 }
 
 Script half_closing(const Settings& settings, unsigned) {
@@ -237,11 +262,11 @@ Script mqtt_subscribe(const Settings& settings, unsigned number) {
 }
 
 Script mqtt_visit(const Settings& settings, unsigned number) {
-    return {.steps = {send(mqtt_connect("visitor", number)), await(""), every(settings),
-                      send(mqtt_packet('\x82', std::string("\0\1", 2) + mqtt_text("field/other") +
-                                                   std::string(1, '\0'))),
-                      await(""), every(settings), send(mqtt_publish_packet()),
-                      send(std::string("\xe0\0", 2)), close()}};
+    return visitor({send(mqtt_connect("visitor", number)), await(""), think(settings),
+                    send(mqtt_packet('\x82', std::string("\0\1", 2) + mqtt_text("field/other") +
+                                                 std::string(1, '\0'))),
+                    await(""), more(2), send(mqtt_publish_packet()), send(std::string("\xe0\0", 2)),
+                    close()});
 }
 
 std::string redis_command(std::initializer_list<std::string_view> words) {
@@ -264,11 +289,18 @@ Script redis_subscribe(const Settings& settings, unsigned) {
             .hold_s = settings.hold_s};
 }
 
+// Each value is written on one connection. The answer is "+OK".
+Script redis_set(const Settings& settings, unsigned number) {
+    const std::string value(static_cast<std::size_t>(settings.bytes), 'x');
+    return {.steps = {send(redis_command({"SET", fmt::format("value{}", number), value})),
+                      await("\r\n"), every(settings), again(0)},
+            .hold_s = settings.hold_s};
+}
+
 Script redis_visit(const Settings& settings, unsigned) {
-    const std::string set = redis_command({"SET", "field", "21.5"});
-    const std::string ask = redis_command({"GET", "field"});
-    return {.steps = {send(set), await("\r\n"), every(settings), send(ask), await("\r\n"),
-                      every(settings), send(ask), await("\r\n"), close()}};
+    return visitor({send(redis_command({"SET", "field", "21.5"})), await("\r\n"),
+                    send(redis_command({"GET", "field"})), await("\r\n"), think(settings), more(2),
+                    close()});
 }
 
 std::string postgres_message(char type, const std::string& payload) {
@@ -294,9 +326,9 @@ Script postgres_pool(const Settings& settings, unsigned) {
 }
 
 Script postgres_visit(const Settings& settings, unsigned) {
-    return {.steps = {send(postgres_startup()), await(postgres_ready()), send(postgres_query()),
-                      await(postgres_ready()), every(settings), send(postgres_query()),
-                      await(postgres_ready()), send(postgres_message('X', "")), close()}};
+    return visitor({send(postgres_startup()), await(postgres_ready()), send(postgres_query()),
+                    await(postgres_ready()), think(settings), more(2),
+                    send(postgres_message('X', "")), close()});
 }
 
 Script imap_idle(const Settings& settings, unsigned) {
@@ -307,21 +339,21 @@ Script imap_idle(const Settings& settings, unsigned) {
 }
 
 Script imap_visit(const Settings& settings, unsigned) {
-    return {.steps = {await("* OK"), send("a LOGIN field field\r\n"), await("a OK"),
-                      every(settings), send("b SELECT INBOX\r\n"), await("b OK"),
-                      send("c LOGOUT\r\n"), await("c OK"), close()}};
+    return visitor({await("* OK"), send("a LOGIN field field\r\n"), await("a OK"),
+                    send("b SELECT INBOX\r\n"), await("b OK"), think(settings), more(3),
+                    send("c LOGOUT\r\n"), await("c OK"), close()});
 }
 
 // A client of SMTP or FTP that says hello and leaves.
 Script line_visit(const Settings& settings, unsigned) {
-    return {.steps = {await("220"), every(settings), send("NOOP\r\n"), await("\r\n"),
-                      every(settings), send("QUIT\r\n"), await("221"), close()}};
+    return visitor({await("220"), send("NOOP\r\n"), await("\r\n"), think(settings), more(1),
+                    send("QUIT\r\n"), await("221"), close()});
 }
 
-// A client of SSH up to its first key exchange.
+// A client of SSH up to its first key exchange. After it, the connection is as idle as a shell.
 Script ssh_visit(const Settings& settings, unsigned) {
-    return {.steps = {await("SSH-2.0"), send("SSH-2.0-field\r\n"), await(""), every(settings),
-                      close()}};
+    return visitor({await("SSH-2.0"), send("SSH-2.0-field\r\n"), await(""), think(settings),
+                    more(3), close()});
 }
 
 }  // namespace
@@ -329,54 +361,66 @@ Script ssh_visit(const Settings& settings, unsigned) {
 const std::vector<Kind>& kinds() {
     static const std::vector<Kind> all = {
         // Attackers.
-        {"headers", "half a request's head, then a line of it each time", true, 10, 10, 0, 0,
-         headers},
-        {"half", "half a request's head, held and replaced", true, 0, 0, 20, 0, half},
-        {"half-trickled", "the same, with one more byte in the middle", true, 0, 0, 20, 0,
+        {"headers", "half a request's head, then a line of it each time", Role::attacker, 10, 10, 0,
+         0, headers},
+        {"half", "half a request's head, held and replaced", Role::attacker, 0, 0, 20, 0, half},
+        {"half-trickled", "the same, with one more byte in the middle", Role::attacker, 0, 0, 20, 0,
          half_trickled},
-        {"silent", "no byte at all", true, 0, 0, 0, 0, silent},
-        {"body", "a POST, then some bytes of its body each time", true, 3, 3, 0, 1, body},
-        {"body-chunked", "a chunked POST, then a chunk of one byte each time", true, 3, 3, 0, 0,
-         body_chunked},
-        {"body-reset", "a POST of 1 GB, some bytes each time, and a reset at the end", true, 3, 3,
-         20, 1, body_reset},
-        {"read", "reads some bytes of the answer each time, in segments of 88 bytes", true, 1, 1, 0,
-         88, read},
-        {"read-nothing", "reads nothing of the answer", true, 0, 0, 0, 0, read_nothing},
-        {"read-pipelined", "the same as read, with a further request each time", true, 1, 1, 0, 88,
-         read_pipelined},
-        {"expect", "a POST with Expect: 100-continue, and no body", true, 0, 0, 0, 0, expect},
-        {"greeting", "no byte after the server's greeting", true, 0, 0, 0, 0, greeting},
-        {"fast-open", "half a request's head in the SYN", true, 0, 0, 0, 0, fast_open},
-        {"cells", "four phases with all ages", true, 0, 0, 0, 0, cells},
+        {"silent", "no byte at all", Role::attacker, 0, 0, 0, 0, silent},
+        {"body", "a POST, then some bytes of its body each time", Role::attacker, 3, 3, 0, 1, body},
+        {"body-chunked", "a chunked POST, then a chunk of one byte each time", Role::attacker, 3, 3,
+         0, 0, body_chunked},
+        {"body-reset", "a POST of 1 GB, some bytes each time, and a reset at the end",
+         Role::attacker, 3, 3, 20, 1, body_reset},
+        {"read", "reads some bytes of the answer each time, in segments of 88 bytes",
+         Role::attacker, 1, 1, 0, 88, read},
+        {"read-nothing", "reads nothing of the answer", Role::attacker, 0, 0, 0, 0, read_nothing},
+        {"read-pipelined", "the same as read, with a further request each time", Role::attacker, 1,
+         1, 0, 88, read_pipelined},
+        {"expect", "a POST with Expect: 100-continue, and no body", Role::attacker, 0, 0, 0, 0,
+         expect},
+        {"greeting", "no byte after the server's greeting", Role::attacker, 0, 0, 0, 0, greeting},
+        {"fast-open", "half a request's head in the SYN", Role::attacker, 0, 0, 0, 0, fast_open},
+        {"cells", "four phases with all ages", Role::attacker, 0, 0, 0, 0, cells},
         // Honest clients.
-        {"keep-alive", "a request each time on one connection", false, 4, 6, 0, 0, keep_alive},
-        {"poll", "requests that the server answers late", false, 0, 0, 0, 0, poll},
-        {"events", "an answer that never ends", false, 0, 0, 0, 0, events},
-        {"websocket", "a WebSocket with a message each time", false, 30, 60, 0, 0, websocket},
-        {"phone-upload", "a long upload in pieces, one each time", false, 12, 15, 0, 65536,
+        {"keep-alive", "a request each time on one connection", Role::client, 4, 6, 0, 0,
+         keep_alive},
+        {"poll", "requests that the server answers late", Role::client, 0, 0, 0, 0, poll},
+        {"events", "an answer that never ends", Role::client, 0, 0, 0, 0, events},
+        {"websocket", "a WebSocket with a ping each time", Role::client, 30, 60, 0, 4, websocket},
+        {"phone-upload", "a long upload in pieces, one each time", Role::client, 12, 15, 0, 65536,
          phone_upload},
-        {"upload", "an upload of some bytes each time", false, 1, 1, 0, 600, upload},
-        {"download", "a download of some bytes each time", false, 1, 1, 0, 600, download},
-        {"half-closing", "a request and a FIN, then the answer", false, 0, 0, 0, 0, half_closing},
-        {"health-silent", "connects and closes", false, 0, 0, 0, 0, health_silent},
-        {"health-get", "a request, its answer, and the end", false, 0, 0, 0, 0, health_get},
-        {"mqtt-publish", "MQTT: publishes each time, QoS 0", false, 4, 6, 0, 0, mqtt_publish},
-        {"mqtt-subscribe", "MQTT: a subscriber that gets nothing", false, 30, 60, 0, 0,
+        {"upload", "an upload of some bytes each time", Role::client, 1, 1, 0, 600, upload},
+        {"download", "a download of some bytes each time", Role::client, 1, 1, 0, 600, download},
+        {"post", "a POST of some bytes each time on one connection", Role::client, 4, 6, 0, 300,
+         post_each},
+        {"expect-visit", "POSTs with Expect: 100-continue, and their bodies", Role::visitor, 0, 0,
+         0, 16384, expect_visit},
+        {"half-closing", "a request and a FIN, then the answer", Role::client, 0, 0, 0, 0,
+         half_closing},
+        {"health-silent", "connects and closes", Role::client, 0, 0, 0, 0, health_silent},
+        {"health-get", "a request, its answer, and the end", Role::client, 0, 0, 0, 0, health_get},
+        {"mqtt-publish", "MQTT: publishes each time, QoS 0", Role::client, 4, 6, 0, 0,
+         mqtt_publish},
+        {"mqtt-subscribe", "MQTT: a subscriber that gets nothing", Role::client, 30, 60, 0, 0,
          mqtt_subscribe},
-        {"mqtt-visit", "MQTT: subscribes, publishes and leaves", false, 0.05, 2, 0, 0, mqtt_visit},
-        {"redis-blpop", "Redis: waits for work that does not come", false, 0, 0, 0, 0, redis_blpop},
-        {"redis-subscribe", "Redis: a subscriber that gets nothing", false, 0, 0, 0, 0,
+        {"mqtt-visit", "MQTT: subscribes, publishes and leaves", Role::visitor, 0, 0, 0, 0,
+         mqtt_visit},
+        {"redis-blpop", "Redis: waits for work that does not come", Role::client, 0, 0, 0, 0,
+         redis_blpop},
+        {"redis-subscribe", "Redis: a subscriber that gets nothing", Role::client, 0, 0, 0, 0,
          redis_subscribe},
-        {"redis-visit", "Redis: three commands", false, 0.05, 2, 0, 0, redis_visit},
-        {"postgres-pool", "PostgreSQL: a query each time on one connection", false, 20, 60, 0, 0,
-         postgres_pool},
-        {"postgres-visit", "PostgreSQL: two queries", false, 0.05, 2, 0, 0, postgres_visit},
-        {"imap-idle", "IMAP: IDLE, again each time", false, 60, 120, 0, 0, imap_idle},
-        {"imap-visit", "IMAP: logs in, selects the inbox and logs out", false, 0.05, 2, 0, 0,
-         imap_visit},
-        {"line-visit", "SMTP or FTP: NOOP and QUIT", false, 0.05, 2, 0, 0, line_visit},
-        {"ssh-visit", "SSH: up to the key exchange", false, 0.05, 2, 0, 0, ssh_visit},
+        {"redis-set", "Redis: writes a value of some bytes each time", Role::client, 4, 6, 0, 200,
+         redis_set},
+        {"redis-visit", "Redis: SET, then GET each time", Role::visitor, 0, 0, 0, 0, redis_visit},
+        {"postgres-pool", "PostgreSQL: a query each time on one connection", Role::client, 20, 60,
+         0, 0, postgres_pool},
+        {"postgres-visit", "PostgreSQL: queries", Role::visitor, 0, 0, 0, 0, postgres_visit},
+        {"imap-idle", "IMAP: IDLE, again each time", Role::client, 60, 120, 0, 0, imap_idle},
+        {"imap-visit", "IMAP: logs in, selects the inbox each time and logs out", Role::visitor, 0,
+         0, 0, 0, imap_visit},
+        {"line-visit", "SMTP or FTP: NOOP and QUIT", Role::visitor, 0, 0, 0, 0, line_visit},
+        {"ssh-visit", "SSH: up to the key exchange", Role::visitor, 0, 0, 0, 0, ssh_visit},
     };
     return all;
 }

@@ -14,15 +14,18 @@ namespace field {
 struct Settings {
     std::string path = "/index.html";
     double every_min_s = -1;  // between what is sent or read each time
-    double every_max_s = -1;
-    double hold_s = -1;  // time until a connection is replaced; 0: it stays
-    double bytes = -1;   // sent or read each time
+    double every_max_s = -1;  // 0: visitors pause as long as they think
+    double hold_s = -1;       // time until a connection is replaced; 0: it stays
+    double bytes = -1;        // sent or read each time
 };
+
+// A client keeps its connection. A visitor comes, asks and leaves.
+enum class Role { attacker, client, visitor };
 
 struct Kind {
     const char* name;
     const char* help;
-    bool attack;
+    Role role;
     double every_min_s;
     double every_max_s;
     double hold_s;

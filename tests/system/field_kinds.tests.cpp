@@ -3,10 +3,13 @@
 #include "field_kinds.hpp"
 
 #include <algorithm>
+#include <random>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "tests/catch_compat.hpp"
+#include "visits.hpp"
 
 using namespace field;
 
@@ -18,7 +21,8 @@ Script script_of(const std::string& name, unsigned number = 0) {
 }
 
 bool waits(const Step& step) {
-    return step.action == Action::pause || step.action == Action::await;
+    return step.action == Action::pause || step.action == Action::think ||
+           step.action == Action::await;
 }
 
 }  // namespace
@@ -29,7 +33,7 @@ TEST_CASE("each loop of a script goes back, and waits for time or for the server
             const Script script = kind.script(with_defaults({}, kind), number);
             for (std::size_t at = 0; at < script.steps.size(); at++) {
                 const Step& step = script.steps[at];
-                if (step.action != Action::again) continue;
+                if (step.action != Action::again && step.action != Action::more) continue;
                 INFO(kind.name << ", step " << at);
                 REQUIRE(step.to < at);
                 const auto first = script.steps.begin();
@@ -56,6 +60,38 @@ TEST_CASE("an attacker's request has no end of its head, and an honest one has")
         CHECK(text.size() > end.size());
         CHECK(text.substr(text.size() - end.size()) == end);
     }
+}
+
+TEST_CASE("visitors have lifetimes with a long tail, and end by themselves") {
+    for (const Kind& kind : kinds()) {
+        INFO(kind.name);
+        const Script script = kind.script(with_defaults({}, kind), 0);
+        const bool visits = kind.role == Role::visitor;
+        CHECK(script.long_tailed == visits);
+        if (!visits) continue;
+        CHECK(script.steps.back().action == Action::close);
+        CHECK(std::any_of(script.steps.begin(), script.steps.end(),
+                          [](const Step& step) { return step.action == Action::more; }));
+    }
+    CHECK(visits::max_unused_s(8) == 120);
+    CHECK(visits::max_unused_s(40) == 2);
+}
+
+TEST_CASE("lifetimes are from under a second to minutes, with a median of 1 s") {
+    std::mt19937 random(1);
+    std::vector<double> lifetimes_s(20'000);
+    for (double& lifetime_s : lifetimes_s) lifetime_s = visits::draw_lifetime_s(random);
+    std::sort(lifetimes_s.begin(), lifetimes_s.end());
+    const auto share_above = [&](double s) {
+        const auto first = std::upper_bound(lifetimes_s.begin(), lifetimes_s.end(), s);
+        return static_cast<double>(lifetimes_s.end() - first) / lifetimes_s.size();
+    };
+    CHECK(lifetimes_s.front() >= 0.5);
+    CHECK(share_above(1) == Approx(0.47).margin(0.02));
+    CHECK(share_above(10) == Approx(0.037).margin(0.01));
+    CHECK(share_above(60) == Approx(0.005).margin(0.003));
+    CHECK(lifetimes_s.back() > 120);
+    CHECK(lifetimes_s.back() <= visits::max_lifetime_s);
 }
 
 TEST_CASE("the settings of the command line replace the defaults of a kind") {

@@ -14,7 +14,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
 readonly honest_address6=fd00:198:18:1::1 attack_address6=fd00:198:18:2::1
 
 server_pid=        # the process that a restart ends and a stop stops
-visitor_options=() # further options of honest-load
+backend_pid=       # the back end of nginx
+visitor_options=() # further options of the visitors
 
 # new_field_namespaces: the namespaces of servers.sh, with IPv6 addresses too.
 new_field_namespaces() {
@@ -31,7 +32,7 @@ new_field_namespaces() {
 # needs_of SERVER: the commands of a server and their packages, as words for need().
 needs_of() {
     case $1 in
-    nginx) echo nginx nginx-light ;;
+    nginx | nginx-proxy | nginx-small) echo nginx nginx-light ;;
     nginx-tls | nginx-h2) echo nginx nginx-light openssl openssl ;;
     apache2) echo apache2 apache2-bin ;;
     lighttpd) echo lighttpd lighttpd ;;
@@ -57,29 +58,34 @@ server_listens() {
 
 # --- HTTP ------------------------------------------------------------------------------------
 
-# http_locations BACKEND: directives of nginx. Uploads, long polls, WebSockets and events go to slow-backend. nginx passes
-# an upload on after it has read its body.
+# http_locations BACKEND DIR: directives of nginx. Uploads, long polls, WebSockets and events go to slow-backend. nginx
+# passes an upload on after it has read its body. /none answers with no content.
 http_locations() {
     local path
     echo "client_max_body_size 0; location /upload { $(to_backend "$1") }"
     echo "location /events { $(to_backend "$1") proxy_buffering off; }"
+    echo "location /none { proxy_pass http://unix:$2/backend.sock:/; }"
     for path in wait talk rare silent; do echo "location /$path { $(to_backend "$1") }"; done
 }
 
-# run_field_nginx NAME PORT [WORDS]: nginx with these words after its port, and its back end on the next port.
+# run_field_nginx NAME PORT [WORDS [WORKERS CONNECTIONS]]: nginx with these words after its port, and its back end on the
+# next port. The one called nginx-proxy passes all requests to the back end.
 run_field_nginx() {
     local name=$1 port=$2 dir=$work/$1
     [[ -d $work/site ]] || make_site
     start_slow_backend "$name-backend" $((port + 1)) --push-every 60
+    # shellcheck disable=SC2034
+    backend_pid=$spawned
     mkdir -p "$dir"
     {
-        nginx_head "$dir"
+        nginx_head "$dir" "${@:4}"
         echo "    server { listen $port${3:-} backlog=4096; listen [::]:$port${3:-} backlog=4096; root $work/site;"
         if [[ -n ${3:-} ]]; then
             echo "    ssl_protocols TLSv1.2 TLSv1.3;"
             echo "    ssl_certificate $work/certificate.pem; ssl_certificate_key $work/key.pem;"
         fi
-        http_locations $((port + 1))
+        http_locations $((port + 1)) "$dir"
+        [[ $name != nginx-proxy ]] || echo "location / { $(to_backend $((port + 1))) }"
         echo "    }"
         echo "}"
     } >"$dir/nginx.conf"
@@ -87,6 +93,8 @@ run_field_nginx() {
     server_pid=$spawned
 }
 serve_nginx() { run_field_nginx nginx "$1"; }
+serve_nginx_proxy() { run_field_nginx nginx-proxy "$1"; }
+serve_nginx_small() { run_field_nginx nginx-small "$1" "" 1 256; }
 serve_nginx_tls() {
     make_certificate
     run_field_nginx nginx-tls "$1" " ssl"
@@ -144,23 +152,23 @@ run_haproxy() {
     server_listens haproxy "$1"
 }
 
-# The project's own servers: one thread, or a pool of 200. The pool accepts MPTCP too, if the kernel has it.
-serve_one_thread() {
-    spawn one-thread "${in_server[@]}" "$PLAIN_SERVER" "$1" --threads 1
-    server_listens one-thread "$1"
+# run_plain_server NAME PORT THREADS [OPTIONS...]: the project's own server.
+run_plain_server() {
+    local name=$1 port=$2 threads=$3
+    shift 3
+    spawn "$name" "${in_server[@]}" "$PLAIN_SERVER" "$port" --threads "$threads" "$@"
+    server_listens "$name" "$port"
 }
-serve_pool() {
-    local mptcp=()
-    if has_mptcp; then mptcp=(--mptcp); fi
-    spawn pool "${in_server[@]}" "$PLAIN_SERVER" "$1" --threads 200 "${mptcp[@]}"
-    server_listens pool "$1"
-}
+serve_one_thread() { run_plain_server one-thread "$1" 1; }
+serve_small_pool() { run_plain_server small-pool "$1" 16; }
+# The next two accept MPTCP too, if the kernel has it. Unused connections take up to 120 of their threads.
+mptcp_option() { if has_mptcp; then echo --mptcp; fi; }
 has_mptcp() { [[ $(cat /proc/sys/net/mptcp/enabled 2>/dev/null) == 1 ]]; }
+# shellcheck disable=SC2046 # no word, or one
+serve_pool() { run_plain_server pool "$1" 400 $(mptcp_option); }
 # A server of lines: it greets, and then waits for the client.
-serve_lines() {
-    spawn lines "${in_server[@]}" "$PLAIN_SERVER" "$1" --threads 200 --patience 120 --greeting "220 lines ready"
-    server_listens lines "$1"
-}
+# shellcheck disable=SC2046
+serve_lines() { run_plain_server lines "$1" 400 --patience 120 --greeting "220 lines ready" $(mptcp_option); }
 
 # --- other protocols -------------------------------------------------------------------------
 
@@ -256,6 +264,7 @@ spool_directory = $dir/spool
 log_file_path = $dir/%slog
 primary_hostname = field.example
 smtp_accept_max = 1000
+smtp_accept_max_nonmail_hosts =
 smtp_receive_timeout = 5m
 acl_smtp_rcpt = deny
 host_lookup =
@@ -297,10 +306,10 @@ realistic_visitors() {
     start_visits visitors realistic "$port" --rate "$rate" "${visitor_options[@]}" "$@"
 }
 
-# field_visitors PORT RATE KIND: visitors of another protocol, which come at this rate.
+# field_visitors PORT RATE KIND: visitors of another protocol, as realistic as those over HTTP.
 field_visitors() {
-    spawn visitors "${in_client[@]}" "$FIELD_CLIENT" "$3" "$honest_address:$1" --rate "$2" --count 1000 --total 100000 \
-        --duration 3600
+    spawn visitors "${in_client[@]}" "$FIELD_CLIENT" "$3" "$visitor_host:$1" --rate "$2" --count 1000 --total 100000 \
+        --duration 3600 "${visitor_options[@]}"
 }
 
 # visit_server SERVER PORT RATE: starts the visitors of a server.
@@ -311,9 +320,8 @@ visit_server() {
     nginx-tls) realistic_visitors "$@" --tls ;;
     nginx-h2) realistic_visitors "$@" --http2 ;;
     # Connections that are never used would deny a server with few threads.
-    one-thread) start_visits visitors short "$1" --rate "$2" --burst 0 --small-path /page --large-path /page ;;
-    pool) realistic_visitors "$@" --unused 0 --small-path /page --large-path /page ;;
-    haproxy) realistic_visitors "$@" --small-path /page --large-path /page ;;
+    one-thread | small-pool) start_visits visitors short "$1" --rate "$2" --burst 0 --small-path /page --large-path /page ;;
+    pool | haproxy | nginx-proxy) realistic_visitors "$@" --small-path /page --large-path /page ;;
     redis) field_visitors "$@" redis-visit ;;
     mosquitto) field_visitors "$@" mqtt-visit ;;
     postgresql) field_visitors "$@" postgres-visit ;;

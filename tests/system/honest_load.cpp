@@ -241,7 +241,7 @@ int main(int argc, char** argv) {
     if (options.rate <= 0) options.rate = short_lived ? 40 : 20;
     if (options.burst < 0) options.burst = short_lived ? 40 : 0;
     if (options.unused < 0) options.unused = Realism().unused_share;
-    if (options.unused_close <= 0) options.unused_close = options.rate < 20 ? 120 : 2;
+    if (options.unused_close <= 0) options.unused_close = visits::max_unused_s(options.rate);
     if (options.http2) options.tls = true;
     const bool only_gets = short_lived || options.profile == Profile::realistic ||
                            options.profile == Profile::browsers;

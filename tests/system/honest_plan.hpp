@@ -2,12 +2,12 @@
 // The plan of an honest visitor. All of it is drawn from the seed before the connection is opened.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <random>
 #include <vector>
+
+#include "visits.hpp"
 
 namespace honest {
 
@@ -48,8 +48,8 @@ struct Plan {
 
 // How realistic visitors differ.
 struct Realism {
-    double unused_share = 0.2;  // of all connections
-    double unused_s = 2;        // longest time that an unused connection stays open
+    double unused_share = visits::unused_share;
+    double unused_s = 2;  // longest time that an unused connection stays open
 };
 
 // Draws the arrivals and plans of one target. Equal seeds give equal visitors, whatever the server
@@ -177,8 +177,8 @@ class Visitors {
         return plan;
     }
 
-    // Half of the connections that are used have one request. The others have a lifetime with a
-    // long tail (Pareto, median 1 s), up to max_lifetime_s.
+    // Half of the connections that are used have one request, a tenth downloads. The others have a
+    // lifetime with a long tail.
     Plan realistic() {
         Plan plan;
         if (between(0, 1) < realism_.unused_share) {
@@ -188,32 +188,30 @@ class Visitors {
         }
         plan.pauses_s = {between(0, 1) < 0.1 ? between(0, 1) : 0};
         const double kind = between(0, 1);
-        if (kind < 0.5) return plan;
-        if (kind < 0.6) {
+        if (kind < visits::one_request_share) return plan;
+        constexpr double downloads_to = visits::one_request_share + 0.1;
+        if (kind < downloads_to) {
             plan.large = true;
             plan.bytes_per_second = line_speed();
-            if (kind < 0.56) return plan;
-            plan.ending = kind < 0.58 ? Ending::aborted_with_reset : Ending::aborted_with_close;
+            if (kind < downloads_to - visits::aborted_share) return plan;
+            plan.ending = kind < downloads_to - visits::aborted_share / 2
+                              ? Ending::aborted_with_reset
+                              : Ending::aborted_with_close;
             plan.abort_after =
                 between(0, 1) < 0.3 ? 0 : static_cast<std::size_t>(one_of(1, 500'000));
             return plan;
         }
-        // The largest draws cannot be infinite, because between() is below 1.
-        const double lifetime_s =
-            std::min(0.5 * std::pow(1 - between(0, 0.9999), -1 / 1.1), max_lifetime_s);
-        std::lognormal_distribution<> think(0, 1.2);  // median 1 s
+        const double lifetime_s = visits::draw_lifetime_s(random_);
+        visits::ThinkTime think;
         double planned_s = plan.pauses_s.front();
         while (planned_s < lifetime_s) {
-            plan.pauses_s.push_back(std::clamp(think(random_), 0.02, max_think_s));
+            plan.pauses_s.push_back(think.draw_s(random_));
             planned_s += plan.pauses_s.back();
         }
         plan.last_pause_s = between(0, 2);
         plan.ending = kind < 0.95 ? Ending::client_closes : Ending::server_closes_idle;
         return plan;
     }
-
-    static constexpr double max_lifetime_s = 300;
-    static constexpr double max_think_s = 60;  // shorter than the keep-alive time-out of servers
 
     std::mt19937 random_;
     Profile profile_;

@@ -20,6 +20,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,6 +40,7 @@ namespace {
 constexpr int exit_skip = 77;
 constexpr std::size_t max_head_bytes = 16 * 1024;
 constexpr std::size_t page_size = 8192;
+constexpr std::uint64_t max_answer_bytes = 1 << 30;
 
 struct Options {
     std::uint16_t port = 0;
@@ -143,22 +145,37 @@ std::uint64_t number(std::string_view text) {
     return value;
 }
 
+// The number after this text in the first line of a head, or nothing if the text is not there.
+std::optional<std::uint64_t> number_after(std::string_view head, std::string_view text) {
+    const std::size_t at = head.find(text);
+    if (at >= head.find("\r\n")) return {};
+    return number(head.substr(at + text.size()));
+}
+
 // Serves one request. Returns whether the connection goes on.
 bool serve_http(Client& client) {
     const std::optional<std::string> head = client.read_to("\r\n\r\n");
     if (!head) return false;
-    if (!client.skip(number(header(*head, "Content-Length")))) return false;
-    constexpr std::string_view wait = " /wait/";
-    const std::size_t at = head->find(wait);
-    if (at < head->find("\r\n"))
-        wait_s(static_cast<double>(std::min<std::uint64_t>(
-            number(std::string_view(*head).substr(at + wait.size())), 3600)));
-    const bool keeps = header(*head, "Connection").substr(0, 5) != "close";
-    static const std::string page(page_size, 'x');
-    if (!client.send(
-            fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: {}\r\n\r\n{}",
-                        page.size(), keeps ? "keep-alive" : "close", page)))
+    if (header(*head, "Expect").substr(0, 3) == "100" &&
+        !client.send("HTTP/1.1 100 Continue\r\n\r\n"))
         return false;
+    if (!client.skip(number(header(*head, "Content-Length")))) return false;
+    if (const auto seconds = number_after(*head, " /wait/"))
+        wait_s(static_cast<double>(std::min<std::uint64_t>(*seconds, 3600)));
+    const bool keeps = header(*head, "Connection").substr(0, 5) != "close";
+    std::uint64_t left =
+        std::min(number_after(*head, " /bytes/").value_or(page_size), max_answer_bytes);
+    static const std::string page(page_size, 'x');
+    std::string piece =
+        fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: {}\r\n\r\n", left,
+                    keeps ? "keep-alive" : "close");
+    do {
+        const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(left, page.size()));
+        piece.append(page, 0, size);
+        if (!client.send(piece)) return false;
+        left -= size;
+        piece.clear();
+    } while (left > 0);
     answers++;
     return keeps;
 }
@@ -172,12 +189,23 @@ bool serve_line(Client& client) {
     return client.send(quits ? "221 bye\r\n" : "250 ok\r\n") && !quits;
 }
 
-void serve(int listener, const Options& options) {
+// Waits for a connection, or for the end of the server. One thread waits at a time, so that one
+// connection does not wake all of them.
+int accept_one(int listener) {
+    static std::mutex one_waits;
+    const std::lock_guard<std::mutex> lock(one_waits);
     while (!stop_asked) {
         pollfd wanted = {listener, POLLIN, 0};
         if (poll(&wanted, 1, check_every_ms) <= 0) continue;
         const int fd = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
-        if (fd < 0) continue;  // another thread was faster, or the client has gone
+        if (fd >= 0) return fd;  // else the client has gone
+    }
+    return -1;
+}
+
+void serve(int listener, const Options& options) {
+    int fd;
+    while ((fd = accept_one(listener)) >= 0) {
         connections++;
         Client client(fd, options.patience_s);
         if (!options.greeting.empty() && !client.send(options.greeting + "\r\n")) continue;
@@ -210,7 +238,7 @@ int main(int argc, char** argv) {
     Options options;
     CLI::App app(
         "A server with blocking threads, for IPv4 and IPv6. It answers /wait/SECONDS after that "
-        "time, and every other request at once.",
+        "time, /bytes/NUMBER with that many bytes, and every other request with a page at once.",
         "plain-server");
     app.add_option("port", options.port, "Port to listen on")
         ->required()

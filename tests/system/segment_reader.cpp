@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // segment-reader: asks a server for a large answer, and takes one small segment of it each second.
 //
-// The kernel's TCP opens a small window in jumps of more than 1,000 bytes, so this program has a
-// Its own TCP, over a raw socket: a SYN with a small MSS, a request, and then each second a
-// window of one segment. The kernel knows nothing of these connections and would reset them, so a
-// firewall rule must drop its resets. Packets of this program have the mark 1. IPv4 only.
+// The kernel's TCP opens a small window in jumps of more than 1,000 bytes, so this program has its
+// own TCP, over a raw socket: a SYN with a small MSS, a request, and then each second a window of
+// one segment. The kernel knows nothing of these connections and would reset them, so a firewall
+// rule must drop its resets. Packets of this program have the mark 1.
 #include <arpa/inet.h>
 #include <fmt/core.h>
 #include <netinet/in.h>
-#include <netinet/ip.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -18,6 +17,7 @@
 #include <array>
 #include <cerrno>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <exception>
@@ -50,26 +50,34 @@ constexpr double syn_again_s = 1;
 }
 
 // The address from which the kernel reaches the target.
-sockaddr_in source_of(const sockaddr_in& target) {
-    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+Address source_of(const Address& target) {
+    const int fd = socket(target.storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0) fail("socket");
-    sockaddr_in source = {};
-    socklen_t size = sizeof(source);
+    Address source;
+    source.size = sizeof(source.storage);
     const bool found =
-        connect(fd, reinterpret_cast<const sockaddr*>(&target), sizeof(target)) == 0 &&
-        getsockname(fd, reinterpret_cast<sockaddr*>(&source), &size) == 0;
+        connect(fd, target.get(), target.size) == 0 &&
+        getsockname(fd, reinterpret_cast<sockaddr*>(&source.storage), &source.size) == 0;
     close(fd);
     if (!found) fail("no route");
     return source;
 }
 
+// The bytes of an IPv4 or IPv6 address.
+std::string_view bytes_of(const sockaddr_storage& address) {
+    const char* begin = reinterpret_cast<const char*>(&address);
+    if (address.ss_family == AF_INET)
+        return {begin + offsetof(sockaddr_in, sin_addr), sizeof(in_addr)};
+    return {begin + offsetof(sockaddr_in6, sin6_addr), sizeof(in6_addr)};
+}
+
 // The sum of 16-bit words, as the Internet checksum adds them.
-std::uint32_t sum_of(const void* data, std::size_t size) {
-    const auto* bytes = static_cast<const unsigned char*>(data);
+std::uint32_t sum_of(std::string_view data) {
     std::uint32_t sum = 0;
-    for (std::size_t i = 0; i + 1 < size; i += 2)
-        sum += static_cast<std::uint32_t>(bytes[i] << 8 | bytes[i + 1]);
-    if (size % 2 != 0) sum += static_cast<std::uint32_t>(bytes[size - 1] << 8);
+    for (std::size_t i = 0; i < data.size(); i++) {
+        const auto byte = static_cast<unsigned char>(data[i]);
+        sum += i % 2 == 0 ? std::uint32_t{byte} << 8 : byte;
+    }
     return sum;
 }
 
@@ -85,13 +93,15 @@ struct Connection {
 
 class Reader {
   public:
-    explicit Reader(const Options& options) : options_(options) {
-        const Address address = resolve_address(options.target);
-        if (address.storage.ss_family != AF_INET)
-            throw std::runtime_error(fmt::format("{}: IPv4 only", options.target));
-        std::memcpy(&target_, &address.storage, sizeof(target_));
-        source_ = source_of(target_);
-        fd_ = socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+    explicit Reader(const Options& options)
+        : options_(options), target_(resolve_address(options.target)), source_(source_of(target_)) {
+        // The port is at the same offset in both kinds of addresses. A raw socket of IPv6 takes
+        // none.
+        char* port = reinterpret_cast<char*>(&target_.storage) + offsetof(sockaddr_in, sin_port);
+        std::memcpy(&port_, port, sizeof(port_));
+        const int family = target_.storage.ss_family;
+        if (family == AF_INET6) std::memset(port, 0, sizeof(port_));
+        fd_ = socket(family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
         if (fd_ < 0) fail("raw socket");
         const int mark = 1, buffer = 8 << 20;
         if (setsockopt(fd_, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) != 0) fail("SO_MARK");
@@ -140,7 +150,7 @@ class Reader {
         Connection& connection = connections_[i];
         tcphdr head = {};
         head.th_sport = htons(port_of(i));
-        head.th_dport = target_.sin_port;
+        head.th_dport = port_;
         head.th_seq = htonl(connection.next_sent);
         head.th_ack = htonl(flags == TH_SYN ? 0 : connection.next_received);
         head.th_flags = flags;
@@ -156,15 +166,15 @@ class Reader {
             packet.assign(reinterpret_cast<const char*>(&head), sizeof(head));
             packet += data;
         }
-        std::uint32_t sum = sum_of(&source_.sin_addr, 4) + sum_of(&target_.sin_addr, 4) +
+        // The addresses count too, then the protocol and the size, for IPv4 and IPv6 alike.
+        std::uint32_t sum = sum_of(bytes_of(source_.storage)) + sum_of(bytes_of(target_.storage)) +
                             IPPROTO_TCP + static_cast<std::uint32_t>(packet.size()) +
-                            sum_of(packet.data(), packet.size());
+                            sum_of(packet);
         while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
         const std::uint16_t check = htons(static_cast<std::uint16_t>(~sum));
         std::memcpy(packet.data() + offsetof(tcphdr, th_sum), &check, sizeof(check));
         // A full queue loses the packet, and TCP repeats it.
-        if (sendto(fd_, packet.data(), packet.size(), 0,
-                   reinterpret_cast<const sockaddr*>(&target_), sizeof(target_)) < 0 &&
+        if (sendto(fd_, packet.data(), packet.size(), 0, target_.get(), target_.size) < 0 &&
             errno != EAGAIN && errno != ENOBUFS && errno != EINTR)
             fail("sendto");
     }
@@ -205,22 +215,26 @@ class Reader {
         const int ms = static_cast<int>(std::ceil(std::max(next - now_s(), 0.0) * 1000));
         if (poll(&wanted, 1, ms) < 0 && errno != EINTR) fail("poll");
         std::array<unsigned char, 65536> packet;
+        sockaddr_storage from = {};
+        socklen_t from_size = sizeof(from);
         ssize_t got;
-        while ((got = recv(fd_, packet.data(), packet.size(), 0)) > 0)
-            take(packet.data(), static_cast<std::size_t>(got));
+        while ((got = recvfrom(fd_, packet.data(), packet.size(), 0,
+                               reinterpret_cast<sockaddr*>(&from), &from_size)) > 0) {
+            if (bytes_of(from) == bytes_of(target_.storage))
+                take(packet.data(), static_cast<std::size_t>(got));
+            from_size = sizeof(from);
+        }
     }
 
-    // A packet with its IP head. The kernel has checked it.
+    // A packet of the target. The kernel has checked it. Over IPv4 it begins with its IP head.
     void take(const unsigned char* packet, std::size_t size) {
-        iphdr ip;
         tcphdr tcp;
-        if (size < sizeof(ip)) return;
-        std::memcpy(&ip, packet, sizeof(ip));
-        const std::size_t tcp_at = ip.ihl * 4u;
-        if (ip.saddr != target_.sin_addr.s_addr || size < tcp_at + sizeof(tcp)) return;
+        const std::size_t tcp_at =
+            target_.storage.ss_family == AF_INET && size > 0 ? (packet[0] & 0xfu) * 4u : 0;
+        if (size < tcp_at + sizeof(tcp)) return;
         std::memcpy(&tcp, packet + tcp_at, sizeof(tcp));
         const std::size_t i = static_cast<std::size_t>(ntohs(tcp.th_dport)) - first_port;
-        if (tcp.th_sport != target_.sin_port || i >= opened_) return;
+        if (tcp.th_sport != port_ || i >= opened_) return;
         const std::size_t data_at = tcp_at + tcp.th_off * 4u;
         on_segment(i, tcp, size < data_at ? 0 : static_cast<std::uint32_t>(size - data_at));
     }
@@ -253,8 +267,9 @@ class Reader {
     }
 
     const Options& options_;
-    sockaddr_in target_ = {};
-    sockaddr_in source_ = {};
+    Address target_;
+    Address source_;
+    std::uint16_t port_ = 0;  // of the target, in network order
     int fd_ = -1;
     std::string request_;
     std::vector<Connection> connections_;
@@ -272,7 +287,7 @@ int main(int argc, char** argv) {
     app.footer(
         "The firewall must drop the kernel's own resets: nft add rule ... tcp flags rst meta "
         "mark != 1 drop");
-    app.add_option("target", options.target, "ADDRESS:PORT, IPv4")->required();
+    app.add_option("target", options.target, "ADDRESS:PORT or [IPV6]:PORT")->required();
     app.add_option("--count", options.count, "Connections")
         ->check(CLI::Range(1, 5000))
         ->capture_default_str();

@@ -15,6 +15,7 @@ readonly in_client=(ip netns exec "$client_ns")
 readonly in_attack=(ip netns exec "$attack_ns")
 # The server has one address for visitors and one for attackers, so that its sockets show who connected.
 readonly honest_address=198.18.1.1 attack_address=198.18.2.1 attacker=198.18.2.2
+visitor_host=$honest_address # where visitors connect to
 
 # --- namespaces ------------------------------------------------------------------------------
 
@@ -98,16 +99,17 @@ make_certificate() {
     die "no certificate"
 }
 
-# nginx_head DIR: prints the beginning of a configuration of nginx. The caller adds servers and closes the http block.
+# nginx_head DIR [WORKERS CONNECTIONS]: prints the beginning of a configuration of nginx, with this number of worker
+# processes, and of connections for each. The caller adds servers and closes the http block.
 nginx_head() {
     local dir=$1
     cat <<END
 user www-data;
-worker_processes 2;
+worker_processes ${2:-2};
 worker_rlimit_nofile 20000;
 pid $dir/pid;
 error_log $dir/error.log;
-events { worker_connections 20000; }
+events { worker_connections ${3:-20000}; }
 http {
     access_log off;
     types { text/html html; }
@@ -277,7 +279,7 @@ start_tls_client() {
 start_visits() {
     local name=$1 profile=$2 port=$3
     shift 3
-    spawn "honest-$name" "${in_client[@]}" "$HONEST_LOAD" --profile "$profile" "$@" "$honest_address:$port"
+    spawn "honest-$name" "${in_client[@]}" "$HONEST_LOAD" --profile "$profile" "$@" "$visitor_host:$port"
 }
 
 # visits NAME WORD: a figure of the summary that honest-load prints at its end, for example "visits uploads 'MB uploaded'".

@@ -25,6 +25,7 @@
 
 #include "address.hpp"
 #include "http2_frames.hpp"
+#include "own_load.hpp"
 #include "program.hpp"
 #include "tls_stream.hpp"
 
@@ -189,8 +190,10 @@ class Connection {
         }
     }
 
-    void on_time() {
-        if (is_over() || now_s() < due_s_) return;
+    void on_time(OwnLoad& own_load) {
+        const double now = now_s();
+        if (is_over() || now < due_s_) return;
+        own_load.acted(now - due_s_);
         switch (state_) {
             case State::connecting:
             case State::handshaking:
@@ -343,13 +346,16 @@ class Client {
     }
 
     void run() {
-        const double start = now_s();
-        while (!stop_asked && (options_.duration_s <= 0 || now_s() < start + options_.duration_s)) {
-            while (count() < options_.count && count() <= (now_s() - start) * options_.rate)
+        while (!stop_asked &&
+               (options_.duration_s <= 0 || now_s() < start_ + options_.duration_s)) {
+            while (count() < options_.count && next_open_s() <= now_s()) {
+                own_load_.acted(now_s() - next_open_s());
                 connections_.push_back(
                     std::make_unique<Connection>(address_, script_, options_, context_.get()));
+            }
             wait();
-            for (auto& connection : connections_) connection->on_time();
+            for (auto& connection : connections_) connection->on_time(own_load_);
+            own_load_.check(now_s());
             print_once_in();
         }
     }
@@ -366,11 +372,13 @@ class Client {
         fmt::print("{} {}: {} connections, {} in, {} ended{}{}\n", script_.name, options_.target,
                    connections_.size(), in, over, failure ? ", the last for: " : "",
                    failure ? *failure : "");
+        fmt::print("{}\n", own_load_.text(now_s()));
         return in == options_.count;
     }
 
   private:
     int count() const { return static_cast<int>(connections_.size()); }
+    double next_open_s() const { return start_ + count() / options_.rate; }
 
     void wait() {
         std::vector<pollfd> wanted;
@@ -395,6 +403,8 @@ class Client {
     Address address_;
     tls::Context context_;
     std::vector<std::unique_ptr<Connection>> connections_;
+    double start_ = now_s();
+    OwnLoad own_load_{"tls-client", start_};
     bool printed_in_ = false;
 };
 
@@ -417,7 +427,7 @@ int main(int argc, char** argv) {
     app.add_option("--mode", options.mode, "Where the connections stop: see below")->required();
     app.add_option("target", options.target, "HOST:PORT")->required();
     app.add_option("--count", options.count, "Connections")
-        ->check(CLI::PositiveNumber)
+        ->check(CLI::Range(1, 20'000))
         ->capture_default_str();
     app.add_option("--rate", options.rate, "New ones a second")
         ->check(CLI::PositiveNumber)

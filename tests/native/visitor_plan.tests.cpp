@@ -10,7 +10,7 @@ using namespace honest;
 
 namespace {
 
-constexpr int visits = 20'000;
+constexpr int visit_count = 20'000;
 
 // A client's own time: pauses, and the end that it chooses.
 double planned_s(const Plan& plan) {
@@ -22,12 +22,12 @@ double planned_s(const Plan& plan) {
 std::vector<Plan> arrivals(double rate, Realism realism) {
     Visitors visitors(Profile::realistic, rate, 0, 10, 10'000, 7, realism);
     std::vector<Plan> plans;
-    for (int i = 0; i < visits; i++) plans.push_back(visitors.arrive());
+    for (int i = 0; i < visit_count; i++) plans.push_back(visitors.arrive());
     return plans;
 }
 
 double share(const std::vector<Plan>& plans, auto matches) {
-    return static_cast<double>(std::count_if(plans.begin(), plans.end(), matches)) / visits;
+    return static_cast<double>(std::count_if(plans.begin(), plans.end(), matches)) / visit_count;
 }
 
 bool unused(const Plan& plan) { return plan.pauses_s.empty(); }
@@ -81,7 +81,7 @@ TEST_CASE("some realistic visitors abort, keep alive or wait for the server") {
 
 TEST_CASE("realistic visitors come at their rate") {
     Visitors visitors(Profile::realistic, 40, 0, 10, 10'000, 3, {});
-    for (int i = 0; i < visits; i++) visitors.arrive();
-    CHECK(visitors.next_arrival_s() > 0.97 * visits / 40);
-    CHECK(visitors.next_arrival_s() < 1.03 * visits / 40);
+    for (int i = 0; i < visit_count; i++) visitors.arrive();
+    CHECK(visitors.next_arrival_s() > 0.97 * visit_count / 40);
+    CHECK(visitors.next_arrival_s() < 1.03 * visit_count / 40);
 }

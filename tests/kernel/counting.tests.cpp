@@ -209,7 +209,11 @@ TEST_CASE("10,000 scripted sockets from two CPUs at once give the exact number i
 
             const auto all_closed = [&] { return remembered(detector) == families; };
             CHECK(wait_until(10, all_closed));  // only the listeners remain
-            if (round < max_rounds && kernel_skips_program(detector)) {
+            // Recursion elsewhere can hide that the kernel skipped the program here.
+            const std::uint64_t late = detector.reader().stats().transitions_late;
+            const bool is_exact = counted(detector, 1) == expected(per_ending) &&
+                                  counted(detector, 2) == expected(per_ending);
+            if (round < max_rounds && (kernel_skips_program(detector) || (late && !is_exact))) {
                 std::cout << "the kernel did not run the program for some transitions: repeating\n";
                 continue;
             }
